@@ -1,0 +1,48 @@
+# Two commands matter: `make run` and `make test`. Each sets itself up first and is quick again.
+PYTHON ?= python3
+VENV ?= .venv
+TORCH ?= torch==2.13.0
+BIN := $(VENV)/bin
+SCENARIO ?= scenarios/slow_upload.yaml
+
+.PHONY: help setup run test test-all check bench clean
+
+help:
+	@echo "make run       set up, then run $(SCENARIO)"
+	@echo "make test      set up, then run the tests (make test-all: the slow ones as well)"
+	@echo "make check     set up, then lint, types and tests"
+	@echo "make setup     make $(VENV) (PYTHON=$(PYTHON), TORCH=$(TORCH))"
+	@echo "make bench     set up, then measure"
+	@echo "make clean     remove $(VENV) and caches; runs/ stays"
+
+setup: $(VENV)/ready
+
+# torch first and pinned: asked for indirectly, pip may take another build of it.
+$(VENV)/ready: setup.py pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=24" "setuptools>=69"
+	$(BIN)/python -m pip install --quiet "$(TORCH)"
+	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	$(BIN)/flasc-emu assets fetch
+	@touch $@
+
+run: setup
+	$(BIN)/flasc-emu run $(SCENARIO)
+
+test: setup
+	$(BIN)/python -m pytest
+
+test-all: setup
+	$(BIN)/python -m pytest -m "slow or not slow"
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+bench: setup
+	$(BIN)/python bench/startup.py
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,40 @@
+"""What scenarios can name, read off the settings themselves."""
+
+import inspect
+from typing import Any, Literal, get_args, get_origin
+
+from emulator.scenario import RateLaw
+from flasc import assets, config
+
+
+def catalogue() -> dict[str, list[tuple[str, str]]]:
+    """{family: [(name, one line about it)]}."""
+    return {
+        "methods": _members(config.Method),
+        "tasks": [(name, "") for name in _names(config.Task, "name")],
+        "models": [
+            (s.name, f"{s.source}; {s.licence}") for s in assets.status() if s.kind == "model"
+        ],
+        "splits": [(name, "") for name in _names(config.Split, "kind")],
+        "servers": _members(config.Server),
+        "wires": [(name, "") for name in _names(config.Wire, "format")],
+        "laws": _members(RateLaw),
+    }
+
+
+def _members(union: Any) -> list[tuple[str, str]]:
+    """(kind, first sentence of the docstring) of each member of a discriminated union."""
+    found = []
+    for member in get_args(get_args(union)[0]):
+        model = get_args(member)[0] if get_origin(member) is not None else member
+        kind = getattr(model, "model_fields", {}).get("kind")
+        if kind is not None:
+            about = inspect.getdoc(model) or ""  # a generic law's own text is its parent's
+            found.append((get_args(kind.annotation)[0], about.split("\n")[0]))
+    return found
+
+
+def _names(model: type[config.Settings], field: str) -> tuple[str, ...]:
+    annotation = model.model_fields[field].annotation
+    assert get_origin(annotation) is Literal
+    return get_args(annotation)

@@ -1,0 +1,61 @@
+"""One emulation: one method and seed under one variant, from the first round to the last."""
+
+from collections.abc import Callable
+
+import simpy
+
+from emulator import fleet
+from emulator.network.transfer import Network
+from emulator.records import Row
+from emulator.rounds import synchronous
+from emulator.scenario import Scenario
+from emulator.seam import Download, Trainer, Upload
+
+
+def charge(how: str) -> Callable[[Download | Upload], int]:
+    """The bytes that a message costs: 'encoded' (all of it) or 'values' (as the paper counts)."""
+    if how == "values":
+        return lambda message: message.value_bytes
+    return lambda message: message.nbytes
+
+
+def emulate(
+    scenario: Scenario,
+    seed: int,
+    trainer: Trainer,
+    notice: Callable[[Row], None] = lambda _: None,
+) -> list[Row]:
+    """Carry the scenario out with `trainer`; every row in the order it came about.
+
+    `notice` sees each row at once, for progress.
+    """
+    rows: list[Row] = []
+
+    def record(row: Row) -> None:
+        rows.append(row)
+        notice(row)
+
+    clients = fleet.build(scenario.network, scenario.compute, scenario.task.clients, seed)
+    env = simpy.Environment()
+    network = Network(
+        env,
+        up_Bps=clients.up_Bps,
+        down_Bps=clients.down_Bps,
+        delay_s=clients.delay_s,
+        server_up_Bps=scenario.network.server.up / 8,
+        server_down_Bps=scenario.network.server.down / 8,
+    )
+    env.process(
+        synchronous(
+            env,
+            trainer,
+            network,
+            clients,
+            scenario.training,
+            seed,
+            charge(scenario.network.charge),
+            record,
+        )
+    )
+    env.run()
+    return rows

@@ -1,0 +1,91 @@
+"""What any engine runs: one training, and every emulation that it serves."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from emulator.emulate import emulate
+from emulator.recording import LiveTrainer, Recording, RecordingTrainer
+from emulator.records import Emulation, Evaluation, Round, Row
+from emulator.study import Training
+from flasc.config import TrainingSettings
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to carry out, as opposed to what: nothing here changes a result."""
+
+    recordings: Path
+    device: str = "auto"
+    cache: Path | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training is, or (`note`) what it is waiting for."""
+
+    method: str
+    seed: int
+    variant: str = ""
+    round: int = 0
+    rounds: int = 0
+    clock_s: float = 0.0
+    accuracy: float | None = None
+    trained: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Done:
+    """All emulations of a training, what it cost, and where its model was exported."""
+
+    emulations: Mapping[Emulation, list[Row]]
+    trained_rounds: int
+    model: Path
+    provenance: Mapping[str, str]
+
+
+def _real_trainer(
+    settings: TrainingSettings, options: Options, notify: Callable[[str], None]
+) -> tuple[LiveTrainer, Mapping[str, str]]:
+    """The one door to torch; whoever only replays never opens it."""
+    from flasc import trainer
+
+    live: Any = trainer.make(settings, device=options.device, cache=options.cache, notify=notify)
+    return live, trainer.provenance(live)
+
+
+def carry_out(training: Training, options: Options, notify: Callable[[Progress], None]) -> Done:
+    """Train (or replay) and emulate each variant. Raises the typed errors of either side."""
+    method, seed = training.method, training.seed
+    recording = Recording(options.recordings, training.settings.model_dump(mode="json"))
+
+    def say(note: str) -> None:
+        notify(Progress(method, seed, note=note))
+
+    trainer = RecordingTrainer(recording, lambda: _real_trainer(training.settings, options, say))
+    emulations = {}
+    try:
+        for label, scenario in training.variants.items():
+            rounds = scenario.training.rounds
+            accuracy: float | None = None
+
+            def notice(row: Row, label: str = label, rounds: int = rounds) -> None:
+                nonlocal accuracy
+                if isinstance(row, Evaluation):
+                    accuracy = row.accuracy
+                    at, clock_s = row.round, row.time_s
+                elif isinstance(row, Round):
+                    at, clock_s = row.round, row.finish_s
+                else:
+                    return
+                notify(
+                    Progress(method, seed, label, at, rounds, clock_s, accuracy, trainer.trained)
+                )
+
+            trainer.restart()
+            emulations[Emulation(method, label, seed)] = emulate(scenario, seed, trainer, notice)
+        return Done(emulations, trainer.trained, trainer.export(), recording.provenance())
+    finally:
+        trainer.close()

@@ -1,0 +1,1 @@
+"""How bytes take time: shared links (`fluid`) and messages over them (`transfer`)."""

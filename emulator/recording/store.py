@@ -1,0 +1,240 @@
+"""The facts of one training, on disk and in memory."""
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+
+from emulator.errors import RecordingError
+from emulator.files import replace, storage
+
+FORMAT = 1
+
+
+def digest(value: object) -> str:
+    """128 bits of SHA-256 over canonical JSON, as 32 hexadecimal digits."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What a policy needs to know of a message. `state` is the version that it was made from."""
+
+    state: str
+    client: int
+    nbytes: int
+    value_bytes: int
+    examples: int = 0
+    steps: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One aggregation: from `parent`, by the updates (state, client) in order, to a new state."""
+
+    parent: str
+    uploads: tuple[tuple[str, int], ...]
+    weights: tuple[float, ...]
+
+    @property
+    def id(self) -> str:
+        """The id of the state that it makes."""
+        return digest(["aggregate", self.parent, self.uploads, self.weights])
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedScore:
+    """A score as it was measured."""
+
+    examples: int
+    accuracy: float
+    loss: float
+
+
+class Recording:
+    """The facts of one training, on disk and in memory.
+
+    Raises RecordingError for a folder that is not the recording of `settings` or contradicts
+    itself, StorageError where the disk refuses.
+    """
+
+    def __init__(self, store: Path, settings: Mapping[str, Any]) -> None:
+        self.root = digest({"format": FORMAT, "settings": settings})
+        self.folder = store / self.root
+        self.settings = settings
+        self.downloads: dict[tuple[str, int], Fact] = {}
+        self.uploads: dict[tuple[str, int], Fact] = {}
+        self.steps: dict[str, Step] = {}
+        self.scores: dict[tuple[str, str], RecordedScore] = {}
+        self._read_bytes = 0
+        if self.folder.exists():
+            self._check_settings()
+            self.refresh()
+
+    # -- reading
+
+    def _check_settings(self) -> None:
+        path = self.folder / "settings.json"
+        try:
+            found = json.loads(path.read_text("utf-8"))
+            settings = found["settings"]
+        except FileNotFoundError:
+            if not (self.folder / "log.jsonl").exists():
+                return  # killed before the first line
+            raise self._foreign("settings.json is missing") from None
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise self._foreign(f"settings.json cannot be read ({error})") from error
+        if settings != self.settings:
+            raise self._foreign("its settings are not those its name stands for")
+
+    def _foreign(self, why: str) -> RecordingError:
+        return RecordingError(
+            f"{self.folder}: not a recording of this training: {why}",
+            "move the folder away to train anew, or give another folder with --recordings",
+        )
+
+    def refresh(self) -> None:
+        """Read the lines that were appended since. A torn last line is left for `repair`."""
+        path = self.folder / "log.jsonl"
+        if not path.exists():
+            return
+        try:
+            with path.open("rb") as log:
+                log.seek(self._read_bytes)
+                content = log.read()
+        except OSError as error:
+            raise RecordingError(f"{path}: cannot be read: {error.strerror}") from error
+        whole = content[: content.rfind(b"\n") + 1]
+        for number, line in enumerate(whole.splitlines(), 1):
+            try:
+                self._learn(json.loads(line))
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
+                where = f"{path}: line {number} after byte {self._read_bytes}"
+                raise RecordingError(
+                    f"{where} is no fact of a recording ({error})",
+                    "restore the file, or move its folder away to train anew",
+                ) from error
+        self._read_bytes += len(whole)
+
+    def _learn(self, entry: dict[str, Any]) -> None:
+        match entry.pop("fact"):
+            case "download":
+                fact = Fact(**entry)
+                self.downloads[fact.state, fact.client] = fact
+            case "upload":
+                fact = Fact(**entry)
+                self.uploads[fact.state, fact.client] = fact
+            case "aggregate":
+                state = entry.pop("state")
+                uploads = tuple((str(s), int(c)) for s, c in entry.pop("uploads"))
+                weights = tuple(map(float, entry.pop("weights")))
+                step = Step(uploads=uploads, weights=weights, **entry)
+                if step.id != state:
+                    raise ValueError("its id does not follow from what it says")
+                self.steps[state] = step
+            case "evaluate":
+                state, split = entry.pop("state"), entry.pop("split")
+                self.scores[state, split] = RecordedScore(**entry)
+            case other:
+                raise ValueError(f"unknown fact {other!r}")
+
+    def provenance(self) -> dict[str, str]:
+        """What the recording was made on, as it says itself."""
+        try:
+            return dict(
+                json.loads((self.folder / "settings.json").read_text("utf-8"))["provenance"]
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise self._foreign(f"settings.json names no provenance ({error})") from error
+
+    def depth(self, state: str) -> int:
+        """How many aggregations lie between the root and `state`."""
+        count = 0
+        while state != self.root:
+            state, count = self.steps[state].parent, count + 1
+        return count
+
+    # -- writing
+
+    @contextlib.contextmanager
+    def writing(self, provenance: Mapping[str, str]) -> Iterator[None]:
+        """Hold the recording for writing. Whoever waited finds what the other has trained."""
+        with storage(self.folder):
+            (self.folder / "states").mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.folder / "lock")
+            lock.acquire()
+        try:
+            with storage(self.folder):
+                self._repair()
+                settings = {"settings": self.settings, "provenance": dict(provenance)}
+                if not (self.folder / "settings.json").exists():
+                    text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
+                    replace(self.folder / "settings.json", text.encode())
+            self.refresh()
+            yield
+        finally:
+            lock.release()
+
+    def _repair(self) -> None:
+        """Cut off a line that a kill or a full disk left unfinished."""
+        path = self.folder / "log.jsonl"
+        if path.exists() and not (content := path.read_bytes()).endswith(b"\n"):
+            os.truncate(path, content.rfind(b"\n") + 1)
+
+    def add(self, fact: str, durable: bool = False, **entry: Any) -> None:
+        """Append one fact, in one write; `durable` waits until it is on the disk."""
+        line = json.dumps({"fact": fact, **entry}, separators=(",", ":")).encode() + b"\n"
+        with storage(self.folder), (self.folder / "log.jsonl").open("ab", buffering=0) as log:
+            size = log.tell()
+            try:
+                if log.write(line) < len(line):
+                    raise OSError(28, "No space left on device")
+            except OSError:
+                log.truncate(size)
+                raise
+            if durable:
+                os.fsync(log.fileno())
+        self._read_bytes += len(line)
+        self._learn(json.loads(line))
+
+    # -- states
+
+    def _state_path(self, state: str) -> Path:
+        return self.folder / "states" / f"{state}.safetensors"
+
+    def has_state(self, state: str) -> bool:
+        """Whether `state` was kept."""
+        return self._state_path(state).exists()
+
+    def keep_state(self, state: str, arrays: dict[str, np.ndarray]) -> None:
+        """Write a state to restart from."""
+        from safetensors.numpy import save
+
+        with storage(self.folder):
+            replace(self._state_path(state), save(arrays))
+
+    def load_state(self, state: str) -> dict[str, np.ndarray]:
+        """Read a kept state. Raises RecordingError where it is damaged."""
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        try:
+            arrays: dict[str, np.ndarray] = load_file(self._state_path(state))
+            return arrays
+        except (OSError, ValueError, SafetensorError) as error:
+            raise RecordingError(
+                f"{self._state_path(state)}: cannot be read ({error})",
+                "delete the file: the state is then trained again",
+            ) from error
+
+    def drop_state(self, state: str) -> None:
+        """Forget a state that something newer replaces."""
+        self._state_path(state).unlink(missing_ok=True)

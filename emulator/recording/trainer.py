@@ -1,0 +1,228 @@
+"""A trainer that remembers: known ids from disk, unknown ones from the real trainer."""
+
+import contextlib
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from emulator.errors import RecordingError
+from emulator.files import replace, storage
+from emulator.recording.store import Fact, RecordedScore, Recording, Step
+from emulator.seam import Download, Score, Trainer, Upload
+
+KEEP_EVERY = 10  # rounds between states that stay; the newest state is kept as well
+
+
+class LiveTrainer(Trainer, Protocol):
+    """A trainer whose state can be kept, taken up and exported."""
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """The whole state as arrays by name."""
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take up a snapshot, exactly."""
+
+    def export(self, folder: Path) -> None:
+        """Write the current model for others to load."""
+
+
+class RecordingTrainer:
+    """A trainer that remembers. `make` builds the real one, the first time that it is needed.
+
+    `trained` counts the server steps that were really computed, `replayed` those read from disk.
+    """
+
+    def __init__(
+        self, recording: Recording, make: Callable[[], tuple[LiveTrainer, Mapping[str, str]]]
+    ) -> None:
+        self.recording = recording
+        self._make = make
+        self._live: LiveTrainer | None = None
+        self._live_state = ""
+        self._held = contextlib.ExitStack()
+        # Real messages that a later call needs: downloads not yet trained, uploads not yet merged.
+        self._downloads: dict[tuple[str, int], Download] = {}
+        self._uploads: dict[tuple[str, int], Upload] = {}
+        self.state = recording.root
+        self.trained = 0
+        self.replayed = 0
+
+    def restart(self) -> None:
+        """Go back to the root: the next emulation starts there."""
+        self.state = self.recording.root
+
+    def close(self) -> None:
+        """Let go of the recording."""
+        self._held.close()
+
+    # -- the seam
+
+    def download(self, client: int) -> Fact:
+        """What `client` would fetch of the current version."""
+        key = (self.state, client)
+        if key not in self.recording.downloads and key not in self._at(self.state).downloads:
+            assert self._live is not None
+            self._downloads[key] = self._live.download(client)
+            self._add("download", self.state, self._downloads[key])
+        return self.recording.downloads[key]
+
+    def train(self, downloads: Sequence[Download]) -> list[Fact]:
+        """One upload for each download, trained where it is not known yet."""
+        keys = [(_fact(d).state, d.client) for d in downloads]
+        if any(key not in self.recording.uploads for key in keys):
+            known = self._at(self.state).uploads
+            self._train([key for key in keys if key not in known])
+        return [self.recording.uploads[key] for key in keys]
+
+    def aggregate(self, uploads: Sequence[Upload], weights: Sequence[float]) -> None:
+        """Step the server, or only note that this step is known."""
+        step = Step(
+            self.state,
+            tuple((_fact(upload).state, upload.client) for upload in uploads),
+            tuple(weights),
+        )
+        if step.id in self.recording.steps or step.id in self._at(self.state).steps:
+            self.replayed += 1
+        else:
+            self._train([key for key in step.uploads if key not in self._uploads])
+            self._step(step)
+            self.recording.add("aggregate", durable=True, state=step.id, **asdict(step))
+            self._keep(step)
+            self.trained += 1
+        self.state = step.id
+
+    def evaluate(self, split: str) -> RecordedScore:
+        """Score the current version, or read how it scored."""
+        key = (self.state, split)
+        if key not in self.recording.scores and key not in self._at(self.state).scores:
+            assert self._live is not None
+            score: Score = self._live.evaluate(split)
+            self.recording.add(
+                "evaluate",
+                state=self.state,
+                split=split,
+                examples=score.examples,
+                accuracy=score.accuracy,
+                loss=score.loss,
+            )
+        return self.recording.scores[key]
+
+    def export(self) -> Path:
+        """The current model, exported once: a folder inside the recording."""
+        folder = self.recording.folder / "adapter"
+        stamp = folder / "state.txt"
+        if not stamp.exists() or stamp.read_text("utf-8") != self.state:
+            self._at(self.state)
+            assert self._live is not None
+            with storage(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+                self._live.export(folder)
+                replace(stamp, self.state.encode())
+        return folder
+
+    # -- the real trainer behind it
+
+    def _at(self, state: str) -> Recording:
+        """Bring the real trainer to `state` (taking hold of the recording, the first time)."""
+        if self._live is None:
+            self._live, provenance = self._make()
+            self._held.enter_context(self.recording.writing(provenance))
+            self._live_state = self.recording.root
+            if not self.recording.has_state(self.recording.root):
+                self.recording.keep_state(self.recording.root, self._live.snapshot())
+        if self._live_state != state:
+            self._rebuild(state, frozenset())
+        return self.recording
+
+    def _rebuild(self, state: str, wanted: frozenset[tuple[str, int]]) -> None:
+        """Restore the nearest kept state and repeat the known steps up to `state`.
+
+        On the way, the uploads of those steps and the `wanted` ones are trained again where a
+        later step needs them; the start lies early enough for all of them.
+        """
+        assert self._live is not None
+        steps: list[Step] = []
+        needed = set(wanted)
+        at = state
+        while not self.recording.has_state(at) or {s for s, _ in needed} - self._states(steps, at):
+            step = self.recording.steps[at]
+            steps.insert(0, step)
+            needed |= {key for key in step.uploads if key not in self._uploads}
+            at = step.parent
+        self._live.restore(self.recording.load_state(at))
+        self._live_state = at
+        for step in steps:
+            self._train_live(sorted(key for key in needed if key[0] == at))
+            self._step(step, keep=wanted)
+            at = step.id
+        self._train_live(sorted(key for key in needed if key[0] == at))
+
+    @staticmethod
+    def _states(steps: Sequence[Step], first: str) -> set[str]:
+        return {first, *(step.id for step in steps)}
+
+    def _train(self, keys: Sequence[tuple[str, int]]) -> None:
+        """Get the updates of `keys`, from whichever versions they start."""
+        if all(key[0] == self._live_state or key in self._downloads for key in keys):
+            self._train_live(keys)
+        else:
+            self._rebuild(self.state, frozenset(keys))
+
+    def _train_live(self, keys: Sequence[tuple[str, int]]) -> None:
+        """Train from the live version or from held downloads; the recording must agree."""
+        assert self._live is not None
+        if not keys:
+            return
+        downloads = [
+            self._downloads.pop(key) if key in self._downloads else self._live.download(key[1])
+            for key in keys
+        ]
+        for key, upload in zip(keys, self._live.train(downloads), strict=True):
+            self._uploads[key] = upload
+            known = self.recording.uploads.get(key)
+            if known is None:
+                self._add("upload", key[0], upload)
+            elif (known.nbytes, known.examples) != (upload.nbytes, upload.examples):
+                raise RecordingError(
+                    f"{self.recording.folder}: trained again, client {key[1]} sends "
+                    f"{upload.nbytes} bytes where {known.nbytes} were recorded",
+                    "the recording was made on another kind of machine or with other versions "
+                    "(see its settings.json): go on there, or give another --recordings folder",
+                )
+
+    def _step(self, step: Step, keep: frozenset[tuple[str, int]] = frozenset()) -> None:
+        assert self._live is not None
+        assert self._live_state == step.parent
+        self._live.aggregate([self._uploads[key] for key in step.uploads], step.weights)
+        self._live_state = step.id
+        for key in set(step.uploads) - keep:
+            del self._uploads[key]
+
+    def _keep(self, step: Step) -> None:
+        """Keep the newest state, and every so many rounds one for good."""
+        assert self._live is not None
+        self.recording.keep_state(step.id, self._live.snapshot())
+        if self.recording.depth(step.parent) % KEEP_EVERY:
+            self.recording.drop_state(step.parent)
+
+    def _add(self, kind: str, state: str, message: Download | Upload) -> None:
+        entry = asdict(
+            Fact(
+                state,
+                message.client,
+                message.nbytes,
+                message.value_bytes,
+                getattr(message, "examples", 0),
+                getattr(message, "steps", 0),
+            )
+        )
+        self.recording.add(kind, **entry)
+
+
+def _fact(message: Download | Upload) -> Fact:
+    assert isinstance(message, Fact), "messages of this trainer only"
+    return message

@@ -1,0 +1,121 @@
+"""What a report is made of: a ledger read once, measured and put in order."""
+
+import itertools
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from emulator.errors import LedgerError
+from emulator.ledger import Ledger
+from emulator.metrics import Outcome, Summary, evaluations, outcome, summarise
+from emulator.records import Emulation
+
+T = TypeVar("T")
+Curve = tuple[tuple[float, ...], tuple[float, ...]]  # simulated seconds, accuracy
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """One run, ready to show. Names are free of control characters; nothing else is escaped.
+
+    `missing` are the emulations that a run which was cut off still owes.
+    """
+
+    name: str
+    target: float | None
+    split: str
+    scenario: str
+    provenance: str
+    methods: tuple[str, ...]
+    variants: tuple[str, ...]
+    outcomes: tuple[Outcome, ...]
+    curves: Mapping[Emulation, Curve]
+    missing: tuple[Emulation, ...]
+
+    def of(self, method: str, variant: str) -> list[Outcome]:
+        """The outcomes of one method under one variant, a seed each."""
+        return [o for o in self.outcomes if (o.method, o.variant) == (method, variant)]
+
+    def summary(self, method: str, variant: str) -> Summary | None:
+        """The same over seeds; None where none of them was emulated."""
+        outcomes = self.of(method, variant)
+        return summarise(outcomes) if outcomes else None
+
+    @property
+    def goal(self) -> str:
+        """What the times are times of: 'accuracy 0.70', or the whole run where no target is set."""
+        return "the end of the run" if self.target is None else f"accuracy {self.target:.2f}"
+
+
+def printable(text: str) -> str:
+    """`text` with every control character replaced: a name may hold a terminal's escapes."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def load(ledger: Ledger) -> Study:
+    """Measure every emulation of a ledger.
+
+    Raises LedgerError where its meta is not what a run writes: 'target' a number if there, and
+    'methods', 'variants' and (optional) 'seeds' lists in JSON. Without 'seeds', the seeds that the
+    run got to are taken for all.
+    """
+    meta = ledger.meta()
+    target = _target(meta)
+    outcomes: dict[Emulation, Outcome] = {}
+    curves: dict[Emulation, Curve] = {}
+    for filed in ledger.emulations():
+        rows = ledger.rows(filed)
+        shown = Emulation(printable(filed.method), printable(filed.variant), filed.seed)
+        outcomes[shown] = outcome(shown, rows, target)
+        scores = evaluations(rows)
+        curves[shown] = (tuple(s.time_s for s in scores), tuple(s.accuracy for s in scores))
+    methods = _ordered(_names(meta, "methods"), (e.method for e in outcomes))
+    variants = _ordered(_names(meta, "variants"), (e.variant for e in outcomes))
+    seeds = _ordered(_list(meta, "seeds", int), sorted(e.seed for e in outcomes))
+    due = [Emulation(*key) for key in itertools.product(methods, variants, seeds)]
+    return Study(
+        name=printable(meta.get("name", "")) or "unnamed",
+        target=target,
+        split=printable(meta.get("split", "validation")),
+        scenario=meta.get("scenario", ""),
+        provenance=meta.get("provenance", ""),
+        methods=methods,
+        variants=variants,
+        outcomes=tuple(outcomes[e] for e in due if e in outcomes),
+        curves=curves,
+        missing=tuple(e for e in due if e not in outcomes),
+    )
+
+
+def _ordered(named: Iterable[T], seen: Iterable[T]) -> tuple[T, ...]:
+    return tuple(dict.fromkeys([*named, *seen]))
+
+
+def _target(meta: Mapping[str, str]) -> float | None:
+    if "target" not in meta:
+        return None
+    try:
+        return float(meta["target"])
+    except ValueError:
+        raise _foreign("target", meta["target"], "a number") from None
+
+
+def _list(meta: Mapping[str, str], key: str, kind: type[T]) -> list[T]:
+    text = meta.get(key, "[]")
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, list) or not all(type(item) is kind for item in found):
+        raise _foreign(key, text, f"a JSON list of {kind.__name__}")
+    return found
+
+
+def _names(meta: Mapping[str, str], key: str) -> list[str]:
+    return [printable(name) for name in _list(meta, key, str)]
+
+
+def _foreign(key: str, found: str, allowed: str) -> LedgerError:
+    message = f"found {found[:80]!r} as the ledger's {key}; allowed: {allowed}"
+    return LedgerError(message, "run the scenario again with this version of flasc-emu")

@@ -1,0 +1,150 @@
+"""Results in the terminal, 80 columns wide."""
+
+from collections.abc import Callable, Sequence
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from emulator.metrics import Spread, Summary
+from emulator.report.study import Study, printable
+from emulator.units import format_duration, format_size
+
+NEVER = "never"
+
+
+def or_never(value: float | None, form: Callable[[float], str]) -> str:
+    """`value` as text, or 'never'."""
+    return NEVER if value is None else form(value)
+
+
+def costs(summary: Summary) -> tuple[Spread, Spread, Spread, Spread]:
+    """Seconds, rounds, bytes down and up: until the target, or the end where none was set."""
+    if summary.target is None:
+        return summary.duration_s, summary.rounds, summary.bytes_down, summary.bytes_up
+    return (
+        summary.time_to_target_s,
+        summary.rounds_to_target,
+        summary.bytes_down_to_target,
+        summary.bytes_up_to_target,
+    )
+
+
+def time(summary: Summary) -> Spread:
+    """The seconds of `costs`."""
+    return costs(summary)[0]
+
+
+def time_lines(summary: Summary) -> list[str]:
+    """'4 min 05 s', then over seeds the range and how many of them got there."""
+    low, median, high = (or_never(s, format_duration) for s in time(summary))
+    lines = [median]
+    if low != high:
+        lines += [f"{low} –", high]
+    if 0 < summary.reached < len(summary.seeds):
+        lines.append(f"({summary.reached} of {len(summary.seeds)})")
+    return lines
+
+
+def facts(summary: Summary) -> dict[str, str]:
+    """Medians of what it took beside time, as text under its heading."""
+    _, rounds, down, up = costs(summary)
+    sizes = [or_never(size.median, format_size) for size in (down, up)]
+    scores = [s for s in (summary.final_accuracy, summary.test_accuracy) if s]
+    return {
+        "rounds": or_never(rounds.median, "{:g}".format),
+        "down / up": NEVER if down.median is None else " / ".join(sizes),
+        " / ".join(["final", "test"][: len(scores)]): " / ".join(f"{s.median:.3f}" for s in scores),
+    }
+
+
+def fastest(study: Study, variant: str) -> set[str]:
+    """The methods with the least median time under `variant`; none where none got there."""
+    summaries = [study.summary(method, variant) for method in study.methods]
+    times = {s.method: time(s).median for s in summaries if s}
+    reached = {method: s for method, s in times.items() if s is not None}
+    return {method for method, s in reached.items() if s == min(reached.values())}
+
+
+def caption(study: Study) -> str:
+    """What the numbers are of."""
+    seeds = len({o.seed for o in study.outcomes})
+    over = f", median and range of {seeds} seeds" if seeds > 1 else ""
+    return (
+        f"Simulated time to {study.goal}{over}; rounds, and bytes down / up, until then; accuracy "
+        f"after the last round, on validation / test. Target measured on {study.split}."
+    )
+
+
+def missing(study: Study) -> str:
+    """What a run that was cut off still owes; empty where nothing."""
+    if not study.missing:
+        return ""
+    first, whole = study.missing[0], len(study.missing) + len(study.outcomes)
+    return (
+        f"Cut off: {len(study.missing)} of {whole} emulations are missing, the first being "
+        f"{first.method}, {first.variant}, seed {first.seed}. Run the same command again to go on."
+    )
+
+
+def method_lines(summaries: Sequence[Summary]) -> list[str]:
+    """One method as plain text: its name, then a line a variant. Needs no finished run."""
+    lines = [printable(summaries[0].method)]
+    width = max(len(summary.variant) for summary in summaries)
+    for summary in summaries:
+        rounds, sizes, accuracy = facts(summary).values()
+        sizes = sizes.replace(" / ", " down, ") + " up"
+        parts = [" ".join(time_lines(summary)), f"{rounds} rounds", sizes, f"accuracy {accuracy}"]
+        if time(summary).median is None:
+            parts = [f"{NEVER} reached {summary.target:.2f}", f"accuracy {accuracy}"]
+        lines.append(f"  {printable(summary.variant):{width}}  {', '.join(parts)}")
+    return lines
+
+
+def table(study: Study) -> Group:
+    """The whole run: one row a method, one column a variant; the fastest of a column is bold.
+
+    Rounds, bytes and accuracy follow in columns of their own where no variant changes them, as
+    when only the network varies, and stand in each variant's cell where one does.
+    """
+    rows = {m: [study.summary(m, v) for v in study.variants] for m in study.methods}
+    shared = all(len({str(facts(s)) for s in row if s}) <= 1 for row in rows.values())
+    headers = next((list(facts(s)) for row in rows.values() for s in row if s), []) * shared
+    grid = Table(
+        title=Text(study.name),
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        padding=(0, 1, 0, 0),
+        leading=0 if shared else 1,
+    )
+    grid.add_column("method", overflow="fold", min_width=14)
+    for variant in study.variants:
+        grid.add_column(Text(variant), justify="right", overflow="fold")
+    for header in headers:
+        grid.add_column(_stacked(header), justify="right")
+    leaders = {variant: fastest(study, variant) for variant in study.variants}
+    for method, row in rows.items():
+        cells = [
+            _cell(summary, bold=method in leaders[variant], whole=not shared)
+            for variant, summary in zip(study.variants, row, strict=True)
+        ]
+        known: dict[str, str] = next((facts(s) for s in row if s), {})
+        grid.add_row(Text(method), *cells, *(_stacked(known.get(h, "")) for h in headers))
+    notes = [Text(note) for note in (caption(study), missing(study)) if note]
+    return Group(grid, Text(), *notes)
+
+
+def _stacked(text: str) -> str:
+    return text.replace(" / ", "\n")
+
+
+def _cell(summary: Summary | None, *, bold: bool, whole: bool) -> Text:
+    if summary is None:
+        return Text("missing")
+    first, *rest = time_lines(summary)
+    # Where the target was never reached, one 'never' says it for time, rounds and bytes.
+    rounds, *others = facts(summary).values()
+    others = [text for text in (f"{rounds} rounds", *others) if NEVER not in text]
+    lines = [f"\n{text}" for text in rest + others * whole]
+    return Text.assemble((first, "bold" if bold else ""), *lines)

@@ -1,0 +1,5 @@
+"""Round policies: who takes part, when, and whose update counts. One file a policy."""
+
+from emulator.rounds.synchronous import synchronous
+
+__all__ = ["synchronous"]

@@ -1,0 +1,143 @@
+"""A study from scenario to report: trainings carried out, rows filed, results written."""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from emulator import __version__, report
+from emulator.engines import Done, Options, Progress, carry_out_all
+from emulator.errors import EmulatorError
+from emulator.files import replace, storage
+from emulator.ledger import Ledger
+from emulator.study import Study, Training
+from flasc.errors import FlascError
+
+Failure = EmulatorError | FlascError
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to: server steps really computed, and trainings that failed."""
+
+    trained_rounds: int
+    written: Sequence[Path]
+    failures: Sequence[tuple[Training, Failure]]
+
+
+def default_workers() -> int:
+    """One process a core that this process may use, at most eight."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return min(len(affinity(0)) if affinity else os.cpu_count() or 1, 8)
+
+
+def run(
+    study: Study,
+    folder: Path,
+    options: Options,
+    *,
+    workers: int,
+    notify: Callable[[Progress], None] = lambda _: None,
+    finished: Callable[[Training, Done | Failure], None] = lambda *_: None,
+) -> Outcome:
+    """Carry the study out into `folder`. `finished` hears of each training as it ends.
+
+    Rows are filed in the study's order whatever order trainings end in, so that the ledger is the
+    same each time. A failing training leaves the others be; if all fail, the first error is raised.
+    """
+    trainings = study.trainings()
+    results: dict[int, Done | Failure] = {}
+    filed = 0
+    with storage(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with Ledger.create(folder / "ledger.sqlite", describe(study)) as ledger:
+        with contextlib.closing(carry_out_all(trainings, options, workers, notify)) as ended:
+            for index, result in ended:
+                results[index] = result
+                finished(trainings[index], result)
+                while filed in results:
+                    _file(ledger, results[filed])
+                    filed += 1
+        failures = [
+            (trainings[i], r) for i, r in sorted(results.items()) if not isinstance(r, Done)
+        ]
+        done = {i: r for i, r in sorted(results.items()) if isinstance(r, Done)}
+        if not done:
+            raise failures[0][1]
+        ledger.annotate({"provenance": _provenance(done)})
+    _copy_models(trainings, done, folder / "models")
+    return Outcome(sum(r.trained_rounds for r in done.values()), write_report(folder), failures)
+
+
+def _file(ledger: Ledger, result: Done | Failure) -> None:
+    if isinstance(result, Done):
+        for emulation, rows in result.emulations.items():
+            ledger.write(emulation, rows)
+
+
+def write_report(folder: Path) -> Sequence[Path]:
+    """Everything that is derived from the ledger in `folder`, written anew."""
+    with Ledger.open(folder / "ledger.sqlite") as ledger:
+        return report.write(ledger, folder)
+
+
+def describe(study: Study) -> dict[str, str]:
+    """What a ledger says of the study behind its rows."""
+    training = study.scenario.training
+    examples = training.evaluation.examples
+    meta = {
+        "name": study.scenario.name,
+        "split": f"validation, first {examples} examples" if examples else "validation",
+        "methods": json.dumps(study.methods),
+        "variants": json.dumps(list(study.variants)),
+        "seeds": json.dumps(training.seeds),
+        "scenario": yaml.safe_dump(study.document.data, sort_keys=False, allow_unicode=True),
+    }
+    if training.target:
+        meta["target"] = repr(training.target.accuracy)
+    return meta
+
+
+def _provenance(done: dict[int, Done]) -> str:
+    """Where the results come from; trainings made on different things are all named."""
+    made_on: dict[str, set[str]] = {"flasc-emu": {__version__}}
+    for result in done.values():
+        for name, value in result.provenance.items():
+            made_on.setdefault(name, set()).add(value)
+    return json.dumps({name: ", ".join(sorted(values)) for name, values in made_on.items()})
+
+
+def slug(name: str) -> str:
+    """A folder name for a method: 'FLASC 1/4 down' becomes 'flasc-1-4-down'."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "method"
+
+
+def model_folders(trainings: Sequence[Training]) -> list[str]:
+    """One folder name a training, told apart by number where names would coincide."""
+    names: list[str] = []
+    for training in trainings:
+        name = base = f"{slug(training.method)}-seed-{training.seed}"
+        number = 1
+        while name in names:
+            number += 1
+            name = f"{base}-{number}"
+        names.append(name)
+    return names
+
+
+def _copy_models(trainings: Sequence[Training], done: dict[int, Done], folder: Path) -> None:
+    names = model_folders(trainings)
+    with storage(folder):
+        for index, result in done.items():
+            target = folder / names[index]
+            stamp = (result.model / "state.txt").read_bytes()
+            if not (target / "state.txt").exists() or (target / "state.txt").read_bytes() != stamp:
+                shutil.rmtree(target, ignore_errors=True)
+                shutil.copytree(result.model, target, ignore=shutil.ignore_patterns("state.txt"))
+                replace(target / "state.txt", stamp)

@@ -1,0 +1,227 @@
+"""A scenario: what is trained, by which methods, over which networks.
+
+Strict and typed; every key that a user may write stands here or in `flasc.config`.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
+from typing_extensions import Self
+
+from emulator.units import parse_duration, parse_rate
+from flasc.config import (
+    AdamW,
+    Client,
+    Density,
+    Lora,
+    Method,
+    PositiveFloat,
+    PositiveInt,
+    Server,
+    Settings,
+    Task,
+    TrainingSettings,
+    Wire,
+    parse_fraction,
+)
+
+Rate = Annotated[float, BeforeValidator(parse_rate)]  # bits a second
+Duration = Annotated[float, BeforeValidator(parse_duration)]  # seconds
+Weight = Annotated[float, BeforeValidator(parse_fraction), Field(gt=0)]
+Label = Annotated[str, Field(min_length=1, max_length=200)]
+Quantity = TypeVar("Quantity")
+
+
+class Uniform(Settings, Generic[Quantity]):
+    """Uniform between `low` and `high`."""
+
+    kind: Literal["uniform"]
+    low: Quantity
+    high: Quantity
+
+
+class LogNormal(Settings, Generic[Quantity]):
+    """Log-normal: exp(N(ln median, sigma^2))."""
+
+    kind: Literal["lognormal"]
+    median: Quantity
+    sigma: PositiveFloat
+
+
+class Choice(Settings, Generic[Quantity]):
+    """One of `values`, with `weights` (equal if not given)."""
+
+    kind: Literal["choice"]
+    values: Annotated[list[Quantity], Field(min_length=1)]
+    weights: list[Annotated[float, Field(ge=0, allow_inf_nan=False)]] | None = None
+
+    @model_validator(mode="after")
+    def _one_weight_a_value(self) -> Self:
+        if self.weights is not None and len(self.weights) != len(self.values):
+            raise ValueError(
+                f"found {len(self.weights)} weights for {len(self.values)} values; "
+                "allowed: one weight a value"
+            )
+        if self.weights is not None and not sum(self.weights) > 0:
+            raise ValueError("found weights that add up to 0; allowed: at least one above 0")
+        return self
+
+
+def _kind(value: object) -> str:
+    """A mapping names its law; anything else is a constant."""
+    if isinstance(value, Mapping):
+        return str(value.get("kind", "missing"))
+    return getattr(value, "kind", "constant")
+
+
+RateLaw = Annotated[
+    Annotated[Rate, Tag("constant")]
+    | Annotated[Uniform[Rate], Tag("uniform")]
+    | Annotated[LogNormal[Rate], Tag("lognormal")]
+    | Annotated[Choice[Rate], Tag("choice")],
+    Discriminator(_kind),
+]
+DurationLaw = Annotated[
+    Annotated[Duration, Tag("constant")]
+    | Annotated[Uniform[Duration], Tag("uniform")]
+    | Annotated[LogNormal[Duration], Tag("lognormal")]
+    | Annotated[Choice[Duration], Tag("choice")],
+    Discriminator(_kind),
+]
+Law = float | Uniform[float] | LogNormal[float] | Choice[float]
+
+
+class Access(Settings):
+    """A client's link: `down` and `up` as the client sees them, `rtt` there and back."""
+
+    down: RateLaw
+    up: RateLaw
+    rtt: DurationLaw = 0.0
+
+
+class Group(Access):
+    """A share of the clients with an access link of its own; shares are relative."""
+
+    share: Weight
+
+
+class ServerLink(Settings):
+    """The server's link: `up` is what it sends with, `down` what it receives with."""
+
+    down: Rate
+    up: Rate
+
+
+class Network(Settings):
+    """Who is connected how. Either `clients` (all alike) or `groups`.
+
+    `charge` says which bytes are timed: the `encoded` message, or its `values` alone as the paper
+    counts.
+    """
+
+    server: ServerLink
+    clients: Access | None = None
+    groups: Annotated[dict[Label, Group], Field(min_length=1)] | None = None
+    transport: Literal["fluid"] = "fluid"
+    charge: Literal["encoded", "values"] = "encoded"
+
+    @model_validator(mode="after")
+    def _one_description_of_clients(self) -> Self:
+        if (self.clients is None) == (self.groups is None):
+            found = "neither" if self.clients is None else "both"
+            raise ValueError(f"found {found}; allowed: either 'clients' or 'groups'")
+        return self
+
+
+class Compute(Settings):
+    """How long clients compute: time for one example, forward and backward."""
+
+    per_example: DurationLaw
+
+
+class Target(Settings):
+    """The accuracy on the validation split that the time is taken to.
+
+    Training goes on for `stop_after` evaluations past the target (null: to the last round).
+    """
+
+    accuracy: Density
+    stop_after: Annotated[int, Field(ge=0)] | None = 2
+
+
+class EvaluationPlan(Settings):
+    """Every so many rounds on `validation`; `examples` cuts it to the first so many.
+
+    `test` scores the last model on the test split once, cut to the same number.
+    """
+
+    every: PositiveInt = 1
+    examples: PositiveInt | None = None
+    test: bool = False
+
+
+def _distinct(seeds: list[int]) -> list[int]:
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(f"found {seeds}; allowed: each seed once")
+    return seeds
+
+
+Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(_distinct)]
+
+
+class Training(Settings):
+    """How long, by whom and how it is trained."""
+
+    rounds: PositiveInt
+    cohort: PositiveInt = 10
+    seeds: Seeds = Field(default=[0])
+    target: Target | None = None
+    evaluation: EvaluationPlan = EvaluationPlan()
+    lora: Lora = Lora()
+    client: Client = Client()
+    server: Server = AdamW()
+    wire: Wire = Wire()
+
+
+class Scenario(Settings):
+    """One study. `vary` is applied before a scenario gets here: see `emulator.variants`."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+    task: Task
+    training: Training
+    methods: Annotated[dict[Label, Method], Field(min_length=1)]
+    network: Network
+    compute: Compute | None = None
+    vary: dict[Label, dict[Label, dict[Label, Any]]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _cohort_fits(self) -> Self:
+        if self.training.cohort > self.task.clients:
+            raise ValueError(
+                f"found training.cohort {self.training.cohort} with task.clients "
+                f"{self.task.clients}; allowed: a cohort of at most all clients"
+            )
+        return self
+
+    def training_settings(self, method: str, seed: int) -> TrainingSettings:
+        """All that decides what `method` learns with `seed`."""
+        training = self.training
+        return TrainingSettings(
+            seed=seed,
+            task=self.task,
+            lora=training.lora,
+            client=training.client,
+            server=training.server,
+            wire=training.wire,
+            method=self.methods[method],
+            evaluation_examples=training.evaluation.examples,
+        )

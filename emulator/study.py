@@ -1,0 +1,110 @@
+"""A scenario and its variants: what `vary` multiplies out to, and which trainings that takes."""
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from emulator.complaint import explain, nearest
+from emulator.document import Document, dotted, load, parse_path
+from emulator.errors import ScenarioError
+from emulator.scenario import Scenario
+from flasc.config import TrainingSettings
+
+MAX_VARIANTS = 10_000
+UNVARIED = "as given"
+# What the methods are and what a study is called is not a matter of degree.
+VARIABLE = ("task", "training", "network", "compute")
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training and the variants of the scenario that it serves: {label: scenario}."""
+
+    method: str
+    seed: int
+    settings: TrainingSettings
+    variants: dict[str, Scenario]
+
+
+@dataclass(frozen=True)
+class Study:
+    """A scenario with each of its variants resolved, by label, in the order of `vary`."""
+
+    document: Document
+    scenario: Scenario
+    variants: dict[str, Scenario]
+    only: tuple[str, ...] = ()
+
+    @property
+    def methods(self) -> list[str]:
+        """The methods to carry out, in the scenario's order."""
+        return [name for name in self.scenario.methods if not self.only or name in self.only]
+
+    def trainings(self) -> list[Training]:
+        """Each distinct training once: variants that differ by the network alone share it."""
+        found: dict[tuple[str, int, str], Training] = {}
+        for method in self.methods:
+            for seed in self.scenario.training.seeds:
+                for label, variant in self.variants.items():
+                    settings = variant.training_settings(method, seed)
+                    key = (method, seed, settings.model_dump_json())
+                    training = found.setdefault(key, Training(method, seed, settings, {}))
+                    training.variants[label] = variant
+        return list(found.values())
+
+
+def read(path: Path, overrides: Sequence[str] = (), only: Sequence[str] = ()) -> Study:
+    """The study at `path` with 'a.b=value' overrides, of the methods named in `only` (or all).
+
+    Raises ScenarioError.
+    """
+    document = load(path, overrides)
+    scenario = _validated(document)
+    for name in only:
+        if name not in scenario.methods:
+            close = nearest(name, scenario.methods)
+            raise ScenarioError(
+                f"{path}: methods: found no {name!r}; allowed: {', '.join(scenario.methods)}",
+                f"did you mean {close!r}?" if close else "",
+            )
+    axes = [[(axis, label) for label in labels] for axis, labels in scenario.vary.items() if labels]
+    if (count := math.prod(map(len, axes))) > MAX_VARIANTS:
+        raise ScenarioError(
+            f"{document.where(('vary',))}: vary: found {count} variants; allowed: {MAX_VARIANTS}",
+            "vary fewer things at once, or split the study",
+        )
+    variants = {}
+    for choice in itertools.product(*axes):
+        varied = document
+        for axis, label in choice:
+            for text in scenario.vary[axis][label]:
+                source = ("vary", axis, label, text)
+                varied = varied.copied(source, _target(document, source))
+        label = ", ".join(label for _, label in choice) or UNVARIED
+        variants[label] = _validated(varied) if choice else scenario
+    return Study(document, scenario, variants, tuple(only))
+
+
+def _validated(document: Document) -> Scenario:
+    try:
+        return Scenario.model_validate(document.data)
+    except ValidationError as error:
+        raise explain(error, document, Scenario) from None
+
+
+def _target(document: Document, source: tuple[str, ...]) -> tuple[str, ...]:
+    """The path that a key under `vary` names. Raises ScenarioError where it may not be varied."""
+    at = f"{document.where(source)}: {dotted(source)}"
+    try:
+        path = parse_path(source[-1])
+    except ScenarioError as error:
+        raise ScenarioError(f"{at}: {error.message}", error.hint) from None
+    if path[0] not in VARIABLE:
+        raise ScenarioError(
+            f"{at}: found {path[0]!r}; allowed: a path that begins with {', '.join(VARIABLE)}"
+        )
+    return path

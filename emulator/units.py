@@ -1,0 +1,107 @@
+"""Quantities with units, parsed once, at the door.
+
+Rates are bits or bytes a second, and the letter decides: `b` or `bit` is a bit, `B` or `byte` is
+eight. Prefixes are decimal (k, M, G: powers of 1000) or binary (Ki, Mi, Gi: powers of 1024;
+IEC 80000-13). A bare number where a unit belongs is an error, because nobody can tell what it was.
+"""
+
+import math
+import re
+from fractions import Fraction
+
+_NUMBER = r"\s*([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)\s*"
+_PREFIX = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+_PREFIX |= {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+_RATE = re.compile(_NUMBER + r"(Ki|Mi|Gi|Ti|[kKMGT]?)(bps|bit/s|b/s|Bps|byte/s|bytes/s|B/s)\s*")
+_SIZE = re.compile(_NUMBER + r"(Ki|Mi|Gi|Ti|[kKMGT]?)(bits|bit|b|bytes|byte|B)\s*")
+_TIME = re.compile(_NUMBER + r"(ns|us|µs|ms|s|min|h|d)\s*")
+_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
+_SECONDS |= {"d": 86400.0}
+
+
+def _bits(unit: str) -> int:
+    return 8 if unit[0] == "B" or unit.startswith("byte") else 1
+
+
+def _finite(value: float, text: object) -> float:
+    if not math.isfinite(value):
+        raise ValueError(f"found {text!r}: not a finite number")
+    return value
+
+
+def parse_rate(text: object) -> float:
+    """Bits a second of '20 Mbps', '1.25 MB/s', '500 kbit/s', '1 Mib/s'.
+
+    Raises ValueError where there is no unit, or the rate is not above zero.
+    """
+    match = _RATE.fullmatch(text) if isinstance(text, str) else None
+    if not match:
+        raise ValueError(
+            f"found {text!r}; allowed: a rate with its unit, like 20 Mbps or 1.25 MB/s"
+        )
+    number, prefix, unit = match.groups()
+    value = _finite(float(number) * _PREFIX[prefix] * _bits(unit), text)
+    if value <= 0:
+        raise ValueError(f"found {text!r}; allowed: a rate above zero")
+    return value
+
+
+def parse_duration(text: object) -> float:
+    """Seconds of '40 ms', '1.5 s', '2 min', '1 h'; a plain 0 is zero in every unit.
+
+    Raises ValueError where there is no unit, or the duration is negative.
+    """
+    if text == 0 and not isinstance(text, bool):
+        return 0.0
+    match = _TIME.fullmatch(text) if isinstance(text, str) else None
+    if not match:
+        raise ValueError(f"found {text!r}; allowed: a duration with its unit, like 40 ms or 2 s")
+    value = _finite(float(match[1]) * _SECONDS[match[2]], text)
+    if value < 0:
+        raise ValueError(f"found {text!r}; allowed: a duration of zero or more")
+    return value
+
+
+def parse_size(text: object) -> int:
+    """Bytes of '40 kB', '1 MiB', '512 B', '8 Mbit'; rounded up to whole bytes.
+
+    Raises ValueError where there is no unit, or the size is negative.
+    """
+    match = _SIZE.fullmatch(text) if isinstance(text, str) else None
+    if not match:
+        raise ValueError(f"found {text!r}; allowed: a size with its unit, like 40 kB or 1 MiB")
+    number, prefix, unit = match.groups()
+    bits = Fraction(number) * _PREFIX[prefix] * _bits(unit)
+    if bits < 0:
+        raise ValueError(f"found {text!r}; allowed: a size of zero or more")
+    return math.ceil(bits / 8)
+
+
+def format_duration(seconds: float) -> str:
+    """A duration for people: '850 ms', '12.3 s', '4 min 05 s', '2 h 03 min'."""
+    if seconds < 1:
+        return f"{seconds * 1e3:.0f} ms"
+    if seconds < 99.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def format_size(nbytes: float) -> str:
+    """Decimal bytes for people: '612 B', '40.1 kB', '1.25 MB'."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(nbytes) < 999.5:
+            return f"{nbytes:.3g} {unit}"
+        nbytes /= 1000
+    return f"{nbytes:.3g} TB"
+
+
+def format_rate(bits_per_second: float) -> str:
+    """Decimal bits a second for people: '1.25 Mbps'."""
+    for unit in ("bps", "kbps", "Mbps", "Gbps"):
+        if bits_per_second < 999.5:
+            return f"{bits_per_second:.3g} {unit}"
+        bits_per_second /= 1000
+    return f"{bits_per_second:.3g} Tbps"

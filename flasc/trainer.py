@@ -1,0 +1,244 @@
+"""Real training behind the emulator's seam: PyTorch and PEFT, messages encoded for real.
+
+What a client starts from is what it decodes from the bytes it was sent; what the server steps by
+is what it decodes from the bytes it was sent. There is no other way from one to the other.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from flasc import client, codec, model, rng, tasks
+from flasc.adapter import Adapter
+from flasc.config import TrainingSettings
+from flasc.errors import DivergedError
+from flasc.methods import Mask, build
+from flasc.server import Optimiser, weighted_sum
+from flasc.tasks.base import Examples, Task
+
+EVALUATION_BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """An encoded message to (`examples` and `steps` zero) or from a client.
+
+    `version` counts the server steps behind the model that it was made from.
+    """
+
+    client: int
+    version: int
+    content: bytes
+    value_bytes: int
+    examples: int = 0
+    steps: int = 0
+
+    @property
+    def nbytes(self) -> int:
+        """Length of the encoded message, bytes."""
+        return len(self.content)
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Quality on the first `examples` of a split: accuracy 0 to 1, mean loss in nats."""
+
+    examples: int
+    accuracy: float
+    loss: float
+
+
+class Trainer:
+    """One training: a server vector, its optimiser and method, and clients that hold data.
+
+    The state is `version`, the server's vectors and the method's memory; everything else is
+    derived from the settings. Two trainers with equal settings that are asked the same things
+    give the same bytes and scores on the same kind of machine.
+    """
+
+    def __init__(self, settings: TrainingSettings, task: Task, device: torch.device) -> None:
+        self.settings, self.task, self.device = settings, task, device
+        self._method = build(settings.method)
+        key = rng.key(settings.seed, "init")
+        base = model.sequence_classifier(task.model, len(task.classes), key)
+        with torch.random.fork_rng([]):
+            torch.manual_seed(key)
+            self.adapter = Adapter(base, settings.lora, self._method.scope)
+        self.adapter.model.to(device)
+        self._server = Optimiser(self.adapter.read(), settings.server)
+        self.version = 0
+        self._down: Mask = self._method.down(self.params)
+        self._content = self._encode_download()
+        # The paper scores the new model through the mask of the round that made it.
+        self._round_mask: Mask = self._down
+
+    @property
+    def params(self) -> Tensor:
+        """The server's dense vector P, float32 [n]."""
+        return self._server.params
+
+    def _encode_download(self) -> bytes:
+        wire: str = self.settings.wire.format
+        if self._method.upload_support_known and wire in ("auto", "dense"):
+            wire = "indexed"  # a dense message would not tell the client where its mask is
+        return self._encode(self.params, self._down, wire)
+
+    def _encode(self, vector: Tensor, mask: Mask, wire: str) -> bytes:
+        flat = vector.cpu().numpy()
+        indices = None if mask is None else np.flatnonzero(mask.cpu().numpy())
+        values = flat if indices is None else flat[indices]
+        return codec.encode(values, indices, len(flat), wire=wire, dtype=self.settings.wire.values)
+
+    def _decode(self, content: bytes, known: Mask = None) -> tuple[Tensor, Mask]:
+        """The dense vector (zero where nothing was sent) and the support that was sent."""
+        support = None if known is None else np.flatnonzero(known.cpu().numpy())
+        decoded = codec.decode(content, n=self.adapter.n, support=support)
+        vector = torch.from_numpy(decoded.to_dense()).to(self.device)
+        if decoded.indices is None:
+            return vector, None
+        mask = torch.zeros(self.adapter.n, dtype=torch.bool)
+        mask[torch.from_numpy(decoded.indices)] = True
+        return vector, mask.to(self.device)
+
+    def _value_bytes(self, mask: Mask) -> int:
+        k = self.adapter.n if mask is None else int(mask.sum())
+        return codec.value_bytes(k, self.settings.wire.values)
+
+    def download(self, client: int) -> Message:
+        """The current version as `client` would get it: the same bytes for everybody."""
+        return Message(client, self.version, self._content, self._value_bytes(self._down))
+
+    def train(self, downloads: Sequence[Message]) -> list[Message]:
+        """Train each client from what it downloaded. Raises DivergedError."""
+        return [self._train_one(download) for download in downloads]
+
+    def _train_one(self, download: Message) -> Message:
+        start, support = self._decode(download.content)
+        examples = self.task.clients[download.client]
+        delta, steps = client.train(
+            self.adapter,
+            start,
+            self.task.train,
+            examples,
+            self.settings.client,
+            self._method.trains(support),
+            client.Draw(self.settings.seed, download.version, download.client),
+        )
+        if not torch.isfinite(delta).all():
+            raise DivergedError(
+                f"client {download.client} diverged in round {download.version + 1}",
+                "lower training.client.lr or training.server.lr, or the method's own rates",
+            )
+        up = self._method.up(delta, support)
+        # A support that is everything needs no index anyway.
+        known = self._method.upload_support_known and up is not None
+        content = self._encode(delta, up, "aligned" if known else self.settings.wire.format)
+        return Message(
+            download.client,
+            download.version,
+            content,
+            self._value_bytes(up),
+            examples=len(examples) * self.settings.client.epochs,
+            steps=steps,
+        )
+
+    def aggregate(self, uploads: Sequence[Message], weights: Sequence[float]) -> None:
+        """Step the server by the weighted sum of the decoded updates."""
+        known = self._down if self._method.upload_support_known else None
+        deltas = [self._decode(upload.content, known)[0] for upload in uploads]
+        self._server.step(weighted_sum(deltas, weights))
+        self._method.after_step(self.params)
+        self.version += 1
+        self._round_mask = self._down
+        self._down = self._method.down(self.params)
+        self._content = self._encode_download()
+
+    def evaluate(self, split: str) -> Score:
+        """Score the current version on 'validation' or 'test', as far as the settings say."""
+        examples: Examples = {"validation": self.task.validation, "test": self.task.test}[split]
+        count = min(len(examples), self.settings.evaluation_examples or len(examples))
+        mask = self._round_mask
+        self.adapter.write(self.params if mask is None else self.params * mask)
+        right, loss = 0, 0.0
+        with torch.inference_mode():
+            for start in range(0, count, EVALUATION_BATCH):
+                indices = np.arange(start, min(start + EVALUATION_BATCH, count))
+                batch = examples.batch(indices, self.device)
+                output = self.adapter.model(**batch)
+                right += int((output.logits.argmax(-1) == batch["labels"]).sum())
+                loss += float(output.loss) * len(indices)
+        return Score(count, right / count, loss / count)
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """The whole state as arrays by name, for `restore`."""
+        state = {f"server.{name}": value for name, value in self._server.state().items()}
+        state |= {f"method.{name}": value for name, value in self._method.state().items()}
+        if self._round_mask is not None:
+            state["round_mask"] = self._round_mask
+        state["version"] = torch.tensor(self.version)
+        return {name: value.cpu().numpy() for name, value in state.items()}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take up a snapshot, exactly."""
+        state = {name: torch.from_numpy(array).to(self.device) for name, array in arrays.items()}
+
+        def part(prefix: str) -> dict[str, Tensor]:
+            return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+
+        self._server.restore(part("server."))
+        self._method.restore(part("method."))
+        self._round_mask = state.get("round_mask")
+        self.version = int(state["version"])
+        self._down = self._method.down(self.params)
+        self._content = self._encode_download()
+
+    def export(self, folder: Path) -> None:
+        """Write the current version as a PEFT adapter (the whole model where all is trained)."""
+        self.adapter.write(self.params)
+        self.adapter.save(folder)
+
+
+def pick_device(name: str) -> torch.device:
+    """'auto' takes a GPU where there is one."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def make(
+    settings: TrainingSettings,
+    *,
+    device: str = "auto",
+    cache: Path | None = None,
+    notify: Callable[[str], None] = lambda _: None,
+) -> Trainer:
+    """A trainer at version 0, its data and weights fetched if need be.
+
+    One torch thread on a CPU: trainings are spread over processes instead, and one thread is what
+    makes results independent of the number of cores.
+    """
+    chosen = pick_device(device)
+    if chosen.type == "cpu":
+        torch.set_num_threads(1)
+    return Trainer(settings, tasks.load(settings.task, settings.seed, cache, notify), chosen)
+
+
+def provenance(trainer: Trainer) -> dict[str, str]:
+    """What a training ran on: versions, device and data edition."""
+    import peft
+    import transformers
+
+    device = trainer.device
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    return {
+        "device": name,
+        "data": trainer.task.edition,
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "peft": peft.__version__,
+        "numpy": np.__version__,
+    }

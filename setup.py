@@ -1,0 +1,58 @@
+"""Packaging of flasc-emu. Build, lint and test settings live in pyproject.toml."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(
+    r'^__version__ = "([^"]+)"', (HERE / "emulator/__init__.py").read_text("utf-8"), re.M
+)
+assert VERSION, "emulator/__init__.py names the version"
+
+setup(
+    name="flasc-emu",
+    version=VERSION[1],
+    description="What would this federated fine-tuning method cost over real networks?",
+    long_description=(HERE / "README.md").read_text("utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.10",
+    packages=find_packages(include=["emulator", "emulator.*", "flasc", "flasc.*"]),
+    package_data={"emulator": ["py.typed"], "flasc": ["py.typed"]},
+    install_requires=[
+        "click>=8.1",
+        "filelock>=3.13",  # two trainings share one asset cache
+        "matplotlib>=3.8",
+        "numpy>=1.26",
+        "peft>=0.18",
+        "pydantic>=2.7",
+        "pyyaml>=6.0",
+        "rich>=13.7",
+        "safetensors>=0.4.5",
+        "simpy>=4.1",
+        "torch>=2.11",  # 2.13.0 is what the Makefile installs and what CI tests
+        "transformers>=5.17,<6",
+    ],
+    extras_require={
+        "test": [
+            "hypothesis>=6.100",
+            "mypy>=1.10",
+            "pytest>=8.2",
+            "pytest-timeout>=2.3",  # a deadlock in a simulation must fail, not hang
+            "ruff>=0.6",
+            "types-PyYAML",
+        ],
+    },
+    entry_points={"console_scripts": ["flasc-emu = emulator.cli:main"]},
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Intended Audience :: Science/Research",
+        "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.10",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
+    ],
+)

@@ -1,0 +1,178 @@
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from emulator.errors import RecordingError
+
+SHARED_TMP = [HealthCheck.function_scoped_fixture]
+
+
+def cohort(number):
+    return [(number * 3 + k) % 7 for k in range(3)]
+
+
+def play(trainer, rounds, first=1):
+    """Synchronous rounds; returns everything that a policy gets to know."""
+    known = []
+    for number in range(first, rounds + 1):
+        downloads = [trainer.download(c) for c in cohort(number)]
+        uploads = trainer.train(downloads)
+        trainer.aggregate(uploads, [1 / 3] * 3)
+        score = trainer.evaluate("validation")
+        known += [(d.client, d.nbytes) for d in downloads]
+        known += [(u.client, u.nbytes, u.examples, u.steps) for u in uploads]
+        known.append((score.examples, score.accuracy, score.loss))
+    return known
+
+
+def test_it_answers_as_the_real_trainer_would(bench, toy):
+    trainer = bench.open()
+    assert play(trainer, 5) == play(toy(), 5)
+    assert (trainer.trained, trainer.replayed) == (5, 0)
+
+
+def test_a_second_time_trains_nothing_and_builds_no_trainer(bench):
+    trainer = bench.open()
+    first = play(trainer, 5)
+    trainer.restart()
+    assert play(trainer, 5) == first
+    trainer.close()
+    again = bench.open()
+    assert play(again, 5) == first
+    assert (again.trained, again.replayed) == (0, 5)
+    assert len(bench.made) == 1
+
+
+@pytest.mark.parametrize("known", [0, 1, 9, 10, 11, 13])
+def test_going_on_equals_never_having_stopped(bench, toy, known):
+    trainer = bench.open()
+    play(trainer, known)
+    trainer.close()
+    longer = bench.open()
+    assert play(longer, 14) == play(toy(), 14)
+    assert longer.trained == 14 - known
+    # The newest state was kept: no client of a known round was trained again.
+    assert all(version >= known for version, _ in bench.made[-1].trained)
+
+
+def test_without_the_newest_state_it_starts_from_an_older_one(bench, toy):
+    trainer = bench.open()
+    play(trainer, 13)
+    newest = trainer.state
+    trainer.close()
+    (bench.folder / "states" / f"{newest}.safetensors").unlink()
+    longer = bench.open()
+    assert play(longer, 14) == play(toy(), 14)
+    assert min(version for version, _ in bench.made[-1].trained) == 10
+
+
+def test_a_kill_between_training_and_aggregating_costs_that_round_only(bench, toy):
+    trainer = bench.open()
+    play(trainer, 3)
+    trainer.train([trainer.download(c) for c in cohort(4)])
+    trainer.close()
+    assert play(bench.open(), 5) == play(toy(), 5)
+    assert min(version for version, _ in bench.made[-1].trained) == 3
+
+
+def test_another_decision_trains_only_what_follows_from_it(bench, toy):
+    def drop_one_in_round_3(trainer):
+        play(trainer, 2)
+        uploads = trainer.train([trainer.download(c) for c in cohort(3)])
+        trainer.aggregate(uploads[:2], [0.5, 0.5])
+        return play(trainer, 5, first=4)
+
+    trainer = bench.open()
+    play(trainer, 5)
+    trainer.restart()
+    assert drop_one_in_round_3(trainer) == drop_one_in_round_3(toy())
+    assert trainer.trained == 5 + 3
+    trainer.close()
+    replay = bench.open()
+    drop_one_in_round_3(replay)
+    assert replay.trained == 0
+
+
+def test_stale_updates_are_merged_as_the_real_trainer_would(bench, toy):
+    def stale(trainer):
+        late = trainer.download(5)
+        play(trainer, 2)
+        uploads = trainer.train([trainer.download(1), late])
+        trainer.aggregate(uploads, [0.7, 0.3])
+        return [u.nbytes for u in uploads] + play(trainer, 4, first=4)
+
+    trainer = bench.open()
+    assert stale(trainer) == stale(toy())
+    trainer.close()
+    again = bench.open()
+    assert stale(again) == stale(toy())
+    assert again.trained == 0
+
+
+def test_stale_updates_survive_a_kill(bench, toy):
+    def until_trained(trainer):
+        late = trainer.download(5)
+        play(trainer, 2)
+        return trainer.train([trainer.download(1), late])
+
+    trainer = bench.open()
+    until_trained(trainer)
+    trainer.close()
+    resumed, real = bench.open(), toy()
+    for t in (resumed, real):
+        t.aggregate(until_trained(t), [0.7, 0.3])
+    assert resumed.evaluate("validation").loss == real.evaluate("validation").loss
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=SHARED_TMP)
+@given(data=st.data())
+def test_interrupted_anywhere_it_equals_an_unbroken_run(tmp_path_factory, toy, data):
+    """Any sequence of cohorts, broken off and torn anywhere in the log, then run again."""
+    from emulator.recording import Recording, RecordingTrainer
+
+    store = tmp_path_factory.mktemp("recordings")
+    plan = data.draw(st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=3, unique=True),
+                              min_size=1, max_size=13))  # fmt: skip
+
+    def run(trainer, rounds):
+        for clients in rounds:
+            uploads = trainer.train([trainer.download(c) for c in clients])
+            trainer.aggregate(uploads, [1.0] * len(uploads))
+        return trainer.evaluate("test").loss
+
+    def opened():
+        return RecordingTrainer(Recording(store, {"a": 1}), lambda: (toy(), {}))
+
+    broken = opened()
+    run(broken, plan[: data.draw(st.integers(0, len(plan)))])
+    broken.close()
+    log = broken.recording.folder / "log.jsonl"
+    content = log.read_bytes()
+    log.write_bytes(content[: data.draw(st.integers(0, len(content)))])
+    again = opened()
+    assert run(again, plan) == run(toy(), plan)
+    again.close()
+
+
+def test_a_recording_made_elsewhere_is_not_mixed_silently(bench):
+    trainer = bench.open()
+    play(trainer, 3)
+    trainer.train([trainer.download(c) for c in cohort(4)])
+    trainer.close()
+    with pytest.raises(RecordingError, match="were recorded"):
+        play(bench.open(drift=50.0), 4)
+
+
+def test_the_exported_model_is_the_current_one(bench):
+    trainer = bench.open()
+    play(trainer, 2)
+    first = np.load(trainer.export() / "model.npy")
+    trainer.restart()
+    play(trainer, 1)
+    assert (np.load(trainer.export() / "model.npy") != first).any()
+    play(trainer, 2, first=2)
+    trainer.close()
+    again = bench.open()
+    play(again, 2)
+    np.testing.assert_array_equal(np.load(again.export() / "model.npy"), first)

@@ -1,0 +1,260 @@
+"""The reference round against a transcription in numpy, and what every method must keep."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from flasc import codec, config, rng
+from flasc.errors import DivergedError
+
+METHODS = [
+    "full",
+    "head",
+    "lora",
+    {"kind": "flasc", "down": 0.25, "up": 0.0625},
+    {"kind": "flasc", "down": 1.0, "up": 0.1},
+    {"kind": "sparse_adapter", "density": 0.3},
+]
+COHORTS = [[1, 2], [4, 0, 1], [2, 3], [1, 4]]
+
+
+def play(trainer, cohorts=COHORTS):
+    messages = []
+    for cohort in cohorts:
+        downloads = [trainer.download(c) for c in cohort]
+        uploads = trainer.train(downloads)
+        trainer.aggregate(uploads, [1 / len(cohort)] * len(cohort))
+        messages += [*downloads, *uploads]
+    return messages
+
+
+def top(values, density):
+    """The mask of the int(n d) largest magnitudes, ties to the lowest index, in plain numpy."""
+    n = len(values)
+    order = np.lexsort((np.arange(n), -np.abs(values)))
+    mask = np.zeros(n, bool)
+    mask[order[: int(n * density)]] = True
+    return mask
+
+
+def local_delta(trainer, start, client, version):
+    """Steps 4 and 5 of the paper's round, written out: SGD with momentum from rest, by hand."""
+    settings, adapter, task = trainer.settings, trainer.adapter, trainer.task
+    adapter.write(torch.from_numpy(start))
+    params, held = start.copy(), task.clients[client]
+    velocity = np.zeros_like(params)
+    with torch.random.fork_rng([]):
+        torch.manual_seed(rng.key(settings.seed, "dropout", version, client))
+        order = rng.stream(settings.seed, "batches", version, client, 0).permutation(len(held))
+        for at in range(0, len(held), settings.client.batch):
+            chosen = held[order[at : at + settings.client.batch]]
+            adapter.write(torch.from_numpy(params))
+            adapter.model.zero_grad()
+            with adapter.training(base_dropout=False):
+                output = adapter.model(**task.train.batch(chosen, torch.device("cpu")))
+            logits, labels = output.logits, torch.from_numpy(task.train.labels[chosen])
+            torch.nn.functional.cross_entropy(logits, labels).backward()
+            gradient = np.concatenate([p.grad.numpy().ravel() for p in adapter.parameters])
+            velocity = np.float32(settings.client.momentum) * velocity + gradient
+            params = params - np.float32(settings.client.lr) * velocity
+    return start - params
+
+
+def test_a_round_is_the_ten_steps_of_the_paper(make):
+    """Transcribed from PAPER.md, step by step, taking from flasc only model and draws."""
+    down, up, lr, decay = 0.25, 0.0625, 0.01, 0.01
+    trainer = make({"kind": "flasc", "down": down, "up": up})
+    shadow = make({"kind": "flasc", "down": down, "up": up})
+    p = trainer.params.numpy().astype(np.float32).copy()
+    m, v = np.zeros_like(p), np.zeros_like(p)
+    for t, cohort in enumerate(COHORTS):
+        mask = top(p, down)
+        deltas = []
+        for client in cohort:
+            start = np.where(mask, p, np.float32(0))
+            delta = local_delta(shadow, start, client, t)
+            deltas.append(np.where(top(delta, up), delta, np.float32(0)))
+        g = np.mean(deltas, axis=0)
+        p = p - np.float32(lr * decay) * p
+        m = 0.9 * m + 0.1 * g
+        v = 0.999 * v + 0.001 * g * g
+        m_hat, v_hat = m / (1 - 0.9 ** (t + 1)), v / (1 - 0.999 ** (t + 1))
+        p = (p - lr * m_hat / (np.sqrt(v_hat) + 1e-8)).astype(np.float32)
+
+        play(trainer, [cohort])
+        got = trainer.params.numpy()
+        # Adam divides by sqrt(v): where |g| is near the float's noise, so is its quotient.
+        assert np.abs(got - p).max() <= 1e-5 * np.abs(p).max()
+        shadow.adapter.write(torch.from_numpy(np.where(mask, got, np.float32(0))))
+        with torch.inference_mode():
+            batch = trainer.task.validation.batch(np.arange(60), torch.device("cpu"))
+            right = (shadow.adapter.model(**batch).logits.argmax(-1) == batch["labels"]).sum()
+        assert trainer.evaluate("validation").accuracy == int(right) / 60
+        p = got.copy()  # so that rounding does not decide later masks
+
+
+def test_the_transcription_can_fail(make):
+    trainer, other = make("lora"), make("lora", client=config.Client(lr=0.0501))
+    start = trainer.params.numpy().copy()
+    (upload,) = trainer.train([trainer.download(1)])
+    sent = codec.decode(upload.content, n=trainer.adapter.n).to_dense()
+    right, wrong = (local_delta(t, start, 1, 0) for t in (trainer, other))
+    assert np.abs(sent - right).max() < 1e-6 < np.abs(sent - wrong).max()
+
+
+def test_density_one_is_dense_lora_to_the_bit(make):
+    dense, flasc = make("lora"), make({"kind": "flasc", "down": 1.0, "up": 1.0})
+    ours, theirs = play(flasc), play(dense)
+    assert [m.content for m in ours] == [m.content for m in theirs]
+    assert torch.equal(flasc.params, dense.params)
+    assert flasc.evaluate("test") == dense.evaluate("test")
+
+
+@pytest.mark.parametrize("method", METHODS, ids=str)
+class TestEveryMethod:
+    def test_bytes_are_the_encoded_length(self, make, method):
+        trainer = make(method)
+        downloads = play(trainer, COHORTS[:1]) and [trainer.download(c) for c in range(7)]
+        # SparseAdapter's uploads name no index: the server knows the mask that it sent.
+        support = codec.decode(downloads[0].content, n=trainer.adapter.n).indices
+        for message in [*downloads, *trainer.train(downloads)]:
+            decoded = codec.decode(message.content, n=trainer.adapter.n, support=support)
+            assert message.nbytes == len(message.content)
+            assert message.value_bytes == 4 * len(decoded.values)
+
+    def test_clients_count_examples_and_steps(self, make, method):
+        trainer = make(method, client=config.Client(epochs=2, batch=16))
+        uploads = trainer.train([trainer.download(c) for c in range(7)])
+        sizes = [len(c) for c in trainer.task.clients]
+        assert [u.examples for u in uploads] == [2 * n for n in sizes]
+        assert [u.steps for u in uploads] == [2 * math.ceil(n / 16) for n in sizes]
+
+    def test_grouping_clients_changes_nothing(self, make, method):
+        one, all_at_once = make(method), make(method)
+        downloads = [one.download(c) for c in (4, 1, 2)]
+        alone = [one.train([d])[0] for d in downloads[::-1]][::-1]
+        together = all_at_once.train([all_at_once.download(c) for c in (4, 1, 2)])
+        assert [u.content for u in alone] == [u.content for u in together]
+
+    def test_what_is_frozen_stays_frozen(self, make, method):
+        trainer = make(method)
+        frozen = {
+            name: value.clone()
+            for name, value in trainer.adapter.model.state_dict().items()
+            if name not in {span.name for span in trainer.adapter.spans}
+        }
+        play(trainer)
+        trainer.evaluate("validation")
+        after = trainer.adapter.model.state_dict()
+        assert all(torch.equal(after[name], value) for name, value in frozen.items())
+
+    def test_a_snapshot_is_the_whole_state(self, make, method):
+        trainer = make(method)
+        play(trainer, COHORTS[:2])
+        snapshot = trainer.snapshot()
+        restored = make(method, lora=config.Lora(rank=4, dropout=0.1))
+        restored.restore(snapshot)
+        assert restored.evaluate("validation") == trainer.evaluate("validation")
+        ours, theirs = play(restored, COHORTS[2:]), play(trainer, COHORTS[2:])
+        assert [m.content for m in ours] == [m.content for m in theirs]
+        assert torch.equal(restored.params, trainer.params)
+
+    @pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing")  # PEFT 0.21 reads it
+    def test_an_exported_model_answers_like_the_trainer(self, make, method, tmp_path):
+        from transformers import AutoModelForSequenceClassification
+
+        trainer = make(method)
+        play(trainer, COHORTS[:1])
+        trainer.export(tmp_path / "model")
+        batch = trainer.task.test.batch(np.arange(40), torch.device("cpu"))
+        if method == "full":
+            model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "model")
+        else:
+            from peft import PeftModel
+
+            base = AutoModelForSequenceClassification.from_pretrained(
+                trainer.task.model, num_labels=4
+            )
+            model = PeftModel.from_pretrained(base, tmp_path / "model")
+        model.eval()
+        trainer.adapter.write(trainer.params)
+        with torch.inference_mode():
+            torch.testing.assert_close(
+                model(**batch).logits, trainer.adapter.model(**batch).logits, rtol=0, atol=0
+            )
+
+
+def test_flasc_sends_exactly_k_of_the_largest(make):
+    trainer = make({"kind": "flasc", "down": 0.25, "up": 0.0625})
+    n = trainer.adapter.n
+    play(trainer, COHORTS[:1])
+    download = codec.decode(trainer.download(1).content, n=n)
+    np.testing.assert_array_equal(
+        download.indices, np.flatnonzero(top(trainer.params.numpy(), 0.25))
+    )
+    (upload,) = trainer.train([trainer.download(1)])
+    decoded = codec.decode(upload.content, n=n)
+    delta = local_delta(trainer, download.to_dense(), 1, 1)
+    np.testing.assert_array_equal(decoded.indices, np.flatnonzero(top(delta, 0.0625)))
+
+
+def test_sparse_adapter_is_dense_once_and_then_stays_inside_its_mask(make):
+    trainer = make({"kind": "sparse_adapter", "density": 0.3})
+    n = trainer.adapter.n
+    first = play(trainer, COHORTS[:1])
+    assert all(m.nbytes == 12 + 4 * n for m in first)
+    mask = top(trainer.params.numpy(), 0.3)
+    for cohort in COHORTS[1:]:
+        downloads = [trainer.download(c) for c in cohort]
+        for download, upload in zip(downloads, trainer.train(downloads), strict=True):
+            got = codec.decode(download.content, n=n)
+            np.testing.assert_array_equal(got.indices, np.flatnonzero(mask))
+            assert upload.nbytes == 12 + 4 * mask.sum()  # values alone: the mask is known
+            assert download.nbytes > upload.nbytes
+        trainer.aggregate(trainer.train(downloads), [0.5] * len(cohort))
+
+
+@pytest.mark.parametrize("density", [0.98, 1.0])
+def test_a_nearly_full_mask_still_reaches_the_client(make, density):
+    """Dense would be shorter here, and would lose where the mask is."""
+    trainer = make({"kind": "sparse_adapter", "density": density})
+    play(trainer)
+    got = codec.decode(trainer.download(0).content, n=trainer.adapter.n)
+    count = trainer.adapter.n if got.indices is None else len(got.indices)
+    assert count == int(trainer.adapter.n * density)
+
+
+def test_half_precision_rounds_what_clients_start_from(make):
+    exact, rounded = make("lora"), make("lora", wire=config.Wire(values="fp16"))
+    assert rounded.download(0).nbytes < 0.51 * exact.download(0).nbytes
+    decoded = codec.decode(rounded.download(0).content, n=rounded.adapter.n).to_dense()
+    halved = rounded.params.numpy().astype(np.float16).astype(np.float32)
+    np.testing.assert_array_equal(decoded, halved)
+    ours, theirs = (t.train([t.download(1)])[0].content for t in (rounded, exact))
+    assert ours != theirs
+
+
+def test_training_learns(make):
+    trainer = make("full", client=config.Client(lr=0.1, epochs=8), server=config.AdamW(lr=3e-3))
+    before = trainer.evaluate("validation")
+    play(trainer, [[0, 1, 2, 4, 5, 6]] * 12)
+    after = trainer.evaluate("validation")
+    assert after.loss < 0.9 * before.loss
+    assert after.accuracy > before.accuracy + 0.1
+
+
+def test_rates_far_too_high_are_said_to_diverge(make):
+    trainer = make("full", client=config.Client(lr=1e30))
+    with pytest.raises(DivergedError, match="client 1 diverged in round 1"):
+        trainer.train([trainer.download(1)])
+
+
+def test_seeds_name_everything_that_is_drawn(make):
+    first, again, other = make("lora"), make("lora"), make("lora", seed=1)
+    assert torch.equal(first.params, again.params)
+    assert not torch.equal(first.params, other.params)
+    before = torch.get_rng_state()
+    play(first, COHORTS[:1])
+    assert torch.equal(torch.get_rng_state(), before)  # nothing is drawn from the global stream
