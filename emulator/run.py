@@ -135,6 +135,8 @@ def _copy_models(trainings: Sequence[Training], done: dict[int, Done], folder: P
     names = model_folders(trainings)
     with storage(folder):
         for index, result in done.items():
+            if result.model is None:
+                continue
             target = folder / names[index]
             stamp = (result.model / "state.txt").read_bytes()
             if not (target / "state.txt").exists() or (target / "state.txt").read_bytes() != stamp:

@@ -150,11 +150,11 @@ class Compute(Settings):
 class Target(Settings):
     """The accuracy on the validation split that the time is taken to.
 
-    Training goes on for `stop_after` evaluations past the target (null: to the last round).
+    Training goes on for `stop_after` evaluations past the target; `never`: to the last round.
     """
 
     accuracy: Density
-    stop_after: Annotated[int, Field(ge=0)] | None = 2
+    stop_after: Annotated[int, Field(ge=0)] | Literal["never"] = 2
 
 
 class EvaluationPlan(Settings):

@@ -38,11 +38,11 @@ class Progress:
 
 @dataclass(frozen=True)
 class Done:
-    """All emulations of a training, what it cost, and where its model was exported."""
+    """All emulations of a training, what it cost, and where its model was exported, if it was."""
 
     emulations: Mapping[Emulation, list[Row]]
     trained_rounds: int
-    model: Path
+    model: Path | None
     provenance: Mapping[str, str]
 
 

@@ -111,17 +111,23 @@ class RecordingTrainer:
             )
         return self.recording.scores[key]
 
-    def export(self) -> Path:
-        """The current model, exported once: a folder inside the recording."""
+    def export(self) -> Path | None:
+        """The current model, exported once: a folder inside the recording.
+
+        None where only training again would bring it back: a recording may come without states.
+        """
         folder = self.recording.folder / "adapter"
         stamp = folder / "state.txt"
-        if not stamp.exists() or stamp.read_text("utf-8") != self.state:
-            self._at(self.state)
-            assert self._live is not None
-            with storage(folder):
-                shutil.rmtree(folder, ignore_errors=True)
-                self._live.export(folder)
-                replace(stamp, self.state.encode())
+        if stamp.exists() and stamp.read_text("utf-8") == self.state:
+            return folder
+        if self._live_state != self.state and not self.recording.has_state(self.state):
+            return None
+        self._at(self.state)
+        assert self._live is not None
+        with storage(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+            self._live.export(folder)
+            replace(stamp, self.state.encode())
         return folder
 
     # -- the real trainer behind it

@@ -54,7 +54,7 @@ def synchronous(
             target = training.target
             if target and (past_target or accuracy >= target.accuracy):
                 past_target += 1
-                last |= target.stop_after is not None and past_target > target.stop_after
+                last |= target.stop_after != "never" and past_target > target.stop_after
         if last:
             break
     if training.evaluation.test:

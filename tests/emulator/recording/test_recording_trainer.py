@@ -168,11 +168,33 @@ def test_the_exported_model_is_the_current_one(bench):
     trainer = bench.open()
     play(trainer, 2)
     first = np.load(trainer.export() / "model.npy")
-    trainer.restart()
-    play(trainer, 1)
-    assert (np.load(trainer.export() / "model.npy") != first).any()
-    play(trainer, 2, first=2)
+    play(trainer, 3, first=3)
+    second = np.load(trainer.export() / "model.npy")
+    assert (first != second).any()
     trainer.close()
     again = bench.open()
-    play(again, 2)
-    np.testing.assert_array_equal(np.load(again.export() / "model.npy"), first)
+    play(again, 3)
+    np.testing.assert_array_equal(np.load(again.export() / "model.npy"), second)
+    assert len(bench.made) == 1  # what is exported already needs no trainer
+
+
+def test_a_kept_state_is_enough_to_export(bench):
+    trainer = bench.open()
+    play(trainer, 3)
+    trainer.close()
+    again = bench.open()
+    play(again, 3)
+    assert (again.export() / "model.npy").exists()
+    assert not bench.made[-1].trained
+
+
+def test_what_would_have_to_be_trained_again_is_not_exported(bench):
+    trainer = bench.open()
+    play(trainer, 3)
+    trainer.close()
+    for state in (bench.folder / "states").iterdir():
+        state.unlink()
+    published = bench.open()
+    play(published, 3)
+    assert published.export() is None
+    assert len(bench.made) == 1

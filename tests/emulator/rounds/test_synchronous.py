@@ -77,7 +77,7 @@ def test_it_stops_some_evaluations_past_the_target():
     target = {"target": {"accuracy": 0.5, "stop_after": 2}, "rounds": 50}
     rows = emulate(scenario(target), 0, StubTrainer(down_bytes=1, up_bytes=1, best=0.8, tau=2.0))
     assert of(Round, rows)[-1].round == first + 2
-    went_on = scenario({**target, "target": {"accuracy": 0.5, "stop_after": None}})
+    went_on = scenario({**target, "target": {"accuracy": 0.5, "stop_after": "never"}})
     rows = emulate(went_on, 0, StubTrainer(down_bytes=1, up_bytes=1, best=0.8, tau=2.0))
     assert of(Round, rows)[-1].round == 50
 
