@@ -1,10 +1,12 @@
 """The command line. Heavy modules are imported inside commands: `--help` must stay instant."""
 
+import contextlib
+import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -13,10 +15,8 @@ from emulator.errors import EmulationError, EmulatorError
 from flasc.errors import FlascError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from emulator.engines import Done
-    from emulator.study import Study, Training
+    from emulator.study import Study
 
 SCENARIO = click.argument("scenario", type=click.Path(path_type=Path))
 SET = click.option(
@@ -35,19 +35,48 @@ RECORDINGS = click.option(
 )
 
 
-@contextmanager
+class _Stopped(KeyboardInterrupt):
+    """A signal asks us to stop: everything unwinds as for Ctrl-C."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+def _stop(number: int, _: FrameType | None) -> NoReturn:
+    raise _Stopped(number)
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[None]:
+    """Being terminated, and a closed terminal, unwind like Ctrl-C; what is ignored stays so."""
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    found = [getattr(signal, name) for name in names]
+    taken = [number for number in found if signal.getsignal(number) == signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, _stop)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
+
+
+@contextlib.contextmanager
 def _one_message() -> Iterator[None]:
     """A typed error becomes one message and its exit code; Ctrl-C a promise."""
     try:
-        yield
+        with _signals():
+            yield
     except (EmulatorError, FlascError) as error:
         click.echo(f"error: {error.message}", err=True)
         if error.hint:
             click.echo(f"hint: {error.hint}", err=True)
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("\ninterrupted: run the same command again to go on from here", err=True)
-        sys.exit(130)
+    except (KeyboardInterrupt, click.Abort) as stop:
+        number = stop.number if isinstance(stop, _Stopped) else signal.SIGINT
+        what = "interrupted" if number == signal.SIGINT else "terminated"
+        click.echo(f"\n{what}: run the same command again to go on from here", err=True)
+        sys.exit(128 + number)
 
 
 class _Commands(click.Group):
@@ -104,19 +133,19 @@ def run(
 
     from emulator import run as running
     from emulator.engines import Options
-    from emulator.progress import Display
+    from emulator.progress import Display, titles
 
     study = _read(scenario, overrides, only)
     trainings = study.trainings()
+    names = titles(trainings)
     workers = workers or running.default_workers()
     folder = out or Path("runs") / study.scenario.name
-    console = Console(stderr=True)
-    rounds = study.scenario.training.rounds
-    with Display(console, len(trainings), rounds, workers) as display:
+    with Display(Console(stderr=True), trainings, workers) as display:
 
-        def finished(training: "Training", result: "Done | Exception") -> None:
-            display.end(training)
-            _print_result(console, study, training, result)
+        def finished(index: int, result: "Done | Exception") -> None:
+            display.end(index)
+            for line in _result_lines(study, names[index], result):
+                display.say(line)
 
         outcome = running.run(
             study,
@@ -125,34 +154,33 @@ def run(
             workers=workers,
             notify=display.show,
             finished=finished,
+            say=display.say,
         )
-    _print_report(folder, "table")
-    click.echo(f"{outcome.trained_rounds} rounds trained; written to {folder}/: ", nl=False)
-    click.echo(", ".join(path.name for path in outcome.written))
+    if outcome.written:
+        _print_report(folder, "table")
+        click.echo(f"{outcome.trained_rounds} rounds trained; written to {folder}/:")
+        click.echo("  " + ", ".join(path.name for path in outcome.written))
     if outcome.failures:
-        _, error = outcome.failures[0]
-        names = ", ".join(f"{t.method} (seed {t.seed})" for t, _ in outcome.failures)
-        raise EmulationError(f"not finished: {names}: {error.message}", error.hint)
+        first, error = outcome.failures[0]
+        others = "".join(f"; so is {names[index]}" for index, _ in outcome.failures[1:])
+        message = f"{names[first]} is not finished: {error.message}{others}"
+        raise EmulationError(message, error.hint)
 
 
-def _print_result(
-    console: "Console", study: "Study", training: "Training", result: "Done | Exception"
-) -> None:
-    """One method's line of the table, as soon as it is known."""
+def _result_lines(study: "Study", name: str, result: "Done | Exception") -> Iterable[str]:
+    """One method's lines of the table, as soon as they are known."""
     from emulator.engines import Done
     from emulator.metrics import outcome, summarise
     from emulator.report.table import method_lines
 
     if not isinstance(result, Done):
-        console.print(f"{training.method}: {result}", style="red", highlight=False, markup=False)
-        return
+        return [f"{name}: {result}"]
     target = study.scenario.training.target
     summaries = [
         summarise([outcome(emulation, rows, target.accuracy if target else None)])
         for emulation, rows in result.emulations.items()
     ]
-    for line in method_lines(summaries):
-        console.print(line, highlight=False, markup=False)
+    return [name, *method_lines(summaries)[1:]]
 
 
 def _read(scenario: Path, overrides: tuple[str, ...], only: tuple[str, ...] = ()) -> "Study":

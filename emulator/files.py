@@ -1,9 +1,11 @@
-"""Files that are whole or not there, and a disk that refuses in one voice."""
+"""Files that are whole or not there, a disk that refuses in one voice, and taking turns."""
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from emulator.errors import StorageError
 
@@ -14,15 +16,20 @@ def storage(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StorageError(
-            f"{path}: cannot be written: {error.strerror or error}",
-            "free some space or choose another folder, then run the same command again: "
-            "what was recorded is kept",
-        ) from error
+        raise refused(path, error.strerror or str(error)) from error
+
+
+def refused(path: Path, why: str) -> StorageError:
+    """The one thing there is to say of a disk that cannot be written to."""
+    return StorageError(
+        f"{path}: cannot be written: {why}",
+        "free some space or choose another folder, then run the same command again: "
+        "what was recorded is kept",
+    )
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Write a whole file or nothing."""
+    """Write a whole file or nothing. A kill may leave a temporary file: see `sweep`."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with temporary.open("wb") as file:
@@ -30,6 +37,31 @@ def replace(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except OSError:
+    finally:
         temporary.unlink(missing_ok=True)
-        raise
+
+
+def sweep(folder: Path) -> None:
+    """Delete what a killed `replace` left in `folder`; the caller alone writes there."""
+    for left_over in folder.glob(".*.*"):
+        left_over.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def held(folder: Path, waiting: Callable[[], None]) -> Iterator[None]:
+    """Make `folder` and be the only process that holds it; `waiting` is told if another does.
+
+    Raises StorageError. The lock ends with its process, however that ends.
+    """
+    with storage(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / "lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            waiting()
+            lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from emulator import fleet
+from emulator.document import printable
 from emulator.recording import Recording
 from emulator.scenario import Scenario
 from emulator.study import Study, Training
@@ -20,7 +21,7 @@ def plan(study: Study, recordings: Path) -> Iterator[str]:
     emulations = sum(len(each.variants) for each in trainings)
     yield f"{scenario.name}: fine"
     yield (
-        f"{len(trainings)} trainings ({_counted(len(scenario.methods), 'method')}, "
+        f"{_counted(len(trainings), 'training')} ({_counted(len(scenario.methods), 'method')}, "
         f"{_counted(len(training.seeds), 'seed')}) of at most {training.rounds} rounds, "
         f"{training.cohort} of {scenario.task.clients} clients a round; "
         f"{_counted(emulations, 'emulation')} ({_counted(len(study.variants), 'variant')})"
@@ -33,7 +34,7 @@ def plan(study: Study, recordings: Path) -> Iterator[str]:
         f"{_counted(sum(map(bool, recorded)), 'training')}"
     )
     for label, variant in study.variants.items():
-        yield f"{label}: {_links(variant)}"
+        yield f"{printable(label)}: {_links(variant)}"
 
 
 def recorded_rounds(training: Training, recordings: Path) -> int:

@@ -13,22 +13,22 @@ import yaml
 
 from emulator import __version__, report
 from emulator.engines import Done, Options, Progress, carry_out_all
-from emulator.errors import EmulatorError
-from emulator.files import replace, storage
+from emulator.errors import EmulatorError, StorageError
+from emulator.files import held, replace, storage, sweep
 from emulator.ledger import Ledger
 from emulator.study import Study, Training
-from flasc.errors import FlascError
+from flasc.errors import AssetError, FlascError
 
 Failure = EmulatorError | FlascError
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run came to: server steps really computed, and trainings that failed."""
+    """What a run came to: server steps really computed, files, and (index, error) of failures."""
 
     trained_rounds: int
     written: Sequence[Path]
-    failures: Sequence[tuple[Training, Failure]]
+    failures: Sequence[tuple[int, Failure]]
 
 
 def default_workers() -> int:
@@ -43,36 +43,51 @@ def run(
     options: Options,
     *,
     workers: int,
-    notify: Callable[[Progress], None] = lambda _: None,
-    finished: Callable[[Training, Done | Failure], None] = lambda *_: None,
+    notify: Callable[[int, Progress], None] = lambda *_: None,
+    finished: Callable[[int, Done | Failure], None] = lambda *_: None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
-    """Carry the study out into `folder`. `finished` hears of each training as it ends.
+    """Carry the study out into `folder`, which one run at a time may write to.
 
-    Rows are filed in the study's order whatever order trainings end in, so that the ledger is the
-    same each time. A failing training leaves the others be; if all fail, the first error is raised.
+    `notify` and `finished` hear how each training, by its index in `study.trainings()`, goes and
+    ends. Rows are filed in the study's order whatever order trainings end in, so that the ledger is
+    the same each time. A failing training leaves the others be.
+
+    Raises StorageError and AssetError: what a machine refuses one training it refuses them all.
     """
+    with held(folder, lambda: say(f"{folder}: another run writes here; waiting for its end")):
+        return _run(study, folder, options, workers, notify, finished)
+
+
+def _run(
+    study: Study,
+    folder: Path,
+    options: Options,
+    workers: int,
+    notify: Callable[[int, Progress], None],
+    finished: Callable[[int, Done | Failure], None],
+) -> Outcome:
     trainings = study.trainings()
     results: dict[int, Done | Failure] = {}
     filed = 0
     with storage(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        sweep(folder)
     with Ledger.create(folder / "ledger.sqlite", describe(study)) as ledger:
         with contextlib.closing(carry_out_all(trainings, options, workers, notify)) as ended:
             for index, result in ended:
+                if isinstance(result, StorageError | AssetError):
+                    raise result
                 results[index] = result
-                finished(trainings[index], result)
+                finished(index, result)
                 while filed in results:
                     _file(ledger, results[filed])
                     filed += 1
-        failures = [
-            (trainings[i], r) for i, r in sorted(results.items()) if not isinstance(r, Done)
-        ]
+        failures = [(i, r) for i, r in sorted(results.items()) if not isinstance(r, Done)]
         done = {i: r for i, r in sorted(results.items()) if isinstance(r, Done)}
-        if not done:
-            raise failures[0][1]
         ledger.annotate({"provenance": _provenance(done)})
     _copy_models(trainings, done, folder / "models")
-    return Outcome(sum(r.trained_rounds for r in done.values()), write_report(folder), failures)
+    written = write_report(folder) if done else []
+    return Outcome(sum(r.trained_rounds for r in done.values()), written, failures)
 
 
 def _file(ledger: Ledger, result: Done | Failure) -> None:
@@ -132,14 +147,17 @@ def model_folders(trainings: Sequence[Training]) -> list[str]:
 
 
 def _copy_models(trainings: Sequence[Training], done: dict[int, Done], folder: Path) -> None:
+    """Bring `folder` up to date: one model a result, and none of an earlier run's."""
     names = model_folders(trainings)
+    models = {names[index]: result.model for index, result in done.items() if result.model}
     with storage(folder):
-        for index, result in done.items():
-            if result.model is None:
-                continue
-            target = folder / names[index]
-            stamp = (result.model / "state.txt").read_bytes()
+        for stamped in folder.glob("*/state.txt"):
+            if stamped.parent.name not in models:
+                shutil.rmtree(stamped.parent)
+        for name, model in models.items():
+            target = folder / name
+            stamp = (model / "state.txt").read_bytes()
             if not (target / "state.txt").exists() or (target / "state.txt").read_bytes() != stamp:
                 shutil.rmtree(target, ignore_errors=True)
-                shutil.copytree(result.model, target, ignore=shutil.ignore_patterns("state.txt"))
+                shutil.copytree(model, target, ignore=shutil.ignore_patterns("state.txt"))
                 replace(target / "state.txt", stamp)

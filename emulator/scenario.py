@@ -3,6 +3,7 @@
 Strict and typed; every key that a user may write stands here or in `flasc.config`.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
@@ -20,10 +21,8 @@ from emulator.units import parse_duration, parse_rate
 from flasc.config import (
     AdamW,
     Client,
-    Density,
     Lora,
     Method,
-    PositiveFloat,
     PositiveInt,
     Server,
     Settings,
@@ -37,6 +36,7 @@ Rate = Annotated[float, BeforeValidator(parse_rate)]  # bits a second
 Duration = Annotated[float, BeforeValidator(parse_duration)]  # seconds
 Weight = Annotated[float, BeforeValidator(parse_fraction), Field(gt=0)]
 Label = Annotated[str, Field(min_length=1, max_length=200)]
+Sigma = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]  # past 10, draws overflow
 Quantity = TypeVar("Quantity")
 
 
@@ -53,7 +53,7 @@ class LogNormal(Settings, Generic[Quantity]):
 
     kind: Literal["lognormal"]
     median: Quantity
-    sigma: PositiveFloat
+    sigma: Sigma
 
 
 class Choice(Settings, Generic[Quantity]):
@@ -70,8 +70,10 @@ class Choice(Settings, Generic[Quantity]):
                 f"found {len(self.weights)} weights for {len(self.values)} values; "
                 "allowed: one weight a value"
             )
-        if self.weights is not None and not sum(self.weights) > 0:
-            raise ValueError("found weights that add up to 0; allowed: at least one above 0")
+        if self.weights is not None and not 0 < sum(self.weights) < math.inf:
+            raise ValueError(
+                f"found weights that add up to {sum(self.weights):g}; allowed: a finite sum above 0"
+            )
         return self
 
 
@@ -147,14 +149,23 @@ class Compute(Settings):
     per_example: DurationLaw
 
 
+def _accuracy(value: float) -> float:
+    if not 0 < value <= 1:
+        raise ValueError(f"found {value:g}; allowed: an accuracy above 0 and at most 1, like 70 %")
+    return value
+
+
+Accuracy = Annotated[float, BeforeValidator(parse_fraction), AfterValidator(_accuracy)]
+
+
 class Target(Settings):
     """The accuracy on the validation split that the time is taken to.
 
     Training goes on for `stop_after` evaluations past the target; `never`: to the last round.
     """
 
-    accuracy: Density
-    stop_after: Annotated[int, Field(ge=0)] | Literal["never"] = 2
+    accuracy: Accuracy
+    stop_after: Annotated[int, Field(ge=0, le=2**31 - 1)] | Literal["never"] = 2
 
 
 class EvaluationPlan(Settings):
@@ -193,7 +204,7 @@ class Training(Settings):
 
 
 class Scenario(Settings):
-    """One study. `vary` is applied before a scenario gets here: see `emulator.variants`."""
+    """One study. `vary` is applied before a scenario gets here: see `emulator.study`."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     task: Task

@@ -4,8 +4,10 @@ Strict and frozen: an unknown key is an error, and a component owns the settings
 takes part, for how long and over which network is not decided here but by the emulator.
 """
 
+import contextlib
 import math
 import re
+from fractions import Fraction
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -28,13 +30,15 @@ _PERCENT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*")
 def parse_fraction(text: object) -> float:
     """A number from '1/16', '25 %' or 0.25. Raises ValueError for anything else."""
     value = math.nan
-    if isinstance(text, (int, float)) and not isinstance(text, bool):
-        value = float(text)
-    elif isinstance(text, str):
-        if (ratio := _RATIO.fullmatch(text)) and int(ratio[2]):
-            value = int(ratio[1]) / int(ratio[2])
-        elif percent := _PERCENT.fullmatch(text):
-            value = float(percent[1]) / 100
+    with contextlib.suppress(OverflowError):  # too large for a float
+        if isinstance(text, (int, float)) and not isinstance(text, bool):
+            value = float(text)
+        elif isinstance(text, str):
+            if (ratio := _RATIO.fullmatch(text)) and int(ratio[2]):
+                value = int(ratio[1]) / int(ratio[2])
+            elif percent := _PERCENT.fullmatch(text):
+                # Exact, so that 33.3 % is 0.333 and the same training has the same digest.
+                value = float(Fraction(percent[1]) / 100)
     if not math.isfinite(value):
         raise ValueError(f"found {text!r}; allowed: a fraction, like 1/16, 25 % or 0.25")
     return value
@@ -58,6 +62,7 @@ PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Momentum = Annotated[float, Field(ge=0, lt=1)]
 PositiveInt = Annotated[int, Field(gt=0, le=2**31 - 1)]
+Targets = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
 
 
 class Settings(BaseModel):
@@ -108,7 +113,7 @@ class Lora(Settings):
     rank: Annotated[int, Field(ge=1, le=1024)] = 16
     alpha: PositiveFloat = 16.0
     dropout: Momentum = 0.1
-    targets: list[str] | None = None  # None: the paper's for this architecture
+    targets: Targets | None = None  # None: the paper's for this architecture
 
 
 class Client(Settings):

@@ -4,102 +4,151 @@ Two threads in one process are slower than two processes with one thread, and on
 makes sums independent of the number of cores.
 """
 
+import contextlib
+import functools
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Generator, Sequence
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
-from typing import Any
 
 from emulator.engines.task import Done, Options, Progress, carry_out
 from emulator.errors import EmulationError, EmulatorError
 from emulator.study import Training
 from flasc.errors import FlascError
 
+Result = Done | EmulatorError | FlascError
+
+# Long enough to stop a download and let go of the recording.
+GRACE_WALL_S = 5.0
+
 
 def carry_out_all(
     trainings: Sequence[Training],
     options: Options,
     workers: int,
-    notify: Callable[[Progress], None],
-) -> Generator[tuple[int, Done | EmulatorError | FlascError], None, None]:
+    notify: Callable[[int, Progress], None],
+) -> Generator[tuple[int, Result], None, None]:
     """Yield (index, result) of each training as it ends; an error of one leaves the others be.
 
-    One worker means this process. A worker that dies is an EmulationError for its training; what
-    it had trained is recorded. Closing the iterator ends all workers.
+    `notify` is told how far a training, by its index, has got. One worker means this process. A
+    worker that dies is an EmulationError for its training; what it had trained is recorded.
+    Closing the iterator ends all workers.
     """
     if workers == 1:
         for index, training in enumerate(trainings):
-            yield index, _guarded(training, options, notify)
+            yield index, _guarded(training, options, functools.partial(notify, index))
         return
-    waiting = list(enumerate(trainings))[::-1]
-    running: dict[Connection, tuple[BaseProcess, int]] = {}
-    context = multiprocessing.get_context("spawn")
+    waiting = deque(enumerate(trainings))
+    busy: dict[Connection, _Worker] = {}
     try:
         for _ in range(min(workers, len(trainings))):
-            ours, theirs = context.Pipe()
-            process: BaseProcess = context.Process(
-                target=_work, args=(theirs, options), daemon=True
-            )
-            process.start()
-            theirs.close()  # so that a dead worker is an end of file
-            index, training = waiting.pop()
-            ours.send(training)
-            running[ours] = process, index
-        while running:
-            for ready in wait(list(running)):
+            worker = _Worker(options)
+            busy[worker.pipe] = worker
+            worker.give(*waiting.popleft())
+        while busy:
+            for ready in wait(list(busy)):
                 assert isinstance(ready, Connection)
-                process, index = running[ready]
-                message = _receive(ready, process)
+                worker, index = busy[ready], busy[ready].index
+                message = worker.receive()
                 if isinstance(message, Progress):
-                    notify(message)
+                    notify(index, message)
                     continue
-                died = not process.is_alive() and isinstance(message, EmulationError)
-                if waiting and not died:
-                    index_next, training = waiting.pop()
-                    ready.send(training)
-                    running[ready] = process, index_next
+                if waiting and message:
+                    worker.give(*waiting.popleft())
                 else:
-                    del running[ready]
-                    ready.close()
-                yield index, message
+                    busy.pop(ready).end()
+                yield index, message or worker.died()
         for index, _ in waiting:
-            yield index, EmulationError("no worker was left for it", "run the command again")
+            yield index, EmulationError("no worker was left for it", "run the same command again")
     finally:
-        for process, _ in running.values():
-            process.terminate()
-            process.join()
+        for worker in busy.values():
+            worker.end()
 
 
-def _receive(connection: Connection, process: BaseProcess) -> Any:
-    try:
-        return connection.recv()
-    except (EOFError, ConnectionResetError):
-        process.join()
+class _Worker:
+    """A process that trains, and our end of the pipe to it; `index` is what it is training."""
+
+    def __init__(self, options: Options) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self.index = -1
+        self._process = context.Process(target=_work, args=(theirs, options), daemon=True)
+        with _ctrl_c_ignored():  # inherited: a worker that still starts up is deaf to it as well
+            self._process.start()
+        theirs.close()  # so that a dead worker is an end of file
+
+    def give(self, index: int, training: Training) -> None:
+        self.index = index
+        with contextlib.suppress(OSError):  # dead already: `receive` finds out
+            self.pipe.send(training)
+
+    def receive(self) -> Progress | Result | None:
+        """What the worker has to say; None where it has died."""
+        try:
+            message: Progress | Result = self.pipe.recv()
+            return message
+        except (EOFError, OSError):
+            return None
+
+    def end(self) -> None:
+        self._process.terminate()
+        self.pipe.close()
+        self._process.join(GRACE_WALL_S)
+        self._process.kill()
+        self._process.join()
+
+    def died(self) -> EmulationError:
+        """What to say of a worker that fell silent; after `end`."""
+        code = self._process.exitcode
+        if code is not None and code < 0:
+            return EmulationError(
+                f"its worker process was killed (signal {-code})",
+                "if memory ran out, give --workers 1; "
+                "run the same command again to go on from where it stopped",
+            )
         return EmulationError(
-            f"a worker process died (exit code {process.exitcode})",
-            "if memory ran out, give --workers 1; run the command again to go on where it stopped",
+            f"its worker process ended unasked (exit code {code})",
+            "what it said stands above; with --workers 1 the same error shows undisturbed",
         )
 
 
-def _guarded(
-    training: Training, options: Options, notify: Callable[[Progress], None]
-) -> Done | EmulatorError | FlascError:
+@contextlib.contextmanager
+def _ctrl_c_ignored() -> Iterator[None]:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _guarded(training: Training, options: Options, notify: Callable[[Progress], None]) -> Result:
     try:
         return carry_out(training, options, notify)
     except (EmulatorError, FlascError) as error:
         return error
 
 
-def _work(connection: Connection, options: Options) -> None:
+def _work(pipe: Connection, options: Options) -> None:
     """A worker's life: trainings in, progress and results out, until the parent hangs up."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C ends
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # an exception stops a download as well
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     while True:
         try:
-            training = connection.recv()
+            training = pipe.recv()
         except EOFError:
             return
-        connection.send(_guarded(training, options, connection.send))
+        pipe.send(_guarded(training, options, pipe.send))
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed cannot say goodbye, and nobody waits for what is trained now."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

@@ -23,11 +23,12 @@ class Options:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training is, or (`note`) what it is waiting for."""
+    """How far a training is under one variant, or (`note`) what it is waiting for.
 
-    method: str
-    seed: int
-    variant: str = ""
+    `clock_s` is simulated seconds, `accuracy` (0 to 1) the newest on any split, `trained` the server
+    steps really computed so far.
+    """
+
     round: int = 0
     rounds: int = 0
     clock_s: float = 0.0
@@ -50,6 +51,7 @@ def _real_trainer(
     settings: TrainingSettings, options: Options, notify: Callable[[str], None]
 ) -> tuple[LiveTrainer, Mapping[str, str]]:
     """The one door to torch; whoever only replays never opens it."""
+    notify("loading data and model")
     from flasc import trainer
 
     live: Any = trainer.make(settings, device=options.device, cache=options.cache, notify=notify)
@@ -58,20 +60,23 @@ def _real_trainer(
 
 def carry_out(training: Training, options: Options, notify: Callable[[Progress], None]) -> Done:
     """Train (or replay) and emulate each variant. Raises the typed errors of either side."""
-    method, seed = training.method, training.seed
     recording = Recording(options.recordings, training.settings.model_dump(mode="json"))
 
     def say(note: str) -> None:
-        notify(Progress(method, seed, note=note))
+        notify(Progress(note=note))
 
-    trainer = RecordingTrainer(recording, lambda: _real_trainer(training.settings, options, say))
+    trainer = RecordingTrainer(
+        recording,
+        lambda: _real_trainer(training.settings, options, say),
+        lambda: say("waiting for another process that trains the same"),
+    )
     emulations = {}
     try:
         for label, scenario in training.variants.items():
             rounds = scenario.training.rounds
             accuracy: float | None = None
 
-            def notice(row: Row, label: str = label, rounds: int = rounds) -> None:
+            def notice(row: Row, rounds: int = rounds) -> None:
                 nonlocal accuracy
                 if isinstance(row, Evaluation):
                     accuracy = row.accuracy
@@ -80,12 +85,11 @@ def carry_out(training: Training, options: Options, notify: Callable[[Progress],
                     at, clock_s = row.round, row.finish_s
                 else:
                     return
-                notify(
-                    Progress(method, seed, label, at, rounds, clock_s, accuracy, trainer.trained)
-                )
+                notify(Progress(at, rounds, clock_s, accuracy, trainer.trained))
 
             trainer.restart()
-            emulations[Emulation(method, label, seed)] = emulate(scenario, seed, trainer, notice)
+            emulation = Emulation(training.method, label, training.seed)
+            emulations[emulation] = emulate(scenario, training.seed, trainer, notice)
         return Done(emulations, trainer.trained, trainer.export(), recording.provenance())
     finally:
         trainer.close()

@@ -1,19 +1,19 @@
 """The facts of one training, on disk and in memory."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 
 from emulator.errors import RecordingError
-from emulator.files import replace, storage
+from emulator.files import held, replace, storage, sweep
 
 FORMAT = 1
 
@@ -75,9 +75,8 @@ class Recording:
         self.steps: dict[str, Step] = {}
         self.scores: dict[tuple[str, str], RecordedScore] = {}
         self._read_bytes = 0
-        if self.folder.exists():
-            self._check_settings()
-            self.refresh()
+        self._check_settings()
+        self.refresh()
 
     # -- reading
 
@@ -86,9 +85,9 @@ class Recording:
         try:
             found = json.loads(path.read_text("utf-8"))
             settings = found["settings"]
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             if not (self.folder / "log.jsonl").exists():
-                return  # killed before the first line
+                return  # nothing was recorded yet
             raise self._foreign("settings.json is missing") from None
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise self._foreign(f"settings.json cannot be read ({error})") from error
@@ -104,14 +103,17 @@ class Recording:
     def refresh(self) -> None:
         """Read the lines that were appended since. A torn last line is left for `repair`."""
         path = self.folder / "log.jsonl"
-        if not path.exists():
-            return
         try:
             with path.open("rb") as log:
                 log.seek(self._read_bytes)
                 content = log.read()
+        except (FileNotFoundError, NotADirectoryError):
+            return
         except OSError as error:
-            raise RecordingError(f"{path}: cannot be read: {error.strerror}") from error
+            raise RecordingError(
+                f"{path}: cannot be read: {error.strerror}",
+                "mend its permissions, or give another folder with --recordings",
+            ) from error
         whole = content[: content.rfind(b"\n") + 1]
         for number, line in enumerate(whole.splitlines(), 1):
             try:
@@ -165,13 +167,14 @@ class Recording:
     # -- writing
 
     @contextlib.contextmanager
-    def writing(self, provenance: Mapping[str, str]) -> Iterator[None]:
-        """Hold the recording for writing. Whoever waited finds what the other has trained."""
-        with storage(self.folder):
-            (self.folder / "states").mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.folder / "lock")
-            lock.acquire()
-        try:
+    def writing(
+        self, provenance: Mapping[str, str], waiting: Callable[[], None] = lambda: None
+    ) -> Iterator[None]:
+        """Hold the recording for writing; `waiting` is told if another process does.
+
+        Whoever waited finds what the other has trained.
+        """
+        with held(self.folder, waiting):
             with storage(self.folder):
                 self._repair()
                 settings = {"settings": self.settings, "provenance": dict(provenance)}
@@ -180,23 +183,25 @@ class Recording:
                     replace(self.folder / "settings.json", text.encode())
             self.refresh()
             yield
-        finally:
-            lock.release()
 
     def _repair(self) -> None:
-        """Cut off a line that a kill or a full disk left unfinished."""
+        """Clear away what a kill or a full disk left unfinished."""
+        (self.folder / "states").mkdir(exist_ok=True)
+        for folder in (self.folder, self.folder / "states"):
+            sweep(folder)
         path = self.folder / "log.jsonl"
         if path.exists() and not (content := path.read_bytes()).endswith(b"\n"):
             os.truncate(path, content.rfind(b"\n") + 1)
 
     def add(self, fact: str, durable: bool = False, **entry: Any) -> None:
         """Append one fact, in one write; `durable` waits until it is on the disk."""
-        line = json.dumps({"fact": fact, **entry}, separators=(",", ":")).encode() + b"\n"
+        text = json.dumps({"fact": fact, **entry}, separators=(",", ":"), allow_nan=False)
+        line = text.encode() + b"\n"
         with storage(self.folder), (self.folder / "log.jsonl").open("ab", buffering=0) as log:
             size = log.tell()
             try:
                 if log.write(line) < len(line):
-                    raise OSError(28, "No space left on device")
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             except OSError:
                 log.truncate(size)
                 raise

@@ -34,13 +34,18 @@ class RecordingTrainer:
     """A trainer that remembers. `make` builds the real one, the first time that it is needed.
 
     `trained` counts the server steps that were really computed, `replayed` those read from disk.
+    `waiting` is told where another process trains the same and has to be waited for.
     """
 
     def __init__(
-        self, recording: Recording, make: Callable[[], tuple[LiveTrainer, Mapping[str, str]]]
+        self,
+        recording: Recording,
+        make: Callable[[], tuple[LiveTrainer, Mapping[str, str]]],
+        waiting: Callable[[], None] = lambda: None,
     ) -> None:
         self.recording = recording
         self._make = make
+        self._waiting = waiting
         self._live: LiveTrainer | None = None
         self._live_state = ""
         self._held = contextlib.ExitStack()
@@ -136,7 +141,7 @@ class RecordingTrainer:
         """Bring the real trainer to `state` (taking hold of the recording, the first time)."""
         if self._live is None:
             self._live, provenance = self._make()
-            self._held.enter_context(self.recording.writing(provenance))
+            self._held.enter_context(self.recording.writing(provenance, self._waiting))
             self._live_state = self.recording.root
             if not self.recording.has_state(self.recording.root):
                 self.recording.keep_state(self.recording.root, self._live.snapshot())

@@ -3,7 +3,6 @@
 import json
 import math
 import re
-from collections.abc import Iterable
 from html import escape
 
 from emulator.metrics import Spread, Summary
@@ -25,7 +24,9 @@ figure, .scroll { overflow-x: auto; }
 svg { display: block; width: 100%; min-width: 36rem; height: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .6rem; text-align: right; border-bottom: 1px solid #8884; }
-th:nth-child(-n+2), td:nth-child(-n+2) { text-align: left; }
+td { white-space: nowrap; }
+th:nth-child(-n+2), td:nth-child(-n+2) { text-align: left; white-space: normal; }
+td:first-child { min-width: 9rem; }
 th button { all: unset; cursor: pointer; font-weight: 600; }
 th button:focus-visible { outline: 2px solid; }
 th[aria-sort=ascending] button::after { content: " \\2191"; }
@@ -132,45 +133,51 @@ def _caption(study: Study) -> str:
 def _table(study: Study) -> str:
     """Rows of one method under one variant each; every cell carries the number it sorts by."""
     summaries = [s for m in study.methods for v in study.variants if (s := study.summary(m, v))]
+    seeded = any(len(s.seeds) > 1 for s in summaries)
     tested = any(s.test_accuracy for s in summaries)
-    heads = ["Method", "Variant", "Time", "Range", "Seeds", "Rounds", "Down", "Up", "Accuracy"]
-    heads += ["Test"] if tested else []
+    rows = [_row(study, s, seeded=seeded, tested=tested) for s in summaries]
+    heads = list(rows[0]) if rows else []
     head = "".join(f'<th scope="col"><button>{text}</button></th>' for text in heads)
-    body = "\n".join(f"<tr>{_row(study, s, tested=tested)}</tr>" for s in summaries)
+    body = "\n".join(f"<tr>{''.join(map(_cell, row.values()))}</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>"
 
 
-def _row(study: Study, summary: Summary, *, tested: bool) -> str:
+Cell = tuple[float | None, str]  # what it sorts by, what it says
+
+
+def _row(study: Study, summary: Summary, *, seeded: bool, tested: bool) -> dict[str, Cell]:
+    """Cells by heading; the spread over seeds only where some method has several."""
     spread_s, rounds, down, up = costs(summary)
     low, high = (or_never(s, format_duration) for s in (spread_s.low, spread_s.high))
-    seeds = len(summary.seeds)
-    cells: list[tuple[float | None, str]] = [
-        (study.methods.index(summary.method), summary.method),
-        (study.variants.index(summary.variant), summary.variant),
-        (spread_s.median, or_never(spread_s.median, format_duration)),
-        (spread_s.low, low if low == high else f"{low} – {high}"),
-        (
-            summary.reached,
-            f"{seeds}" if summary.target is None else f"{summary.reached} of {seeds}",
-        ),
-        (rounds.median, or_never(rounds.median, "{:g}".format)),
-        (down.median, or_never(down.median, format_size)),
-        (up.median, or_never(up.median, format_size)),
-        _accuracy(summary.final_accuracy),
-    ]
+    count = len(summary.seeds)
+    reached = f"{count}" if summary.target is None else f"{summary.reached} of {count}"
+    cells: dict[str, Cell] = {
+        "Method": (study.methods.index(summary.method), summary.method),
+        "Variant": (study.variants.index(summary.variant), summary.variant),
+        "Time": (spread_s.median, or_never(spread_s.median, format_duration)),
+    }
+    if seeded:
+        cells["Range"] = (spread_s.low, low if low == high else f"{low} – {high}")
+        cells["Seeds"] = (summary.reached, reached)
+    cells |= {
+        "Rounds": (rounds.median, or_never(rounds.median, "{:g}".format)),
+        "Down": (down.median, or_never(down.median, format_size)),
+        "Up": (up.median, or_never(up.median, format_size)),
+        "Accuracy": _accuracy(summary.final_accuracy),
+    }
     if tested:
-        cells.append(_accuracy(summary.test_accuracy) if summary.test_accuracy else (None, ""))
-    return "".join(_cells(cells))
+        cells["Test"] = _accuracy(summary.test_accuracy) if summary.test_accuracy else (None, "")
+    return cells
 
 
-def _accuracy(spread: Spread) -> tuple[float | None, str]:
+def _accuracy(spread: Spread) -> Cell:
     return spread.median, or_never(spread.median, "{:.3f}".format)
 
 
-def _cells(cells: Iterable[tuple[float | None, str]]) -> Iterable[str]:
-    for key, text in cells:
-        number = "Infinity" if key is None or math.isinf(key) else repr(key)
-        yield f'<td data-key="{number}">{escape(text)}</td>'
+def _cell(cell: Cell) -> str:
+    key, text = cell
+    number = "Infinity" if key is None or math.isinf(key) else repr(key)
+    return f'<td data-key="{number}">{escape(text)}</td>'
 
 
 def _inline(svg: str, prefix: str, label: str) -> str:

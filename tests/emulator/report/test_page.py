@@ -67,8 +67,8 @@ def test_the_page_holds_the_run(study_of: Studies) -> None:
     parsed = Page(text)
     assert parsed.text["title"] == ["slow upload"]
     assert parsed.tags["svg"] == 2
-    assert parsed.text["td"][:5] == ["LoRA", "1x", "20.0 s", "20.0 s", "1 of 1"]
-    assert parsed.text["td"].count("never") == 2 * 5
+    assert parsed.text["td"][:5] == ["LoRA", "1x", "20.0 s", "5", "20 kB"]
+    assert parsed.text["td"].count("never") == 2 * 4
     assert parsed.text["pre"] == ["name: slow upload\n", *parsed.text["pre"][1:]]
     assert '"flasc-emu": "0.1.0"' in parsed.text["pre"][1]
     assert len(text) < 1_000_000
@@ -79,8 +79,8 @@ def test_cells_sort_by_number_and_never_comes_last(study_of: Studies) -> None:
     columns = parsed.tags["th"]
     assert parsed.tags["button"] == columns
     lora, head = parsed.keys[:columns], parsed.keys[columns:]
-    assert lora == [0, 0, 20.0, 20.0, 1, 5, 20_000, 5_000, 1.0, 0.99]
-    assert head == [1, 0, *[math.inf] * 2, 0, *[math.inf] * 3, 0.4, 0.39]
+    assert lora == [0, 0, 20.0, 5, 20_000, 5_000, 1.0, 0.99]
+    assert head == [1, 0, *[math.inf] * 4, 0.4, 0.39]
 
 
 def test_nothing_is_fetched_and_ids_do_not_collide(study_of: Studies) -> None:
@@ -143,3 +143,8 @@ def test_headline(study_of: Studies, methods: dict[str, float], sentence: str) -
 
 def test_the_sorting_is_plain_javascript() -> None:
     assert not re.search(r"import|fetch|http|innerHTML|eval", page._SORT)
+
+
+def test_seeds_and_their_range_show_where_there_are_several(study_of: Studies) -> None:
+    parsed = Page(written(study_of({"LoRA": 0.1}, {"1x": 1}, seeds=(0, 1, 2))))
+    assert parsed.text["td"][2:5] == ["25.0 s", "20.0 s – 30.0 s", "3 of 3"]

@@ -1,0 +1,46 @@
+"""How long the light commands take: CPU seconds of whole processes, median and spread.
+
+    python bench/startup.py [RUNS]
+
+Prints a Markdown table; pairs each command with `python -c pass`, so that the interpreter's own
+share is seen beside it.
+"""
+
+import resource
+import statistics
+import subprocess
+import sys
+from collections.abc import Sequence
+
+COMMANDS = {
+    "python -c pass": ["-c", "pass"],
+    "flasc-emu --help": ["-m", "emulator", "--help"],
+    "flasc-emu check scenarios/slow_upload.yaml": [
+        "-m", "emulator", "check", "scenarios/slow_upload.yaml",
+    ],
+    "flasc-emu list": ["-m", "emulator", "list"],
+}  # fmt: skip
+
+
+def cpu_s(arguments: Sequence[str]) -> float:
+    """User and system seconds of one finished process."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def main() -> None:
+    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 7
+    # In turn, so that a machine that slows down slows all of them; the first turn warms caches.
+    turns = [{name: cpu_s(args) for name, args in COMMANDS.items()} for _ in range(runs + 1)][1:]
+    print(f"CPU seconds, {runs} runs each, in turn\n")
+    print("| command | median | min | max |\n|---|---|---|---|")
+    for name in COMMANDS:
+        times = [turn[name] for turn in turns]
+        low, high = min(times), max(times)
+        print(f"| `{name}` | {statistics.median(times):.3f} | {low:.3f} | {high:.3f} |")
+
+
+if __name__ == "__main__":
+    main()

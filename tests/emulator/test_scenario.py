@@ -1,0 +1,357 @@
+"""The schema: what may be written, what it means, and what is refused."""
+
+import inspect
+import json
+import math
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ValidationError
+
+from emulator.recording.store import digest
+from emulator.scenario import Choice, LogNormal, Scenario, Uniform
+from flasc.config import AdamW, Client, FedAdam, FedAvg, Lora, Split, Wire, parse_fraction
+
+LINK = {"down": "20 Mbps", "up": "5 Mbps"}
+SMALLEST: dict[str, Any] = {
+    "name": "small",
+    "task": {"name": "20newsgroups"},
+    "training": {"rounds": 3},
+    "methods": {"LoRA": {"kind": "lora"}},
+    "network": {"server": LINK, "clients": LINK},
+}
+# Every key that holds a number, beside the smallest scenario's.
+FULL: dict[str, Any] = {
+    "name": "full",
+    "task": {
+        "name": "20newsgroups", "clients": 20, "tokens": 16,
+        "split": {"kind": "dirichlet", "alpha": 1.0},
+    },
+    "training": {
+        "rounds": 3, "cohort": 2, "seeds": [1, 2],
+        "target": {"accuracy": 0.5, "stop_after": 1},
+        "evaluation": {"every": 2, "examples": 10, "test": True},
+        "lora": {"rank": 4, "alpha": 8.0, "dropout": 0.2, "targets": ["query"]},
+        "client": {
+            "lr": 0.1, "momentum": 0.5, "batch": 8, "epochs": 2, "base_dropout": True,
+        },
+        "server": {
+            "kind": "adamw", "lr": 0.1, "beta1": 0.5, "beta2": 0.5, "eps": 1e-6,
+            "weight_decay": 0.1,
+        },
+    },
+    "methods": {
+        "all": {"kind": "full", "client_lr": 0.1, "server_lr": 0.1},
+        "head": {"kind": "head", "client_lr": 0.1, "server_lr": 0.1},
+        "lora": {"kind": "lora", "rank": 2, "client_lr": 0.1, "server_lr": 0.1},
+        "flasc": {"kind": "flasc", "rank": 2, "down": 0.5, "up": 0.25},
+        "sparse": {"kind": "sparse_adapter", "rank": 2, "density": 0.5},
+    },
+    "network": {
+        "server": LINK,
+        "groups": {
+            "a": {
+                "share": 0.5,
+                "down": {"kind": "lognormal", "median": "2 Mbps", "sigma": 0.5},
+                "up": {"kind": "choice", "values": ["1 Mbps", "2 Mbps"], "weights": [1.0, 3.0]},
+                "rtt": {"kind": "uniform", "low": "10 ms", "high": "20 ms"},
+            },
+            "b": {"share": 1.5, **LINK, "rtt": "40 ms"},
+        },
+    },
+    "compute": {"per_example": {"kind": "lognormal", "median": "5 ms", "sigma": 0.3}},
+}  # fmt: skip
+SERVERS = [
+    {"kind": "fedadam", "lr": 0.1, "beta1": 0.5, "beta2": 0.5, "tau": 0.01},
+    {"kind": "fedavg", "lr": 0.5},
+]
+
+
+def put(data: Any, path: tuple[Any, ...], value: Any) -> Any:
+    """`data` with `value` at `path`; missing mappings are made."""
+    if not path:
+        return value
+    if isinstance(data, list):
+        return [put(x, path[1:], value) if i == path[0] else x for i, x in enumerate(data)]
+    return {**(data or {}), path[0]: put((data or {}).get(path[0]), path[1:], value)}
+
+
+def at(dotted: str, value: Any, data: Any = SMALLEST) -> Scenario:
+    return Scenario.model_validate(put(data, tuple(dotted.split(".")), value))
+
+
+def leaves(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[tuple[Any, ...], Any]]:
+    if isinstance(data, dict | list):
+        items = data.items() if isinstance(data, dict) else enumerate(data)
+        return [leaf for key, inside in items for leaf in leaves(inside, (*path, key))]
+    return [(path, data)]
+
+
+WHOLE = [FULL, *(put(FULL, ("training", "server"), server) for server in SERVERS)]
+LEAVES = {path: (data, value) for data in WHOLE for path, value in leaves(data)}
+NUMBERS = [p for p, (_, v) in LEAVES.items() if isinstance(v, int | float) and v is not True]
+FLOATS = [path for path in NUMBERS if isinstance(LEAVES[path][1], float)]
+INTEGERS = [path for path in NUMBERS if isinstance(LEAVES[path][1], int)]
+QUANTITIES = [
+    path
+    for path, (_, v) in LEAVES.items()
+    if isinstance(v, str) and v.partition(" ")[2] in ("Mbps", "ms")
+]
+
+
+def ids(path: Any) -> str:
+    return ".".join(map(str, path))
+
+
+# -- every model is walked, so that a new number cannot be forgotten here
+
+
+def fields_that_hold_numbers(annotation: Any) -> bool:
+    origin = get_origin(annotation)
+    if annotation in (int, float):
+        return True
+    if origin is Annotated:
+        return fields_that_hold_numbers(get_args(annotation)[0])
+    inner = get_args(annotation) if origin in (Union, UnionType, list, dict) else ()
+    return any(map(fields_that_hold_numbers, inner))
+
+
+def models_in(annotation: Any) -> set[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        inside = (models_in(f.annotation) for f in annotation.model_fields.values())
+        return {annotation}.union(*inside)
+    if get_origin(annotation) is Literal:
+        return set()
+    args = get_args(annotation)
+    return set().union(*map(models_in, args[:1] if get_origin(annotation) is Annotated else args))
+
+
+MODELS = sorted(models_in(Scenario), key=lambda model: model.__name__)
+
+
+def test_the_full_scenarios_show_every_field_that_holds_a_number():
+    shown = {str(key) for path in LEAVES for key in path}
+    for model in MODELS:
+        for name, field in model.model_fields.items():
+            assert not fields_that_hold_numbers(field.annotation) or name in shown, (model, name)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_every_model_is_strict_frozen_and_refuses_unknown_keys(model):
+    config = model.model_config
+    assert (config["strict"], config["frozen"], config["extra"]) == (True, True, "forbid")
+    assert inspect.getdoc(model)
+
+
+@pytest.mark.parametrize("data", WHOLE)
+def test_the_full_scenarios_are_fine(data):
+    assert Scenario.model_validate(data)
+
+
+@pytest.mark.parametrize("path", [*NUMBERS, *QUANTITIES], ids=ids)
+@pytest.mark.parametrize(
+    "bad",
+    [math.nan, math.inf, -math.inf, True, False, "1e999", "nan", "", None, 10**400, [], {}],
+    ids=lambda bad: str(bad)[:9],
+)
+def test_no_number_can_be_anything_else(path, bad):
+    optional = {"rank", "client_lr", "server_lr", "examples", "weights"}
+    if bad is None and path[-1] in optional:
+        return
+    with pytest.raises(ValidationError):
+        Scenario.model_validate(put(LEAVES[path][0], path, bad))
+
+
+@pytest.mark.parametrize("path", NUMBERS, ids=ids)
+@pytest.mark.parametrize("bad", ["1", "0.5", "1.0"])
+def test_text_is_no_number(path, bad):
+    with pytest.raises(ValidationError):
+        Scenario.model_validate(put(LEAVES[path][0], path, bad))
+
+
+@pytest.mark.parametrize("path", NUMBERS, ids=ids)
+def test_no_number_may_be_negative(path):
+    with pytest.raises(ValidationError):
+        Scenario.model_validate(put(LEAVES[path][0], path, -1))
+
+
+@pytest.mark.parametrize("path", INTEGERS, ids=ids)
+def test_a_whole_number_has_no_fraction_and_fits(path):
+    for bad in (1.0, 1.5, 2**63):
+        with pytest.raises(ValidationError):
+            Scenario.model_validate(put(LEAVES[path][0], path, bad))
+
+
+BELOW_ONE = {"momentum", "beta1", "beta2", "dropout"}
+
+
+@pytest.mark.parametrize("path", FLOATS, ids=ids)
+def test_a_whole_number_will_do_for_a_float_and_becomes_one(path):
+    whole = 0 if path[-1] in BELOW_ONE else 1
+    read = Scenario.model_validate(put(LEAVES[path][0], path, whole)).model_dump()
+    for key in path:
+        read = read[key]
+    assert type(read) is float
+    assert read == whole
+
+
+@pytest.mark.parametrize("path", QUANTITIES, ids=ids)
+def test_a_quantity_needs_its_own_unit(path):
+    value = LEAVES[path][1]
+    for bad in (20, 1.5, "20", "20 parsecs", "-1 Mbps", "-1 ms", "5 ms" if "M" in value else "5 b"):
+        with pytest.raises(ValidationError):
+            Scenario.model_validate(put(LEAVES[path][0], path, bad))
+
+
+@pytest.mark.parametrize(("path", "value"), [
+    ("training.evaluation.test", 1),
+    ("training.client.base_dropout", "yes"),
+    ("name", 5),
+    ("name", "two words"),
+    ("name", "line\n"),
+    ("name", ""),
+    ("training.seeds", []),
+    ("training.seeds", [1, 1]),
+    ("training.seeds", 1),
+    ("training.lora.targets", []),
+    ("training.lora.targets", [""]),
+    ("training.target.stop_after", "ever"),
+    ("methods", {}),
+    ("methods", {"": {"kind": "lora"}}),
+    ("methods.LoRA.kind", "LoRA"),
+    ("training.server", {"kind": "sgd"}),
+    ("network.groups", {}),
+    ("network.clients.up", {"kind": "lognormal", "median": "1 Mbps", "sigma": 11}),
+    ("network.clients.up", {"kind": "choice", "values": []}),
+    ("network.clients.up", {"kind": "choice", "values": ["1 Mbps"], "weights": [1, 2]}),
+    ("network.clients.up", {"kind": "choice", "values": ["1 Mbps"], "weights": [0]}),
+    ("network.clients.up", {"kind": "choice", "values": ["1 bps"] * 2, "weights": [1e308] * 2}),
+])  # fmt: skip
+def test_refused(path, value):
+    with pytest.raises(ValidationError):
+        at(path, value)
+
+
+# -- what is written means what it says
+
+
+def test_units_are_gone_behind_the_door():
+    network = Scenario.model_validate(FULL).network
+    group = network.groups["a"]
+    assert group.down == LogNormal[float](kind="lognormal", median=2e6, sigma=0.5)
+    assert group.up == Choice[float](kind="choice", values=[1e6, 2e6], weights=[1.0, 3.0])
+    assert group.rtt == Uniform[float](kind="uniform", low=0.010, high=0.020)
+    assert (network.groups["b"].down, network.groups["b"].rtt) == (20e6, 0.040)
+    assert (network.server.down, network.server.up) == (20e6, 5e6)
+
+
+@pytest.mark.parametrize("text", ["8 Mbps", "1 MB/s", "8000 kbit/s", "0.008 Gb/s"])
+def test_bits_and_bytes_agree(text):
+    assert at("network.clients.up", text).network.clients.up == 8e6
+
+
+def test_a_constant_needs_no_kind_and_a_law_does():
+    with pytest.raises(ValidationError, match="missing"):
+        at("network.clients.up", {"low": "1 Mbps", "high": "2 Mbps"})
+
+
+def test_defaults():
+    read = Scenario.model_validate(SMALLEST)
+    assert (read.task.model, read.task.clients, read.task.tokens) == ("minilm", 350, 128)
+    assert read.task.split == Split(kind="dirichlet", alpha=0.1)
+    training = read.training
+    assert (training.cohort, training.seeds, training.target) == (10, [0], None)
+    assert training.evaluation.model_dump() == {"every": 1, "examples": None, "test": False}
+    assert training.lora == Lora(rank=16, alpha=16, dropout=0.1, targets=None)
+    assert training.client == Client(lr=0.1, momentum=0.9, batch=16, epochs=1, base_dropout=False)
+    assert training.server == AdamW(lr=0.01, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.01)
+    assert training.wire == Wire(format="auto", values="fp32")
+    assert (read.network.transport, read.network.charge) == ("fluid", "encoded")
+    assert (read.network.clients.rtt, read.compute, read.vary) == (0.0, None, {})
+
+
+def test_a_server_that_names_no_kind_is_adamw():
+    assert at("training.server", {"lr": 0.5}).training.server == AdamW(lr=0.5)
+    assert at("training.server.kind", "fedavg").training.server == FedAvg(kind="fedavg", lr=1.0)
+    fedadam = FedAdam(kind="fedadam", lr=0.01, beta1=0.9, beta2=0.99, tau=1e-3)
+    assert at("training.server.kind", "fedadam").training.server == fedadam
+
+
+def test_either_groups_or_clients():
+    groups = {"all": {"share": 1, **LINK}}
+    with pytest.raises(ValidationError, match="found both"):
+        at("network.groups", groups)
+    with pytest.raises(ValidationError, match="found neither"):
+        at("network.clients", None)
+    assert at("network", {"server": LINK, "groups": groups}).network.clients is None
+
+
+def test_a_cohort_is_at_most_everybody():
+    assert at("training.cohort", 350)
+    with pytest.raises(ValidationError, match="cohort of at most all clients"):
+        at("training.cohort", 351)
+
+
+def test_settings_cannot_be_changed():
+    read = Scenario.model_validate(FULL)
+    parts = (read, read.task, read.task.split, read.training, read.training.server, read.network,
+             read.network.groups["a"].up, read.methods["flasc"], read.compute)  # fmt: skip
+    for part in parts:
+        name = next(iter(type(part).model_fields))
+        with pytest.raises(ValidationError, match="frozen"):
+            setattr(part, name, getattr(part, name))
+
+
+def test_defaults_are_not_shared_between_scenarios():
+    first, second = (Scenario.model_validate(SMALLEST) for _ in range(2))
+    assert first.training.seeds is not second.training.seeds
+
+
+# -- one training, one digest
+
+
+def settings_digest(method: dict[str, Any], **training: Any) -> str:
+    data = put(SMALLEST, ("methods",), {"M": method})
+    data = put(data, ("training",), {"rounds": 3, **training})
+    return digest(Scenario.model_validate(data).training_settings("M", 0).model_dump(mode="json"))
+
+
+@pytest.mark.parametrize("spelled", ["1/4", 0.25, "25 %", "25%", " 2 / 8 ", "25.0 %"])
+def test_a_densitys_spelling_does_not_make_another_training(spelled):
+    same = settings_digest({"kind": "flasc", "down": 0.25, "up": 1.0})
+    assert settings_digest({"kind": "flasc", "down": spelled, "up": 1}) == same
+    assert settings_digest({"kind": "flasc", "down": 0.26, "up": 1}) != same
+
+
+@given(st.integers(1, 100_000))
+def test_percent_is_read_exactly(thousandths):
+    percent = f"{thousandths // 1000}.{thousandths % 1000:03d} %"
+    assert parse_fraction(percent) == float(f"{thousandths}e-5")
+    assert parse_fraction(f"{thousandths}/100000") == float(f"{thousandths}e-5")
+
+
+def test_a_methods_own_values_make_the_same_training_as_the_sections():
+    own = settings_digest({"kind": "lora", "rank": 4, "client_lr": 1, "server_lr": 0.5})
+    section = settings_digest(
+        {"kind": "lora"}, lora={"rank": 4}, client={"lr": 1.0}, server={"lr": 0.5}
+    )
+    assert own == section
+    assert own != settings_digest({"kind": "lora"})
+
+
+def test_what_the_network_and_the_length_are_does_not_matter_to_a_training():
+    slow = at("network.clients.up", "1 Mbps")
+    longer = at("training.rounds", 300)
+    settings = Scenario.model_validate(SMALLEST).training_settings("LoRA", 0)
+    assert slow.training_settings("LoRA", 0) == longer.training_settings("LoRA", 0) == settings
+    assert at("task.tokens", 64).training_settings("LoRA", 0) != settings
+
+
+def test_settings_survive_json():
+    for method in FULL["methods"]:
+        settings = Scenario.model_validate(FULL).training_settings(method, 1)
+        again = type(settings).model_validate(json.loads(settings.model_dump_json()))
+        assert again == settings
