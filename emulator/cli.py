@@ -161,10 +161,9 @@ def run(
         click.echo(f"{outcome.trained_rounds} rounds trained; written to {folder}/:")
         click.echo("  " + ", ".join(path.name for path in outcome.written))
     if outcome.failures:
-        first, error = outcome.failures[0]
-        others = "".join(f"; so is {names[index]}" for index, _ in outcome.failures[1:])
-        message = f"{names[first]} is not finished: {error.message}{others}"
-        raise EmulationError(message, error.hint)
+        failed = ", ".join(names[index] for index, _ in outcome.failures)
+        _, error = outcome.failures[0]
+        raise EmulationError(f"not finished: {failed}: {error.message}", error.hint)
 
 
 def _result_lines(study: "Study", name: str, result: "Done | Exception") -> Iterable[str]:

@@ -27,7 +27,7 @@ def emulate(
 ) -> list[Row]:
     """Carry the scenario out with `trainer`; every row in the order it came about.
 
-    `notice` sees each row at once, for progress.
+    `notice` sees each row at once, for progress. Raises what the trainer raises.
     """
     rows: list[Row] = []
 
@@ -57,5 +57,11 @@ def emulate(
             record,
         )
     )
-    env.run()
+    try:
+        env.run()
+    except BaseException as copy:
+        # SimPy raises a copy made of the error's `args`: without a hint, or whatever else it knew.
+        if type(copy.__cause__) is type(copy):
+            raise copy.__cause__ from copy.__cause__.__cause__
+        raise
     return rows

@@ -45,7 +45,7 @@ def sample(law: Law, n: int, rng: np.random.Generator) -> Floats:
     """`n` draws of a law, float64 [n], in the law's unit."""
     match law:
         case Uniform():
-            return rng.uniform(min(law.low, law.high), max(law.low, law.high), n)
+            return rng.uniform(law.low, law.high, n)
         case LogNormal():
             draws: Floats = law.median * np.exp(law.sigma * rng.standard_normal(n))
             return draws

@@ -60,7 +60,7 @@ class Display:
             one_line = Column(no_wrap=True, overflow="ellipsis")
             self._bars = Bars(
                 TextColumn("{task.description}", markup=False, table_column=one_line),
-                BarColumn(bar_width=10),
+                BarColumn(bar_width=8),
                 TextColumn("{task.fields[status]}", markup=False, table_column=one_line),
                 console=console,
                 transient=True,
@@ -88,8 +88,8 @@ class Display:
     def show(self, index: int, progress: Progress) -> None:
         """Take note of how far a training, by its index, is."""
         if not progress.note:
-            left = self._rounds[index] - progress.round
-            self._to_do[index] = min(self._to_do[index], left)  # replays for other variants
+            to_do = self._rounds[index] - progress.round
+            self._to_do[index] = min(self._to_do[index], to_do)  # replayed for other variants
             self._trained[index] = progress.trained
         if self._bars:
             self._update(self._bars, index, progress)
@@ -139,8 +139,9 @@ class Display:
         if self._first is None or trained == self._first[1]:
             return None
         round_s = (now - self._first[0]) * self._workers / (trained - self._first[1])
-        whole = sum(self._to_do.values())
-        return round_s * max(whole / self._workers, max(self._to_do.values()))
+        if not (whole := sum(self._to_do.values())):
+            return None
+        return round_s * max(whole / self._workers, *self._to_do.values())
 
 
 def _status(progress: Progress, before: str = "") -> str:

@@ -129,8 +129,8 @@ def _provenance(done: dict[int, Done]) -> str:
 
 
 def slug(name: str) -> str:
-    """A folder name for a method: 'FLASC 1/4 down' becomes 'flasc-1-4-down'."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "method"
+    """A short folder name for a method: 'FLASC 1/4 down' becomes 'flasc-1-4-down'."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60] or "method"
 
 
 def model_folders(trainings: Sequence[Training]) -> list[str]:

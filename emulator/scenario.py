@@ -5,7 +5,7 @@ Strict and typed; every key that a user may write stands here or in `flasc.confi
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar, cast
 
 from pydantic import (
     AfterValidator,
@@ -46,6 +46,13 @@ class Uniform(Settings, Generic[Quantity]):
     kind: Literal["uniform"]
     low: Quantity
     high: Quantity
+
+    @model_validator(mode="after")
+    def _low_below_high(self) -> Self:
+        low, high = cast(float, self.low), cast(float, self.high)
+        if low > high:
+            raise ValueError(f"found low above high ({low:g} > {high:g}); allowed: low first")
+        return self
 
 
 class LogNormal(Settings, Generic[Quantity]):

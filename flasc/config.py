@@ -50,14 +50,7 @@ def _density(value: float) -> float:
     return value
 
 
-def _share(value: float) -> float:
-    if not 0 <= value <= 1:
-        raise ValueError(f"found {value:g}; allowed: a share from 0 to 1")
-    return value
-
-
 Density = Annotated[float, BeforeValidator(parse_fraction), AfterValidator(_density)]
-Share = Annotated[float, BeforeValidator(parse_fraction), AfterValidator(_share)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Momentum = Annotated[float, Field(ge=0, lt=1)]
@@ -71,6 +64,9 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+SMALLEST_ALPHA = 1e-6  # of a Dirichlet split: clients of one class are the rule from 1e-3 down
+
+
 class Split(Settings):
     """How training examples are dealt to clients.
 
@@ -79,7 +75,7 @@ class Split(Settings):
     """
 
     kind: Literal["dirichlet", "dirichlet_reference", "iid"] = "dirichlet"
-    alpha: PositiveFloat = 0.1
+    alpha: Annotated[float, Field(ge=SMALLEST_ALPHA, allow_inf_nan=False)] = 0.1
 
 
 def _model(name: str) -> str:

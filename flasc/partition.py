@@ -10,13 +10,12 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from flasc.config import SMALLEST_ALPHA
 from flasc.errors import FlascError
 
 Indices = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Partition = Callable[[npt.NDArray[np.integer], int, float, np.random.Generator], list[Indices]]
-
-SMALLEST_ALPHA = 1e-6  # clients of one class are the rule from 1e-3 down
 
 
 class PartitionError(FlascError):

@@ -4,6 +4,7 @@ What a client starts from is what it decodes from the bytes it was sent; what th
 is what it decodes from the bytes it was sent. There is no other way from one to the other.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from flasc.server import Optimiser, weighted_sum
 from flasc.tasks.base import Examples, Task
 
 EVALUATION_BATCH = 64
+_LOWER = "lower training.client.lr or training.server.lr, or the method's own rates"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +132,7 @@ class Trainer:
         )
         if not torch.isfinite(delta).all():
             raise DivergedError(
-                f"client {download.client} diverged in round {download.version + 1}",
-                "lower training.client.lr or training.server.lr, or the method's own rates",
+                f"client {download.client} diverged in round {download.version + 1}", _LOWER
             )
         up = self._method.up(delta, support)
         # A support that is everything needs no index anyway.
@@ -158,7 +159,10 @@ class Trainer:
         self._content = self._encode_download()
 
     def evaluate(self, split: str) -> Score:
-        """Score the current version on 'validation' or 'test', as far as the settings say."""
+        """Score the current version on 'validation' or 'test', as far as the settings say.
+
+        Raises DivergedError.
+        """
         examples: Examples = {"validation": self.task.validation, "test": self.task.test}[split]
         count = min(len(examples), self.settings.evaluation_examples or len(examples))
         mask = self._round_mask
@@ -171,6 +175,10 @@ class Trainer:
                 output = self.adapter.model(**batch)
                 right += int((output.logits.argmax(-1) == batch["labels"]).sum())
                 loss += float(output.loss) * len(indices)
+        if not math.isfinite(loss):
+            raise DivergedError(
+                f"the model of round {self.version} diverged: its loss is {loss}", _LOWER
+            )
         return Score(count, right / count, loss / count)
 
     def snapshot(self) -> dict[str, np.ndarray]:

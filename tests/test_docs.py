@@ -1,6 +1,8 @@
 """The documentation is executed: examples, messages, tables, links, commands and keys."""
 
+import doctest
 import importlib.util
+import itertools
 import json
 import re
 import shlex
@@ -19,6 +21,9 @@ from pydantic import BaseModel
 from emulator import study
 from emulator.cli import main
 from emulator.scenario import Choice, LogNormal, Scenario, Uniform
+from flasc import assets, codec, model
+from flasc.adapter import Adapter
+from flasc.config import Lora
 
 ROOT = Path(__file__).parent.parent
 GUIDE = ROOT / "docs/scenarios.md"
@@ -51,17 +56,19 @@ def commands(page: Path) -> list[str]:
     lines = [line for b in blocks(page) if "yaml" not in b.kind for line in b.text.splitlines()]
     lines += [line for line in prose(page).splitlines() if line.startswith("    ")]
     spans = re.findall(r"`([^`\n]+)`", prose(page))
-    starts = (re.fullmatch(r"\s*(?:\$ )?flasc-emu (.*)", line) for line in [*lines, *spans])
+    starts = (
+        re.fullmatch(r"\s*(?:\$ )?(?:\S+/)?flasc-emu (.*)", line) for line in [*lines, *spans]
+    )
     return [match[1] for match in starts if match]
 
 
 def file_name(block: Block) -> str:
     """Where the block's first line says that it is to be saved."""
-    match = re.match(r"# (mine/[a-z_]+\.yaml)\n", block.text)
+    match = re.match(r".*# (?:save as )?(\w+/\w+\.yaml)\n", block.text)
     return match[1] if match else f"mine/line_{block.line}.yaml"
 
 
-YAMLS = [block for block in blocks(GUIDE) if block.kind.startswith("yaml")]
+YAMLS = [block for page in PAGES for block in blocks(page) if block.kind.startswith("yaml")]
 every_yaml = pytest.mark.parametrize("block", [b for b in YAMLS if b.kind == "yaml"], ids=file_name)
 CHECKS = [
     (page, match[1], match[2])
@@ -74,7 +81,8 @@ CHECKS = [
 ]
 FAILURES = [
     (block, following)
-    for block, following in zip(blocks(GUIDE), [*blocks(GUIDE), None][1:], strict=True)
+    for page in PAGES
+    for block, following in itertools.zip_longest(blocks(page), blocks(page)[1:])
     if block.kind == "yaml bad"
 ]
 
@@ -244,6 +252,30 @@ def test_every_method_is_explained():
 
 
 # -- figures
+
+
+def test_the_sums_on_the_network_page_come_out():
+    results = doctest.testfile(str(ROOT / "docs/network.md"), module_relative=False)
+    assert results.attempted > 0
+    assert results.failed == 0
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("row", "scope", "rank"),
+    [
+        ("`full`", "all", 16),
+        ("`lora`", "adapter", 16),
+        ("`lora`, rank 4", "adapter", 4),
+        ("`head`", "head", 16),
+    ],
+)
+def test_the_sizes_on_the_methods_page_are_the_models(row, scope, rank):
+    base = model.sequence_classifier(assets.locate("minilm"), 20, 0)
+    n = Adapter(base, Lora(rank=rank), scope).n
+    cost = codec.size(None, n, wire="dense", dtype="fp32")
+    line = f"| {row} | {n:,} | {cost:,} | {cost:,} |"
+    assert line in (ROOT / "docs/methods.md").read_text("utf-8")
 
 
 def test_the_fidelity_table_is_what_the_script_prints():

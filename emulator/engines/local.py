@@ -13,6 +13,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 
 from emulator.engines.task import Done, Options, Progress, carry_out
@@ -66,6 +67,8 @@ def carry_out_all(
             yield index, EmulationError("no worker was left for it", "run the same command again")
     finally:
         for worker in busy.values():
+            worker.terminate()  # all at once: each may take a moment
+        for worker in busy.values():
             worker.end()
 
 
@@ -77,7 +80,7 @@ class _Worker:
         self.pipe, theirs = context.Pipe()
         self.index = -1
         self._process = context.Process(target=_work, args=(theirs, options), daemon=True)
-        with _ctrl_c_ignored():  # inherited: a worker that still starts up is deaf to it as well
+        with _ctrl_c_held_back():  # inherited: the parent alone decides what Ctrl-C ends
             self._process.start()
         theirs.close()  # so that a dead worker is an end of file
 
@@ -94,8 +97,11 @@ class _Worker:
         except (EOFError, OSError):
             return None
 
-    def end(self) -> None:
+    def terminate(self) -> None:
         self._process.terminate()
+
+    def end(self) -> None:
+        self.terminate()
         self.pipe.close()
         self._process.join(GRACE_WALL_S)
         self._process.kill()
@@ -117,12 +123,13 @@ class _Worker:
 
 
 @contextlib.contextmanager
-def _ctrl_c_ignored() -> Iterator[None]:
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _ctrl_c_held_back() -> Iterator[None]:
+    resource_tracker.ensure_running()  # its own start would let signals through
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _guarded(training: Training, options: Options, notify: Callable[[Progress], None]) -> Result:
@@ -138,12 +145,14 @@ def _work(pipe: Connection, options: Options) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    while True:
-        try:
+    try:
+        while True:
             training = pipe.recv()
-        except EOFError:
-            return
-        pipe.send(_guarded(training, options, pipe.send))
+            pipe.send(_guarded(training, options, pipe.send))
+    except EOFError:
+        return
+    except SystemExit:
+        os._exit(1)  # nothing is left to tidy up, and torch takes seconds to take itself apart
 
 
 def _end_with_parent() -> None:

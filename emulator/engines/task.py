@@ -25,8 +25,8 @@ class Options:
 class Progress:
     """How far a training is under one variant, or (`note`) what it is waiting for.
 
-    `clock_s` is simulated seconds, `accuracy` (0 to 1) the newest on any split, `trained` the server
-    steps really computed so far.
+    `clock_s` is simulated seconds, `accuracy` (0 to 1) the newest on any split, `trained` the
+    number of server steps really computed so far.
     """
 
     round: int = 0

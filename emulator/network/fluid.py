@@ -3,88 +3,41 @@
 Between two events (a flow joins, leaves, finishes or changes its cap; a link changes capacity)
 every rate is constant, so a finish time is a division, not an integration. The rates are those of
 max-min fairness: no flow can get more without taking from one that has no more than it.
+
+Flows that share no link, not even through others, are solved apart. A part whose flows all cross
+one link, its hub, and share at most one more link each (two messages of one client, say), is a
+`Star`: within such an access link the flows divide it among themselves, which caps each of them
+at the hub. Any other part is a `Mesh`, solved anew at each event.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from heapq import heapify, heappop, heapreplace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from emulator.network.filling import max_min_rates
+from emulator.network.mesh import Mesh
+from emulator.network.queue import Queue
+from emulator.network.star import Star
 
-def max_min_rates(
-    capacity_Bps: NDArray[np.float64], paths: Sequence[Sequence[int]], caps_Bps: Sequence[float]
-) -> list[float]:
-    """Rate of each flow, bytes/s: equal shares, raised together until a link or a cap binds.
-
-    Flow i crosses the links `paths[i]` (indices into `capacity_Bps`, each at most once) and never
-    exceeds `caps_Bps[i]`. O(n log n) for n flows that share one link; links without a flow cost
-    nothing. Source: progressive filling, Bertsekas and Gallager, Data Networks, 2nd ed., 6.5.2.
-    """
-    users: dict[int, list[int]] = {}
-    for flow, path in enumerate(paths):
-        for link in path:
-            users.setdefault(link, []).append(flow)
-    left_Bps = {link: capacity_Bps.item(link) for link in users}
-    # A cap is a link that nobody else crosses. Its key, ~flow, is negative: no link has it.
-    for flow, cap_Bps in enumerate(caps_Bps):
-        if cap_Bps < math.inf:
-            users[~flow], left_Bps[~flow] = [flow], cap_Bps
-    unfixed = {link: len(flows) for link, flows in users.items()}
-    rates = [math.inf] * len(paths)
-
-    # A link's share only grows while others are fixed, so an outdated entry is found too early,
-    # never too late, and is put back with the share of today.
-    heap = [(left_Bps[link] / unfixed[link], link) for link in users]
-    heapify(heap)
-    while heap:
-        found_Bps, link = heap[0]
-        if not unfixed[link]:
-            heappop(heap)
-            continue
-        share_Bps = left_Bps[link] / unfixed[link]
-        if share_Bps > found_Bps:
-            heapreplace(heap, (share_Bps, link))
-            continue
-        heappop(heap)
-        for flow in users[link]:
-            if rates[flow] == math.inf:
-                rates[flow] = share_Bps
-                for crossed in paths[flow]:
-                    left_Bps[crossed] -= share_Bps
-                    unfixed[crossed] -= 1
-    assert math.inf not in rates, "every flow has a finite cap or crosses a finite link"
-    return rates
+__all__ = ["Fluid", "max_min_rates"]
 
 
 @dataclass(slots=True)
 class _Flow:
-    """Bytes under way at a constant rate since `since_s`, when `left_B` of them were missing."""
-
     links: tuple[int, ...]
     size_B: float
     cap_Bps: float
-    left_B: float
-    since_s: float
-    finish_s: float
-    rate_Bps: float = 0.0
+    part: int = -1
 
-    def left_at(self, now_s: float) -> float:
-        # Rounding may put the projected finish a little after the last byte.
-        return max(0.0, self.left_B - self.rate_Bps * (now_s - self.since_s))
 
-    def change_rate(self, now_s: float, rate_Bps: float) -> None:
-        # The same rate keeps the old projection: events elsewhere must not add rounding here.
-        if rate_Bps == self.rate_Bps:
-            return
-        self.left_B, self.since_s = self.left_at(now_s), now_s
-        self.rate_Bps = rate_Bps
-        if not self.left_B:
-            self.finish_s = now_s
-        else:
-            self.finish_s = now_s + self.left_B / rate_Bps if rate_Bps else math.inf
+@dataclass(slots=True, eq=False)
+class _Part:
+    hub: int | None  # the link that all flows of a star cross; a mesh has none
+    rates: Star | Mesh
+    flows: dict[int, None]
 
 
 class Fluid:
@@ -101,11 +54,14 @@ class Fluid:
         assert self._capacity_Bps.ndim == 1
         assert (self._capacity_Bps >= 0).all(), "capacities are numbers, zero or more"
         self._flows: dict[int, _Flow] = {}
-        self._finished: dict[int, _Flow] = {}  # until `advance` tells
-        self._started = 0
+        self._users: dict[int, dict[int, None]] = {}  # by link that is in use: its flows
+        self._finished: dict[int, tuple[float, float]] = {}  # finish_s, size_B until `advance`
+        self._parts: dict[int, _Part] = {}
+        self._next = Queue()  # of the numbers of parts: when each has its next finish
+        self._stale: dict[int, None] = {}  # numbers of parts whose next finish is to be found
+        self._loosened: dict[int, None] = {}  # of those, meshes that lost a flow: stars by now?
+        self._started = self._numbered = 0
         self._now_s = -math.inf
-        self._next_s = math.inf
-        self._stale = False
 
     def start(
         self, now_s: float, links: Sequence[int], size_B: float, cap_Bps: float = math.inf
@@ -120,27 +76,33 @@ class Fluid:
         assert len(set(links)) == len(links), "a flow crosses a link once"
         self._run_until(now_s)
         flow, self._started = self._started, self._started + 1
-        finish_s = math.inf if size_B else now_s
-        self._flows[flow] = _Flow(tuple(links), size_B, cap_Bps, size_B, now_s, finish_s)
-        self._stale = True
+        self._join(flow, tuple(links), size_B, cap_Bps)
         return flow
 
     def cancel(self, now_s: float, flow: int) -> float:
         """Take a flow out; `advance` will not tell of it. Returns the bytes delivered until now."""
         self._run_until(now_s)
         if (finished := self._finished.pop(flow, None)) is not None:
-            return finished.size_B
-        cancelled = self._flows.pop(flow)
-        self._stale = True
-        return cancelled.size_B - cancelled.left_at(now_s)
+            return finished[1]
+        at = self._flows[flow]
+        left_B = self._parts[at.part].rates.remove(now_s, flow)
+        self._leave([flow])
+        return at.size_B - left_B
 
     def set_cap(self, now_s: float, flow: int, cap_Bps: float) -> None:
         """Limit a flow to `cap_Bps` from now on. One that has finished by now stays finished."""
         assert cap_Bps >= 0
         self._run_until(now_s)
-        if flow not in self._finished:
-            self._flows[flow].cap_Bps = cap_Bps
-            self._stale = True
+        if flow in self._finished:
+            return
+        at = self._flows[flow]
+        at.cap_Bps = cap_Bps
+        rates = self._parts[at.part].rates
+        if isinstance(rates, Mesh):
+            self._stale[at.part] = None
+            rates.set_cap(now_s, flow, cap_Bps)
+        else:
+            self._recap([flow])
 
     def set_capacity(self, now_s: float, link: int, capacity_Bps: float) -> None:
         """Let a link carry `capacity_Bps` from now on; at zero, its flows wait."""
@@ -148,52 +110,202 @@ class Fluid:
         assert 0 <= link < len(self._capacity_Bps)
         self._run_until(now_s)
         self._capacity_Bps[link] = capacity_Bps
-        self._stale = True
+        users = self._users.get(link)
+        if not users:
+            return
+        number = self._flows[next(iter(users))].part
+        part = self._parts[number]
+        self._stale[number] = None
+        if isinstance(part.rates, Mesh):
+            part.rates.change(now_s)
+        elif link == part.hub:
+            part.rates.set_capacity(now_s, capacity_Bps)
+        else:
+            self._recap(users)
 
     def rate(self, flow: int) -> float:
         """Bytes/s of an unfinished flow, from the latest `now_s` on."""
-        self._solve()
-        return self._flows[flow].rate_Bps
+        self._settle()
+        return self._parts[self._flows[flow].part].rates.rate(flow)
 
     def next_finish(self) -> float:
         """When the next flow finishes if nothing changes until then, seconds; inf if none does."""
-        self._solve()
-        return self._next_s
+        self._settle()
+        return self._next.first()[0]
 
     def advance(self, now_s: float) -> list[int]:
         """Ids of the flows that finished at or before `now_s`, by finish time, then id. Once each.
 
         Who wants to know the times advances from `next_finish` to `next_finish`.
         """
-        self._run_until(now_s)
-        self._finish_until(now_s)
-        done = sorted(self._finished, key=lambda flow: (self._finished[flow].finish_s, flow))
+        self._run_until(now_s, also_now=True)
+        done = sorted(self._finished, key=lambda flow: (self._finished[flow][0], flow))
         self._finished.clear()
         return done
 
-    def _run_until(self, now_s: float) -> None:
+    def _run_until(self, now_s: float, also_now: bool = False) -> None:
         assert now_s >= self._now_s, f"time ran back from {self._now_s} to {now_s} s"
         assert now_s < math.inf, "nothing happens at the end of time"
-        if now_s > self._now_s:
+        if now_s > self._now_s or also_now:
             self._finish_until(now_s)
             self._now_s = now_s
 
     def _finish_until(self, now_s: float) -> None:
         # One instant at a time: whoever finishes leaves its share to the others from then on.
-        while (finish_s := self.next_finish()) <= now_s:
+        self._settle()
+        while (finish_s := self._next.first()[0]) <= now_s:
             self._now_s = finish_s
-            for flow in [id for id, f in self._flows.items() if f.finish_s == finish_s]:
-                self._finished[flow] = self._flows.pop(flow)
-            self._stale = True
+            while (first := self._next.first())[0] <= finish_s:
+                number = int(first[1])
+                self._next.drop(number)
+                done = self._parts[number].rates.finish(finish_s)
+                for flow in done:
+                    self._finished[flow] = finish_s, self._flows[flow].size_B
+                self._leave(done)
+            self._settle()
 
-    def _solve(self) -> None:
-        if not self._stale:
+    def _settle(self) -> None:
+        if self._loosened:
+            for number in list(self._loosened):
+                self._regroup(number)
+            self._loosened.clear()
+        for number in self._stale:
+            self._next.put(number, self._parts[number].rates.next_finish())
+        self._stale.clear()
+
+    # --- who belongs together
+
+    def _join(self, flow: int, links: tuple[int, ...], size_B: float, cap_Bps: float) -> None:
+        users = [self._users.setdefault(link, {}) for link in links]
+        numbers = {self._flows[next(iter(on))].part: None for on in users if on}
+        self._flows[flow] = _Flow(links, size_B, cap_Bps)
+        for on in users:
+            on[flow] = None
+        if len(numbers) == 1:
+            (number,) = numbers
+            hub = self._parts[number].hub
+            if hub in links and self._nests(hub, links):
+                self._add(number, {flow: size_B})
+                return
+        # All that the flow ties together. Flows that move are rounded: the largest mesh stays.
+        flows = [flow, *(other for number in numbers for other in self._parts[number].flows)]
+        hub = self._hub(flows)
+        meshes = [] if hub is not None else [n for n in numbers if self._parts[n].hub is None]
+        stays = max(meshes, key=lambda number: len(self._parts[number].flows), default=None)
+        left_B = {flow: size_B}
+        for number in numbers:
+            if number != stays:
+                left_B |= self._dissolve(number)
+        self._add(self._new_part(hub) if stays is None else stays, left_B)
+
+    def _leave(self, flows: list[int]) -> None:
+        """Forget flows that their part has let go; who shared an access link with one, gains."""
+        freed: dict[int, None] = {}
+        for flow in flows:
+            at = self._flows.pop(flow)
+            part = self._parts[at.part]
+            del part.flows[flow]
+            for link in at.links:
+                del self._users[link][flow]
+                if not self._users[link]:
+                    del self._users[link]
+            self._stale[at.part] = None
+            if not part.flows:
+                self._dissolve(at.part)
+            elif part.hub is None:
+                self._loosened[at.part] = None
+            else:
+                freed |= dict.fromkeys(link for link in at.links if link != part.hub)
+        self._recap(next(iter(self._users[link])) for link in freed if link in self._users)
+
+    def _regroup(self, number: int) -> None:
+        """Take a mesh apart where nothing ties it together any more."""
+        groups, rest = [], dict(self._parts[number].flows)
+        while rest:
+            group = [rest.popitem()[0]]
+            for flow in group:  # grows
+                for link in self._flows[flow].links:
+                    for other in self._users[link]:
+                        if rest.pop(other, other) is None:
+                            group.append(other)
+            groups.append(group)
+        if len(groups) == 1 and self._hub(groups[0]) is None:
             return
-        flows = self._flows.values()
-        rates = max_min_rates(
-            self._capacity_Bps, [flow.links for flow in flows], [flow.cap_Bps for flow in flows]
-        )
-        for flow, rate_Bps in zip(flows, rates, strict=True):
-            flow.change_rate(self._now_s, rate_Bps)
-        self._next_s = min((flow.finish_s for flow in flows), default=math.inf)
-        self._stale = False
+        left_B = self._dissolve(number)
+        for group in groups:
+            self._add(self._new_part(self._hub(group)), {flow: left_B[flow] for flow in group})
+
+    def _hub(self, flows: Sequence[int]) -> int | None:
+        """The link that makes a star of these flows; the last of them, so that it is always one."""
+        for link in sorted(self._flows[flows[0]].links, reverse=True):
+            if len(self._users[link]) == len(flows) and all(
+                self._nests(link, self._flows[flow].links) for flow in flows
+            ):
+                return link
+        return None
+
+    def _nests(self, hub: int, links: Iterable[int]) -> bool:
+        """Whether every flow on `links` shares at most one link besides the hub."""
+        for link in links:
+            if link != hub and len(self._users[link]) > 1:
+                return all(len(self._shared(flow, hub)) <= 1 for flow in self._users[link])
+        return True
+
+    def _shared(self, flow: int, hub: int | None) -> list[int]:
+        links = self._flows[flow].links
+        return [link for link in links if link != hub and len(self._users[link]) > 1]
+
+    def _new_part(self, hub: int | None) -> int:
+        rates: Star | Mesh = Mesh(self._capacity_Bps)
+        if hub is not None:
+            rates = Star(self._now_s, self._capacity_Bps.item(hub))
+        number, self._numbered = self._numbered, self._numbered + 1
+        self._parts[number] = _Part(hub, rates, {})
+        return number
+
+    def _dissolve(self, number: int) -> dict[int, float]:
+        """Take a part out. Returns the bytes that each of its flows has left."""
+        part = self._parts.pop(number)
+        self._next.drop(number)
+        self._stale.pop(number, None)
+        self._loosened.pop(number, None)
+        return {flow: part.rates.remove(self._now_s, flow) for flow in part.flows}
+
+    def _add(self, number: int, left_B: dict[int, float]) -> None:
+        part = self._parts[number]
+        self._stale[number] = None
+        for flow, left in left_B.items():
+            at = self._flows[flow]
+            at.part = number
+            part.flows[flow] = None
+            if isinstance(part.rates, Mesh):
+                part.rates.add(self._now_s, flow, left, at.links, at.cap_Bps)
+            else:
+                part.rates.add(self._now_s, flow, left, at.cap_Bps)
+        if part.hub is not None:
+            self._recap(left_B)
+
+    def _recap(self, flows: Iterable[int]) -> None:
+        """Find the caps at the hub of flows of a star, and of those that share their access."""
+        done: dict[int, None] = {}
+        for flow in flows:
+            if flow in done:
+                continue
+            number = self._flows[flow].part
+            self._stale[number] = None
+            part = self._parts[number]
+            shared = self._shared(flow, part.hub)
+            mates = self._users[shared[0]] if shared else (flow,)
+            caps_Bps = [self._own_cap(mate, part.hub) for mate in mates]
+            if shared and self._capacity_Bps[shared[0]] < math.inf:
+                caps_Bps = max_min_rates(self._capacity_Bps, [shared] * len(caps_Bps), caps_Bps)
+            for mate, cap_Bps in zip(mates, caps_Bps, strict=True):
+                part.rates.set_cap(self._now_s, mate, cap_Bps)
+            done |= dict.fromkeys(mates)
+
+    def _own_cap(self, flow: int, hub: int | None) -> float:
+        cap_Bps = self._flows[flow].cap_Bps
+        for link in self._flows[flow].links:
+            if link != hub and len(self._users[link]) == 1:
+                cap_Bps = min(cap_Bps, self._capacity_Bps.item(link))
+        return cap_Bps

@@ -4,14 +4,19 @@ A star: a download crosses the server's sending side and the client's receiving 
 the client's sending side and the server's receiving side. The two directions never share.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from heapq import heappop, heappush
 
 import numpy as np
 import simpy
 from numpy.typing import ArrayLike
 
 from emulator.network.fluid import Fluid
+from emulator.network.transport import Direction, Flight, Tcp, fluid_flights, tcp_flights
+
+Stream = Callable[[int, Direction, int], np.random.Generator]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +27,27 @@ class Delivery:
     finish_s: float
 
 
-class Network:
-    """The links of a star and the messages on them. Fluid transport: bytes, shares and delay.
+@dataclass(slots=True, eq=False)
+class _Message:
+    """Its flights still to come, the next one last, and what it has behind it."""
 
-    The whole network has one live timer, set to the next finish. SimPy cannot take a timer back,
-    so each has a number, and only the latest one is listened to. Messages that finish at one
-    instant are told of in the order in which their flows joined.
+    arrival: simpy.Event
+    start_s: float
+    nbytes: int
+    links: tuple[int, int]
+    flights: list[Flight]
+    ready_s: float  # the next flight starts no sooner
+    moved_B: float = 0.0  # wire bytes of the flights that are over
+    flow: int = -1  # the flight under way, if `flying_B`
+    flying_B: float = 0.0
+
+
+class Network:
+    """The links of a star and the messages on them, over a transport: fluid, or `Tcp`.
+
+    The whole network has one live timer, set to the next finish or start of a flight. SimPy cannot
+    take a timer back, so each has a number, and only the latest one is listened to. Messages that
+    finish at one instant are told of in the order in which their flows joined.
     """
 
     def __init__(
@@ -38,18 +58,25 @@ class Network:
         delay_s: ArrayLike,
         server_down_Bps: float,
         server_up_Bps: float,
+        transport: Tcp | None = None,
+        loss: ArrayLike | None = None,
+        stream: Stream | None = None,
     ) -> None:
         """Lay out the links; up and down are each party's own view of its own access.
 
-        | argument          | whose  | carries   | shape, dtype          |
-        |-------------------|--------|-----------|-----------------------|
-        | `up_Bps`          | client | uploads   | [clients] float, > 0  |
-        | `down_Bps`        | client | downloads | [clients] float, > 0  |
-        | `delay_s`         | client | both      | [clients] float, >= 0 |
-        | `server_down_Bps` | server | uploads   | float, > 0: receives  |
-        | `server_up_Bps`   | server | downloads | float, > 0: sends     |
+        | argument          | whose  | carries   | shape, dtype                 |
+        |-------------------|--------|-----------|------------------------------|
+        | `up_Bps`          | client | uploads   | [clients] float, > 0         |
+        | `down_Bps`        | client | downloads | [clients] float, > 0         |
+        | `delay_s`         | client | both      | [clients] float, >= 0        |
+        | `server_down_Bps` | server | uploads   | float, > 0: receives         |
+        | `server_up_Bps`   | server | downloads | float, > 0: sends            |
+        | `loss`            | client | both      | [clients] float, in [0, 1)   |
 
-        Rates are bytes/s; a delay is one way, seconds. Arrays are copied.
+        Rates are bytes/s; a delay is one way, seconds; a loss is the probability that a segment
+        is lost, each way. Arrays are copied. Without `transport`, a message is its delay and its
+        bytes (fluid), and nothing is lost. What is lost of a client's n-th message in a direction
+        is drawn from `stream(client, direction, n)`, n from 0.
         """
         self._env = env
         self._delay_s = np.array(delay_s, dtype=np.float64)
@@ -57,54 +84,113 @@ class Network:
         assert np.shape(up_Bps) == np.shape(down_Bps) == self._delay_s.shape == (self._clients,)
         assert (self._delay_s >= 0).all()
         # Links: every client's up, every client's down, the server's down, the server's up.
-        capacities_Bps = np.concatenate([up_Bps, down_Bps, [server_down_Bps, server_up_Bps]])
-        assert (capacities_Bps > 0).all()
+        self._capacities_Bps = np.concatenate([up_Bps, down_Bps, [server_down_Bps, server_up_Bps]])
+        assert (self._capacities_Bps > 0).all()
         self._server_down, self._server_up = 2 * self._clients, 2 * self._clients + 1
-        self._fluid = Fluid(capacities_Bps)
-        self._waiting: dict[int, tuple[simpy.Event, float]] = {}  # by flow: its event and start_s
-        self._timer = 0
+        self._tcp, self._stream = transport, stream
+        self._loss = np.zeros(self._clients) if loss is None else np.array(loss, dtype=np.float64)
+        assert self._loss.shape == (self._clients,)
+        assert ((self._loss >= 0) & (self._loss < 1)).all()
+        assert not self._loss.any() or (transport and stream), "loss needs Tcp and a stream"
+        self._sent: Counter[tuple[int, Direction]] = Counter()  # messages, where some are lost
+
+        self._fluid = Fluid(self._capacities_Bps)
+        self._messages: dict[simpy.Event, _Message] = {}
+        self._flying: dict[int, _Message] = {}  # by flow
+        self._queue_by_time: list[tuple[float, int, _Message]] = []  # heap: ready_s, counter
+        self._queued = 0
+        self._timer, self._due_s = 0, np.inf
 
     def download(self, client: int, nbytes: int) -> simpy.Event:
         """Send `nbytes` from the server to `client`; succeeds with a `Delivery`."""
-        return self._send(client, (self._server_up, self._clients + client), nbytes)
+        return self._send(client, "down", (self._server_up, self._clients + client), nbytes)
 
     def upload(self, client: int, nbytes: int) -> simpy.Event:
         """Send `nbytes` from `client` to the server; succeeds with a `Delivery`."""
-        return self._send(client, (client, self._server_down), nbytes)
+        return self._send(client, "up", (client, self._server_down), nbytes)
 
-    def _send(self, client: int, links: tuple[int, int], nbytes: int) -> simpy.Event:
-        """Fluid transport: the flow takes no capacity until the one-way delay is over.
+    def cancel(self, arrival: simpy.Event) -> float:
+        """Give up a message that is under way; `arrival` will never happen.
 
-        TCP transport belongs here: the handshake as a longer wait before the flow joins, headers
-        as more bytes, slow start as a cap that grows with every round trip (`Fluid.set_cap`).
+        Returns how many of its `nbytes` had come: the share of its wire bytes that had.
         """
+        message = self._messages.pop(arrival)
+        total_B = message.moved_B + message.flying_B + sum(f.size_B for f in message.flights)
+        if message.flying_B:
+            del self._flying[message.flow]
+            message.moved_B += self._fluid.cancel(self._env.now, message.flow)
+            self._wake_at(self._env.now)  # for finishes that the fluid passed, and new rates
+        return message.nbytes * message.moved_B / total_B if total_B else 0.0
+
+    def _send(
+        self, client: int, direction: Direction, links: tuple[int, int], nbytes: int
+    ) -> simpy.Event:
         assert 0 <= client < self._clients, f"client {client} of {self._clients}"
         assert nbytes >= 0
-        arrival, start_s = self._env.event(), self._env.now
-
-        def join(_: simpy.Event) -> None:
-            flow = self._fluid.start(self._env.now, links, nbytes)
-            self._waiting[flow] = arrival, start_s
-            self._wake_at(self._env.now)
-
-        self._after(self._delay_s.item(client), join)
+        arrival, now_s = self._env.event(), self._env.now
+        flights = self._flights(client, direction, links, nbytes)[::-1]
+        message = _Message(arrival, now_s, nbytes, links, flights, now_s)
+        self._messages[arrival] = message
+        self._queue(message)
+        if message.ready_s < self._due_s:
+            self._wake_at(message.ready_s)
         return arrival
 
-    def _after(self, delay_s: float, then: Callable[[simpy.Event], None]) -> None:
-        timeout = self._env.timeout(delay_s)
-        timeout.callbacks.append(then)
+    def _flights(
+        self, client: int, direction: Direction, links: tuple[int, int], nbytes: int
+    ) -> list[Flight]:
+        rtt_s = 2 * self._delay_s.item(client)
+        if self._tcp is None:
+            return fluid_flights(nbytes, rtt_s)
+        rate_Bps = min(self._capacities_Bps.item(link) for link in links)
+        if not (loss := self._loss.item(client)):
+            return tcp_flights(self._tcp, direction, nbytes, rtt_s, rate_Bps)
+        assert self._stream is not None
+        number = self._sent[client, direction]
+        self._sent[client, direction] += 1
+        rng = self._stream(client, direction, number)
+        return tcp_flights(self._tcp, direction, nbytes, rtt_s, rate_Bps, loss, rng)
+
+    def _queue(self, message: _Message) -> None:
+        """For its next flight with bytes, or for being told of when there is none."""
+        message.ready_s = max(message.ready_s, self._env.now)
+        while message.flights and not message.flights[-1].size_B:
+            message.ready_s += message.flights.pop().round_s
+        self._queued += 1
+        heappush(self._queue_by_time, (message.ready_s, self._queued, message))
+
+    def _proceed(self, message: _Message) -> None:
+        now_s = self._env.now
+        if not message.flights:
+            del self._messages[message.arrival]
+            message.arrival.succeed(Delivery(message.start_s, now_s))
+            return
+        size_B, round_s, cap_Bps = message.flights.pop()
+        message.ready_s, message.flying_B = now_s + round_s, size_B
+        message.flow = self._fluid.start(now_s, message.links, size_B, cap_Bps)
+        self._flying[message.flow] = message
 
     def _wake_at(self, time_s: float) -> None:
-        # Of the timers that flows joining in one instant set, the last is heard: one solution.
-        self._timer += 1
+        if time_s == self._due_s:
+            return
+        self._timer, self._due_s = self._timer + 1, time_s
         if time_s < np.inf:
             number = self._timer
-            self._after(time_s - self._env.now, lambda _: self._wake(number))
+            timeout = self._env.timeout(time_s - self._env.now)
+            timeout.callbacks.append(lambda _: self._wake(number))
 
     def _wake(self, number: int) -> None:
         if number != self._timer:
             return
-        for flow in self._fluid.advance(self._env.now):
-            arrival, start_s = self._waiting.pop(flow)
-            arrival.succeed(Delivery(start_s, self._env.now))
-        self._wake_at(self._fluid.next_finish())
+        now_s, queue = self._env.now, self._queue_by_time
+        for flow in self._fluid.advance(now_s):
+            message = self._flying.pop(flow)
+            message.moved_B, message.flying_B = message.moved_B + message.flying_B, 0.0
+            self._queue(message)
+        while queue and queue[0][0] <= now_s:
+            message = heappop(queue)[2]
+            if message.arrival in self._messages:  # or it was cancelled
+                self._proceed(message)
+        # The clock may have been rounded to before the time that was due: then once more.
+        self._due_s = np.inf
+        self._wake_at(min(self._fluid.next_finish(), queue[0][0] if queue else np.inf))

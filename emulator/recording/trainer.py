@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from emulator.errors import RecordingError
-from emulator.files import replace, storage
+from emulator.files import refused, replace, storage
 from emulator.recording.store import Fact, RecordedScore, Recording, Step
 from emulator.seam import Download, Score, Trainer, Upload
 
@@ -120,6 +120,7 @@ class RecordingTrainer:
         """The current model, exported once: a folder inside the recording.
 
         None where only training again would bring it back: a recording may come without states.
+        Raises StorageError.
         """
         folder = self.recording.folder / "adapter"
         stamp = folder / "state.txt"
@@ -127,11 +128,16 @@ class RecordingTrainer:
             return folder
         if self._live_state != self.state and not self.recording.has_state(self.state):
             return None
+        from safetensors import SafetensorError
+
         self._at(self.state)
         assert self._live is not None
         with storage(folder):
             shutil.rmtree(folder, ignore_errors=True)
-            self._live.export(folder)
+            try:
+                self._live.export(folder)
+            except SafetensorError as error:  # no OSError, though all that it says is the disk's
+                raise refused(folder, str(error)) from error
             replace(stamp, self.state.encode())
         return folder
 

@@ -2,9 +2,12 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from safetensors import SafetensorError
 
-from emulator.errors import RecordingError
+from emulator.errors import RecordingError, StorageError
+from emulator.recording import Recording, RecordingTrainer
 
+SETTINGS = {"what": "toy", "seed": 0}
 SHARED_TMP = [HealthCheck.function_scoped_fixture]
 
 
@@ -129,8 +132,6 @@ def test_stale_updates_survive_a_kill(bench, toy):
 @given(data=st.data())
 def test_interrupted_anywhere_it_equals_an_unbroken_run(tmp_path_factory, toy, data):
     """Any sequence of cohorts, broken off and torn anywhere in the log, then run again."""
-    from emulator.recording import Recording, RecordingTrainer
-
     store = tmp_path_factory.mktemp("recordings")
     plan = data.draw(st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=3, unique=True),
                               min_size=1, max_size=13))  # fmt: skip
@@ -198,3 +199,43 @@ def test_what_would_have_to_be_trained_again_is_not_exported(bench):
     play(published, 3)
     assert published.export() is None
     assert len(bench.made) == 1
+
+
+def test_a_disk_that_is_full_for_the_model_is_a_storage_error(bench, toy, monkeypatch):
+    def full(*_):
+        raise SafetensorError("Error while serializing: No space left on device")
+
+    trainer = bench.open()
+    play(trainer, 1)
+    monkeypatch.setattr(toy, "export", full)
+    with pytest.raises(StorageError, match="No space left"):
+        trainer.export()
+    monkeypatch.undo()
+    assert (trainer.export() / "model.npy").exists()
+
+
+def test_whoever_waits_for_another_is_told_and_finds_its_work(bench, toy):
+    first = bench.open()
+    play(first, 2)
+    told = []
+
+    def waiting():
+        told.append(True)
+        play(first, 3, first=3)
+        first.close()
+
+    second = RecordingTrainer(Recording(bench.store, SETTINGS), lambda: (toy(), {}), waiting)
+    assert play(second, 4) == play(toy(), 4)
+    assert told == [True]
+    assert second.trained == 1
+
+
+def test_what_a_kill_left_half_written_is_swept_away(bench):
+    trainer = bench.open()
+    play(trainer, 1)
+    trainer.close()
+    left_over = bench.folder / "states" / ".abc.safetensors.123"
+    left_over.touch()
+    again = bench.open()
+    play(again, 2)
+    assert not left_over.exists()

@@ -1,0 +1,40 @@
+"""What comes first, where keys change: a heap that forgets lazily."""
+
+import math
+from heapq import heapify, heappop, heappush
+
+
+_NOBODY = math.inf, math.inf
+
+
+class Queue:
+    """Names in the order of their keys, ties by name. O(log n) amortised for each change."""
+
+    __slots__ = ("_heap", "_keys")
+
+    def __init__(self) -> None:
+        self._keys: dict[float, float] = {}
+        self._heap: list[tuple[float, float]] = []  # those of other keys than today's are stale
+
+    def put(self, name: float, key: float) -> None:
+        """Let `name` have this key, and no other."""
+        self._keys[name] = key
+        if len(self._heap) > 2 * len(self._keys) + 16:
+            self._heap = [(key, name) for name, key in self._keys.items()]
+            heapify(self._heap)
+        else:
+            heappush(self._heap, (key, name))
+
+    def drop(self, name: float) -> None:
+        """Take `name` out, if it is in."""
+        self._keys.pop(name, None)
+
+    def first(self) -> tuple[float, float]:
+        """(key, name) of the smallest key; infinities if there is nobody."""
+        heap, keys = self._heap, self._keys
+        while heap:
+            head = heap[0]
+            if keys.get(head[1]) == head[0]:
+                return head
+            heappop(heap)
+        return _NOBODY

@@ -1,0 +1,114 @@
+import os
+import runpy
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from emulator.engines import task
+
+HERE = Path(__file__).parent
+SCENARIO = """\
+name: toy
+task: {name: 20newsgroups, clients: 30}
+training:
+  rounds: 4
+  cohort: 3
+  target: {accuracy: 0.2, stop_after: never}
+methods:
+  LoRA: {kind: lora}
+  head: {kind: head}
+  FLASC: {kind: flasc, down: 1/4, up: 1/4}
+network:
+  server: {down: 1 Gbps, up: 1 Gbps}
+  clients: {down: 20 Mbps, up: 20 Mbps, rtt: 40 ms}
+vary:
+  upload:
+    fast: {network.clients.up: 20 Mbps}
+    slow: {network.clients.up: 5 Mbps}
+"""
+
+
+@pytest.fixture
+def scenario(tmp_path):
+    """Writes a small scenario; gives its path."""
+
+    def write(text=SCENARIO):
+        path = tmp_path / "toy.yaml"
+        path.write_text(text, "utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def toys(monkeypatch):
+    """Toys for trainers in this process; the list of those that were made."""
+    monkeypatch.setattr(task, "_real_trainer", task._real_trainer)  # put back afterwards
+    make = runpy.run_path(str(HERE / "toy_command.py"))["make"]
+    made = []
+
+    def counted(*args):
+        live, provenance = make(*args)
+        made.append(live)
+        return live, provenance
+
+    monkeypatch.setattr(task, "_real_trainer", counted)
+    return made
+
+
+class Command:
+    """The command line in processes of its own, with toys for trainers; `folder` is its cwd."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.processes = []
+
+    def start(self, *args, pause_at=None, **options):
+        """Start it in a process group of its own, every toy pausing at version `pause_at`."""
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "COLUMNS": "80"}
+        if pause_at is not None:
+            environment |= {"TOY_FOLDER": str(self.folder), "TOY_PAUSE_AT": str(pause_at)}
+        command = [sys.executable, str(HERE / "toy_command.py"), *map(str, args)]
+        self.processes.append(
+            subprocess.Popen(
+                command,
+                cwd=self.folder,
+                env=environment,
+                text=True,
+                start_new_session=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                **options,
+            )
+        )
+        return self.processes[-1]
+
+    def run(self, *args, **options):
+        """Run it to its end: (exit code, stdout, stderr)."""
+        return self.end(self.start(*args, **options))
+
+    def end(self, process):
+        out, err = process.communicate(timeout=100)
+        return process.returncode, out, err
+
+    def paused(self, count, process):
+        """Wait until that many toys pause; their process ids."""
+        while len(found := list(self.folder.glob("paused-*"))) < count:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.01)
+        return [int(path.name.split("-")[1]) for path in found]
+
+    def go(self):
+        (self.folder / "go").touch()
+
+
+@pytest.fixture
+def command(tmp_path):
+    found = Command(tmp_path)
+    yield found
+    for process in found.processes:
+        process.kill()
+        process.communicate()

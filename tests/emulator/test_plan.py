@@ -1,0 +1,50 @@
+"""What a study would do, in words."""
+
+import pytest
+
+from emulator import study
+from emulator.engines import Options, carry_out
+from emulator.errors import RecordingError
+from emulator.plan import plan, recorded_rounds
+
+
+def test_it_counts_and_shows_the_links(scenario, tmp_path):
+    lines = list(plan(study.read(scenario()), tmp_path / "recordings"))
+    assert lines == [
+        "toy: fine",
+        "3 trainings (3 methods, 1 seed) of at most 4 rounds, 3 of 30 clients a round; "
+        "6 emulations (2 variants)",
+        "target: 20.0% on the validation split",
+        "recorded already: 0 rounds of 0 trainings",
+        "fast: down 20 Mbps, up 20 Mbps, RTT 40 ms",
+        "slow: down 20 Mbps, up 5 Mbps, RTT 40 ms",
+    ]
+    assert not (tmp_path / "recordings").exists()
+
+
+def test_links_that_differ_are_a_median_and_a_range(scenario, tmp_path):
+    path = scenario()
+    law = "up: {kind: uniform, low: 1 Mbps, high: 9 Mbps}"
+    path.write_text(path.read_text().split("vary:")[0].replace("up: 20 Mbps", law))
+    line = list(plan(study.read(path), tmp_path))[-1]
+    assert line.startswith("as given: down 20 Mbps, up ")
+    assert " to " in line
+
+
+def test_it_knows_what_is_recorded(scenario, toys, tmp_path):
+    read = study.read(scenario())
+    first = read.trainings()[0]
+    carry_out(first, Options(tmp_path), lambda _: None)
+    assert recorded_rounds(first, tmp_path) == 4
+    assert "recorded already: 4 rounds of 1 training" in list(plan(read, tmp_path))
+    next(tmp_path.glob("*/log.jsonl")).write_text("nonsense\n")
+    with pytest.raises(RecordingError, match=r"log\.jsonl: line 1"):
+        recorded_rounds(first, tmp_path)
+
+
+def test_labels_are_no_terminal_commands(scenario, tmp_path):
+    path = scenario()
+    path.write_text(path.read_text().replace("slow:", '"\\e[31mslow\\n":'))
+    text = "\n".join(plan(study.read(path), tmp_path))
+    assert "\\x1b[31mslow\\n: down" in text
+    assert "\x1b" not in text

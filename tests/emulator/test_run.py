@@ -1,0 +1,153 @@
+"""A study from scenario to files: what is written, in which order, and what is told apart."""
+
+import json
+import sqlite3
+
+import pytest
+
+from emulator import run, study
+from emulator.engines import Options
+from emulator.errors import EmulationError, StorageError
+from emulator.ledger import Ledger
+from flasc.errors import AssetError, DivergedError
+
+BAD = "methods.bad={kind: lora, client_lr: 1e6}"
+
+
+@pytest.fixture
+def carry(tmp_path):
+    """Carry a study out into the folder `out`, here and one training after the other."""
+
+    def carried(found, **more):
+        return run.run(found, tmp_path / "out", Options(tmp_path / "recordings"), workers=1, **more)
+
+    return carried
+
+
+def filed(folder):
+    with Ledger.open(folder / "ledger.sqlite") as ledger:
+        return [(e.method, e.variant) for e in ledger.emulations()]
+
+
+def test_it_writes_what_it_says(scenario, toys, carry, tmp_path):
+    outcome = carry(study.read(scenario()))
+    assert outcome.trained_rounds == 12
+    assert not outcome.failures
+    names = {path.name for path in outcome.written}
+    assert names == {"index.html", "figure.png", "figure.svg", "results.json", "results.csv"}
+    assert all(path.stat().st_size for path in outcome.written)
+    models = {
+        path.parent.name: path.read_text() for path in tmp_path.glob("out/models/*/model.txt")
+    }
+    assert models == {"lora-seed-0": "4", "head-seed-0": "4", "flasc-seed-0": "4"}
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0], [1, 2, 0]])
+def test_rows_are_in_the_studys_order_whatever_ends_first(
+    scenario, toys, carry, tmp_path, monkeypatch, order
+):
+    carry(study.read(scenario()))
+    with sqlite3.connect(tmp_path / "out/ledger.sqlite") as db:
+        expected = list(db.iterdump())
+    real = run.carry_out_all
+
+    def shuffled(*args):
+        ended = dict(real(*args))
+        yield from ((index, ended[index]) for index in order)
+
+    monkeypatch.setattr(run, "carry_out_all", shuffled)
+    heard = []
+    carry(study.read(scenario()), finished=lambda index, _: heard.append(index))
+    assert heard == order
+    with sqlite3.connect(tmp_path / "out/ledger.sqlite") as db:
+        assert list(db.iterdump()) == expected
+
+
+def test_a_run_that_breaks_off_keeps_what_was_filed(scenario, toys, carry, tmp_path, monkeypatch):
+    real = run.carry_out_all
+
+    def broken(*args):
+        ended = dict(real(*args))
+        yield 0, ended[0]
+        yield 2, ended[2]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "carry_out_all", broken)
+    with pytest.raises(KeyboardInterrupt):
+        carry(study.read(scenario()))
+    assert filed(tmp_path / "out") == [("LoRA", "fast"), ("LoRA", "slow")]
+    monkeypatch.undo()
+
+
+def test_a_failure_leaves_the_others_and_is_handed_back(scenario, toys, carry, tmp_path):
+    found = study.read(scenario(), [BAD], ["bad", "head"])
+    outcome = carry(found)
+    (index, error), *rest = outcome.failures
+    assert found.trainings()[index].method == "bad"
+    assert isinstance(error, DivergedError)
+    assert not rest
+    assert {method for method, _ in filed(tmp_path / "out")} == {"head"}
+    assert len(json.loads((tmp_path / "out/results.json").read_text())) == 2
+
+
+def test_where_all_fail_nothing_is_reported(scenario, toys, carry, tmp_path):
+    outcome = carry(study.read(scenario(), [BAD], ["bad"]))
+    assert len(outcome.failures) == 1
+    assert not outcome.written
+
+
+@pytest.mark.parametrize("error", [AssetError("no network"), StorageError("full")])
+def test_what_the_machine_refuses_ends_the_run_at_once(scenario, carry, monkeypatch, error):
+    def refusing(*_):
+        yield 0, error
+        pytest.fail("the next training would fare no better")
+
+    monkeypatch.setattr(run, "carry_out_all", refusing)
+    with pytest.raises(type(error)):
+        carry(study.read(scenario()))
+
+
+def test_an_error_of_one_training_only_does_not(scenario, carry, monkeypatch):
+    errors = [(i, EmulationError("died")) for i in range(3)]
+    monkeypatch.setattr(run, "carry_out_all", lambda *_: (e for e in errors))
+    assert carry(study.read(scenario())).failures == errors
+
+
+def test_models_are_those_of_the_results_beside_them(scenario, toys, carry, tmp_path):
+    carry(study.read(scenario()))
+    (tmp_path / "out/models/mine").mkdir()
+    carry(study.read(scenario(), ["training.rounds=5"], ["LoRA"]))
+    folders = sorted(path.name for path in (tmp_path / "out/models").iterdir())
+    assert folders == ["lora-seed-0", "mine"]
+    assert (tmp_path / "out/models/lora-seed-0/model.txt").read_text() == "5"
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("FLASC 1/4 down, 1/16 up", "flasc-1-4-down-1-16-up"),
+        ("../../etc/passwd", "etc-passwd"),
+        ("..", "method"),
+        ("日本語", "method"),
+        ("a\0b\n\x1b[31m", "a-b-31m"),
+        ("x" * 200, "x" * 60),
+    ],
+)
+def test_folder_names_are_plain(name, folder):
+    assert run.slug(name) == folder
+
+
+def test_folders_whose_names_coincide_are_numbered(scenario):
+    path = scenario()
+    text = path.read_text().replace("  head:", '  "lora": {kind: lora, rank: 2}\n  head:')
+    path.write_text(text.replace("  FLASC:", '  "LoRA.": {kind: head}\n  FLASC:'))
+    names = run.model_folders(study.read(path).trainings())
+    assert names == ["lora-seed-0", "lora-seed-0-2", "head-seed-0", "lora-seed-0-3", "flasc-seed-0"]
+
+
+def test_what_a_killed_run_left_half_written_is_swept_away(scenario, toys, carry, tmp_path):
+    left_over = tmp_path / "out" / ".index.html.12345"
+    left_over.parent.mkdir()
+    left_over.touch()
+    carry(study.read(scenario()))
+    assert not left_over.exists()

@@ -1,0 +1,62 @@
+"""`flasc-emu` with a toy for a trainer, in this process and in its workers (spawn imports it).
+
+In $TOY_FOLDER, where set, a toy at version $TOY_PAUSE_AT says so (`paused-PID`) and waits for the
+file `go`: tests meet a run in the middle without looking at a clock.
+"""
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+
+from emulator.engines import task
+from emulator.seam import StubTrainer
+from flasc.errors import DivergedError
+
+
+class Toy(StubTrainer):
+    """Learns by formula, and can be kept, exported, paused and made to diverge."""
+
+    def __init__(self, settings):
+        share = {"head": 1, "lora": 10, "flasc": 3}[settings.method.kind]
+        super().__init__(
+            down_bytes=100_000 * share, up_bytes=50_000 * share, best=0.9, tau=2 + share
+        )
+        self.diverges = settings.client.lr >= 1e5
+        self.folder = Path(os.environ.get("TOY_FOLDER", "."))
+        self.pause_at = int(os.environ.get("TOY_PAUSE_AT", "-1"))
+
+    def train(self, downloads):
+        if self.diverges and self.version:
+            raise DivergedError("client 1 diverged in round 2", "lower the rates")
+        return super().train(downloads)
+
+    def aggregate(self, uploads, weights):
+        super().aggregate(uploads, weights)
+        if self.version == self.pause_at:
+            (self.folder / f"paused-{os.getpid()}").touch()
+            while not (self.folder / "go").exists():
+                time.sleep(0.01)
+
+    def snapshot(self):
+        return {"version": np.array(self.version), "filler": np.zeros(2000)}
+
+    def restore(self, arrays):
+        self.version = int(arrays["version"])
+
+    def export(self, folder):
+        folder.mkdir(parents=True)
+        (folder / "model.txt").write_text(str(self.version))
+
+
+def make(settings, options, notify):
+    return Toy(settings), {"toy": "1"}
+
+
+task._real_trainer = make
+
+if __name__ == "__main__":
+    from emulator.cli import main
+
+    main(prog_name="flasc-emu")
