@@ -6,9 +6,10 @@ import simpy
 
 from emulator import fleet
 from emulator.network.transfer import Network
+from emulator.network.transport import Tcp
 from emulator.records import Row
 from emulator.rounds import synchronous
-from emulator.scenario import Scenario
+from emulator.scenario import FluidTransport, Scenario, TcpTransport
 from emulator.seam import Download, Trainer, Upload
 
 
@@ -17,6 +18,12 @@ def charge(how: str) -> Callable[[Download | Upload], int]:
     if how == "values":
         return lambda message: message.value_bytes
     return lambda message: message.nbytes
+
+
+def _tcp(settings: FluidTransport | TcpTransport) -> Tcp | None:
+    if isinstance(settings, FluidTransport):
+        return None
+    return Tcp(**settings.model_dump(exclude={"kind"}))
 
 
 def emulate(
@@ -44,6 +51,9 @@ def emulate(
         delay_s=clients.delay_s,
         server_up_Bps=scenario.network.server.up / 8,
         server_down_Bps=scenario.network.server.down / 8,
+        transport=_tcp(scenario.network.transport),
+        loss=clients.loss,
+        stream=lambda client, way, n: fleet.stream(seed, f"loss/{way}", client, n),
     )
     env.process(
         synchronous(

@@ -20,18 +20,23 @@ Floats = NDArray[np.float64]
 class Fleet:
     """One entry a client. Rates are bytes a second as the client sees them.
 
-    `delay_s` is one way, half the RTT. `group[i]` indexes `groups`.
+    `delay_s` is one way, half the RTT; `loss` the
+    probability that a segment is lost, each way. `group[i]` indexes `groups`.
     """
 
     down_Bps: Floats
     up_Bps: Floats
     delay_s: Floats
+    loss: Floats
     seconds_per_example: Floats
     group: NDArray[np.int64]
     groups: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.down_Bps)
+
+
+MOST_LOSS = 0.5  # a heavy-tailed law must not reach a link that lets nothing through
 
 
 def stream(seed: int, purpose: str, *counters: int) -> np.random.Generator:
@@ -101,6 +106,7 @@ def build(network: Network, compute: Compute | None, clients: int, seed: int) ->
         down_Bps=drawn("down") / 8,
         up_Bps=drawn("up") / 8,
         delay_s=drawn("rtt") / 2,
+        loss=drawn("loss").clip(max=MOST_LOSS),
         seconds_per_example=sample(speed, clients, stream(seed, "compute")),
         group=index.astype(np.int64),
         groups=tuple(groups),

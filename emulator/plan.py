@@ -58,4 +58,6 @@ def _links(scenario: Scenario) -> str:
         return median if low == high else f"{median} ({low} to {high})"
 
     rtt = format_duration(2 * float(np.median(clients.delay_s)))
-    return f"down {rate(clients.down_Bps)}, up {rate(clients.up_Bps)}, RTT {rtt}"
+    loss = f", loss {np.median(clients.loss):.2%}" if clients.loss.any() else ""
+    links = f"down {rate(clients.down_Bps)}, up {rate(clients.up_Bps)}, RTT {rtt}{loss}"
+    return f"{links}, over {scenario.network.transport.kind}"

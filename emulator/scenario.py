@@ -32,9 +32,17 @@ from flasc.config import (
     parse_fraction,
 )
 
+
+def _loss(value: float) -> float:
+    if not 0 <= value <= 0.5:
+        raise ValueError(f"found {value:g}; allowed: a loss from 0 to 0.5, like 1 %")
+    return value
+
+
 Rate = Annotated[float, BeforeValidator(parse_rate)]  # bits a second
 Duration = Annotated[float, BeforeValidator(parse_duration)]  # seconds
 Weight = Annotated[float, BeforeValidator(parse_fraction), Field(gt=0)]
+Loss = Annotated[float, BeforeValidator(parse_fraction), AfterValidator(_loss)]
 Label = Annotated[str, Field(min_length=1, max_length=200)]
 Sigma = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]  # past 10, draws overflow
 Quantity = TypeVar("Quantity")
@@ -105,15 +113,26 @@ DurationLaw = Annotated[
     | Annotated[Choice[Duration], Tag("choice")],
     Discriminator(_kind),
 ]
+LossLaw = Annotated[
+    Annotated[Loss, Tag("constant")]
+    | Annotated[Uniform[Loss], Tag("uniform")]
+    | Annotated[LogNormal[Loss], Tag("lognormal")]
+    | Annotated[Choice[Loss], Tag("choice")],
+    Discriminator(_kind),
+]
 Law = float | Uniform[float] | LogNormal[float] | Choice[float]
 
 
 class Access(Settings):
-    """A client's link: `down` and `up` as the client sees them, `rtt` there and back."""
+    """A client's link: `down` and `up` as the client sees them, `rtt` there and back.
+
+    `loss` is the probability that a segment is lost, each way.
+    """
 
     down: RateLaw
     up: RateLaw
     rtt: DurationLaw = 0.0
+    loss: LossLaw = 0.0
 
 
 class Group(Access):
@@ -129,6 +148,44 @@ class ServerLink(Settings):
     up: Rate
 
 
+class FluidTransport(Settings):
+    """Half an RTT, then bytes at the fair share of the links."""
+
+    kind: Literal["fluid"]
+
+
+class TcpTransport(Settings):
+    """TCP on top of fluid sharing; each effect is a switch (`emulator.network.transport.Tcp`)."""
+
+    kind: Literal["tcp"] = "tcp"
+    handshake: bool = True
+    headers: bool = True
+    slow_start: bool = True
+    token_bucket: bool = True
+    congestion: Literal["cubic", "reno"] = "cubic"
+
+
+def _spelled_out(value: object) -> object:
+    """A bare name is that kind with its defaults."""
+    return {"kind": value} if isinstance(value, str) else value
+
+
+def _transport_kind(value: object) -> str:
+    """Switches alone are TCP's."""
+    if isinstance(value, Mapping):
+        return str(value.get("kind", "tcp"))
+    return str(getattr(value, "kind", "tcp"))
+
+
+Transport = Annotated[
+    Annotated[
+        Annotated[FluidTransport, Tag("fluid")] | Annotated[TcpTransport, Tag("tcp")],
+        Discriminator(_transport_kind),
+    ],
+    BeforeValidator(_spelled_out),
+]
+
+
 class Network(Settings):
     """Who is connected how. Either `clients` (all alike) or `groups`.
 
@@ -139,7 +196,7 @@ class Network(Settings):
     server: ServerLink
     clients: Access | None = None
     groups: Annotated[dict[Label, Group], Field(min_length=1)] | None = None
-    transport: Literal["fluid"] = "fluid"
+    transport: Transport = TcpTransport()
     charge: Literal["encoded", "values"] = "encoded"
 
     @model_validator(mode="after")
@@ -147,6 +204,13 @@ class Network(Settings):
         if (self.clients is None) == (self.groups is None):
             found = "neither" if self.clients is None else "both"
             raise ValueError(f"found {found}; allowed: either 'clients' or 'groups'")
+        return self
+
+    @model_validator(mode="after")
+    def _loss_needs_tcp(self) -> Self:
+        accesses = [self.clients] if self.clients else list((self.groups or {}).values())
+        if self.transport.kind == "fluid" and any(access.loss != 0 for access in accesses):
+            raise ValueError("found loss with transport fluid; allowed: loss with transport tcp")
         return self
 
 

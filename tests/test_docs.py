@@ -278,14 +278,14 @@ def test_the_sizes_on_the_methods_page_are_the_models(row, scope, rank):
     assert line in (ROOT / "docs/methods.md").read_text("utf-8")
 
 
-def test_the_fidelity_table_is_what_the_script_prints():
-    spec = importlib.util.spec_from_file_location("fidelity", ROOT / "bench/fidelity.py")
+def test_the_transport_table_is_what_the_script_prints():
+    spec = importlib.util.spec_from_file_location("transport", ROOT / "bench/transport.py")
     assert spec is not None
     assert spec.loader is not None
-    fidelity = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(fidelity)
+    transport = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(transport)
     measured = json.loads((ROOT / "tests/data/tcp_measured_sample.json").read_text("utf-8"))
-    assert fidelity.table(measured) in (ROOT / "docs/network.md").read_text("utf-8")
+    assert transport.table(measured) in (ROOT / "docs/network.md").read_text("utf-8")
 
 
 # -- every page

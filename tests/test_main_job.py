@@ -120,7 +120,13 @@ def test_again_and_under_another_network_nothing_is_trained(done):
     assert "\n0 rounds trained" in out
     for old, new in zip(first, results(folder), strict=True):
         assert new["final_accuracy"] == old["final_accuracy"]
-        # Each of six rounds waits half an RTT down and half up: 160 ms more.
+        # Each of six rounds waits two RTT down and one and a half up, 160 ms longer each, and
+        # whatever slow start adds.
+        assert new["duration_s"] > old["duration_s"] + 6 * 3.5 * 0.16 - 1e-9
+    run(folder, "--set", "network.transport=fluid")
+    fluid = results(folder)
+    run(folder, "--set", "network.transport=fluid", "--set", "network.clients.rtt=200 ms")
+    for old, new in zip(fluid, results(folder), strict=True):
         assert new["duration_s"] == pytest.approx(old["duration_s"] + 6 * 0.16, rel=1e-9)
 
 

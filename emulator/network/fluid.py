@@ -22,8 +22,6 @@ from emulator.network.mesh import Mesh
 from emulator.network.queue import Queue
 from emulator.network.star import Star
 
-__all__ = ["Fluid", "max_min_rates"]
-
 
 @dataclass(slots=True)
 class _Flow:
@@ -96,11 +94,10 @@ class Fluid:
         if flow in self._finished:
             return
         at = self._flows[flow]
-        at.cap_Bps = cap_Bps
-        rates = self._parts[at.part].rates
-        if isinstance(rates, Mesh):
-            self._stale[at.part] = None
-            rates.set_cap(now_s, flow, cap_Bps)
+        at.cap_Bps, self._stale[at.part] = cap_Bps, None
+        part = self._parts[at.part]
+        if part.hub is None:
+            part.rates.set_cap(now_s, flow, cap_Bps)
         else:
             self._recap([flow])
 
@@ -110,12 +107,10 @@ class Fluid:
         assert 0 <= link < len(self._capacity_Bps)
         self._run_until(now_s)
         self._capacity_Bps[link] = capacity_Bps
-        users = self._users.get(link)
-        if not users:
+        if not (users := self._users.get(link)):
             return
         number = self._flows[next(iter(users))].part
-        part = self._parts[number]
-        self._stale[number] = None
+        part, self._stale[number] = self._parts[number], None
         if isinstance(part.rates, Mesh):
             part.rates.change(now_s)
         elif link == part.hub:
@@ -156,8 +151,7 @@ class Fluid:
         while (finish_s := self._next.first()[0]) <= now_s:
             self._now_s = finish_s
             while (first := self._next.first())[0] <= finish_s:
-                number = int(first[1])
-                self._next.drop(number)
+                self._next.drop(number := int(first[1]))
                 done = self._parts[number].rates.finish(finish_s)
                 for flow in done:
                     self._finished[flow] = finish_s, self._flows[flow].size_B
@@ -165,10 +159,8 @@ class Fluid:
             self._settle()
 
     def _settle(self) -> None:
-        if self._loosened:
-            for number in list(self._loosened):
-                self._regroup(number)
-            self._loosened.clear()
+        while self._loosened:
+            self._regroup(self._loosened.popitem()[0])
         for number in self._stale:
             self._next.put(number, self._parts[number].rates.next_finish())
         self._stale.clear()
@@ -181,21 +173,18 @@ class Fluid:
         self._flows[flow] = _Flow(links, size_B, cap_Bps)
         for on in users:
             on[flow] = None
-        if len(numbers) == 1:
-            (number,) = numbers
-            hub = self._parts[number].hub
-            if hub in links and self._nests(hub, links):
-                self._add(number, {flow: size_B})
-                return
+        hubs = [self._parts[number].hub for number in numbers]
+        if len(hubs) == 1 and hubs[0] in links and self._nests(hubs[0], links):
+            self._add(next(iter(numbers)), {flow: size_B})
+            return
         # All that the flow ties together. Flows that move are rounded: the largest mesh stays.
         flows = [flow, *(other for number in numbers for other in self._parts[number].flows)]
         hub = self._hub(flows)
         meshes = [] if hub is not None else [n for n in numbers if self._parts[n].hub is None]
         stays = max(meshes, key=lambda number: len(self._parts[number].flows), default=None)
         left_B = {flow: size_B}
-        for number in numbers:
-            if number != stays:
-                left_B |= self._dissolve(number)
+        for number in [number for number in numbers if number != stays]:
+            left_B |= self._dissolve(number)
         self._add(self._new_part(hub) if stays is None else stays, left_B)
 
     def _leave(self, flows: list[int]) -> None:
@@ -259,9 +248,9 @@ class Fluid:
         rates: Star | Mesh = Mesh(self._capacity_Bps)
         if hub is not None:
             rates = Star(self._now_s, self._capacity_Bps.item(hub))
-        number, self._numbered = self._numbered, self._numbered + 1
-        self._parts[number] = _Part(hub, rates, {})
-        return number
+        self._numbered += 1
+        self._parts[self._numbered] = _Part(hub, rates, {})
+        return self._numbered
 
     def _dissolve(self, number: int) -> dict[int, float]:
         """Take a part out. Returns the bytes that each of its flows has left."""
@@ -291,9 +280,8 @@ class Fluid:
         for flow in flows:
             if flow in done:
                 continue
-            number = self._flows[flow].part
-            self._stale[number] = None
-            part = self._parts[number]
+            part = self._parts[self._flows[flow].part]
+            self._stale[self._flows[flow].part] = None
             shared = self._shared(flow, part.hub)
             mates = self._users[shared[0]] if shared else (flow,)
             caps_Bps = [self._own_cap(mate, part.hub) for mate in mates]
@@ -306,6 +294,6 @@ class Fluid:
     def _own_cap(self, flow: int, hub: int | None) -> float:
         cap_Bps = self._flows[flow].cap_Bps
         for link in self._flows[flow].links:
-            if link != hub and len(self._users[link]) == 1:
+            if link != hub:
                 cap_Bps = min(cap_Bps, self._capacity_Bps.item(link))
         return cap_Bps

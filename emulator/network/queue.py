@@ -3,7 +3,6 @@
 import math
 from heapq import heapify, heappop, heappush
 
-
 _NOBODY = math.inf, math.inf
 
 

@@ -10,10 +10,10 @@ Cost: O((1 + crossings) log n) per event for n flows, where crossings counts the
 change sides. While flows only leave, or only join, theta moves one way and each class crosses at
 most once: O(log n) per event over the whole run. Equal caps cross as one. The counterexample: m
 distinct caps packed between two values of theta that one flow, coming and going, toggles between;
-then m classes cross at each event, and no bound better than O(m log n) holds.
+then m classes cross at each event, and each crossing is a few steps in a heap.
 
-Sums of caps are whole numbers of 2**-60 B/s: they do not depend on the order of events, and do
-not drift however many there are.
+Clocks and sums of caps are whole numbers, of 2**-60 B and B/s: they do not depend on the order of
+events, flows that finish together do so exactly, and nothing drifts however long it runs.
 """
 
 import math
@@ -26,26 +26,24 @@ _SCALE = 1 << 60
 _UNLIMITED = 1 << 1100  # more than any float is
 
 
-def _exact(rate_Bps: float) -> int:
-    if rate_Bps == math.inf:
-        return _UNLIMITED
-    numerator, denominator = rate_Bps.as_integer_ratio()
-    return numerator * _SCALE // denominator
+def _exact(value: float) -> int:
+    """Bytes, or bytes/s, as a whole number of 2**-60 of them."""
+    return int(value * _SCALE) if value < math.inf else _UNLIMITED
 
 
 @dataclass(slots=True, eq=False)
 class _Class:
-    """Flows with one cap. Each has been served `served_B` by `since_s`, or V + `lead_B` by now."""
+    """Flows with one cap. Each has been served `served` by `since_s`, or V + `lead` by now."""
 
     cap_Bps: float
     exact: int
-    flows: list[tuple[float, int]] = field(default_factory=list)  # (reading at finish, flow): heap
+    flows: list[tuple[int, int]] = field(default_factory=list)  # (reading at finish, flow): heap
     count: int = 0  # of live flows; `flows` keeps those that left until they come up
     capped: bool = False  # the side of theta that it belongs to
     running: bool | None = None  # the side on which its clock runs; None before it has run
-    served_B: float = 0.0
+    served: int = 0
     since_s: float = 0.0
-    lead_B: float = 0.0
+    lead: int = 0
 
 
 class Star:
@@ -59,13 +57,13 @@ class Star:
         """`capacity_Bps`: bytes/s of the shared link, zero or more, or infinity."""
         self._capacity = _exact(capacity_Bps)
         self._now_s = self._since_s = now_s
-        self._clock_B = 0.0  # V at `_since_s`
+        self._clock = 0  # V at `_since_s`
         self._theta_Bps = math.inf
         self._free = 0  # flows that are not capped
         self._taken = 0  # sum of the caps of those that are
         self._classes: dict[float, _Class] = {}
-        self._at: dict[int, tuple[_Class, float]] = {}  # by flow: its class and last reading
-        self._joining: dict[int, float] = {}  # bytes left of flows that have no class yet
+        self._at: dict[int, tuple[_Class, int]] = {}  # by flow: its class and last reading
+        self._joining: dict[int, int] = {}  # what is left of flows that have no class yet
         self._caps_Bps: dict[int, float] = {}  # to be, of flows that join or change
         self._touched: dict[_Class, None] = {}
         self._stale = False
@@ -76,16 +74,16 @@ class Star:
     def add(self, now_s: float, flow: int, left_B: float, cap_Bps: float) -> None:
         """Let `left_B` bytes of a new flow join, at `cap_Bps` at most."""
         self._change(now_s)
-        self._joining[flow], self._caps_Bps[flow] = left_B, cap_Bps
+        self._joining[flow], self._caps_Bps[flow] = _exact(left_B), cap_Bps
 
     def remove(self, now_s: float, flow: int) -> float:
         """Take a flow out. Returns the bytes it had left."""
         self._change(now_s)
-        left_B = self._left(flow)
+        left = self._left(flow)
         self._caps_Bps.pop(flow, None)
         if self._joining.pop(flow, None) is None:
             self._leave(flow)
-        return left_B
+        return left / _SCALE
 
     def set_cap(self, now_s: float, flow: int, cap_Bps: float) -> None:
         """Limit a flow to `cap_Bps` from now on."""
@@ -134,29 +132,29 @@ class Star:
         assert now_s == self._now_s or not self._stale
         self._now_s, self._stale = now_s, True
 
-    def _time_of(self, reading_B: float) -> float:
+    def _time_of(self, reading: float) -> float:
         # Rounding may put V a little past the last byte: finished now, not before.
-        if reading_B <= self._clock_B:
+        if reading <= self._clock:
             return self._since_s
-        if not self._theta_Bps or reading_B == math.inf:
+        if not self._theta_Bps or reading == math.inf:
             return math.inf
-        return self._since_s + (reading_B - self._clock_B) / self._theta_Bps
+        return self._since_s + (reading - self._clock) / _SCALE / self._theta_Bps
 
-    def _clock(self) -> float:
+    def _clock_now(self) -> int:
         if self._now_s == self._since_s or self._theta_Bps == math.inf:
-            return self._clock_B
-        return self._clock_B + self._theta_Bps * (self._now_s - self._since_s)
+            return self._clock
+        return self._clock + _exact(self._theta_Bps * (self._now_s - self._since_s))
 
-    def _served(self, kind: _Class) -> float:
+    def _served(self, kind: _Class) -> int:
         if kind.running:
-            return kind.served_B + kind.cap_Bps * (self._now_s - kind.since_s)
-        return self._clock() + kind.lead_B
+            return kind.served + _exact(kind.cap_Bps * (self._now_s - kind.since_s))
+        return self._clock_now() + kind.lead
 
-    def _left(self, flow: int) -> float:
+    def _left(self, flow: int) -> int:
         if flow in self._joining:
             return self._joining[flow]
-        kind, reading_B = self._at[flow]
-        return max(0.0, reading_B - self._served(kind))
+        kind, reading = self._at[flow]
+        return max(0, reading - self._served(kind))
 
     def _leave(self, flow: int) -> None:
         kind, _ = self._at.pop(flow)
@@ -176,8 +174,8 @@ class Star:
             return
         self._stale = False
         joining = [(flow, self._joining.get(flow), cap) for flow, cap in self._caps_Bps.items()]
-        for i, (flow, left_B, cap_Bps) in enumerate(joining):
-            if left_B is None:
+        for i, (flow, left, cap_Bps) in enumerate(joining):
+            if left is None:
                 if cap_Bps == self._at[flow][0].cap_Bps:
                     continue
                 joining[i] = flow, self._left(flow), cap_Bps
@@ -185,7 +183,7 @@ class Star:
             self._count(self._class(cap_Bps), 1)
         self._joining.clear()
         self._caps_Bps.clear()
-        self._clock_B, self._since_s = self._clock(), self._now_s
+        self._clock, self._since_s = self._clock_now(), self._now_s
         for kind in [kind for kind in self._touched if not kind.count]:
             self._forget(kind)
         self._balance()
@@ -196,12 +194,12 @@ class Star:
         self._theta_Bps = room / (self._free * _SCALE) if self._free else math.inf
         for kind in self._touched:
             self._switch(kind)
-        for flow, left_B, cap_Bps in joining:
+        for flow, left, cap_Bps in joining:
             kind = self._classes[cap_Bps]
-            if flow not in self._at and left_B is not None:
-                reading_B = self._served(kind) + left_B
-                self._at[flow] = kind, reading_B
-                heappush(kind.flows, (reading_B, flow))
+            if flow not in self._at and left is not None:
+                reading = self._served(kind) + left
+                self._at[flow] = kind, reading
+                heappush(kind.flows, (reading, flow))
         for kind in self._touched:
             self._queue(kind)
         self._touched.clear()
@@ -254,13 +252,11 @@ class Star:
         """Let the clock of a class run on its side from now on."""
         if kind.running is kind.capped:
             return
-        # A free class starts on V itself: flows of many caps that finish together, do so exactly.
-        fresh_B = 0.0 if kind.capped else self._clock_B
-        served_B = fresh_B if kind.running is None else self._served(kind)
+        served = 0 if kind.running is None else self._served(kind)
         self.crossings += kind.running is not None
         kind.running = kind.capped
-        kind.served_B, kind.since_s = served_B, self._now_s
-        kind.lead_B = served_B - self._clock_B
+        kind.served, kind.since_s = served, self._now_s
+        kind.lead = served - self._clock
 
     def _queue(self, kind: _Class) -> None:
         """Put the class where its next flow belongs in the order of finishes."""
@@ -273,15 +269,16 @@ class Star:
             self._capped_by_finish.drop(kind.cap_Bps)
             self._free_by_reading.drop(kind.cap_Bps)
             return
-        reading_B = kind.flows[0][0]
+        reading = kind.flows[0][0]
         if not kind.running:
             self._capped_by_finish.drop(kind.cap_Bps)
-            self._free_by_reading.put(kind.cap_Bps, reading_B - kind.lead_B)
+            self._free_by_reading.put(kind.cap_Bps, reading - kind.lead)
             return
         self._free_by_reading.drop(kind.cap_Bps)
-        ahead_B = reading_B - kind.served_B
+        ahead_B = (reading - kind.served) / _SCALE
         if ahead_B <= 0:
             finish_s = self._now_s
         else:
             finish_s = kind.since_s + ahead_B / kind.cap_Bps if kind.cap_Bps else math.inf
+        # Rounding may put it a little before now, where time cannot go.
         self._capped_by_finish.put(kind.cap_Bps, max(self._now_s, finish_s))

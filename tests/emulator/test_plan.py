@@ -16,8 +16,8 @@ def test_it_counts_and_shows_the_links(scenario, tmp_path):
         "6 emulations (2 variants)",
         "target: 20.0% on the validation split",
         "recorded already: 0 rounds of 0 trainings",
-        "fast: down 20 Mbps, up 20 Mbps, RTT 40 ms",
-        "slow: down 20 Mbps, up 5 Mbps, RTT 40 ms",
+        "fast: down 20 Mbps, up 20 Mbps, RTT 40 ms, over tcp",
+        "slow: down 20 Mbps, up 5 Mbps, RTT 40 ms, over tcp",
     ]
     assert not (tmp_path / "recordings").exists()
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from emulator.recording.store import digest
-from emulator.scenario import Choice, LogNormal, Scenario, Uniform
+from emulator.scenario import Choice, FluidTransport, LogNormal, Scenario, TcpTransport, Uniform
 from flasc.config import AdamW, Client, FedAdam, FedAvg, Lora, Split, Wire, parse_fraction
 
 LINK = {"down": "20 Mbps", "up": "5 Mbps"}
@@ -59,7 +59,7 @@ FULL: dict[str, Any] = {
                 "up": {"kind": "choice", "values": ["1 Mbps", "2 Mbps"], "weights": [1.0, 3.0]},
                 "rtt": {"kind": "uniform", "low": "10 ms", "high": "20 ms"},
             },
-            "b": {"share": 1.5, **LINK, "rtt": "40 ms"},
+            "b": {"share": 1.5, **LINK, "rtt": "40 ms", "loss": 0.01},
         },
     },
     "compute": {"per_example": {"kind": "lognormal", "median": "5 ms", "sigma": 0.3}},
@@ -185,7 +185,7 @@ def test_a_whole_number_has_no_fraction_and_fits(path):
             Scenario.model_validate(put(LEAVES[path][0], path, bad))
 
 
-BELOW_ONE = {"momentum", "beta1", "beta2", "dropout"}
+BELOW_ONE = {"momentum", "beta1", "beta2", "dropout", "loss"}
 
 
 @pytest.mark.parametrize("path", FLOATS, ids=ids)
@@ -269,8 +269,24 @@ def test_defaults():
     assert training.client == Client(lr=0.1, momentum=0.9, batch=16, epochs=1, base_dropout=False)
     assert training.server == AdamW(lr=0.01, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.01)
     assert training.wire == Wire(format="auto", values="fp32")
-    assert (read.network.transport, read.network.charge) == ("fluid", "encoded")
+    assert read.network.transport == TcpTransport(kind="tcp", congestion="cubic")
+    assert all(v for k, v in read.network.transport.model_dump().items() if k != "kind")
+    assert read.network.charge == "encoded"
     assert (read.network.clients.rtt, read.compute, read.vary) == (0.0, None, {})
+
+
+def test_a_transports_name_alone_is_that_kind():
+    assert at("network.transport", "fluid").network.transport == FluidTransport(kind="fluid")
+    reno = at("network.transport", {"kind": "tcp", "congestion": "reno"}).network.transport
+    assert reno == TcpTransport(kind="tcp", congestion="reno")
+    with pytest.raises(ValidationError, match="'cubic' or 'reno'"):
+        at("network.transport", {"kind": "tcp", "congestion": "bbr"})
+
+
+def test_loss_needs_tcp():
+    assert at("network.clients.loss", "1 %").network.clients.loss == 0.01
+    with pytest.raises(ValidationError, match="loss with transport tcp"):
+        at("network.transport", "fluid", put(SMALLEST, ("network", "clients", "loss"), 0.1))
 
 
 def test_a_server_that_names_no_kind_is_adamw():

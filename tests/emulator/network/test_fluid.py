@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emulator.network.fluid import Fluid, max_min_rates
+from emulator.network.filling import max_min_rates
+from emulator.network.fluid import Fluid
 
 ROOT = Path(__file__).parents[3]
 SAMPLE = ROOT / "tests/data/simgrid_star_sample.json"

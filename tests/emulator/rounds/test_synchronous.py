@@ -21,6 +21,7 @@ def scenario(training=None, network=None, **keys):
             "network": {
                 "server": {"down": "1 Gbps", "up": "1 Gbps"},
                 "clients": clients,
+                "transport": "fluid",
                 **(network or {}),
             },
             **keys,
