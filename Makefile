@@ -43,6 +43,8 @@ check: setup
 
 bench: setup
 	$(BIN)/python bench/startup.py
+	$(BIN)/python bench/network.py
+	$(BIN)/python bench/transport.py tests/data/tcp_measured_sample.json
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -4,7 +4,7 @@ import math
 import random
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given, reject, settings
 from hypothesis import strategies as st
 
 from emulator.network import mesh
@@ -116,8 +116,14 @@ def check(steps):
     fluid, naive, now_s, started = Fluid(capacity_Bps), Naive(capacity_Bps), 0.0, {}
 
     def agree_until(then_s):
-        expected = naive.run_until(then_s)
-        assert told_until(fluid, then_s) == pytest.approx(expected, rel=1e-9)
+        expected, told = naive.run_until(then_s), told_until(fluid, then_s)
+        if told.keys() != expected.keys():
+            # A finish that rounds to either side of this event is nobody's mistake.
+            at_s = {**naive.finishes(), **expected}
+            odd_s = [at_s[flow] for flow in told.keys() ^ expected.keys()]
+            assert odd_s == pytest.approx([then_s] * len(odd_s), rel=1e-9)
+            reject()
+        assert told == pytest.approx(expected, rel=1e-9)
         rates = {f: fluid.rate(f) for f in naive.flows}
         assert rates == pytest.approx(naive.rates(), rel=1e-9, abs=1e-9)
         next_s = min(naive.finishes().values(), default=math.inf)
