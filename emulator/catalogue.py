@@ -3,7 +3,7 @@
 import inspect
 from typing import Any, Literal, get_args, get_origin
 
-from emulator.scenario import RateLaw
+from emulator.laws import RateLaw
 from flasc import assets, config
 
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from emulator.scenario import Access, Choice, Compute, Law, LogNormal, Network, Uniform
+from emulator.laws import Choice, Law, LogNormal, Uniform
+from emulator.scenario import Access, Compute, Network
 
 Floats = NDArray[np.float64]
 

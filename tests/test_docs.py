@@ -20,7 +20,8 @@ from pydantic import BaseModel
 
 from emulator import study
 from emulator.cli import main
-from emulator.scenario import Choice, LogNormal, Scenario, Uniform
+from emulator.laws import Choice, LogNormal, Uniform
+from emulator.scenario import Scenario
 from flasc import assets, codec, model
 from flasc.adapter import Adapter
 from flasc.config import Lora

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
+from emulator.laws import Choice, LogNormal, Uniform
 from emulator.recording.store import digest
-from emulator.scenario import Choice, FluidTransport, LogNormal, Scenario, TcpTransport, Uniform
+from emulator.scenario import FluidTransport, Scenario, TcpTransport
 from flasc.config import AdamW, Client, FedAdam, FedAvg, Lora, Split, Wire, parse_fraction
 
 LINK = {"down": "20 Mbps", "up": "5 Mbps"}
