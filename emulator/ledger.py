@@ -38,7 +38,7 @@ def _columns(record: type[Row] | type[Emulation]) -> list[str]:
 
     (numpy's integers bind as blobs, and STRICT tables need SQLite 3.37.)
     """
-    kinds = {f.name: _SQL_TYPE[f.type] for f in fields(record)}  # type: ignore[index]
+    kinds = {f.name: _SQL_TYPE[f.type] for f in fields(record)}  # type: ignore[index]  # a class here
     return [
         f'"{n}" {kind} NOT NULL CHECK (typeof("{n}") = \'{kind}\')' for n, kind in kinds.items()
     ]
