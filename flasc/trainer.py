@@ -16,7 +16,7 @@ from torch import Tensor
 from flasc import client, codec, model, rng, tasks
 from flasc.adapter import Adapter
 from flasc.config import TrainingSettings
-from flasc.errors import DivergedError
+from flasc.errors import DivergedError, ModelError
 from flasc.methods import Mask, build
 from flasc.server import Optimiser, weighted_sum
 from flasc.tasks.base import Examples, Task
@@ -211,9 +211,11 @@ class Trainer:
 
 
 def pick_device(name: str) -> torch.device:
-    """'auto' takes a GPU where there is one."""
+    """'auto' takes a GPU where there is one. Raises ModelError where 'cuda' is not to be had."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ModelError("found no GPU that this torch can use", "give --device cpu or auto")
     return torch.device(name)
 
 
