@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from flasc import codec, config, rng
-from flasc.errors import DivergedError
+from flasc.errors import DivergedError, ModelError
+from flasc.trainer import pick_device
 
 METHODS = [
     "full",
@@ -258,3 +259,11 @@ def test_seeds_name_everything_that_is_drawn(make):
     before = torch.get_rng_state()
     play(first, COHORTS[:1])
     assert torch.equal(torch.get_rng_state(), before)  # nothing is drawn from the global stream
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU to be had")
+def test_a_gpu_that_is_not_there_is_said_in_one_line():
+    with pytest.raises(ModelError, match="found no GPU") as error:
+        pick_device("cuda")
+    assert "--device cpu" in error.value.hint
+    assert pick_device("auto").type == "cpu"
