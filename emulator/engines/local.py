@@ -80,7 +80,7 @@ class _Worker:
         self.pipe, theirs = context.Pipe()
         self.index = -1
         self._process = context.Process(target=_work, args=(theirs, options), daemon=True)
-        with _ctrl_c_held_back():  # inherited: the parent alone decides what Ctrl-C ends
+        with _signals_held_back():
             self._process.start()
         theirs.close()  # so that a dead worker is an end of file
 
@@ -123,13 +123,29 @@ class _Worker:
 
 
 @contextlib.contextmanager
-def _ctrl_c_held_back() -> Iterator[None]:
+def _signals_held_back() -> Iterator[None]:
+    """What asks us to stop waits until a worker is whole: half started, it ends in a traceback.
+
+    The mask is inherited: the parent alone decides what Ctrl-C ends. It is not enough for us, as
+    another thread (the progress display's) may take the signal, which interrupts this one.
+    """
     resource_tracker.ensure_running()  # its own start would let signals through
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    held: list[int] = []
+    asked = [
+        number
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) not in (signal.SIG_IGN, None)
+    ]
+    before = {number: signal.signal(number, lambda n, _: held.append(n)) for number in asked}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if held:
+            signal.raise_signal(held[0])
 
 
 def _guarded(training: Training, options: Options, notify: Callable[[Progress], None]) -> Result:

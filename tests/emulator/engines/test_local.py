@@ -4,12 +4,13 @@ import multiprocessing
 import os
 import signal
 import sqlite3
+import threading
 import time
 
 import pytest
 
 from emulator import study
-from emulator.engines import Done, Options, carry_out_all
+from emulator.engines import Done, Options, carry_out_all, local
 from emulator.errors import EmulationError
 from flasc.errors import DivergedError
 
@@ -159,6 +160,35 @@ def test_ctrl_c_while_workers_start_shows_no_traceback(command, scenario):
     code, _, err = command.end(process)
     assert code == 130
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_another_thread_takes_waits_until_the_worker_is_whole(number, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    over = threading.Event()
+    thread = threading.Thread(target=over.wait)
+    thread.start()
+    whole = False
+
+    def start_worker():
+        nonlocal whole
+        with local._signals_held_back():
+            os.kill(os.getpid(), number)
+            time.sleep(0.01)
+            whole = True
+
+    before = signal.signal(number, stop)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            start_worker()
+        assert signal.getsignal(number) is stop
+    finally:
+        signal.signal(number, before)
+        over.set()
+        thread.join()
+    assert whole
 
 
 def test_two_identical_runs_at_once_both_end_well(command, scenario):
