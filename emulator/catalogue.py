@@ -4,6 +4,7 @@ import inspect
 from typing import Any, Literal, get_args, get_origin
 
 from emulator.laws import RateLaw
+from emulator.presets import PRESETS
 from flasc import assets, config
 
 
@@ -19,6 +20,7 @@ def catalogue() -> dict[str, list[tuple[str, str]]]:
         "servers": _members(config.Server),
         "wires": [(name, "") for name in _names(config.Wire, "format")],
         "laws": _members(RateLaw),
+        "presets": [(name, preset.about) for name, preset in PRESETS.items()],
     }
 
 

@@ -163,12 +163,27 @@ def _read_extended(path: Path, said: str, chain: tuple[Path, ...], opened: list[
     if not isinstance(tree.value, dict):
         found = shown(_plain(tree))
         raise ScenarioError(f"{tree.where}: found {found}; allowed: a mapping of keys", _START)
-    own = Node({k: v for k, v in tree.value.items() if k != "extends"}, tree.where)
+    own = _found(Node({k: v for k, v in tree.value.items() if k != "extends"}, tree.where), path)
     bases = Node({}, tree.where)
     for base in _bases(tree.value.get("extends")):
         file, asked = path.parent / str(base.value), f"{base.where}: extends: "
         bases = _merge(bases, _read_extended(file, asked, (*chain, real), opened))
     return _merge(bases, own)
+
+
+def _found(node: Node, path: Path) -> Node:
+    """`node` with each `file` as it is found from here; the scenario at `path` is beside it."""
+    if isinstance(node.value, list):
+        return Node([_found(item, path) for item in node.value], node.where)
+    if not isinstance(node.value, dict):
+        return node
+    found = {}
+    for key, inside in node.value.items():
+        if key.rpartition(".")[2] == "file" and isinstance(inside.value, str):  # or under `vary`
+            found[key] = Node(str(path.parent / inside.value), inside.where)
+        else:
+            found[key] = _found(inside, path)
+    return Node(found, node.where)
 
 
 def _bases(extends: Node | None) -> list[Node]:

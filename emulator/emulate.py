@@ -54,6 +54,11 @@ def emulate(
         transport=_tcp(scenario.network.transport),
         loss=clients.loss,
         stream=lambda client, way, n: fleet.stream(seed, f"loss/{way}", client, n),
+        cell=clients.cell,
+        cell_up_Bps=clients.cell_up_Bps,
+        cell_down_Bps=clients.cell_down_Bps,
+        cell_half_duplex=clients.cell_half_duplex,
+        half_duplex=clients.half_duplex,
     )
     env.process(
         synchronous(

@@ -7,37 +7,45 @@ differ by what was varied and not by luck.
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emulator.laws import Choice, Law, LogNormal, Uniform
-from emulator.scenario import Access, Compute, Network
-
-Floats = NDArray[np.float64]
+from emulator.access import Access, Ratio
+from emulator.laws import Floats, Law, normal_cdf, normal_quantile, quantile
+from emulator.scenario import Compute, Network
 
 
 @dataclass(frozen=True)
 class Fleet:
     """One entry a client. Rates are bytes a second as the client sees them.
 
-    `delay_s` is one way, half the RTT; `loss` the
-    probability that a segment is lost, each way. `group[i]` indexes `groups`.
+    `delay_s` is one way, half the RTT; `loss` the probability that a segment is lost, each way.
+    `group[i]` indexes `groups`, `cell[i]` the cells (-1: in none), which have one entry each in
+    `cell_down_Bps`, `cell_up_Bps` and `cell_half_duplex`.
     """
 
     down_Bps: Floats
     up_Bps: Floats
     delay_s: Floats
     loss: Floats
+    half_duplex: NDArray[np.bool_]
     seconds_per_example: Floats
     group: NDArray[np.int64]
     groups: tuple[str, ...]
+    cell: NDArray[np.int64]
+    cell_down_Bps: Floats
+    cell_up_Bps: Floats
+    cell_half_duplex: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.down_Bps)
 
 
-MOST_LOSS = 0.5  # a heavy-tailed law must not reach a link that lets nothing through
+# A wide law must not reach a link that lets nothing through.
+MOST_LOSS = 0.5
+LEAST_RATE = 1.0  # bits a second
 
 
 def stream(seed: int, purpose: str, *counters: int) -> np.random.Generator:
@@ -47,25 +55,15 @@ def stream(seed: int, purpose: str, *counters: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key))
 
 
-def sample(law: Law, n: int, rng: np.random.Generator) -> Floats:
-    """`n` draws of a law, float64 [n], in the law's unit."""
-    match law:
-        case Uniform():
-            return rng.uniform(law.low, law.high, n)
-        case LogNormal():
-            draws: Floats = law.median * np.exp(law.sigma * rng.standard_normal(n))
-            return draws
-        case Choice():
-            weights = np.asarray(law.weights or [1.0] * len(law.values), float)
-            values: Floats = np.asarray(law.values, float)
-            picked: Floats = values[
-                np.searchsorted(
-                    np.cumsum(weights / weights.sum()), rng.random(n), side="right"
-                ).clip(max=len(law.values) - 1)
-            ]
-            return picked
-        case _:
-            return np.full(n, float(law))
+def correlated(u: Floats, v: Floats, rho: float) -> Floats:
+    """Uniforms that go with `u`, by a Gaussian copula of correlation `rho`, and else with `v`.
+
+    All float64 [n]; `u` and `v` are independent. Rank correlation (Spearman's) with `u` is
+    6 / pi * asin(rho / 2).
+    """
+    if not rho:
+        return v
+    return normal_cdf(rho * normal_quantile(u) + (1 - rho**2) ** 0.5 * normal_quantile(v))
 
 
 def counts_by_share(shares: Mapping[str, float], n: int) -> dict[str, int]:
@@ -94,21 +92,68 @@ def build(network: Network, compute: Compute | None, clients: int, seed: int) ->
     index = np.repeat(np.arange(len(groups)), list(counts.values()))
     stream(seed, "groups").shuffle(index)
 
-    def drawn(purpose: str) -> Floats:
-        values = np.empty(clients)
-        for number, access in enumerate(groups.values()):
-            # Every client draws and its group picks: a change of one group leaves the others be.
-            draws = sample(getattr(access, purpose), clients, stream(seed, purpose, number))
-            values[index == number] = draws[index == number]
-        return values
-
     speed = 0.0 if compute is None else compute.per_example
+    drawn = {quantity: np.empty(clients) for quantity in ("down", "up", "rtt", "loss", "compute")}
+    for number, access in enumerate(groups.values()):
+        members = np.flatnonzero(index == number)
+        for quantity, values in _draw(access, speed, members, clients, seed, number).items():
+            drawn[quantity][members] = values
     return Fleet(
-        down_Bps=drawn("down") / 8,
-        up_Bps=drawn("up") / 8,
-        delay_s=drawn("rtt") / 2,
-        loss=drawn("loss").clip(max=MOST_LOSS),
-        seconds_per_example=sample(speed, clients, stream(seed, "compute")),
+        down_Bps=drawn["down"] / 8,
+        up_Bps=drawn["up"] / 8,
+        delay_s=drawn["rtt"] / 2,
+        loss=drawn["loss"].clip(max=MOST_LOSS),
+        half_duplex=np.array([access.half_duplex for access in groups.values()])[index],
+        seconds_per_example=drawn["compute"],
         group=index.astype(np.int64),
         groups=tuple(groups),
+        **_cells(list(groups.values()), index, seed),
     )
+
+
+def _draw(
+    access: Access, speed: Law, members: NDArray[np.intp], clients: int, seed: int, number: int
+) -> dict[str, Floats]:
+    """{quantity: float64 [members]} of the clients in group `number`; rates in bits/s."""
+
+    def uniforms(quantity: str) -> Floats:
+        counters = () if quantity == "compute" else (number,)  # compute is no group's own
+        # Every client draws and its group picks: a change of one group leaves the others be.
+        own = stream(seed, quantity, *counters).random(clients)[members]
+        rho = 0.0 if quantity == "down" else getattr(access.correlation, quantity)
+        return correlated(uniforms("down"), own, rho) if rho else own
+
+    down = quantile(access.down, uniforms("down")).clip(min=LEAST_RATE)
+    if isinstance(access.up, Ratio):
+        up = down * quantile(access.up.ratio, uniforms("up"))
+    else:
+        up = quantile(access.up, uniforms("up"))
+    return {
+        "down": down,
+        "up": up.clip(min=LEAST_RATE),
+        "rtt": quantile(access.rtt, uniforms("rtt")),
+        "loss": quantile(access.loss, uniforms("loss")),
+        "compute": quantile(speed, uniforms("compute")),
+    }
+
+
+def _cells(groups: list[Access], index: NDArray[np.int64], seed: int) -> dict[str, NDArray[Any]]:
+    """The fleet's four fields about cells: a group's clients fill them one after the other."""
+    cell = np.full(len(index), -1, np.int64)
+    down, up = [np.empty(0)], [np.empty(0)]
+    half_duplex: list[bool] = []
+    for number, access in enumerate(groups):
+        if access.cells is None:
+            continue
+        members = np.flatnonzero(index == number)
+        cell[members] = len(half_duplex) + np.arange(len(members)) // access.cells.clients
+        n = -(-len(members) // access.cells.clients)
+        down.append(quantile(access.cells.down, stream(seed, "cell/down", number).random(n)))
+        up.append(quantile(access.cells.up, stream(seed, "cell/up", number).random(n)))
+        half_duplex += [access.cells.half_duplex] * n
+    return {
+        "cell": cell,
+        "cell_down_Bps": np.concatenate(down).clip(min=LEAST_RATE) / 8,
+        "cell_up_Bps": np.concatenate(up).clip(min=LEAST_RATE) / 8,
+        "cell_half_duplex": np.array(half_duplex, bool),
+    }

@@ -1,21 +1,35 @@
-"""Quantities that a scenario may fix or draw: a constant, or a law by its `kind`."""
+"""Quantities that a scenario may fix or draw: a constant, or a law by its `kind`.
+
+A draw is the law's quantile at a uniform number: it rises with that number, whatever the law.
+"""
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Generic, Literal, TypeVar, cast
+from pathlib import Path
+from statistics import NormalDist
+from typing import Annotated, Any, Generic, Literal, TypeVar, cast
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import (
     AfterValidator,
     BeforeValidator,
     Discriminator,
     Field,
+    ModelWrapValidatorHandler,
     Tag,
+    ValidationError,
     model_validator,
 )
 from typing_extensions import Self
 
+from emulator.errors import ScenarioError
+from emulator.network.capacity.source import read_text
+from emulator.nodes import printable
 from emulator.units import parse_duration, parse_rate
 from flasc.config import Settings, parse_fraction
+
+MAX_VALUES = 10_000
 
 
 def _loss(value: float) -> float:
@@ -24,9 +38,16 @@ def _loss(value: float) -> float:
     return value
 
 
+def _above_zero(value: float) -> float:
+    if value <= 0:
+        raise ValueError(f"found {value:g}; allowed: a number above 0, like 1/16")
+    return value
+
+
 Rate = Annotated[float, BeforeValidator(parse_rate)]  # bits a second
 Duration = Annotated[float, BeforeValidator(parse_duration)]  # seconds
 Loss = Annotated[float, BeforeValidator(parse_fraction), AfterValidator(_loss)]
+Share = Annotated[float, BeforeValidator(parse_fraction), AfterValidator(_above_zero)]
 Sigma = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]  # past 10, draws overflow
 Quantity = TypeVar("Quantity")
 
@@ -43,6 +64,32 @@ class Uniform(Settings, Generic[Quantity]):
         low, high = cast(float, self.low), cast(float, self.high)
         if low > high:
             raise ValueError(f"found low above high ({low:g} > {high:g}); allowed: low first")
+        return self
+
+
+class Normal(Settings, Generic[Quantity]):
+    """Normal with `mean` and `sd`, cut off below `low` (0 if not given) and above `high`."""
+
+    kind: Literal["normal"]
+    mean: Quantity
+    sd: Quantity
+    low: Quantity | None = None
+    high: Quantity | None = None
+
+    def bounds(self) -> tuple[float, float]:
+        """Between what it draws."""
+        low, high = cast(float | None, self.low), cast(float | None, self.high)
+        return 0.0 if low is None else low, math.inf if high is None else high
+
+    @model_validator(mode="after")
+    def _mean_inside(self) -> Self:
+        (low, high), mean = self.bounds(), cast(float, self.mean)
+        if not low <= mean <= high:
+            raise ValueError(
+                f"found mean {mean:g} with low {low:g} and high {high:g}; allowed: a mean between"
+            )
+        if cast(float, self.sd) <= 0:
+            raise ValueError("found an sd of 0; allowed: above 0, or a constant instead of a law")
         return self
 
 
@@ -75,6 +122,60 @@ class Choice(Settings, Generic[Quantity]):
         return self
 
 
+class Empirical(Settings, Generic[Quantity]):
+    """One of the measured `values`, each as likely; a `file` may hold them, one a line.
+
+    In a file, empty lines and what follows a # are skipped; `unit` is put behind each line.
+    """
+
+    kind: Literal["empirical"]
+    values: Annotated[list[Quantity], Field(min_length=1, max_length=MAX_VALUES)]
+    file: str | None = None
+    unit: str | None = None
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _with_values(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Fill `values` from the file; what is wrong in there is told by the file's line."""
+        if not isinstance(data, Mapping) or not isinstance(data.get("file"), str):
+            if isinstance(data, Mapping) and data.get("unit") is not None:
+                raise ValueError("found a unit without a file; allowed: values with their units")
+            return handler(data)
+        if "values" in data:
+            raise ValueError("found both values and a file; allowed: either")
+        name, unit = printable(data["file"]), data.get("unit")
+        lines = _lines(Path(data["file"]), unit if isinstance(unit, str) else "")
+        if not 0 < len(lines) <= MAX_VALUES:
+            raise ValueError(
+                f"found {len(lines):,} values in {name}; allowed: 1 to {MAX_VALUES:,}, one a line"
+            )
+        try:
+            return handler({**data, "values": list(lines.values())})
+        except ValidationError as error:
+            for details in error.errors():
+                if details["loc"][0] == "values":
+                    line, why = list(lines)[int(details["loc"][1])], details["ctx"]["error"]
+                    raise ValueError(f"{name}:{line}: {why}") from None
+            raise
+
+
+def _lines(path: Path, unit: str) -> dict[int, str | float]:
+    """{number of the line: its value}; a bare number is one."""
+    try:
+        text = read_text(path, "save the file as text, one value a line")
+    except ScenarioError as error:
+        raise ValueError(error.message) from None
+    rows = {n: row.partition("#")[0].strip() for n, row in enumerate(text.splitlines(), 1)}
+    return {n: _value(f"{row} {unit}".strip()) for n, row in rows.items() if row}
+
+
+def _value(text: str) -> str | float:
+    try:
+        return int(text) if text.isdecimal() else float(text)
+    except ValueError:
+        return text
+
+
 def _kind(value: object) -> str:
     """A mapping names its law; anything else is a constant."""
     if isinstance(value, Mapping):
@@ -85,22 +186,88 @@ def _kind(value: object) -> str:
 RateLaw = Annotated[
     Annotated[Rate, Tag("constant")]
     | Annotated[Uniform[Rate], Tag("uniform")]
+    | Annotated[Normal[Rate], Tag("normal")]
     | Annotated[LogNormal[Rate], Tag("lognormal")]
-    | Annotated[Choice[Rate], Tag("choice")],
+    | Annotated[Choice[Rate], Tag("choice")]
+    | Annotated[Empirical[Rate], Tag("empirical")],
     Discriminator(_kind),
 ]
 DurationLaw = Annotated[
     Annotated[Duration, Tag("constant")]
     | Annotated[Uniform[Duration], Tag("uniform")]
+    | Annotated[Normal[Duration], Tag("normal")]
     | Annotated[LogNormal[Duration], Tag("lognormal")]
-    | Annotated[Choice[Duration], Tag("choice")],
+    | Annotated[Choice[Duration], Tag("choice")]
+    | Annotated[Empirical[Duration], Tag("empirical")],
     Discriminator(_kind),
 ]
 LossLaw = Annotated[
     Annotated[Loss, Tag("constant")]
     | Annotated[Uniform[Loss], Tag("uniform")]
+    | Annotated[Normal[Loss], Tag("normal")]
     | Annotated[LogNormal[Loss], Tag("lognormal")]
-    | Annotated[Choice[Loss], Tag("choice")],
+    | Annotated[Choice[Loss], Tag("choice")]
+    | Annotated[Empirical[Loss], Tag("empirical")],
     Discriminator(_kind),
 ]
-Law = float | Uniform[float] | LogNormal[float] | Choice[float]
+ShareLaw = Annotated[
+    Annotated[Share, Tag("constant")]
+    | Annotated[Uniform[Share], Tag("uniform")]
+    | Annotated[Normal[Share], Tag("normal")]
+    | Annotated[LogNormal[Share], Tag("lognormal")]
+    | Annotated[Choice[Share], Tag("choice")]
+    | Annotated[Empirical[Share], Tag("empirical")],
+    Discriminator(_kind),
+]
+Law = (
+    float
+    | Uniform[float]
+    | Normal[float]
+    | LogNormal[float]
+    | Choice[float]
+    | Empirical[float]
+)  # fmt: skip
+Floats = NDArray[np.float64]
+
+_NORMAL = NormalDist()
+_LEAST, _MOST = 2.0**-54, 1 - 2.0**-53  # of a probability: no quantile is infinite
+
+
+def quantile(law: Law, u: Floats) -> Floats:
+    """What `law` is at each of the probabilities `u`, float64 [n], in the law's unit; rising."""
+    u = np.clip(u, _LEAST, _MOST)
+    match law:
+        case Uniform():
+            return law.low + (law.high - law.low) * u
+        case Normal():
+            low, high = law.bounds()
+            below, above = normal_cdf((np.array([low, high]) - law.mean) / law.sd)
+            z = normal_quantile(below + u * (above - below))
+            return np.clip(law.mean + law.sd * z, low, high)
+        case LogNormal():
+            return np.asarray(law.median * np.exp(law.sigma * normal_quantile(u)))
+        case Choice():
+            return _step(law.values, law.weights or [1.0] * len(law.values), u)
+        case Empirical():
+            return _step(law.values, [1.0] * len(law.values), u)
+        case _:
+            return np.full(len(u), float(law))
+
+
+def _step(values: list[float], weights: list[float], u: Floats) -> Floats:
+    """The least of `values` up to which the weights make up `u`."""
+    order = np.argsort(values)
+    heights = np.cumsum(np.asarray(weights)[order])
+    picked = np.searchsorted(heights / heights[-1], u).clip(max=len(values) - 1)
+    steps: Floats = np.asarray(values, np.float64)[order][picked]
+    return steps
+
+
+def normal_cdf(z: Floats) -> Floats:
+    """Probability of a standard normal below each of `z`."""
+    return np.array([0.5 * math.erfc(-x / math.sqrt(2)) for x in z.tolist()])
+
+
+def normal_quantile(p: Floats) -> Floats:
+    """Below what a standard normal is with each of the probabilities `p` (Wichura 1988, AS 241)."""
+    return np.array([_NORMAL.inv_cdf(x) for x in np.clip(p, _LEAST, _MOST).tolist()])

@@ -1,12 +1,13 @@
 """What a study would do, in words, before anything runs. Torch-free."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from emulator import fleet
 from emulator.document import printable
+from emulator.laws import Floats
 from emulator.recording import Recording
 from emulator.scenario import Scenario
 from emulator.study import Study, Training
@@ -49,15 +50,47 @@ def _counted(n: int, what: str) -> str:
 
 def _links(scenario: Scenario) -> str:
     """The fleet's links as median and, where they differ, the 10th to 90th percentile."""
+    network = scenario.network
     clients = fleet.build(
-        scenario.network, scenario.compute, scenario.task.clients, scenario.training.seeds[0]
+        network, scenario.compute, scenario.task.clients, scenario.training.seeds[0]
     )
+    links = f"{_rates(clients.down_Bps, clients.up_Bps)}, RTT {_spread(_rtt, clients.delay_s)}"
+    if clients.loss.any():
+        links += f", loss {_spread(_percent, clients.loss)}"
+    accesses = [network.clients] if network.clients else list((network.groups or {}).values())
+    presets = dict.fromkeys(access.preset for access in accesses if access and access.preset)
+    named = [f"presets: {', '.join(presets)}"] if presets else []
+    return "; ".join([f"{links}, over {network.transport.kind}", *named, *_shared(clients)])
 
-    def rate(values: np.ndarray) -> str:
-        low, median, high = (format_rate(8 * q) for q in np.quantile(values, (0.1, 0.5, 0.9)))
-        return median if low == high else f"{median} ({low} to {high})"
 
-    rtt = format_duration(2 * float(np.median(clients.delay_s)))
-    loss = f", loss {np.median(clients.loss):.2%}" if clients.loss.any() else ""
-    links = f"down {rate(clients.down_Bps)}, up {rate(clients.up_Bps)}, RTT {rtt}{loss}"
-    return f"{links}, over {scenario.network.transport.kind}"
+def _shared(clients: fleet.Fleet) -> Iterator[str]:
+    """What clients share: their own medium between both ways, and cells."""
+    if clients.half_duplex.any():
+        yield f"half duplex: {clients.half_duplex.mean():.0%} of the clients"
+    if n := len(clients.cell_up_Bps):
+        most = np.bincount(clients.cell[clients.cell >= 0]).max()
+        few = int(clients.cell_half_duplex.sum())
+        half = f", {'' if few == n else f'{few} of them '}half duplex" if few else ""
+        rates = _rates(clients.cell_down_Bps, clients.cell_up_Bps)
+        yield f"{_counted(n, 'cell')} of at most {most} clients: {rates}{half}"
+
+
+def _rates(down_Bps: Floats, up_Bps: Floats) -> str:
+    return f"down {_spread(_rate, down_Bps)}, up {_spread(_rate, up_Bps)}"
+
+
+def _spread(text: Callable[[float], str], values: Floats) -> str:
+    low, median, high = (text(float(q)) for q in np.quantile(values, (0.1, 0.5, 0.9)))
+    return median if low == high else f"{median} ({low} to {high})"
+
+
+def _rate(rate_Bps: float) -> str:
+    return format_rate(8 * rate_Bps)
+
+
+def _rtt(delay_s: float) -> str:
+    return format_duration(2 * delay_s)
+
+
+def _percent(share: float) -> str:
+    return f"{share:.2%}"

@@ -16,13 +16,16 @@ from pydantic import (
 )
 from typing_extensions import Self
 
-from emulator.laws import DurationLaw, LossLaw, Rate, RateLaw
+from emulator.access import Access, Group
+from emulator.laws import DurationLaw, Rate
 from flasc.config import (
     AdamW,
     Client,
+    Engine,
     Lora,
     Method,
     PositiveInt,
+    Precision,
     Server,
     Settings,
     Task,
@@ -31,26 +34,7 @@ from flasc.config import (
     parse_fraction,
 )
 
-Weight = Annotated[float, BeforeValidator(parse_fraction), Field(gt=0)]
 Label = Annotated[str, Field(min_length=1, max_length=200)]
-
-
-class Access(Settings):
-    """A client's link: `down` and `up` as the client sees them, `rtt` there and back.
-
-    `loss` is the probability that a segment is lost, each way.
-    """
-
-    down: RateLaw
-    up: RateLaw
-    rtt: DurationLaw = 0.0
-    loss: LossLaw = 0.0
-
-
-class Group(Access):
-    """A share of the clients with an access link of its own; shares are relative."""
-
-    share: Weight
 
 
 class ServerLink(Settings):
@@ -184,6 +168,8 @@ class Training(Settings):
     client: Client = Client()
     server: Server = AdamW()
     wire: Wire = Wire()
+    engine: Engine = "cohort"
+    precision: Precision = "auto"
 
 
 class Scenario(Settings):
@@ -216,6 +202,8 @@ class Scenario(Settings):
             client=training.client,
             server=training.server,
             wire=training.wire,
+            engine=training.engine,
+            precision=training.precision,
             method=self.methods[method],
             evaluation_examples=training.evaluation.examples,
         )

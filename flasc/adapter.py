@@ -15,6 +15,7 @@ from torch.nn.utils import parameters_to_vector
 from transformers.pytorch_utils import Conv1D
 
 from flasc.config import Lora
+from flasc.dropout import PlaceDropout, Rows
 from flasc.errors import ModelError
 
 Part = Literal["lora_A", "lora_B", "head", "base"]
@@ -85,16 +86,22 @@ class Adapter:
         self.scope = scope
         self.model: nn.Module = base if scope == "all" else _with_lora(base, lora)
         if scope == "head":
-            for layer in self._lora_layers():
+            for layer in self.lora_layers():
                 layer.enable_adapters(False)  # B is zero: the same function, without the work
         self._parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.spans = list(_spans(self.model))
         self.n = self.spans[-1].stop
         if scope != "all" and not any(span.part == "head" for span in self.spans):
             raise ModelError(f"the model has no head named {' or '.join(HEADS)} to train")
+        self.rows = Rows()
+        for site, layer in enumerate(self.lora_layers()):
+            for name, dropout in layer.lora_dropout.items():
+                if isinstance(dropout, nn.Dropout):
+                    layer.lora_dropout[name] = PlaceDropout(dropout.p, site, self.rows)
         self.model.eval()
 
-    def _lora_layers(self) -> Iterator[LoraLayer]:
+    def lora_layers(self) -> Iterator[LoraLayer]:
+        """The modules that LoRA wraps, in the model's order."""
         return (module for module in self.model.modules() if isinstance(module, LoraLayer))
 
     @property
@@ -119,7 +126,7 @@ class Adapter:
         The reference code never leaves evaluation mode but for LoRA's dropout.
         """
         self.model.train(base_dropout)
-        for layer in self._lora_layers():
+        for layer in self.lora_layers():
             layer.lora_dropout.train()
         try:
             yield

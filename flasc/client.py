@@ -3,7 +3,7 @@
 Faster engines (`cohort`) are held against this one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,8 @@ from flasc.adapter import Adapter
 from flasc.config import Client
 from flasc.methods import Mask
 from flasc.tasks.base import Examples
+
+EVALUATION_BATCH = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,13 @@ class Draw:
         """The order of `n` examples in an epoch: int64 [n]."""
         return rng.stream(self.seed, "batches", self.version, self.client, epoch).permutation(n)
 
+    def rows(self, step: int, n: int) -> Tensor:
+        """Keys of a batch's rows, for LoRA's dropout: int32 [n]."""
+        stream = rng.stream(self.seed, "dropout", self.version, self.client, step)
+        return torch.from_numpy(stream.integers(-(2**31), 2**31, n, dtype=np.int32))
+
     def dropout_key(self) -> int:
-        """Seeds torch's generator, for dropout."""
+        """Seeds torch's generator, for the base model's dropout."""
         return rng.key(self.seed, "dropout", self.version, self.client)
 
 
@@ -42,37 +49,74 @@ def batches(examples: np.ndarray, settings: Client, draw: Draw) -> Iterator[np.n
             yield order[start : start + settings.batch]
 
 
-def train(
-    adapter: Adapter,
-    start: Tensor,
-    data: Examples,
-    examples: np.ndarray,
-    settings: Client,
-    trains: Mask,
-    draw: Draw,
-) -> tuple[Tensor, int]:
-    """Train one client from `start` (float32 [n]) on `examples` (int64 indices into `data`).
+@dataclass(frozen=True)
+class Job:
+    """One client's work: from `start` (float32 [n]) on `examples` (int64 indices into the data).
 
-    Returns delta = start - trained (float32 [n]; the server treats it as a gradient) and the
-    number of steps. Entries outside `trains` keep their start value exactly.
+    Entries outside `trains` keep their start value exactly.
     """
-    adapter.write(start)
+
+    start: Tensor
+    examples: np.ndarray
+    trains: Mask
+    draw: Draw
+
+
+@dataclass(frozen=True)
+class Trained:
+    """delta = start - trained, float32 [n] (the server takes it for a gradient); SGD steps."""
+
+    delta: Tensor
+    steps: int
+
+
+class Reference:
+    """Clients one after the other through the model's own forward pass, float32."""
+
+    name, precision = "reference", "fp32"
+
+    def __init__(self, adapter: Adapter, settings: Client) -> None:
+        self.adapter, self.settings = adapter, settings
+        self.device = adapter.parameters[0].device
+
+    def train(self, jobs: Sequence[Job], data: Examples) -> list[Trained]:
+        """Train each job's client on its examples of `data`; in the order of `jobs`."""
+        return [train(self.adapter, job, data, self.settings) for job in jobs]
+
+    def score(self, vector: Tensor, data: Examples, count: int) -> tuple[int, float]:
+        """How many of the first `count` examples are right, and the sum of their losses."""
+        self.adapter.write(vector)
+        right, loss = 0, 0.0
+        with torch.inference_mode():
+            for start in range(0, count, EVALUATION_BATCH):
+                indices = np.arange(start, min(start + EVALUATION_BATCH, count))
+                batch = data.batch(indices, self.device)
+                output = self.adapter.model(**batch)
+                right += int((output.logits.argmax(-1) == batch["labels"]).sum())
+                loss += float(output.loss) * len(indices)
+        return right, loss
+
+
+def train(adapter: Adapter, job: Job, data: Examples, settings: Client) -> Trained:
+    """Train one client, step by step."""
+    adapter.write(job.start)
     optimiser = torch.optim.SGD(adapter.parameters, lr=settings.lr, momentum=settings.momentum)
-    device = start.device
+    device = job.start.device
     steps = 0
-    # A generator of its own for dropout, put back afterwards: no draw leaks in or out.
+    # A generator of its own for the base's dropout, put back afterwards: no draw leaks in or out.
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(draw.dropout_key())
+        torch.manual_seed(job.draw.dropout_key())
         with adapter.training(base_dropout=settings.base_dropout):
-            for batch in batches(examples, settings, draw):
+            for batch in batches(job.examples, settings, job.draw):
                 optimiser.zero_grad()
+                adapter.rows.keys = job.draw.rows(steps, len(batch)).to(device)
                 adapter.model(**data.batch(batch, device)).loss.backward()
-                if trains is not None:
-                    _mask_gradients(adapter, trains)
+                if job.trains is not None:
+                    _mask_gradients(adapter, job.trains)
                 optimiser.step()
                 steps += 1
     optimiser.zero_grad()
-    return start - adapter.read(), steps
+    return Trained(job.start - adapter.read(), steps)
 
 
 def _mask_gradients(adapter: Adapter, trains: Tensor) -> None:

@@ -169,6 +169,12 @@ Server = Annotated[
 ]
 
 
+# The reference is plain and slow; the cohort is held against it, and falls back on it.
+Engine = Literal["cohort", "reference"]
+# tf32 is a GPU's; auto is fp32 on a CPU and bf16 on a GPU, with masters in fp32.
+Precision = Literal["auto", "fp32", "tf32", "bf16"]
+
+
 class Wire(Settings):
     """How a message is encoded. `auto` takes the smallest format, message by message."""
 
@@ -230,6 +236,8 @@ class TrainingSettings(Settings):
     server: Server
     wire: Wire
     method: Method
+    engine: Engine = "cohort"
+    precision: Precision = "auto"
     evaluation_examples: PositiveInt | None  # the first so many of a split; None: all
 
     @model_validator(mode="before")

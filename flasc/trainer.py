@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flasc import client, codec, model, rng, tasks
+from flasc import client, codec, cohort, model, rng, tasks
 from flasc.adapter import Adapter
 from flasc.config import TrainingSettings
 from flasc.errors import DivergedError, ModelError
@@ -21,7 +21,7 @@ from flasc.methods import Mask, build
 from flasc.server import Optimiser, weighted_sum
 from flasc.tasks.base import Examples, Task
 
-EVALUATION_BATCH = 64
+Engine = client.Reference | cohort.Cohort
 _LOWER = "lower training.client.lr or training.server.lr, or the method's own rates"
 
 
@@ -71,6 +71,7 @@ class Trainer:
             torch.manual_seed(key)
             self.adapter = Adapter(base, settings.lora, self._method.scope)
         self.adapter.model.to(device)
+        self.engine = _engine(self.adapter, settings, device)
         self._server = Optimiser(self.adapter.read(), settings.server)
         self.version = 0
         self._down: Mask = self._method.down(self.params)
@@ -116,20 +117,24 @@ class Trainer:
 
     def train(self, downloads: Sequence[Message]) -> list[Message]:
         """Train each client from what it downloaded. Raises DivergedError."""
-        return [self._train_one(download) for download in downloads]
+        got = [self._decode(download.content) for download in downloads]
+        jobs = [
+            client.Job(
+                start,
+                self.task.clients[download.client],
+                self._method.trains(support),
+                client.Draw(self.settings.seed, download.version, download.client),
+            )
+            for download, (start, support) in zip(downloads, got, strict=True)
+        ]
+        trained = self.engine.train(jobs, self.task.train)
+        return [
+            self._upload(download, support, one)
+            for download, (_, support), one in zip(downloads, got, trained, strict=True)
+        ]
 
-    def _train_one(self, download: Message) -> Message:
-        start, support = self._decode(download.content)
-        examples = self.task.clients[download.client]
-        delta, steps = client.train(
-            self.adapter,
-            start,
-            self.task.train,
-            examples,
-            self.settings.client,
-            self._method.trains(support),
-            client.Draw(self.settings.seed, download.version, download.client),
-        )
+    def _upload(self, download: Message, support: Mask, trained: client.Trained) -> Message:
+        delta = trained.delta
         if not torch.isfinite(delta).all():
             raise DivergedError(
                 f"client {download.client} diverged in round {download.version + 1}", _LOWER
@@ -138,13 +143,14 @@ class Trainer:
         # A support that is everything needs no index anyway.
         known = self._method.upload_support_known and up is not None
         content = self._encode(delta, up, "aligned" if known else self.settings.wire.format)
+        examples = len(self.task.clients[download.client]) * self.settings.client.epochs
         return Message(
             download.client,
             download.version,
             content,
             self._value_bytes(up),
-            examples=len(examples) * self.settings.client.epochs,
-            steps=steps,
+            examples=examples,
+            steps=trained.steps,
         )
 
     def aggregate(self, uploads: Sequence[Message], weights: Sequence[float]) -> None:
@@ -166,15 +172,8 @@ class Trainer:
         examples: Examples = {"validation": self.task.validation, "test": self.task.test}[split]
         count = min(len(examples), self.settings.evaluation_examples or len(examples))
         mask = self._round_mask
-        self.adapter.write(self.params if mask is None else self.params * mask)
-        right, loss = 0, 0.0
-        with torch.inference_mode():
-            for start in range(0, count, EVALUATION_BATCH):
-                indices = np.arange(start, min(start + EVALUATION_BATCH, count))
-                batch = examples.batch(indices, self.device)
-                output = self.adapter.model(**batch)
-                right += int((output.logits.argmax(-1) == batch["labels"]).sum())
-                loss += float(output.loss) * len(indices)
+        vector = self.params if mask is None else self.params * mask
+        right, loss = self.engine.score(vector, examples, count)
         if not math.isfinite(loss):
             raise DivergedError(
                 f"the model of round {self.version} diverged: its loss is {loss}", _LOWER
@@ -208,6 +207,24 @@ class Trainer:
         """Write the current version as a PEFT adapter (the whole model where all is trained)."""
         self.adapter.write(self.params)
         self.adapter.save(folder)
+
+
+def _engine(adapter: Adapter, settings: TrainingSettings, device: torch.device) -> Engine:
+    """The engine asked for; the reference where the cohort's forward pass does not know the model.
+
+    Raises ModelError where the reference would have to be as precise as asked for and cannot.
+    """
+    precision = settings.precision
+    if precision == "auto":
+        precision = "bf16" if device.type == "cuda" else "fp32"
+    if settings.engine == "cohort" and cohort.supported(adapter, settings.client):
+        return cohort.Cohort(adapter, settings.client, precision)
+    if settings.precision not in ("auto", "fp32"):
+        raise ModelError(
+            f"found precision {settings.precision}: the reference engine trains in fp32 only",
+            "the cohort engine trains LoRA and heads of BERT, GPT-2 and ViT, without base dropout",
+        )
+    return client.Reference(adapter, settings.client)
 
 
 def pick_device(name: str) -> torch.device:
@@ -246,6 +263,8 @@ def provenance(trainer: Trainer) -> dict[str, str]:
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     return {
         "device": name,
+        "engine": trainer.engine.name,
+        "precision": trainer.engine.precision,
         "data": trainer.task.edition,
         "torch": torch.__version__,
         "transformers": transformers.__version__,

@@ -20,7 +20,7 @@ from pydantic import BaseModel
 
 from emulator import study
 from emulator.cli import main
-from emulator.laws import Choice, LogNormal, Uniform
+from emulator.laws import Choice, Empirical, LogNormal, Normal, Uniform
 from emulator.scenario import Scenario
 from flasc import assets, codec, model
 from flasc.adapter import Adapter
@@ -29,7 +29,7 @@ from flasc.config import Lora
 ROOT = Path(__file__).parent.parent
 GUIDE = ROOT / "docs/scenarios.md"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-LAWS = (Uniform, LogNormal, Choice)
+LAWS = (Uniform, Normal, LogNormal, Choice, Empirical)
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
@@ -65,11 +65,12 @@ def commands(page: Path) -> list[str]:
 
 def file_name(block: Block) -> str:
     """Where the block's first line says that it is to be saved."""
-    match = re.match(r".*# (?:save as )?(\w+/\w+\.yaml)\n", block.text)
+    match = re.match(r".*# (?:save as )?(\w+/\w+\.(?:yaml|csv))\b", block.text)
     return match[1] if match else f"mine/line_{block.line}.yaml"
 
 
 YAMLS = [block for page in PAGES for block in blocks(page) if block.kind.startswith("yaml")]
+CSVS = [block for page in PAGES for block in blocks(page) if block.kind == "csv"]
 every_yaml = pytest.mark.parametrize("block", [b for b in YAMLS if b.kind == "yaml"], ids=file_name)
 CHECKS = [
     (page, match[1], match[2])
@@ -93,7 +94,7 @@ def desk(tmp_path, monkeypatch):
     """A folder as the guide's reader has it: scenarios/, and each example where it says."""
     shutil.copytree(ROOT / "scenarios", tmp_path / "scenarios")
     (tmp_path / "mine").mkdir()
-    for block in YAMLS:
+    for block in YAMLS + CSVS:
         (tmp_path / file_name(block)).write_text(block.text, "utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -255,8 +256,9 @@ def test_every_method_is_explained():
 # -- figures
 
 
-def test_the_sums_on_the_network_page_come_out():
-    results = doctest.testfile(str(ROOT / "docs/network.md"), module_relative=False)
+@pytest.mark.parametrize("page", ["network.md", "fidelity.md"])
+def test_the_sums_on_the_pages_about_time_come_out(page):
+    results = doctest.testfile(str(ROOT / "docs" / page), module_relative=False)
     assert results.attempted > 0
     assert results.failed == 0
 
@@ -286,7 +288,7 @@ def test_the_transport_table_is_what_the_script_prints():
     transport = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(transport)
     measured = json.loads((ROOT / "tests/data/tcp_measured_sample.json").read_text("utf-8"))
-    assert transport.table(measured) in (ROOT / "docs/network.md").read_text("utf-8")
+    assert transport.table(measured) in (ROOT / "docs/fidelity.md").read_text("utf-8")
 
 
 # -- every page

@@ -1,11 +1,12 @@
 """Messages between a server and its clients, as SimPy events: `yield network.download(3, 40_000)`.
 
-A star: a download crosses the server's sending side and the client's receiving side, an upload
-the client's sending side and the server's receiving side. The two directions never share.
+A star: a download crosses the server's sending side, the client's cell if it is in one, and the
+client's receiving side; an upload goes the other way. The two directions share nothing but the
+medium of a client or cell that is half duplex.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
@@ -13,9 +14,13 @@ import numpy as np
 import simpy
 from numpy.typing import ArrayLike
 
+from emulator.network.capacity.profile import Profile
 from emulator.network.fluid import Fluid
+from emulator.network.links import LinkName, Links
+from emulator.network.queue import Queue
 from emulator.network.transport import Direction, Flight, Tcp, fluid_flights, tcp_flights
 
+ROUNDING = 1e-12  # of a time, relative
 Stream = Callable[[int, Direction, int], np.random.Generator]
 
 
@@ -34,7 +39,8 @@ class _Message:
     arrival: simpy.Event
     start_s: float
     nbytes: int
-    links: tuple[int, int]
+    path: tuple[int, ...]  # links
+    varying: tuple[int, ...]  # those of them whose capacity changes
     flights: list[Flight]
     ready_s: float  # the next flight starts no sooner
     moved_B: float = 0.0  # wire bytes of the flights that are over
@@ -45,9 +51,10 @@ class _Message:
 class Network:
     """The links of a star and the messages on them, over a transport: fluid, or `Tcp`.
 
-    The whole network has one live timer, set to the next finish or start of a flight. SimPy cannot
-    take a timer back, so each has a number, and only the latest one is listened to. Messages that
-    finish at one instant are told of in the order in which their flows joined.
+    The whole network has one live timer, set to the next finish or start of a flight, or the next
+    change of a link in use. SimPy cannot take a timer back, so each has a number, and only the
+    latest one is listened to. Messages that finish at one instant are told of in the order in
+    which their flows joined. Links that nobody uses cost nothing, however often they change.
     """
 
     def __init__(
@@ -61,6 +68,13 @@ class Network:
         transport: Tcp | None = None,
         loss: ArrayLike | None = None,
         stream: Stream | None = None,
+        *,
+        cell: ArrayLike | None = None,
+        cell_up_Bps: ArrayLike = (),
+        cell_down_Bps: ArrayLike = (),
+        cell_half_duplex: ArrayLike | None = None,
+        half_duplex: ArrayLike | None = None,
+        profiles: Mapping[LinkName, Profile] | None = None,
     ) -> None:
         """Lay out the links; up and down are each party's own view of its own access.
 
@@ -72,42 +86,60 @@ class Network:
         | `server_down_Bps` | server | uploads   | float, > 0: receives         |
         | `server_up_Bps`   | server | downloads | float, > 0: sends            |
         | `loss`            | client | both      | [clients] float, in [0, 1)   |
+        | `cell`            | client |           | [clients] int, -1: in none   |
+        | `cell_up_Bps`     | cell   | uploads   | [cells] float, > 0           |
+        | `cell_down_Bps`   | cell   | downloads | [cells] float, > 0           |
+        | `half_duplex`     | client | both      | [clients] bool               |
+        | `cell_half_duplex`| cell   | both      | [cells] bool                 |
 
         Rates are bytes/s; a delay is one way, seconds; a loss is the probability that a segment
         is lost, each way. Arrays are copied. Without `transport`, a message is its delay and its
         bytes (fluid), and nothing is lost. What is lost of a client's n-th message in a direction
         is drawn from `stream(client, direction, n)`, n from 0.
+
+        `profiles` gives rates that change, each instead of the constant one above, by whose link
+        it is: ("client", "up", 3), ("cell", "down", 0), ("server", "up", 0). It is asked for a
+        link (by `get`) when a message is to cross it.
         """
         self._env = env
         self._delay_s = np.array(delay_s, dtype=np.float64)
-        self._clients = len(self._delay_s)
-        assert np.shape(up_Bps) == np.shape(down_Bps) == self._delay_s.shape == (self._clients,)
+        assert np.shape(up_Bps) == self._delay_s.shape
         assert (self._delay_s >= 0).all()
-        # Links: every client's up, every client's down, the server's down, the server's up.
-        self._capacities_Bps = np.concatenate([up_Bps, down_Bps, [server_down_Bps, server_up_Bps]])
-        assert (self._capacities_Bps > 0).all()
-        self._server_down, self._server_up = 2 * self._clients, 2 * self._clients + 1
+        self._links = Links(
+            up_Bps,
+            down_Bps,
+            server_down_Bps,
+            server_up_Bps,
+            cell=cell,
+            cell_up_Bps=cell_up_Bps,
+            cell_down_Bps=cell_down_Bps,
+            cell_half_duplex=cell_half_duplex,
+            half_duplex=half_duplex,
+            profiles=profiles,
+        )
         self._tcp, self._stream = transport, stream
-        self._loss = np.zeros(self._clients) if loss is None else np.array(loss, dtype=np.float64)
-        assert self._loss.shape == (self._clients,)
+        self._loss = np.zeros_like(self._delay_s) if loss is None else np.array(loss, np.float64)
+        assert self._loss.shape == self._delay_s.shape
         assert ((self._loss >= 0) & (self._loss < 1)).all()
         assert not self._loss.any() or (transport and stream), "loss needs Tcp and a stream"
         self._sent: Counter[tuple[int, Direction]] = Counter()  # messages, where some are lost
 
-        self._fluid = Fluid(self._capacities_Bps)
+        self._fluid = Fluid(self._links.capacity_Bps)
         self._messages: dict[simpy.Event, _Message] = {}
         self._flying: dict[int, _Message] = {}  # by flow
         self._queue_by_time: list[tuple[float, int, _Message]] = []  # heap: ready_s, counter
         self._queued = 0
+        self._users: Counter[int] = Counter()  # flows, by varying link
+        self._changes = Queue()  # of varying links in use: when each has its next change
         self._timer, self._due_s = 0, np.inf
 
     def download(self, client: int, nbytes: int) -> simpy.Event:
         """Send `nbytes` from the server to `client`; succeeds with a `Delivery`."""
-        return self._send(client, "down", (self._server_up, self._clients + client), nbytes)
+        return self._send(client, "down", nbytes)
 
     def upload(self, client: int, nbytes: int) -> simpy.Event:
         """Send `nbytes` from `client` to the server; succeeds with a `Delivery`."""
-        return self._send(client, "up", (client, self._server_down), nbytes)
+        return self._send(client, "up", nbytes)
 
     def cancel(self, arrival: simpy.Event) -> float:
         """Give up a message that is under way; `arrival` will never happen.
@@ -119,17 +151,17 @@ class Network:
         if message.flying_B:
             del self._flying[message.flow]
             message.moved_B += self._fluid.cancel(self._env.now, message.flow)
+            self._leave(message)
             self._wake_at(self._env.now)  # for finishes that the fluid passed, and new rates
         return message.nbytes * message.moved_B / total_B if total_B else 0.0
 
-    def _send(
-        self, client: int, direction: Direction, links: tuple[int, int], nbytes: int
-    ) -> simpy.Event:
-        assert 0 <= client < self._clients, f"client {client} of {self._clients}"
+    def _send(self, client: int, direction: Direction, nbytes: int) -> simpy.Event:
         assert nbytes >= 0
         arrival, now_s = self._env.event(), self._env.now
-        flights = self._flights(client, direction, links, nbytes)[::-1]
-        message = _Message(arrival, now_s, nbytes, links, flights, now_s)
+        path = self._links.path(client, direction)
+        flights = self._flights(client, direction, path, nbytes)[::-1]
+        varying = self._links.varying(path)
+        message = _Message(arrival, now_s, nbytes, path, varying, flights, now_s)
         self._messages[arrival] = message
         self._queue(message)
         if message.ready_s < self._due_s:
@@ -137,12 +169,12 @@ class Network:
         return arrival
 
     def _flights(
-        self, client: int, direction: Direction, links: tuple[int, int], nbytes: int
+        self, client: int, direction: Direction, path: tuple[int, ...], nbytes: int
     ) -> list[Flight]:
         rtt_s = 2 * self._delay_s.item(client)
         if self._tcp is None:
             return fluid_flights(nbytes, rtt_s)
-        rate_Bps = min(self._capacities_Bps.item(link) for link in links)
+        rate_Bps = self._links.alone(path, self._env.now)
         if not (loss := self._loss.item(client)):
             return tcp_flights(self._tcp, direction, nbytes, rtt_s, rate_Bps)
         assert self._stream is not None
@@ -167,8 +199,35 @@ class Network:
             return
         size_B, round_s, cap_Bps = message.flights.pop()
         message.ready_s, message.flying_B = now_s + round_s, size_B
-        message.flow = self._fluid.start(now_s, message.links, size_B, cap_Bps)
+        for link in message.varying:
+            self._users[link] += 1
+            if self._users[link] == 1:
+                self._change(link)
+        message.flow = self._fluid.start(now_s, message.path, size_B, cap_Bps)
         self._flying[message.flow] = message
+
+    def _leave(self, message: _Message) -> None:
+        for link in message.varying:
+            self._users[link] -= 1
+            if not self._users[link]:
+                del self._users[link]
+                self._changes.drop(link)
+
+    def _change(self, link: int) -> None:
+        """Let a link in use carry what it does from now on, and look at it when that changes."""
+        capacity_Bps, until_s = self._links.piece(link, self._env.now)
+        self._fluid.set_capacity(self._env.now, link, capacity_Bps)
+        self._changes.put(link, until_s)
+
+    def _next_change(self) -> float:
+        """When the next link in use changes, seconds; inf if none does.
+
+        A finish that rounding puts just behind it goes first: its last bytes, a billionth of one,
+        must not wait for the end of an outage.
+        """
+        change_s = self._changes.first()[0]
+        finish_s = self._fluid.next_finish() if change_s < np.inf else change_s
+        return finish_s if change_s < finish_s <= change_s * (1 + ROUNDING) else change_s
 
     def _wake_at(self, time_s: float) -> None:
         if time_s == self._due_s:
@@ -186,11 +245,16 @@ class Network:
         for flow in self._fluid.advance(now_s):
             message = self._flying.pop(flow)
             message.moved_B, message.flying_B = message.moved_B + message.flying_B, 0.0
+            self._leave(message)
             self._queue(message)
+        if self._next_change() <= now_s:
+            while self._changes.first()[0] <= now_s:
+                self._change(int(self._changes.first()[1]))
         while queue and queue[0][0] <= now_s:
             message = heappop(queue)[2]
             if message.arrival in self._messages:  # or it was cancelled
                 self._proceed(message)
         # The clock may have been rounded to before the time that was due: then once more.
         self._due_s = np.inf
-        self._wake_at(min(self._fluid.next_finish(), queue[0][0] if queue else np.inf))
+        ready_s = queue[0][0] if queue else np.inf
+        self._wake_at(min(self._fluid.next_finish(), self._next_change(), ready_s))

@@ -15,7 +15,7 @@ import numpy as np
 from emulator.errors import RecordingError
 from emulator.files import held, replace, storage, sweep
 
-FORMAT = 1
+FORMAT = 2
 
 
 def digest(value: object) -> str:

@@ -48,3 +48,23 @@ def test_labels_are_no_terminal_commands(scenario, tmp_path):
     text = "\n".join(plan(study.read(path), tmp_path))
     assert "\\x1b[31mslow\\n: down" in text
     assert "\x1b" not in text
+
+
+def last_line(scenario, tmp_path, clients):
+    path = scenario()
+    text = path.read_text().split("vary:")[0]
+    text = text.replace("clients: {down: 20 Mbps, up: 20 Mbps, rtt: 40 ms}", f"clients: {clients}")
+    path.write_text(text)
+    return list(plan(study.read(path), tmp_path))[-1]
+
+
+def test_it_names_presets_and_what_is_shared(scenario, tmp_path):
+    assert last_line(scenario, tmp_path, "{preset: adsl}") == (
+        "as given: down 9.1 Mbps, up 800 kbps, RTT 49 ms, over tcp; presets: adsl"
+    )
+    cells = "{clients: 20, down: 100 Mbps, up: 40 Mbps, half_duplex: true}"
+    link = f"{{down: 20 Mbps, up: 5 Mbps, half_duplex: true, cells: {cells}}}"
+    assert last_line(scenario, tmp_path, link) == (
+        "as given: down 20 Mbps, up 5 Mbps, RTT 0 ms, over tcp; half duplex: 100% of the clients; "
+        "2 cells of at most 20 clients: down 100 Mbps, up 40 Mbps, half duplex"
+    )

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
+from emulator.access import Correlation
 from emulator.laws import Choice, LogNormal, Uniform
 from emulator.recording.store import digest
 from emulator.scenario import FluidTransport, Scenario, TcpTransport
@@ -61,6 +62,18 @@ FULL: dict[str, Any] = {
                 "rtt": {"kind": "uniform", "low": "10 ms", "high": "20 ms"},
             },
             "b": {"share": 1.5, **LINK, "rtt": "40 ms", "loss": 0.01},
+            "normal": {
+                "share": 0.5,
+                "down": {
+                    "kind": "normal", "mean": "5 Mbps", "sd": "2 Mbps", "low": "1 Mbps",
+                    "high": "9 Mbps",
+                },
+                "up": {"kind": "empirical", "values": ["1 Mbps", "2 Mbps"]},
+                "correlation": {"up": 0.5, "rtt": 0.5, "loss": 0.5, "compute": 0.5},
+                "half_duplex": True,
+                "cells": {"clients": 2, "down": "9 Mbps", "up": "8 Mbps", "half_duplex": True},
+            },
+            "ratio": {"share": 0.5, "down": "4 Mbps", "up": {"ratio": 0.25}},
         },
     },
     "compute": {"per_example": {"kind": "lognormal", "median": "5 ms", "sigma": 0.3}},
@@ -152,6 +165,9 @@ def test_the_full_scenarios_are_fine(data):
     assert Scenario.model_validate(data)
 
 
+BOUNDS = [("normal", "down", bound) for bound in ("low", "high")]  # may be left open
+
+
 @pytest.mark.parametrize("path", [*NUMBERS, *QUANTITIES], ids=ids)
 @pytest.mark.parametrize(
     "bad",
@@ -160,7 +176,7 @@ def test_the_full_scenarios_are_fine(data):
 )
 def test_no_number_can_be_anything_else(path, bad):
     optional = {"rank", "client_lr", "server_lr", "examples", "weights"}
-    if bad is None and path[-1] in optional:
+    if bad is None and (path[-1] in optional or path[-3:] in BOUNDS):
         return
     with pytest.raises(ValidationError):
         Scenario.model_validate(put(LEAVES[path][0], path, bad))
@@ -175,6 +191,8 @@ def test_text_is_no_number(path, bad):
 
 @pytest.mark.parametrize("path", NUMBERS, ids=ids)
 def test_no_number_may_be_negative(path):
+    if path[-2] == "correlation":
+        return
     with pytest.raises(ValidationError):
         Scenario.model_validate(put(LEAVES[path][0], path, -1))
 
@@ -230,6 +248,19 @@ def test_a_quantity_needs_its_own_unit(path):
     ("network.clients.up", {"kind": "choice", "values": ["1 Mbps"], "weights": [1, 2]}),
     ("network.clients.up", {"kind": "choice", "values": ["1 Mbps"], "weights": [0]}),
     ("network.clients.up", {"kind": "choice", "values": ["1 bps"] * 2, "weights": [1e308] * 2}),
+    ("network.clients.up", {"ratio": 0}),
+    ("network.clients.up", {"ratio": "1 Mbps"}),
+    ("network.clients.up", {"ratio": 1, "kind": "uniform"}),
+    ("network.clients.down", {"ratio": 1}),
+    ("network.clients.correlation", 1.1),
+    ("network.clients.correlation", {"down": 0.5}),
+    ("network.clients.correlation", "0.5"),
+    ("network.clients.correlation", True),
+    ("network.clients.cells", {"clients": 0, **LINK}),
+    ("network.clients.cells", {"clients": 5, "down": "1 Mbps"}),
+    ("network.clients.cells", {"clients": 5, **LINK, "up": {"ratio": 0.5}}),
+    ("network.clients.half_duplex", 1),
+    ("network.clients.preset", "6g"),
 ])  # fmt: skip
 def test_refused(path, value):
     with pytest.raises(ValidationError):
@@ -254,6 +285,18 @@ def test_bits_and_bytes_agree(text):
     assert at("network.clients.up", text).network.clients.up == 8e6
 
 
+def test_a_correlation_alone_is_ups():
+    assert at("network.clients.correlation", -0.5).network.clients.correlation.up == -0.5
+    assert at("network.clients.correlation", 1).network.clients.correlation == Correlation(up=1.0)
+
+
+def test_up_is_either_a_ratio_of_down_or_correlated_with_it():
+    ratio = put(SMALLEST, ("network", "clients", "up"), {"ratio": "1/16"})
+    assert at("network.clients.correlation", {"rtt": -0.5}, ratio)
+    with pytest.raises(ValidationError, match="ratio of down, and a correlation"):
+        at("network.clients.correlation", 0.5, ratio)
+
+
 def test_a_constant_needs_no_kind_and_a_law_does():
     with pytest.raises(ValidationError, match="missing"):
         at("network.clients.up", {"low": "1 Mbps", "high": "2 Mbps"})
@@ -273,6 +316,9 @@ def test_defaults():
     assert read.network.transport == TcpTransport(kind="tcp", congestion="cubic")
     assert all(v for k, v in read.network.transport.model_dump().items() if k != "kind")
     assert read.network.charge == "encoded"
+    clients = read.network.clients
+    assert (clients.preset, clients.half_duplex, clients.cells) == (None, False, None)
+    assert clients.correlation == Correlation(up=0.0, rtt=0.0, loss=0.0, compute=0.0)
     assert (read.network.clients.rtt, read.compute, read.vary) == (0.0, None, {})
 
 

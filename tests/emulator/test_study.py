@@ -111,7 +111,7 @@ def test_without_vary_there_is_one_variant(read):
         ("  clients:\n    down: 20 Mbps\n    up: 20 Mbps\n    rtt: 40 ms\n", "",
          ["network", "either 'clients' or 'groups'"]),
         ("up: 20 Mbps\n", "up: {kind: lognormal, median: 3 Mbps}\n", ["sigma", "missing key"]),
-        ("up: 20 Mbps\n", "up: {kind: normal, median: 3 Mbps}\n", ["normal", "lognormal"]),
+        ("up: 20 Mbps\n", "up: {kind: nrmal, median: 3 Mbps}\n", ["nrmal", "'normal'"]),
         ("name: small", "name: [", ["x.yaml", "expected"]),
         ("name: small", "name: !!python/object:os.system x", ["x.yaml:1", "tag"]),
     ],

@@ -3,6 +3,7 @@ import torch
 
 from flasc.adapter import Adapter
 from flasc.config import Lora
+from flasc.dropout import PlaceDropout
 from flasc.errors import ModelError
 from flasc.model import sequence_classifier
 
@@ -54,9 +55,11 @@ def test_head_alone_is_the_head_of_the_same_function(bert):
 def test_only_loras_dropout_is_on_while_training(folder):
     adapter = Adapter(sequence_classifier(folder, 4, key=1), Lora(rank=2), "adapter")
 
+    kinds = (torch.nn.Dropout, PlaceDropout)
+
     def dropouts(training):
         return {name for name, m in adapter.model.named_modules()
-                if isinstance(m, torch.nn.Dropout) and m.training is training}  # fmt: skip
+                if isinstance(m, kinds) and m.training is training}  # fmt: skip
 
     with adapter.training(base_dropout=False):
         assert dropouts(True)

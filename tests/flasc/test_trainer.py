@@ -47,10 +47,12 @@ def local_delta(trainer, start, client, version):
     params, held = start.copy(), task.clients[client]
     velocity = np.zeros_like(params)
     with torch.random.fork_rng([]):
-        torch.manual_seed(rng.key(settings.seed, "dropout", version, client))
         order = rng.stream(settings.seed, "batches", version, client, 0).permutation(len(held))
-        for at in range(0, len(held), settings.client.batch):
+        for step, at in enumerate(range(0, len(held), settings.client.batch)):
             chosen = held[order[at : at + settings.client.batch]]
+            keys = rng.stream(settings.seed, "dropout", version, client, step)
+            keys = keys.integers(-(2**31), 2**31, len(chosen), dtype=np.int32)
+            adapter.rows.keys = torch.from_numpy(keys)
             adapter.write(torch.from_numpy(params))
             adapter.model.zero_grad()
             with adapter.training(base_dropout=False):

