@@ -7,7 +7,7 @@ YAML is read as events only, so no tag can construct anything, and plain scalars
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import NoReturn, TypeAlias
 
@@ -111,7 +111,11 @@ class Composer:
         # value, nodes and height of what an anchor names; None while that is still being read
         self.anchors: dict[str, tuple[Value, int, int] | None] = {}
         self.events = self._events(text)
-        self.document = self._document()
+        try:
+            self.document = self._document()
+        finally:
+            # Not left to the garbage collector, where a signal's exception would be swallowed.
+            self.events.close()
 
     def _place(self, event: yaml.Event) -> str:
         line = event.start_mark.line + 1 if event.start_mark else 1
@@ -120,7 +124,7 @@ class Composer:
     def _fail(self, event: yaml.Event, text: str, hint: str = "") -> NoReturn:
         raise ScenarioError(f"{self._place(event)}: {text}", hint)
 
-    def _events(self, text: str) -> Iterator[yaml.Event]:
+    def _events(self, text: str) -> Generator[yaml.Event, None, None]:
         line, column, hint = 1, 1, ""
         try:
             yield from yaml.parse(text, Loader=yaml.SafeLoader)
