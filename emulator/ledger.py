@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import fields
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar, get_args
@@ -26,8 +26,8 @@ VERSION = 1  # of the schema; goes up when a record's fields change
 
 _RECORDS: tuple[type[Row], ...] = get_args(Row)
 _VALUES = {record: attrgetter(*(f.name for f in fields(record))) for record in _RECORDS}
-_TYPES: dict[type[Any], list[Any]] = {
-    record: [f.type for f in fields(record)] for record in (Emulation, *_RECORDS)
+_TYPES: dict[type[Any], tuple[Any, ...]] = {
+    record: tuple(f.type for f in fields(record)) for record in (Emulation, *_RECORDS)
 }
 _SQL_TYPE = {int: "integer", float: "real", str: "text"}
 _RUN_AGAIN = "run the scenario again; what it trained is in the recording and costs nothing twice"
@@ -66,7 +66,7 @@ _SCHEMA = (
 
 def _record(record: type[R], values: Sequence[Any]) -> R:
     """One record from its columns. A connection that only reads skips the CHECKs, so check here."""
-    if [type(value) for value in values] != _TYPES[record]:
+    if tuple(map(type, values)) != _TYPES[record]:
         raise sqlite3.DataError(f"{values} make no {record.__name__}")
     return record(*values)
 
@@ -189,16 +189,16 @@ class Ledger:
         Raises StorageError; what was written before stays valid. An emulation is written once, and
         NaN or a number that is not Python's own is a bug (sqlite3.IntegrityError).
         """
-        tables: dict[type[Row], list[tuple[object, ...]]] = {record: [] for record in _RECORDS}
-        for position, row in enumerate(rows):  # before the transaction: rows may be slow to come
-            tables[type(row)].append((position, *_VALUES[type(row)](row)))
+        rows = list(rows)  # before the transaction: they may be slow to come
+        assert {type(row) for row in rows} <= set(_RECORDS)
         with _writing(self.path), self._db as db:
             db.execute("BEGIN IMMEDIATE")
             key = (emulation.method, emulation.variant, emulation.seed)
             insert = "INSERT INTO emulation (method, variant, seed) VALUES (?, ?, ?)"
             number = db.execute(insert, key).lastrowid
-            for record, filed in tables.items():
-                db.executemany(_insert(record), ((number, *values) for values in filed))
+            for record, values in _VALUES.items():  # one row at a time: a run may have millions
+                of_it = ((i, row) for i, row in enumerate(rows) if type(row) is record)
+                db.executemany(_insert(record), ((number, i, *values(row)) for i, row in of_it))
 
     def annotate(self, meta: Mapping[str, str]) -> None:
         """Add to `meta` what only the end of a run knows. Raises StorageError."""
@@ -230,7 +230,7 @@ class Ledger:
             placed: list[tuple[int, Row]] = []
             for record in _RECORDS:
                 select = f"SELECT * FROM {record.__name__.lower()} WHERE emulation = ?"
-                for _, position, *values in self._db.execute(select, number):
-                    placed.append((position, _record(record, values)))
-        placed.sort(key=lambda pair: pair[0])
+                for filed in self._db.execute(select, number):
+                    placed.append((filed[1], _record(record, filed[2:])))
+        placed.sort(key=itemgetter(0))
         return [row for _, row in placed]

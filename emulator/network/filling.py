@@ -4,12 +4,9 @@ import math
 from collections.abc import Sequence
 from heapq import heapify, heappop, heapreplace
 
-import numpy as np
-from numpy.typing import NDArray
-
 
 def max_min_rates(
-    capacity_Bps: NDArray[np.float64], paths: Sequence[Sequence[int]], caps_Bps: Sequence[float]
+    capacity_Bps: Sequence[float], paths: Sequence[Sequence[int]], caps_Bps: Sequence[float]
 ) -> list[float]:
     """Rate of each flow, bytes/s: equal shares, raised together until a link or a cap binds.
 
@@ -21,7 +18,7 @@ def max_min_rates(
     for flow, path in enumerate(paths):
         for link in path:
             users.setdefault(link, []).append(flow)
-    left_Bps = {link: capacity_Bps.item(link) for link in users}
+    left_Bps = {link: capacity_Bps[link] for link in users}
     # A cap is a link that nobody else crosses. Its key, ~flow, is negative: no link has it.
     for flow, cap_Bps in enumerate(caps_Bps):
         if cap_Bps < math.inf:

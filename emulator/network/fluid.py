@@ -12,7 +12,7 @@ at the hub. Any other part is a `Mesh`, solved anew at each event.
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -28,14 +28,14 @@ class _Flow:
     links: tuple[int, ...]
     size_B: float
     cap_Bps: float
-    part: int = -1
+    part: "_Part" = field(init=False)
 
 
 @dataclass(slots=True, eq=False)
 class _Part:
+    number: int
     hub: int | None  # the link that all flows of a star cross; a mesh has none
     rates: Star | Mesh
-    flows: dict[int, None]
 
 
 class Fluid:
@@ -48,16 +48,18 @@ class Fluid:
 
     def __init__(self, capacities_Bps: ArrayLike) -> None:
         """`capacities_Bps`: one per link, bytes/s, zero or more, copied. A link is its index."""
-        self._capacity_Bps = np.array(capacities_Bps, dtype=np.float64)
-        assert self._capacity_Bps.ndim == 1
-        assert (self._capacity_Bps >= 0).all(), "capacities are numbers, zero or more"
+        capacity_Bps = np.asarray(capacities_Bps, dtype=np.float64)
+        assert capacity_Bps.ndim == 1
+        assert (capacity_Bps >= 0).all(), "capacities are numbers, zero or more"
+        self._capacity_Bps: list[float] = capacity_Bps.tolist()
         self._flows: dict[int, _Flow] = {}
         self._users: dict[int, dict[int, None]] = {}  # by link that is in use: its flows
-        self._finished: dict[int, tuple[float, float]] = {}  # finish_s, size_B until `advance`
-        self._parts: dict[int, _Part] = {}
+        self._finished: dict[int, float] = {}  # size_B, until `advance`; in the order of finishes
+        self._parts: dict[int, _Part] = {}  # by number
         self._next = Queue()  # of the numbers of parts: when each has its next finish
-        self._stale: dict[int, None] = {}  # numbers of parts whose next finish is to be found
-        self._loosened: dict[int, None] = {}  # of those, meshes that lost a flow: stars by now?
+        self._next_s = math.inf  # the first of them
+        self._stale: dict[_Part, None] = {}  # parts whose next finish is to be found
+        self._loosened: dict[_Part, None] = {}  # of those, meshes that lost a flow: stars by now?
         self._started = self._numbered = 0
         self._now_s = -math.inf
 
@@ -70,7 +72,7 @@ class Fluid:
         """
         assert 0 <= size_B < math.inf
         assert cap_Bps >= 0
-        assert all(0 <= link < len(self._capacity_Bps) for link in links)
+        assert not links or 0 <= min(links) <= max(links) < len(self._capacity_Bps)
         assert len(set(links)) == len(links), "a flow crosses a link once"
         self._run_until(now_s)
         flow, self._started = self._started, self._started + 1
@@ -80,10 +82,10 @@ class Fluid:
     def cancel(self, now_s: float, flow: int) -> float:
         """Take a flow out; `advance` will not tell of it. Returns the bytes delivered until now."""
         self._run_until(now_s)
-        if (finished := self._finished.pop(flow, None)) is not None:
-            return finished[1]
+        if (finished_B := self._finished.pop(flow, None)) is not None:
+            return finished_B
         at = self._flows[flow]
-        left_B = self._parts[at.part].rates.remove(now_s, flow)
+        left_B = at.part.rates.remove(now_s, flow)
         self._leave([flow])
         return at.size_B - left_B
 
@@ -95,9 +97,8 @@ class Fluid:
             return
         at = self._flows[flow]
         at.cap_Bps, self._stale[at.part] = cap_Bps, None
-        part = self._parts[at.part]
-        if part.hub is None:
-            part.rates.set_cap(now_s, flow, cap_Bps)
+        if at.part.hub is None:
+            at.part.rates.set_cap(now_s, flow, cap_Bps)
         else:
             self._recap([flow])
 
@@ -109,8 +110,8 @@ class Fluid:
         self._capacity_Bps[link] = capacity_Bps
         if not (users := self._users.get(link)):
             return
-        number = self._flows[next(iter(users))].part
-        part, self._stale[number] = self._parts[number], None
+        part = self._flows[next(iter(users))].part
+        self._stale[part] = None
         if isinstance(part.rates, Mesh):
             part.rates.change(now_s)
         elif link == part.hub:
@@ -120,13 +121,20 @@ class Fluid:
 
     def rate(self, flow: int) -> float:
         """Bytes/s of an unfinished flow, from the latest `now_s` on."""
-        self._settle()
-        return self._parts[self._flows[flow].part].rates.rate(flow)
+        self.next_finish()
+        return self._flows[flow].part.rates.rate(flow)
 
     def next_finish(self) -> float:
         """When the next flow finishes if nothing changes until then, seconds; inf if none does."""
-        self._settle()
-        return self._next.first()[0]
+        if self._stale:
+            while self._loosened:
+                self._regroup(self._loosened.popitem()[0])
+            for part in self._stale:
+                if part.number in self._parts:
+                    self._next.put(part.number, part.rates.next_finish())
+            self._stale.clear()
+            self._next_s = self._next.first()[0]
+        return self._next_s
 
     def advance(self, now_s: float) -> list[int]:
         """Ids of the flows that finished at or before `now_s`, by finish time, then id. Once each.
@@ -134,82 +142,77 @@ class Fluid:
         Who wants to know the times advances from `next_finish` to `next_finish`.
         """
         self._run_until(now_s, also_now=True)
-        done = sorted(self._finished, key=lambda flow: (self._finished[flow][0], flow))
+        done = list(self._finished)
         self._finished.clear()
         return done
 
     def _run_until(self, now_s: float, also_now: bool = False) -> None:
         assert now_s >= self._now_s, f"time ran back from {self._now_s} to {now_s} s"
         assert now_s < math.inf, "nothing happens at the end of time"
-        if now_s > self._now_s or also_now:
-            self._finish_until(now_s)
-            self._now_s = now_s
-
-    def _finish_until(self, now_s: float) -> None:
+        if now_s == self._now_s and not also_now:
+            return
         # One instant at a time: whoever finishes leaves its share to the others from then on.
-        self._settle()
-        while (finish_s := self._next.first()[0]) <= now_s:
+        while (finish_s := self.next_finish()) <= now_s:
             self._now_s = finish_s
-            while (first := self._next.first())[0] <= finish_s:
-                self._next.drop(number := int(first[1]))
-                done = self._parts[number].rates.finish(finish_s)
-                for flow in done:
-                    self._finished[flow] = finish_s, self._flows[flow].size_B
-                self._leave(done)
-            self._settle()
-
-    def _settle(self) -> None:
-        while self._loosened:
-            self._regroup(self._loosened.popitem()[0])
-        for number in self._stale:
-            self._next.put(number, self._parts[number].rates.next_finish())
-        self._stale.clear()
+            done: list[int] = []
+            for number in self._next.take(finish_s):
+                done += self._parts[int(number)].rates.finish(finish_s)
+            self._finished |= {flow: self._flows[flow].size_B for flow in sorted(done)}
+            self._leave(done)
+        self._now_s = now_s
 
     # --- who belongs together
 
     def _join(self, flow: int, links: tuple[int, ...], size_B: float, cap_Bps: float) -> None:
-        users = [self._users.setdefault(link, {}) for link in links]
-        numbers = {self._flows[next(iter(on))].part: None for on in users if on}
+        parts: dict[_Part, None] = {}
+        for link in links:
+            users = self._users.setdefault(link, {})
+            if users:
+                parts[self._flows[next(iter(users))].part] = None
+            users[flow] = None
         self._flows[flow] = _Flow(links, size_B, cap_Bps)
-        for on in users:
-            on[flow] = None
-        hubs = [self._parts[number].hub for number in numbers]
-        if len(hubs) == 1 and hubs[0] in links and self._nests(hubs[0], links):
-            self._add(next(iter(numbers)), {flow: size_B})
-            return
+        if len(parts) == 1:
+            (part,) = parts
+            if part.hub in links and self._nests(part.hub, links):
+                self._add(part, {flow: size_B})
+                return
         # All that the flow ties together. Flows that move are rounded: the largest mesh stays.
-        flows = [flow, *(other for number in numbers for other in self._parts[number].flows)]
+        flows = [flow, *(other for part in parts for other in part.rates.flows)]
         hub = self._hub(flows)
-        meshes = [] if hub is not None else [n for n in numbers if self._parts[n].hub is None]
-        stays = max(meshes, key=lambda number: len(self._parts[number].flows), default=None)
+        meshes = [part for part in parts if hub is None and part.hub is None]
+        stays = max(meshes, key=lambda part: len(part.rates.flows), default=None)
         left_B = {flow: size_B}
-        for number in [number for number in numbers if number != stays]:
-            left_B |= self._dissolve(number)
-        self._add(self._new_part(hub) if stays is None else stays, left_B)
+        for part in [part for part in parts if part is not stays]:
+            left_B |= self._dissolve(part)
+        self._add(stays or self._new_part(hub), left_B)
 
     def _leave(self, flows: list[int]) -> None:
         """Forget flows that their part has let go; who shared an access link with one, gains."""
+        parts: dict[_Part, None] = {}
         freed: dict[int, None] = {}
         for flow in flows:
             at = self._flows.pop(flow)
-            part = self._parts[at.part]
-            del part.flows[flow]
+            part, hub = at.part, at.part.hub
             for link in at.links:
-                del self._users[link][flow]
-                if not self._users[link]:
+                users = self._users[link]
+                del users[flow]
+                if not users:
                     del self._users[link]
-            self._stale[at.part] = None
-            if not part.flows:
-                self._dissolve(at.part)
-            elif part.hub is None:
-                self._loosened[at.part] = None
-            else:
-                freed |= dict.fromkeys(link for link in at.links if link != part.hub)
-        self._recap(next(iter(self._users[link])) for link in freed if link in self._users)
+                elif hub is not None and link != hub:
+                    freed[link] = None
+            parts[part] = None
+        self._stale |= parts
+        for part in parts:
+            if part.hub is None:
+                self._loosened[part] = None
+            elif not part.rates.flows:
+                self._dissolve(part)
+        if freed:
+            self._recap(next(iter(self._users[link])) for link in freed if link in self._users)
 
-    def _regroup(self, number: int) -> None:
+    def _regroup(self, part: _Part) -> None:
         """Take a mesh apart where nothing ties it together any more."""
-        groups, rest = [], dict(self._parts[number].flows)
+        groups, rest = [], dict.fromkeys(part.rates.flows)
         while rest:
             group = [rest.popitem()[0]]
             for flow in group:  # grows
@@ -220,7 +223,7 @@ class Fluid:
             groups.append(group)
         if len(groups) == 1 and self._hub(groups[0]) is None:
             return
-        left_B = self._dissolve(number)
+        left_B = self._dissolve(part)
         for group in groups:
             self._add(self._new_part(self._hub(group)), {flow: left_B[flow] for flow in group})
 
@@ -233,7 +236,7 @@ class Fluid:
                 return link
         return None
 
-    def _nests(self, hub: int, links: Iterable[int]) -> bool:
+    def _nests(self, hub: int | None, links: Iterable[int]) -> bool:
         """Whether every flow on `links` shares at most one link besides the hub."""
         for link in links:
             if link != hub and len(self._users[link]) > 1:
@@ -244,35 +247,33 @@ class Fluid:
         links = self._flows[flow].links
         return [link for link in links if link != hub and len(self._users[link]) > 1]
 
-    def _new_part(self, hub: int | None) -> int:
+    def _new_part(self, hub: int | None) -> _Part:
         rates: Star | Mesh = Mesh(self._capacity_Bps)
         if hub is not None:
-            rates = Star(self._now_s, self._capacity_Bps.item(hub))
+            rates = Star(self._now_s, self._capacity_Bps[hub])
         self._numbered += 1
-        self._parts[self._numbered] = _Part(hub, rates, {})
-        return self._numbered
+        part = self._parts[self._numbered] = _Part(self._numbered, hub, rates)
+        return part
 
-    def _dissolve(self, number: int) -> dict[int, float]:
+    def _dissolve(self, part: _Part) -> dict[int, float]:
         """Take a part out. Returns the bytes that each of its flows has left."""
-        part = self._parts.pop(number)
-        self._next.drop(number)
-        self._stale.pop(number, None)
-        self._loosened.pop(number, None)
-        return {flow: part.rates.remove(self._now_s, flow) for flow in part.flows}
+        del self._parts[part.number]
+        self._next.drop(part.number)
+        self._stale[part] = None
+        self._loosened.pop(part, None)
+        return {flow: part.rates.remove(self._now_s, flow) for flow in list(part.rates.flows)}
 
-    def _add(self, number: int, left_B: dict[int, float]) -> None:
-        part = self._parts[number]
-        self._stale[number] = None
+    def _add(self, part: _Part, left_B: dict[int, float]) -> None:
+        self._stale[part] = None
         for flow, left in left_B.items():
             at = self._flows[flow]
-            at.part = number
-            part.flows[flow] = None
+            at.part = part
             if isinstance(part.rates, Mesh):
                 part.rates.add(self._now_s, flow, left, at.links, at.cap_Bps)
             else:
-                part.rates.add(self._now_s, flow, left, at.cap_Bps)
+                part.rates.add(self._now_s, flow, left, self._own_cap(at, part.hub))
         if part.hub is not None:
-            self._recap(left_B)
+            self._recap([flow for flow in left_B if self._shared(flow, part.hub)])
 
     def _recap(self, flows: Iterable[int]) -> None:
         """Find the caps at the hub of flows of a star, and of those that share their access."""
@@ -280,20 +281,19 @@ class Fluid:
         for flow in flows:
             if flow in done:
                 continue
-            part = self._parts[self._flows[flow].part]
-            self._stale[self._flows[flow].part] = None
+            part = self._flows[flow].part
+            self._stale[part] = None
             shared = self._shared(flow, part.hub)
             mates = self._users[shared[0]] if shared else (flow,)
-            caps_Bps = [self._own_cap(mate, part.hub) for mate in mates]
+            caps_Bps = [self._own_cap(self._flows[mate], part.hub) for mate in mates]
             if shared and self._capacity_Bps[shared[0]] < math.inf:
                 caps_Bps = max_min_rates(self._capacity_Bps, [shared] * len(caps_Bps), caps_Bps)
             for mate, cap_Bps in zip(mates, caps_Bps, strict=True):
                 part.rates.set_cap(self._now_s, mate, cap_Bps)
             done |= dict.fromkeys(mates)
 
-    def _own_cap(self, flow: int, hub: int | None) -> float:
-        cap_Bps = self._flows[flow].cap_Bps
-        for link in self._flows[flow].links:
-            if link != hub:
-                cap_Bps = min(cap_Bps, self._capacity_Bps.item(link))
+    def _own_cap(self, flow: _Flow, hub: int | None) -> float:
+        cap_Bps = flow.cap_Bps
+        for link in flow.links:
+            cap_Bps = cap_Bps if link == hub else min(cap_Bps, self._capacity_Bps[link])
         return cap_Bps

@@ -1,11 +1,8 @@
 """Flows whose links nest in any way: rates found anew, for all of them, once per instant."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import KeysView, Sequence
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
 
 from emulator.network.filling import max_min_rates
 
@@ -44,7 +41,7 @@ class Mesh:
     `next_finish` must call `finish` at that time first.
     """
 
-    def __init__(self, capacity_Bps: NDArray[np.float64]) -> None:
+    def __init__(self, capacity_Bps: Sequence[float]) -> None:
         """`capacity_Bps`: one per link, bytes/s; read, never changed; `change` tells of changes."""
         self._capacity_Bps = capacity_Bps
         self._flows: dict[int, _Flow] = {}
@@ -72,6 +69,11 @@ class Mesh:
     def change(self, now_s: float) -> None:
         """Find the rates again before they are needed: a link has another capacity from now on."""
         self._now_s, self._stale = now_s, True
+
+    @property
+    def flows(self) -> KeysView[int]:
+        """Who is there."""
+        return self._flows.keys()
 
     def rate(self, flow: int) -> float:
         """Bytes/s of a flow, from the latest change on."""

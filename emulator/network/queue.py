@@ -28,6 +28,16 @@ class Queue:
         """Take `name` out, if it is in."""
         self._keys.pop(name, None)
 
+    def take(self, key: float) -> list[float]:
+        """Take out everybody whose key is at most this. Returns their names."""
+        taken: list[float] = []
+        while self._heap and self._heap[0][0] <= key:
+            at, name = heappop(self._heap)
+            if self._keys.get(name) == at:
+                del self._keys[name]
+                taken.append(name)
+        return taken
+
     def first(self) -> tuple[float, float]:
         """(key, name) of the smallest key; infinities if there is nobody."""
         heap, keys = self._heap, self._keys

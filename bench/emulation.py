@@ -1,0 +1,139 @@
+"""A whole emulation that trains nothing: rounds, SimPy, network, records and ledger.
+
+    python bench/emulation.py [TRANSFERS] [RUNS]
+
+A fleet of 10,000 clients, all of distinct rates, delays and speeds; cohorts of 1,000 of them
+download 100 kB, compute and upload 25 kB over a server that they share, until there were
+TRANSFERS messages (a million). Each run is a fresh process. Prints CPU and wall seconds, peak
+memory, and which share of the CPU time each part takes: a profile of a twentieth, which counts a
+function in C to whom called it, and overstates what calls often.
+"""
+
+import cProfile
+import pstats
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from operator import itemgetter
+from pathlib import Path
+
+from emulator.emulate import emulate
+from emulator.ledger import Ledger
+from emulator.records import Emulation, Row
+from emulator.scenario import Scenario
+from emulator.seam import StubTrainer
+
+COHORT = 1_000
+TRANSPORTS = ("fluid", "tcp")
+
+
+def scenario(transport: str, transfers: int) -> Scenario:
+    """As many rounds as make so many transfers."""
+    down = {"kind": "lognormal", "median": "20 Mbps", "sigma": 1.0}
+    up = {"kind": "lognormal", "median": "5 Mbps", "sigma": 1.0}
+    rtt = {"kind": "uniform", "low": "20 ms", "high": "200 ms"}
+    speed = {"kind": "lognormal", "median": "10 ms", "sigma": 0.5}
+    return Scenario.model_validate(
+        {
+            "name": "bench",
+            "task": {"name": "20newsgroups", "clients": 10_000},
+            "training": {
+                "rounds": transfers // (2 * COHORT),
+                "cohort": COHORT,
+                "evaluation": {"every": 10},
+            },
+            "methods": {"LoRA": {"kind": "lora"}},
+            "network": {
+                "server": {"down": "1 Gbps", "up": "10 Gbps"},
+                "clients": {"down": down, "up": up, "rtt": rtt},
+                "transport": transport,
+            },
+            "compute": {"per_example": speed},
+        }
+    )
+
+
+def rows(transport: str, transfers: int) -> list[Row]:
+    trainer = StubTrainer(down_bytes=100_000, up_bytes=25_000)
+    return emulate(scenario(transport, transfers), 0, trainer)
+
+
+def timed(work: Callable[[], object]) -> tuple[float, float, object]:
+    """CPU and wall seconds, and what `work` returns."""
+    cpu_s, wall_s = time.process_time(), time.perf_counter()
+    made = work()
+    return time.process_time() - cpu_s, time.perf_counter() - wall_s, made
+
+
+def one(transport: str, transfers: int) -> list[float]:
+    """CPU and wall seconds of the emulation and of the ledger, peak MB, MB of the ledger."""
+    cpu_s, wall_s, made = timed(lambda: rows(transport, transfers))
+    assert isinstance(made, list)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "ledger"
+        with Ledger.create(path, {}) as ledger:
+            emulation = Emulation("LoRA", "", 0)
+            ledger_cpu_s, ledger_wall_s, _ = timed(lambda: ledger.write(emulation, made))
+        size_MB = path.stat().st_size / 1e6
+    peak_MB = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return [cpu_s, wall_s, ledger_cpu_s, ledger_wall_s, peak_MB, size_MB]
+
+
+def shares(transport: str, transfers: int) -> dict[str, float]:
+    """Which share of an emulation's CPU time is spent in which file."""
+    profile = cProfile.Profile()
+    profile.runcall(rows, transport, transfers)
+    own_s: defaultdict[str, float] = defaultdict(float)
+    stats = pstats.Stats(profile).stats  # type: ignore[attr-defined]  # not in typeshed
+    for (file, _, _), (_, _, in_it_s, _, callers) in stats.items():
+        if file == "~":  # in C
+            for (caller, _, _), (_, _, for_it_s, _) in callers.items():
+                own_s[caller] += for_it_s
+        else:
+            own_s[file] += in_it_s
+    whole_s, named = sum(own_s.values()), defaultdict[str, float](float)
+    for file, in_it_s in own_s.items():
+        path = Path(file)
+        named["simpy" if "simpy" in path.parts else path.name] += in_it_s / whole_s
+    return dict(sorted(named.items(), key=itemgetter(1), reverse=True)[:9])
+
+
+def main() -> None:
+    if sys.argv[1:2] == ["--one"]:
+        print(*one(sys.argv[2], int(sys.argv[3])))
+        return
+    transfers = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    runs = int(sys.argv[2]) if len(sys.argv) > 2 else 1
+    print(f"`python bench/emulation.py {transfers} {runs}`: medians of {runs}, in turn; seconds\n")
+    print(
+        "| transport | CPU | min | max | wall | ledger CPU | wall | µs / transfer | MB | file MB |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    turns: dict[str, list[list[float]]] = {transport: [] for transport in TRANSPORTS}
+    for _ in range(runs):
+        for transport, results in turns.items():
+            command = [sys.executable, __file__, "--one", transport, str(transfers)]
+            out = subprocess.run(command, check=True, capture_output=True)
+            results.append([float(word) for word in out.stdout.split()])
+    for transport, results in turns.items():
+        columns = list(zip(*results, strict=True))
+        cpu_s, wall_s, ledger_cpu_s, ledger_wall_s, peak_MB, size_MB = map(
+            statistics.median, columns
+        )
+        print(
+            f"| {transport} | {cpu_s:.1f} | {min(columns[0]):.1f} | {max(columns[0]):.1f}"
+            f" | {wall_s:.1f} | {ledger_cpu_s:.1f} | {ledger_wall_s:.1f}"
+            f" | {(cpu_s + ledger_cpu_s) / transfers * 1e6:.0f} | {peak_MB:.0f} | {size_MB:.0f} |"
+        )
+    for transport in TRANSPORTS:
+        parts = shares(transport, transfers // 20)
+        print(f"\n{transport}: " + ", ".join(f"{n} {share:.0%}" for n, share in parts.items()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""Flows with one cap on one link: they are served alike, so one clock tells how far they all are.
+
+A capped class runs at its cap, whatever the others do; the clocks of all other classes run at one
+rate, so they follow one common clock V. Bytes are whole numbers of 2**-60 B: sums do not depend on
+the order of events, flows that finish together do so exactly, and nothing drifts.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+SCALE = 1 << 60
+UNLIMITED = 1 << 1100  # more than any float is
+
+
+def exact(value: float) -> int:
+    """Bytes, or bytes/s, as a whole number of 2**-60 of them."""
+    return int(value * SCALE) if value < math.inf else UNLIMITED
+
+
+@dataclass(slots=True, eq=False)
+class Class:
+    """Each of its flows has been served `base` and V; or, `running`, its cap x time since then."""
+
+    cap_Bps: float
+    exact: int
+    base: int
+    since_s: float
+    capped: bool  # the side of theta that it belongs to
+    running: bool  # the side on which its clock runs
+    flows: list[tuple[int, int]] = field(default_factory=list)  # (reading at finish, flow): heap
+    count: int = 0  # of live flows; `flows` keeps those that left until they come up
+    entry: tuple[float, float] | None = None  # where it stands in the order of finishes
+
+    def served(self, now_s: float, clock: int) -> int:
+        """Its clock, where V is `clock`."""
+        if self.running:
+            return self.base + int(self.cap_Bps * (now_s - self.since_s) * SCALE)
+        return self.base + clock
+
+    def switch(self, now_s: float, clock: int) -> None:
+        """Let its clock run on its side of theta from now on."""
+        served = self.served(now_s, clock)
+        self.running, self.since_s = self.capped, now_s
+        self.base = served if self.capped else served - clock
+
+    def finish_s(self, now_s: float) -> float:
+        """When the first flow of a class that is running finishes."""
+        ahead = self.flows[0][0] - self.base
+        if not self.cap_Bps:
+            return math.inf if ahead > 0 else now_s
+        # Rounding may put it a little before now, where time cannot go.
+        return max(now_s, self.since_s + ahead / (self.cap_Bps * SCALE))
