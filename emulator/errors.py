@@ -5,7 +5,8 @@
     ├── RecordingError       a recording that is unreadable, foreign or contradicts itself
     ├── LedgerError          a run folder or ledger that is not one
     ├── EmulationError       a scenario that is well formed but cannot be carried out
-    └── StorageError         the disk refused
+    ├── StorageError         the disk refused
+    └── SupportError         this machine cannot do it: exit code 3
 
 Errors of `flasc` (`flasc.errors.FlascError`) show in the same voice. A broken invariant of ours
 is an `assert`, never one of these.
@@ -44,3 +45,9 @@ class EmulationError(EmulatorError):
 
 class StorageError(EmulatorError):
     """The disk is full or read-only. What was recorded before stays valid."""
+
+
+class SupportError(EmulatorError):
+    """Something that this machine, or whoever runs us on it, cannot do."""
+
+    exit_code = 3

@@ -24,5 +24,6 @@ for command in (
     stock.list_,
     stock.assets,
     network.transfers,
+    network.validate,
 ):
     main.add_command(command)

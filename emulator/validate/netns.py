@@ -1,0 +1,109 @@
+"""Nameless network namespaces of Linux, for threads of this process.
+
+namespaces(7), setns(2), unshare(2), user_namespaces(7), ip(8), tc(8), tun (Documentation/networking
+of the kernel). All of this raises `RefusedError` where the machine does not let us.
+"""
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import shutil
+import struct
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+CLONE_NEWNET, CLONE_NEWUSER = 0x40000000, 0x10000000
+TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
+_SEARCHED = os.pathsep.join([os.defpath, "/usr/sbin", "/sbin", "/usr/local/sbin"])
+
+
+class RefusedError(Exception):
+    """This machine lacks a permission, a tool or a part of the kernel: it says which."""
+
+
+def become_root() -> None:
+    """Where we may make no namespaces, take a user namespace in which we may.
+
+    Before any thread starts. Raises RefusedError.
+    """
+    with contextlib.suppress(OSError):
+        return _unshare(CLONE_NEWNET)
+    user, group = os.getuid(), os.getgid()
+    try:
+        _unshare(CLONE_NEWUSER)
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"0 {user} 1")
+        Path("/proc/self/gid_map").write_text(f"0 {group} 1")
+    except OSError as error:
+        raise RefusedError(
+            f"no root, and no user namespaces without it ({error.strerror})"
+        ) from error
+
+
+def new() -> int:
+    """A new network namespace, with this thread in it; a file descriptor keeps it alive."""
+    try:
+        _unshare(CLONE_NEWNET)
+        return os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise RefusedError(f"no network namespaces ({error.strerror}): is this root?") from error
+
+
+def enter(namespace: int) -> None:
+    """Move this thread into `namespace`, for good; sockets stay where they were made."""
+    if ctypes.CDLL(None, use_errno=True).setns(namespace, CLONE_NEWNET):
+        raise _error()
+
+
+@contextlib.contextmanager
+def inside(namespace: int) -> Iterator[None]:
+    """This thread is in `namespace` for a while."""
+    before = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        enter(namespace)
+        yield
+    finally:
+        enter(before)
+        os.close(before)
+
+
+def _unshare(flags: int) -> None:
+    if ctypes.CDLL(None, use_errno=True).unshare(flags):
+        raise _error()
+
+
+def _error() -> OSError:
+    number = ctypes.get_errno()
+    return OSError(number, os.strerror(number))
+
+
+def tun(name: str) -> int:
+    """A TUN device in this thread's namespace: each read gives, each write takes one IP packet."""
+    try:
+        device = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        fcntl.ioctl(device, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TUN | IFF_NO_PI))
+    except OSError as error:
+        raise RefusedError(f"no TUN devices ({error.strerror})") from error
+    return device
+
+
+def run(tool: str, *lines: str) -> None:
+    """Give `lines` to `ip` or `tc` as one batch, in this thread's namespace."""
+    found = shutil.which(tool, path=os.pathsep.join([os.environ.get("PATH", ""), _SEARCHED]))
+    if found is None:
+        raise RefusedError(f"no {tool} (the package iproute2)")
+    done = subprocess.run(
+        [found, "-batch", "-"], input="\n".join(lines), text=True, capture_output=True, check=False
+    )
+    if done.returncode:
+        raise RefusedError(f"{tool} refused: {done.stderr.strip().splitlines()[0]}")
+
+
+def sysctl(name: str, value: str) -> None:
+    """Set net.NAME (with slashes) in this thread's namespace."""
+    try:
+        Path(f"/proc/sys/net/{name}").write_text(value)
+    except OSError as error:
+        raise RefusedError(f"net/{name} cannot be set ({error.strerror})") from error
