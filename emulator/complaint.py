@@ -1,7 +1,6 @@
 """Validation errors as messages for people: file, line, key, what was found, what is allowed."""
 
-import difflib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Sequence
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -10,7 +9,7 @@ from pydantic_core import ErrorDetails
 
 from emulator.document import Document
 from emulator.errors import ScenarioError
-from emulator.nodes import Step, dotted, printable, shown
+from emulator.nodes import Step, choice, dotted, printable, shown
 
 MAX_PROBLEMS = 10
 
@@ -66,13 +65,6 @@ def explain(error: ValidationError, document: Document, model: type[BaseModel]) 
     )
 
 
-def nearest(name: str, allowed: Iterable[str]) -> str | None:
-    """The one of `allowed` that `name` most likely means, whatever its case; None if none does."""
-    folded = {one.casefold(): one for one in allowed}
-    match = difflib.get_close_matches(name.casefold(), folded, n=1)
-    return folded[match[0]] if match else None
-
-
 def _order(where: str) -> tuple[str, int]:
     file, _, line = where.rpartition(":")
     return (file, int(line)) if line.isdecimal() else (where, 0)
@@ -87,21 +79,21 @@ def _problem(details: ErrorDetails, data: Any, model: type[BaseModel]) -> tuple[
         case "missing":
             return (*path, loc[-1]), "missing key"
         case "extra_forbidden":
-            return (*path, loc[-1]), f"unknown key{_choice(loc[-1], _names(kind))}"
+            return (*path, loc[-1]), f"unknown key{choice(loc[-1], _names(kind))}"
         case "union_tag_invalid" | "union_tag_not_found":
             return _tag_problem(path, kind, found)
         case "literal_error" if names := _literals(kind):
-            return path, f"found {shown(found)}{_choice(found, names)}"
+            return path, f"found {shown(found)}{choice(found, names)}"
     return path, _value_text(details)
 
 
 def _tag_problem(path: KeyPath, kind: Kind, found: object) -> tuple[KeyPath, str]:
     key, tags = _tags(kind)
     if not (key and isinstance(found, dict)):
-        return path, f"found {shown(found)}{_choice(found, tags)}"
+        return path, f"found {shown(found)}{choice(found, tags)}"
     if key not in found:
-        return (*path, key), f"missing key{_choice(None, tags)}"
-    return (*path, key), f"found {shown(found[key])}{_choice(found[key], tags)}"
+        return (*path, key), f"missing key{choice(None, tags)}"
+    return (*path, key), f"found {shown(found[key])}{choice(found[key], tags)}"
 
 
 def _value_text(details: ErrorDetails) -> str:
@@ -112,13 +104,6 @@ def _value_text(details: ErrorDetails) -> str:
     allowed = _ALLOWED.get(details["type"], "").format(**plain)
     allowed = allowed or printable(details["msg"].removeprefix("Input should be "))
     return f"found {shown(details['input'])}; allowed: {allowed}"
-
-
-def _choice(found: object, allowed: Collection[str]) -> str:
-    if not allowed:
-        return ""
-    near = nearest(found, allowed) if isinstance(found, str) else None
-    return f"; {f'did you mean {near!r}? ' if near else ''}allowed: {', '.join(allowed)}"
 
 
 def _joined(texts: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ from emulator.nodes import (
     Composer,
     Node,
     Step,
+    choice,
     dotted,
     parse_path,
     printable,
@@ -28,6 +29,9 @@ __all__ = ["Document", "dotted", "load", "parse_path", "printable", "shown"]
 MAX_BYTES = 2**20
 MAX_CHAIN = 10
 MAX_FILES = 100
+
+# Mappings whose keys a scenario names itself: one that is set from outside must be there.
+NAMED = (("methods",), ("network", "groups"))
 
 _START = "start with a line like name: slow_upload"
 _OVERRIDE = re.compile(rf"({PATH.pattern})=(.*)", re.DOTALL)
@@ -69,10 +73,30 @@ class Document:
 def load(path: Path, overrides: Sequence[str] = ()) -> Document:
     """The scenario at `path` over the files it extends, with 'a.b=value' `overrides` on top.
 
-    In a child file mappings merge, lists and scalars replace, and null deletes an inherited key.
-    Raises ScenarioError for whatever is wrong with the files or the overrides.
+    In a child file mappings merge, lists and scalars replace, and null deletes an inherited key, as
+    it does in an override. Raises ScenarioError for whatever is wrong with either.
     """
-    tree = _read_extended(path, "", (), [])
+    return overridden(read(path), overrides)
+
+
+def read(path: Path) -> Node:
+    """The file at `path` over the files it extends. Raises ScenarioError."""
+    return _read_extended(path, "", (), [])
+
+
+def parse(text: str, name: str) -> Node:
+    """The scenario in `text`, which extends nothing; `name` stands for its file in messages."""
+    tree = Composer(text, name).document or Node(None, name)
+    if tree.value is None:
+        raise ScenarioError(f"{name}: found an empty file; allowed: a scenario", _START)
+    if not isinstance(tree.value, dict):
+        found = shown(_plain(tree))
+        raise ScenarioError(f"{tree.where}: found {found}; allowed: a mapping of keys", _START)
+    return tree
+
+
+def overridden(tree: Node, overrides: Sequence[str]) -> Document:
+    """`tree` under 'a.b=value' overrides. Raises ScenarioError."""
     for text in overrides:
         tree = _override(tree, text)
     return _document(tree)
@@ -112,6 +136,13 @@ def _set(node: Node, path: Sequence[str], new: Node, above: tuple[str, ...]) -> 
             f"to set {quoted(head)} inside it"
         )
     inside = node.value or {}
+    if not below and new.value is None and head in inside:
+        return Node({key: kept for key, kept in inside.items() if key != head}, node.where)
+    if below and head not in inside and above in NAMED:
+        raise ScenarioError(
+            f"{said}{dotted(above)}: found no {quoted(head)} to set {quoted(below[0])} of"
+            f"{choice(head, [printable(name) for name in inside])}"
+        )
     child = inside.get(head, Node(None, new.where))
     return Node({**inside, head: _set(child, below, new, (*above, head))}, node.where)
 
@@ -157,12 +188,8 @@ def _read_extended(path: Path, said: str, chain: tuple[Path, ...], opened: list[
     if len(chain) > MAX_CHAIN or len(opened) > MAX_FILES:
         allowed = f"{MAX_CHAIN} steps and {MAX_FILES} files"
         raise ScenarioError(f"{said}{name}: extends too far; allowed: {allowed}")
-    tree = Composer(text, name).document or Node(None, name)
-    if tree.value is None:
-        raise ScenarioError(f"{name}: found an empty file; allowed: a scenario", _START)
-    if not isinstance(tree.value, dict):
-        found = shown(_plain(tree))
-        raise ScenarioError(f"{tree.where}: found {found}; allowed: a mapping of keys", _START)
+    tree = parse(text, name)
+    assert isinstance(tree.value, dict), "parse lets nothing else pass"
     own = _found(Node({k: v for k, v in tree.value.items() if k != "extends"}, tree.where), path)
     bases = Node({}, tree.where)
     for base in _bases(tree.value.get("extends")):

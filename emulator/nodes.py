@@ -5,9 +5,10 @@ YAML is read as events only, so no tag can construct anything, and plain scalars
 `1:30`, `1_000`, `0x1F` and dates are text.
 """
 
+import difflib
 import json
 import re
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn, TypeAlias
 
@@ -56,6 +57,21 @@ def shown(value: object) -> str:
     text = repr(value) if isinstance(value, str) else json.dumps(value, default=str, skipkeys=True)
     text = printable(text)
     return text if len(text) <= 60 else text[:59] + "…"
+
+
+def nearest(name: str, allowed: Iterable[str]) -> str | None:
+    """The one of `allowed` that `name` most likely means, whatever its case; None if none does."""
+    folded = {one.casefold(): one for one in allowed}
+    match = difflib.get_close_matches(name.casefold(), folded, n=1)
+    return folded[match[0]] if match else None
+
+
+def choice(found: object, allowed: Collection[str]) -> str:
+    """The end of a message about a wrong name: '; did you mean ...? allowed: ...'."""
+    if not allowed:
+        return ""
+    near = nearest(found, allowed) if isinstance(found, str) else None
+    return f"; {f'did you mean {near!r}? ' if near else ''}allowed: {', '.join(allowed)}"
 
 
 def parse_path(text: str) -> tuple[str, ...]:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from emulator.complaint import explain, nearest
-from emulator.document import Document, dotted, load, parse_path
+from emulator import document, elsewhere
+from emulator.complaint import explain
+from emulator.document import Document, dotted, parse_path
 from emulator.errors import ScenarioError
+from emulator.nodes import choice
 from emulator.scenario import Scenario
 from flasc.config import TrainingSettings
 
@@ -57,19 +59,39 @@ class Study:
         return list(found.values())
 
 
-def read(path: Path, overrides: Sequence[str] = (), only: Sequence[str] = ()) -> Study:
+def read(
+    path: Path,
+    overrides: Sequence[str] = (),
+    only: Sequence[str] = (),
+    networks: Sequence[Path] = (),
+) -> Study:
     """The study at `path` with 'a.b=value' overrides, of the methods named in `only` (or all).
+
+    `path` is a scenario, or the folder of a run, whose scenario it then is. `networks` are files
+    that take the place of its network, a variant each.
+
+    Raises ScenarioError, and LedgerError for a folder that is no run's.
+    """
+    if path.is_dir():
+        tree, methods = elsewhere.of_run(path)
+        only = only or methods
+    else:
+        tree = document.read(path)
+    if networks:
+        tree, overrides = elsewhere.transplanted(tree, networks, overrides)
+    return multiplied(document.overridden(tree, overrides), str(path), only)
+
+
+def multiplied(document: Document, name: str, only: Sequence[str] = ()) -> Study:
+    """The study that a document describes; `name` is what to call it in messages.
 
     Raises ScenarioError.
     """
-    document = load(path, overrides)
     scenario = _validated(document)
-    for name in only:
-        if name not in scenario.methods:
-            close = nearest(name, scenario.methods)
+    for method in only:
+        if method not in scenario.methods:
             raise ScenarioError(
-                f"{path}: methods: found no {name!r}; allowed: {', '.join(scenario.methods)}",
-                f"did you mean {close!r}?" if close else "",
+                f"{name}: methods: found no {method!r}{choice(method, list(scenario.methods))}"
             )
     axes = [[(axis, label) for label in labels] for axis, labels in scenario.vary.items() if labels]
     if (count := math.prod(map(len, axes))) > MAX_VARIANTS:
@@ -78,15 +100,33 @@ def read(path: Path, overrides: Sequence[str] = (), only: Sequence[str] = ()) ->
             "vary fewer things at once, or split the study",
         )
     variants = {}
-    for choice in itertools.product(*axes):
-        varied = document
-        for axis, label in choice:
-            for text in scenario.vary[axis][label]:
-                source = ("vary", axis, label, text)
-                varied = varied.copied(source, _target(document, source))
-        label = ", ".join(label for _, label in choice) or UNVARIED
-        variants[label] = _validated(varied) if choice else scenario
+    for point in itertools.product(*axes):
+        label = ", ".join(label for _, label in point) or UNVARIED
+        variants[label] = _varied(document, scenario, point) if point else scenario
     return Study(document, scenario, variants, tuple(only))
+
+
+def _varied(document: Document, scenario: Scenario, point: Sequence[tuple[str, str]]) -> Scenario:
+    """The scenario with one label of each axis applied."""
+    varied = document
+    for axis, label in point:
+        for text in scenario.vary[axis][label]:
+            source = ("vary", axis, label, text)
+            target = _target(document, source)
+            if target[:2] == ("network", "clients") != target and scenario.network.clients is None:
+                raise _unvaried(document, axis, target)
+            varied = varied.copied(source, target)
+    return _validated(varied)
+
+
+def _unvaried(document: Document, axis: str, target: Sequence[str]) -> ScenarioError:
+    """An axis that was written for `clients`, most likely in a file that this one extends."""
+    return ScenarioError(
+        f"{document.where(('network',))}: network: found groups, and an axis of vary that sets "
+        f"{dotted(target)} ({dotted(('vary', axis))}, {document.where(('vary', axis))}); "
+        "allowed: axes of what is there",
+        f"null drops an inherited axis: vary: {{{axis}: null}}",
+    )
 
 
 def _validated(document: Document) -> Scenario:

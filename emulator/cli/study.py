@@ -20,6 +20,14 @@ SET = click.option(
     metavar="KEY=VALUE",
     help="Change one value, by its dotted path: network.clients.rtt='200 ms'. Repeatable.",
 )
+NETWORKS = click.option(
+    "--network",
+    "networks",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Take FILE's network instead, as in scenarios/networks/. Repeatable: a variant each.",
+)
 RECORDINGS = click.option(
     "--recordings",
     type=click.Path(path_type=Path, file_okay=False),
@@ -32,10 +40,11 @@ RECORDINGS = click.option(
 @click.command()
 @SCENARIO
 @SET
+@NETWORKS
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for results  [default: runs/NAME]",
+    help="Folder for results  [default: runs/NAME, then -on-NETWORK]",
 )
 @RECORDINGS
 @click.option("--method", "only", multiple=True, metavar="NAME", help="Only this one. Repeatable.")
@@ -50,6 +59,7 @@ RECORDINGS = click.option(
 def run(
     scenario: Path,
     overrides: tuple[str, ...],
+    networks: tuple[Path, ...],
     out: Path | None,
     recordings: Path,
     only: tuple[str, ...],
@@ -59,7 +69,8 @@ def run(
     """Train, time and report.
 
     What is already recorded is not trained again: a new network takes seconds, and a run that was
-    cut off goes on when it is run again.
+    cut off goes on when it is run again. SCENARIO may also be the folder of a run, which is then
+    carried out again, as under another --network.
     """
     from rich.console import Console
 
@@ -67,11 +78,11 @@ def run(
     from emulator.engines import Options
     from emulator.progress import Display, titles
 
-    study = _read(scenario, overrides, only)
+    study = _read(scenario, overrides, only, networks)
     trainings = study.trainings()
     names = titles(trainings)
     workers = workers or running.default_workers()
-    folder = out or Path("runs") / study.scenario.name
+    folder = out or Path("runs") / "-on-".join([study.scenario.name, *(n.stem for n in networks)])
     with Display(Console(stderr=True), trainings, workers) as display:
 
         def finished(index: int, result: "Done | Exception") -> None:
@@ -114,21 +125,29 @@ def _result_lines(study: "Study", name: str, result: "Done | Exception") -> Iter
     return [name, *method_lines(summaries)[1:]]
 
 
-def _read(scenario: Path, overrides: tuple[str, ...], only: tuple[str, ...] = ()) -> "Study":
+def _read(
+    scenario: Path,
+    overrides: tuple[str, ...],
+    only: tuple[str, ...] = (),
+    networks: tuple[Path, ...] = (),
+) -> "Study":
     from emulator import study
 
-    return study.read(scenario, overrides, only)
+    return study.read(scenario, overrides, only, networks)
 
 
 @click.command()
 @SCENARIO
 @SET
+@NETWORKS
 @RECORDINGS
-def check(scenario: Path, overrides: tuple[str, ...], recordings: Path) -> None:
+def check(
+    scenario: Path, overrides: tuple[str, ...], networks: tuple[Path, ...], recordings: Path
+) -> None:
     """Read a scenario and say what it would do; train nothing."""
     from emulator.plan import plan
 
-    for line in plan(_read(scenario, overrides), recordings):
+    for line in plan(_read(scenario, overrides, networks=networks), recordings):
         click.echo(line)
 
 

@@ -3,9 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from emulator.complaint import nearest
 from emulator.errors import ScenarioError
-from emulator.nodes import printable, shown
+from emulator.nodes import nearest, printable, shown
 from emulator.transfers.schedule import Id
 
 

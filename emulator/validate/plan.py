@@ -7,12 +7,11 @@ from shlex import quote
 from typing import NoReturn
 
 from emulator import fleet
-from emulator.complaint import nearest
 from emulator.emulate import emulate
 from emulator.errors import EmulationError, ScenarioError
 from emulator.network.transfer import Delivery
 from emulator.network.transport import Congestion, Tcp
-from emulator.nodes import printable
+from emulator.nodes import nearest, printable
 from emulator.recording import Recording, RecordingTrainer
 from emulator.recording.store import RecordedScore
 from emulator.records import Computation, Row, Transfer

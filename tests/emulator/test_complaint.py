@@ -15,10 +15,10 @@ from pydantic import (
     model_validator,
 )
 
-from emulator.complaint import MAX_PROBLEMS, explain, nearest
+from emulator.complaint import MAX_PROBLEMS, explain
 from emulator.document import Document, load
 from emulator.errors import ScenarioError
-from emulator.nodes import Node
+from emulator.nodes import Node, nearest
 from emulator.units import parse_rate
 
 

@@ -1,0 +1,87 @@
+"""A scenario under other networks than its own (`--network FILE`), and a run for a scenario.
+
+Other networks become an axis of `vary`, so that nothing further needs to know of them: the ledger
+keeps them with the scenario, and a run can be repeated from its folder alone.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from emulator import document
+from emulator.errors import LedgerError, ScenarioError
+from emulator.ledger import Ledger
+from emulator.nodes import Node, choice, parse_path, printable
+
+AXIS = "--network"  # of `vary`; no axis that people write begins with dashes
+_OF_NETWORK = re.compile(r'"?network"?[.=]')
+
+
+def transplanted(
+    tree: Node, files: Sequence[Path], overrides: Sequence[str]
+) -> tuple[Node, list[str]]:
+    """`tree` with the networks of `files` for its own, a variant each; and overrides that are left.
+
+    Axes of `vary` that touch the network go; overrides of the network are each file's. Raises
+    ScenarioError.
+    """
+    inner = [text for text in overrides if _OF_NETWORK.match(text)]
+    networks: dict[str, Node] = {}
+    for file in files:
+        if file.stem in networks:
+            raise ScenarioError(
+                f"--network {printable(str(file))}: found a second file named "
+                f"{printable(file.stem)}; allowed: each name once, as it names a variant"
+            )
+        networks[file.stem] = _network(file, inner)
+    points = {name: Node({"network": network}, network.where) for name, network in networks.items()}
+    axis = Node(dict(points), f"--network {printable(str(files[0]))}")
+    assert isinstance(tree.value, dict), "a scenario is a mapping"
+    vary = Node({**_axes_elsewhere(tree.value.get("vary")), AXIS: axis}, tree.where)
+    network = next(iter(networks.values()))
+    moved = Node({**tree.value, "network": network, "vary": vary}, tree.where)
+    return moved, [text for text in overrides if text not in inner]
+
+
+def _network(file: Path, overrides: Sequence[str]) -> Node:
+    """The network in `file`, under the overrides of it."""
+    tree = document.overridden(document.read(file), overrides).tree
+    assert isinstance(tree.value, dict), "what is read is a mapping"
+    for key, node in tree.value.items():
+        if key != "network":
+            raise ScenarioError(
+                f"{node.where}: {key}: unknown key{choice(key, ['network'])}", _FORM
+            )
+    if "network" not in tree.value:
+        raise ScenarioError(f"{tree.where}: network: missing key", _FORM)
+    return tree.value["network"]
+
+
+_FORM = "a file for --network holds the network alone: see scenarios/networks/"
+
+
+def _axes_elsewhere(vary: Node | None) -> Mapping[str, Node]:
+    """The axes of `vary` that leave the network be."""
+    axes = vary.value if vary and isinstance(vary.value, dict) else {}
+    return {name: axis for name, axis in axes.items() if not _touches_network(axis)}
+
+
+def _touches_network(axis: Node) -> bool:
+    points = axis.value.values() if isinstance(axis.value, dict) else []
+    keys = [key for point in points if isinstance(point.value, dict) for key in point.value]
+    return any(parse_path(key)[0] == "network" for key in keys)
+
+
+def of_run(folder: Path) -> tuple[Node, list[str]]:
+    """The scenario that made a run's `folder`, and its methods. Raises LedgerError."""
+    if (folder / "settings.json").exists():
+        raise LedgerError(
+            f"{folder} is a recording: it says what was trained, not for how many rounds",
+            "name the folder of a run, or a scenario",
+        )
+    with Ledger.open(folder / "ledger.sqlite") as ledger:
+        meta = ledger.meta()
+    return document.parse(meta["scenario"], f"{printable(str(folder))}: scenario"), json.loads(
+        meta["methods"]
+    )
