@@ -154,7 +154,7 @@ def test_null_drops_a_method_and_an_axis(read):
 
 @pytest.mark.parametrize("override", ["methods.FLASC 1/8.down=1/2", "methods.flasc 1/4.up=1/2"])
 def test_an_override_inside_a_method_that_is_not_there_is_met_halfway(read, override):
-    with pytest.raises(ScenarioError, match="found no .* did you mean 'FLASC 1/4'"):
+    with pytest.raises(ScenarioError, match=r"found no .* did you mean 'FLASC 1/4'"):
         read(GOOD, [override])
 
 
