@@ -6,8 +6,9 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 from typing_extensions import Self
 
-from emulator.laws import DurationLaw, LossLaw, RateLaw, ShareLaw
+from emulator.laws import DurationLaw, LossLaw, ShareLaw
 from emulator.presets import PRESETS, PresetName
+from emulator.varying import Devices, DownLink, DownShared, UpLink, UpShared
 from flasc.config import PositiveInt, Settings, parse_fraction
 
 
@@ -24,7 +25,7 @@ def _form(value: object) -> str:
 
 
 UpLaw = Annotated[
-    Annotated[RateLaw, Tag("law")] | Annotated[Ratio, Tag("ratio")], Discriminator(_form)
+    Annotated[UpLink, Tag("law")] | Annotated[Ratio, Tag("ratio")], Discriminator(_form)
 ]
 Rho = Annotated[float, Field(ge=-1, le=1)]
 
@@ -53,8 +54,8 @@ class Cells(Settings):
     """Capacity that `clients` at a time share, on top of each one's own link."""
 
     clients: PositiveInt
-    down: RateLaw
-    up: RateLaw
+    down: DownShared
+    up: UpShared
     half_duplex: bool = False
 
 
@@ -62,11 +63,13 @@ class Access(Settings):
     """A client's link: `down` and `up` as the client sees them, `rtt` there and back.
 
     `loss` is the probability that a segment is lost, each way. With `half_duplex`, down and up are
-    one medium. A `preset` fills in what is not given.
+    one medium. A `preset` fills in what is not given, and so does a table of `devices`, which goes
+    before the preset.
     """
 
     preset: PresetName | None = None
-    down: RateLaw
+    devices: Devices | None = None
+    down: DownLink
     up: UpLaw
     rtt: DurationLaw = 0.0
     loss: LossLaw = 0.0
@@ -76,7 +79,9 @@ class Access(Settings):
 
     @model_validator(mode="before")
     @classmethod
-    def _fill_in_preset(cls, data: Any) -> Any:
+    def _fill_in(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and data.get("devices") is not None:
+            data = {"down": "devices", "up": "devices", **data}
         if not isinstance(data, Mapping) or data.get("preset") is None:
             return data
         named = [preset for name, preset in PRESETS.items() if name == data["preset"]]
@@ -90,11 +95,22 @@ class Access(Settings):
         return settings | dict(data)
 
     @model_validator(mode="after")
-    def _one_relation_of_up_and_down(self) -> Self:
-        if isinstance(self.up, Ratio) and self.correlation.up:
+    def _devices_are_there_to_be_used(self) -> Self:
+        used = "devices" in (self.down, self.up)
+        if used and self.devices is None:
+            raise ValueError("found down or up of devices, but no devices; allowed: with a table")
+        if self.devices and not used:
             raise ValueError(
-                "found up as a ratio of down, and a correlation of up; allowed: either"
+                "found devices with down and up beside them; allowed: devices, and less than that "
+                "(null deletes what is inherited)"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _one_relation_of_up_and_down(self) -> Self:
+        if self.correlation.up and (self.up == "devices" or isinstance(self.up, Ratio)):
+            found = "of the same device" if self.up == "devices" else "as a ratio of down"
+            raise ValueError(f"found up {found}, and a correlation of up; allowed: either")
         return self
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import simpy
 
-from emulator import fleet
+from emulator import fleet, profiles
 from emulator.network.transfer import Network
 from emulator.network.transport import Tcp
 from emulator.records import Row
@@ -49,8 +49,8 @@ def emulate(
         up_Bps=clients.up_Bps,
         down_Bps=clients.down_Bps,
         delay_s=clients.delay_s,
-        server_up_Bps=scenario.network.server.up / 8,
-        server_down_Bps=scenario.network.server.down / 8,
+        server_up_Bps=clients.server_up_Bps,
+        server_down_Bps=clients.server_down_Bps,
         transport=_tcp(scenario.network.transport),
         loss=clients.loss,
         stream=lambda client, way, n: fleet.stream(seed, f"loss/{way}", client, n),
@@ -59,6 +59,7 @@ def emulate(
         cell_down_Bps=clients.cell_down_Bps,
         cell_half_duplex=clients.cell_half_duplex,
         half_duplex=clients.half_duplex,
+        profiles=profiles.of(scenario.network, clients, seed),
     )
     env.process(
         synchronous(

@@ -7,7 +7,7 @@ differ by what was varied and not by luck.
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +15,18 @@ from numpy.typing import NDArray
 from emulator.access import Access, Ratio
 from emulator.laws import Floats, Law, normal_cdf, normal_quantile, quantile
 from emulator.scenario import Compute, Network
+from emulator.varying import Quantity, Varying
 
 
 @dataclass(frozen=True)
 class Fleet:
     """One entry a client. Rates are bytes a second as the client sees them.
 
-    `delay_s` is one way, half the RTT; `loss` the probability that a segment is lost, each way.
-    `group[i]` indexes `groups`, `cell[i]` the cells (-1: in none), which have one entry each in
-    `cell_down_Bps`, `cell_up_Bps` and `cell_half_duplex`.
+    A rate that changes in time is given as what it is in the long run: `emulator.profiles` has the
+    rest. `delay_s` is one way, half the RTT; `loss` the probability that a segment is lost, each
+    way. `group[i]` indexes `groups`, `device[i]` the group's devices (-1: none), `cell[i]` the
+    cells (-1: in none), which have one entry each in `cell_down_Bps`, `cell_up_Bps` and
+    `cell_half_duplex`.
     """
 
     down_Bps: Floats
@@ -34,10 +37,13 @@ class Fleet:
     seconds_per_example: Floats
     group: NDArray[np.int64]
     groups: tuple[str, ...]
+    device: NDArray[np.int64]
     cell: NDArray[np.int64]
     cell_down_Bps: Floats
     cell_up_Bps: Floats
     cell_half_duplex: NDArray[np.bool_]
+    server_down_Bps: float
+    server_up_Bps: float
 
     def __len__(self) -> int:
         return len(self.down_Bps)
@@ -82,18 +88,15 @@ def build(network: Network, compute: Compute | None, clients: int, seed: int) ->
 
     Which client falls into which group is shuffled; everything follows from `seed`.
     """
-    groups: Mapping[str, Access]
-    if network.groups is None:
-        assert network.clients is not None
-        groups, counts = {"clients": network.clients}, {"clients": clients}
-    else:
-        groups = network.groups
+    groups, counts = network.accesses, {"clients": clients}
+    if network.groups:
         counts = counts_by_share({k: g.share for k, g in network.groups.items()}, clients)
     index = np.repeat(np.arange(len(groups)), list(counts.values()))
     stream(seed, "groups").shuffle(index)
 
-    speed = 0.0 if compute is None else compute.per_example
-    drawn = {quantity: np.empty(clients) for quantity in ("down", "up", "rtt", "loss", "compute")}
+    speed: Law | Literal["devices"] = 0.0 if compute is None else compute.per_example
+    quantities = ("down", "up", "rtt", "loss", "compute", "device")
+    drawn = {quantity: np.empty(clients) for quantity in quantities}
     for number, access in enumerate(groups.values()):
         members = np.flatnonzero(index == number)
         for quantity, values in _draw(access, speed, members, clients, seed, number).items():
@@ -107,12 +110,20 @@ def build(network: Network, compute: Compute | None, clients: int, seed: int) ->
         seconds_per_example=drawn["compute"],
         group=index.astype(np.int64),
         groups=tuple(groups),
+        device=drawn["device"].astype(np.int64),
         **_cells(list(groups.values()), index, seed),
+        server_down_Bps=_shared(network.server.down, seed, "server/down").item(),
+        server_up_Bps=_shared(network.server.up, seed, "server/up").item(),
     )
 
 
 def _draw(
-    access: Access, speed: Law, members: NDArray[np.intp], clients: int, seed: int, number: int
+    access: Access,
+    speed: Law | Literal["devices"],
+    members: NDArray[np.intp],
+    clients: int,
+    seed: int,
+    number: int,
 ) -> dict[str, Floats]:
     """{quantity: float64 [members]} of the clients in group `number`; rates in bits/s."""
 
@@ -123,18 +134,44 @@ def _draw(
         rho = 0.0 if quantity == "down" else getattr(access.correlation, quantity)
         return correlated(uniforms("down"), own, rho) if rho else own
 
-    down = quantile(access.down, uniforms("down")).clip(min=LEAST_RATE)
+    device: NDArray[np.int64] = np.full(len(members), -1)
+    if access.devices:
+        n = len(access.devices.table)
+        device = (n * uniforms("down")).astype(np.int64).clip(max=n - 1)
+
+    def drawn(law: Law | Varying | Literal["devices"], quantity: Quantity) -> Floats:
+        if law == "devices":
+            assert access.devices
+            column: Floats = access.devices.column(quantity)[device]
+            return column
+        return _level(law, uniforms(quantity))
+
+    down = drawn(access.down, "down").clip(min=LEAST_RATE)
     if isinstance(access.up, Ratio):
         up = down * quantile(access.up.ratio, uniforms("up"))
     else:
-        up = quantile(access.up, uniforms("up"))
+        up = drawn(access.up, "up")
     return {
         "down": down,
         "up": up.clip(min=LEAST_RATE),
         "rtt": quantile(access.rtt, uniforms("rtt")),
         "loss": quantile(access.loss, uniforms("loss")),
-        "compute": quantile(speed, uniforms("compute")),
+        "compute": drawn(speed, "compute"),
+        "device": device.astype(np.float64),
     }
+
+
+def _level(law: Law | Varying, u: Floats) -> Floats:
+    """What a law is at each of the probabilities `u`: in the long run, bits/s, if it varies."""
+    if isinstance(law, Varying):
+        return 8 * law.shape_mean * quantile(law.level, u)
+    return quantile(law, u)
+
+
+def _shared(law: Law | Varying, seed: int, purpose: str, *counters: int, n: int = 1) -> Floats:
+    """Bytes/s of `n` links that are no client's own, float64 [n]."""
+    rates: Floats = _level(law, stream(seed, purpose, *counters).random(n)).clip(min=LEAST_RATE)
+    return rates / 8
 
 
 def _cells(groups: list[Access], index: NDArray[np.int64], seed: int) -> dict[str, NDArray[Any]]:
@@ -148,12 +185,12 @@ def _cells(groups: list[Access], index: NDArray[np.int64], seed: int) -> dict[st
         members = np.flatnonzero(index == number)
         cell[members] = len(half_duplex) + np.arange(len(members)) // access.cells.clients
         n = -(-len(members) // access.cells.clients)
-        down.append(quantile(access.cells.down, stream(seed, "cell/down", number).random(n)))
-        up.append(quantile(access.cells.up, stream(seed, "cell/up", number).random(n)))
+        down.append(_shared(access.cells.down, seed, "cell/down", number, n=n))
+        up.append(_shared(access.cells.up, seed, "cell/up", number, n=n))
         half_duplex += [access.cells.half_duplex] * n
     return {
         "cell": cell,
-        "cell_down_Bps": np.concatenate(down).clip(min=LEAST_RATE) / 8,
-        "cell_up_Bps": np.concatenate(up).clip(min=LEAST_RATE) / 8,
+        "cell_down_Bps": np.concatenate(down),
+        "cell_up_Bps": np.concatenate(up),
         "cell_half_duplex": np.array(half_duplex, bool),
     }

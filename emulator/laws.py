@@ -176,22 +176,22 @@ def _value(text: str) -> str | float:
         return text
 
 
-def _kind(value: object) -> str:
+def kind_of(value: object) -> str:
     """A mapping names its law; anything else is a constant."""
     if isinstance(value, Mapping):
         return str(value.get("kind", "missing"))
     return getattr(value, "kind", "constant")
 
 
-RateLaw = Annotated[
+RateLaws = (
     Annotated[Rate, Tag("constant")]
     | Annotated[Uniform[Rate], Tag("uniform")]
     | Annotated[Normal[Rate], Tag("normal")]
     | Annotated[LogNormal[Rate], Tag("lognormal")]
     | Annotated[Choice[Rate], Tag("choice")]
-    | Annotated[Empirical[Rate], Tag("empirical")],
-    Discriminator(_kind),
-]
+    | Annotated[Empirical[Rate], Tag("empirical")]
+)
+RateLaw = Annotated[RateLaws, Discriminator(kind_of)]
 DurationLaw = Annotated[
     Annotated[Duration, Tag("constant")]
     | Annotated[Uniform[Duration], Tag("uniform")]
@@ -199,7 +199,7 @@ DurationLaw = Annotated[
     | Annotated[LogNormal[Duration], Tag("lognormal")]
     | Annotated[Choice[Duration], Tag("choice")]
     | Annotated[Empirical[Duration], Tag("empirical")],
-    Discriminator(_kind),
+    Discriminator(kind_of),
 ]
 LossLaw = Annotated[
     Annotated[Loss, Tag("constant")]
@@ -208,7 +208,7 @@ LossLaw = Annotated[
     | Annotated[LogNormal[Loss], Tag("lognormal")]
     | Annotated[Choice[Loss], Tag("choice")]
     | Annotated[Empirical[Loss], Tag("empirical")],
-    Discriminator(_kind),
+    Discriminator(kind_of),
 ]
 ShareLaw = Annotated[
     Annotated[Share, Tag("constant")]
@@ -217,7 +217,7 @@ ShareLaw = Annotated[
     | Annotated[LogNormal[Share], Tag("lognormal")]
     | Annotated[Choice[Share], Tag("choice")]
     | Annotated[Empirical[Share], Tag("empirical")],
-    Discriminator(_kind),
+    Discriminator(kind_of),
 ]
 Law = (
     float

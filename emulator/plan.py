@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from emulator import fleet
+from emulator import fleet, profiles
 from emulator.document import printable
 from emulator.laws import Floats
 from emulator.recording import Recording
@@ -57,10 +57,14 @@ def _links(scenario: Scenario) -> str:
     links = f"{_rates(clients.down_Bps, clients.up_Bps)}, RTT {_spread(_rtt, clients.delay_s)}"
     if clients.loss.any():
         links += f", loss {_spread(_percent, clients.loss)}"
-    accesses = [network.clients] if network.clients else list((network.groups or {}).values())
-    presets = dict.fromkeys(access.preset for access in accesses if access and access.preset)
-    named = [f"presets: {', '.join(presets)}"] if presets else []
-    return "; ".join([f"{links}, over {network.transport.kind}", *named, *_shared(clients)])
+    accesses = network.accesses.values()
+    named: dict[str, list[str]] = {
+        "presets": [access.preset for access in accesses if access.preset],
+        "devices": [str(access.devices) for access in accesses if access.devices],
+        "changing": profiles.changing(network),
+    }
+    said = [f"{what}: {', '.join(dict.fromkeys(names))}" for what, names in named.items() if names]
+    return "; ".join([f"{links}, over {network.transport.kind}", *said, *_shared(clients)])
 
 
 def _shared(clients: fleet.Fleet) -> Iterator[str]:

@@ -17,7 +17,8 @@ from pydantic import (
 from typing_extensions import Self
 
 from emulator.access import Access, Group
-from emulator.laws import DurationLaw, Rate
+from emulator.laws import DurationLaw
+from emulator.varying import DownShared, UpShared
 from flasc.config import (
     AdamW,
     Client,
@@ -40,8 +41,8 @@ Label = Annotated[str, Field(min_length=1, max_length=200)]
 class ServerLink(Settings):
     """The server's link: `up` is what it sends with, `down` what it receives with."""
 
-    down: Rate
-    up: Rate
+    down: DownShared
+    up: UpShared
 
 
 class FluidTransport(Settings):
@@ -102,18 +103,33 @@ class Network(Settings):
             raise ValueError(f"found {found}; allowed: either 'clients' or 'groups'")
         return self
 
+    @property
+    def accesses(self) -> Mapping[str, Access]:
+        """By group; all clients are one that is called so."""
+        return {"clients": self.clients} if self.clients else self.groups or {}
+
     @model_validator(mode="after")
     def _loss_needs_tcp(self) -> Self:
-        accesses = [self.clients] if self.clients else list((self.groups or {}).values())
-        if self.transport.kind == "fluid" and any(access.loss != 0 for access in accesses):
+        lossy = any(access.loss != 0 for access in self.accesses.values())
+        if self.transport.kind == "fluid" and lossy:
             raise ValueError("found loss with transport fluid; allowed: loss with transport tcp")
         return self
 
 
-class Compute(Settings):
-    """How long clients compute: time for one example, forward and backward."""
+def _speed_form(value: object) -> str:
+    return "devices" if value == "devices" else "law"
 
-    per_example: DurationLaw
+
+class Compute(Settings):
+    """How long clients compute: time for one example, forward and backward.
+
+    `devices`: as each client's device is in its table, where that has speeds.
+    """
+
+    per_example: Annotated[
+        Annotated[DurationLaw, Tag("law")] | Annotated[Literal["devices"], Tag("devices")],
+        Discriminator(_speed_form),
+    ]
 
 
 def _accuracy(value: float) -> float:
@@ -190,6 +206,17 @@ class Scenario(Settings):
                 f"found training.cohort {self.training.cohort} with task.clients "
                 f"{self.task.clients}; allowed: a cohort of at most all clients"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _speeds_have_a_table(self) -> Self:
+        if self.compute and self.compute.per_example == "devices":
+            for name, access in self.network.accesses.items():
+                if access.devices is None or access.devices.format != "fedscale":
+                    raise ValueError(
+                        f"found compute.per_example devices, and no speeds for {name!r}; allowed: "
+                        "with devices of format fedscale for every client"
+                    )
         return self
 
     def training_settings(self, method: str, seed: int) -> TrainingSettings:

@@ -1,5 +1,6 @@
 """The documentation is executed: examples, messages, tables, links, commands and keys."""
 
+import contextlib
 import doctest
 import importlib.util
 import itertools
@@ -22,6 +23,8 @@ from emulator import study
 from emulator.cli import main
 from emulator.laws import Choice, Empirical, LogNormal, Normal, Uniform
 from emulator.scenario import Scenario
+from emulator.units import parse_duration
+from emulator.varying import Diurnal, Markov, Trace
 from flasc import assets, codec, model
 from flasc.adapter import Adapter
 from flasc.config import Lora
@@ -30,6 +33,7 @@ ROOT = Path(__file__).parent.parent
 GUIDE = ROOT / "docs/scenarios.md"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 LAWS = (Uniform, Normal, LogNormal, Choice, Empirical)
+VARYING = (Trace, Markov, Diurnal)
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
@@ -64,13 +68,17 @@ def commands(page: Path) -> list[str]:
 
 
 def file_name(block: Block) -> str:
-    """Where the block's first line says that it is to be saved."""
+    """Where the block's first line says that it is to be saved; JSON has no comments."""
+    if block.kind.startswith("json "):
+        return block.kind.removeprefix("json ")
     match = re.match(r".*# (?:save as )?(\w+/\w+\.(?:yaml|csv))\b", block.text)
     return match[1] if match else f"mine/line_{block.line}.yaml"
 
 
 YAMLS = [block for page in PAGES for block in blocks(page) if block.kind.startswith("yaml")]
-CSVS = [block for page in PAGES for block in blocks(page) if block.kind == "csv"]
+DATA = [
+    block for page in PAGES for block in blocks(page) if block.kind.startswith(("csv", "json "))
+]
 every_yaml = pytest.mark.parametrize("block", [b for b in YAMLS if b.kind == "yaml"], ids=file_name)
 CHECKS = [
     (page, match[1], match[2])
@@ -94,7 +102,7 @@ def desk(tmp_path, monkeypatch):
     """A folder as the guide's reader has it: scenarios/, and each example where it says."""
     shutil.copytree(ROOT / "scenarios", tmp_path / "scenarios")
     (tmp_path / "mine").mkdir()
-    for block in YAMLS + CSVS:
+    for block in YAMLS + DATA:
         (tmp_path / file_name(block)).write_text(block.text, "utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -170,7 +178,7 @@ def keys_of(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, Key]]
 
 def keys_inside(annotation: Any, here: str) -> Iterator[tuple[str, Key]]:
     origin = get_origin(annotation)
-    if origin is Annotated:
+    if origin in (Annotated, list):
         yield from keys_inside(get_args(annotation)[0], here)
     elif origin is dict:
         yield from keys_inside(get_args(annotation)[1], f"{here}.NAME")
@@ -188,7 +196,12 @@ def keys_of_union(members: tuple[Any, ...], here: str) -> Iterator[tuple[str, Ke
         for member in plain:
             yield from keys_inside(member, here) if member is not NoneType else ()
         return
+    if issubclass(models[0], LAWS) and issubclass(models[-1], VARYING):
+        yield from keys_of_union(tuple(m for m in models if issubclass(m, LAWS)), here)
+        yield from keys_of_union(tuple(m for m in models if issubclass(m, VARYING)), here)
+        return
     place = "LAW" if issubclass(models[0], LAWS) else here
+    place = "RATE" if issubclass(models[0], VARYING) else place
     by_kind = {next(iter(names_in(m.model_fields["kind"].annotation))): m for m in models}
     found = {kind: dict(keys_of(model, place)) for kind, model in by_kind.items()}
     kinds = [keys.pop(f"{place}.kind") for keys in found.values()]
@@ -226,6 +239,12 @@ def test_the_reference_names_every_key_and_no_other():
     assert sorted(reference()) == sorted(schema())
 
 
+def value_of(said: str) -> Any:
+    with contextlib.suppress(ValueError):
+        return json.loads(said)
+    return parse_duration(said)
+
+
 @pytest.mark.parametrize("name", schema())
 def test_the_reference_gives_the_codes_defaults_and_choices(name):
     kind, default, meaning = reference()[name]
@@ -233,7 +252,7 @@ def test_the_reference_gives_the_codes_defaults_and_choices(name):
     assert kind
     assert meaning
     said = default.strip("`")
-    assert said == key.default or json.loads(said) == key.default
+    assert said == key.default or value_of(said) == key.default
     assert set(re.findall("`([^`]+)`", kind)) == key.names
 
 

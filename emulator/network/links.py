@@ -5,8 +5,7 @@ medium, which both ways cross. Cells lie between clients and the server.
 """
 
 import math
-from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +15,13 @@ from emulator.network.transport import Direction
 
 Party = Literal["client", "cell", "server"]
 LinkName = tuple[Party, Direction, int]  # whose, its own view of the direction, its index
+
+
+class Profiles(Protocol):
+    """Who knows the profiles of links, each made or found when it is asked for."""
+
+    def get(self, link: LinkName, /) -> Profile | None:
+        """The link's profile, the same each time; None if its rate is constant."""
 
 
 class Links:
@@ -37,7 +43,7 @@ class Links:
         cell_down_Bps: ArrayLike = (),
         cell_half_duplex: ArrayLike | None = None,
         half_duplex: ArrayLike | None = None,
-        profiles: Mapping[LinkName, Profile] | None = None,
+        profiles: Profiles | None = None,
     ) -> None:
         """`Network` says what these are."""
         self._clients, cells = len(np.atleast_1d(up_Bps)), len(np.atleast_1d(cell_up_Bps))

@@ -6,7 +6,7 @@ medium of a client or cell that is half duplex.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
@@ -14,9 +14,8 @@ import numpy as np
 import simpy
 from numpy.typing import ArrayLike
 
-from emulator.network.capacity.profile import Profile
 from emulator.network.fluid import Fluid
-from emulator.network.links import LinkName, Links
+from emulator.network.links import Links, Profiles
 from emulator.network.queue import Queue
 from emulator.network.transport import Direction, Flight, Tcp, fluid_flights, tcp_flights
 
@@ -74,7 +73,7 @@ class Network:
         cell_down_Bps: ArrayLike = (),
         cell_half_duplex: ArrayLike | None = None,
         half_duplex: ArrayLike | None = None,
-        profiles: Mapping[LinkName, Profile] | None = None,
+        profiles: Profiles | None = None,
     ) -> None:
         """Lay out the links; up and down are each party's own view of its own access.
 

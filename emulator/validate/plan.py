@@ -6,7 +6,7 @@ from pathlib import Path
 from shlex import quote
 from typing import NoReturn
 
-from emulator import fleet
+from emulator import fleet, profiles
 from emulator.emulate import emulate
 from emulator.errors import EmulationError, ScenarioError
 from emulator.network.transfer import Delivery
@@ -177,6 +177,10 @@ def _star(scenario: Scenario, seed: int, clients: list[int], name: str) -> Star:
         raise EmulationError(
             f"{name}: found cells or half-duplex links; allowed: a star of full-duplex links"
         )
+    if changing := profiles.changing(network):
+        raise EmulationError(
+            f"{name}: found rates that change ({', '.join(changing)}); allowed: constant ones"
+        )
     if len(clients) > MOST_CLIENTS:
         raise EmulationError(
             f"{name}: found {len(clients)} clients in a round; allowed: {MOST_CLIENTS}"
@@ -186,6 +190,6 @@ def _star(scenario: Scenario, seed: int, clients: list[int], name: str) -> Star:
         down_Bps=everybody.down_Bps[clients].tolist(),
         delay_s=everybody.delay_s[clients].tolist(),
         loss=[0.0] * len(clients),
-        server_up_Bps=network.server.up / 8,
-        server_down_Bps=network.server.down / 8,
+        server_up_Bps=everybody.server_up_Bps,
+        server_down_Bps=everybody.server_down_Bps,
     )

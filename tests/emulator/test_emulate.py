@@ -53,6 +53,45 @@ def test_the_network_gets_the_whole_fleet(monkeypatch):
     emulate(small, 3, StubTrainer(down_bytes=1, up_bytes=1))
     built = fleet.build(small.network, None, 10, 3)
     names = {"up_Bps", "down_Bps", "delay_s", "loss", "half_duplex"}
+    names |= {"server_down_Bps", "server_up_Bps"}
     names |= {"cell", "cell_up_Bps", "cell_down_Bps", "cell_half_duplex"}
     for name in names:
         np.testing.assert_array_equal(given[name], getattr(built, name))
+
+
+def test_a_rate_that_changes_inside_a_transfer(tmp_path):
+    path = tmp_path / "fading.csv"
+    path.write_text("time_s,down_kBps,up_kBps\n0,50,10\n1,0,0\n3,100,25\n10,100,25\n")
+    trace = {"kind": "trace", "file": str(path), "offset": "none", "loop": False}
+    one = scenario(clients={"down": trace, "up": trace, "rtt": 0})
+    rows = emulate(one, 0, StubTrainer(down_bytes=70_000, up_bytes=25_000))
+    # 50 kB until 1 s, nothing until 3 s, 20 kB in 0.2 s; then a second for 25 kB.
+    finishes = [row.finish_s for row in rows if isinstance(row, Round)]
+    assert finishes == pytest.approx([4.2, 4.2 + 0.7 + 1.0], rel=1e-12)
+
+
+@pytest.mark.parametrize("transport", ["fluid", "tcp"])
+def test_a_shape_that_is_flat_is_a_constant_rate(transport):
+    flat = {"kind": "diurnal", "mean": "8 Mbps", "depth": 0}
+    cells = {"clients": 5, "down": "6 Mbps", "up": "2 Mbps"}
+    link = {"rtt": "90 ms", "half_duplex": True, "cells": cells}
+    trainer = StubTrainer(down_bytes=100_000, up_bytes=20_000)
+    changing, constant = (
+        emulate(scenario(clients={"down": d, "up": u, **link}, transport=transport), 0, trainer)
+        for d, u in ((flat, {"ratio": 0.25}), ("8 Mbps", "2 Mbps"))
+    )
+    for one, other in zip(changing, constant, strict=True):
+        assert getattr(one, "finish_s", 0) == pytest.approx(
+            getattr(other, "finish_s", 0), rel=1e-12
+        )
+
+
+def test_an_emulation_of_rates_that_change_repeats_itself():
+    state = {"rate": "8 Mbps", "dwell": "100 ms"}
+    markov = {"kind": "markov", "states": [state, {**state, "rate": 0}]}
+    found = scenario(clients={"down": markov, "up": markov}, server={**SERVER, "down": markov})
+    one, again = (
+        emulate(found, 5, StubTrainer(down_bytes=90_000, up_bytes=30_000)) for _ in range(2)
+    )
+    assert one == again
+    assert one != emulate(found, 6, StubTrainer(down_bytes=90_000, up_bytes=30_000))

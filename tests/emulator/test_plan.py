@@ -1,5 +1,7 @@
 """What a study would do, in words."""
 
+from pathlib import Path
+
 import pytest
 
 from emulator import study
@@ -67,4 +69,17 @@ def test_it_names_presets_and_what_is_shared(scenario, tmp_path):
     assert last_line(scenario, tmp_path, link) == (
         "as given: down 20 Mbps, up 5 Mbps, RTT 0 ms, over tcp; half duplex: 100% of the clients; "
         "2 cells of at most 20 clients: down 100 Mbps, up 40 Mbps, half duplex"
+    )
+
+
+def test_it_says_what_changes_in_time(scenario, tmp_path):
+    table = Path(__file__).parents[1] / "data/fedscale_sample.json"
+    day = "{kind: diurnal, mean: 20 Mbps, depth: 0.5}"
+    assert last_line(scenario, tmp_path, f"{{down: {day}, up: {{ratio: 1/4}}}}") == (
+        "as given: down 20 Mbps, up 5 Mbps, RTT 0 ms, over tcp; "
+        "changing: clients down by diurnal, clients up with down"
+    )
+    devices = f"{{devices: {{format: fedscale, file: {table}}}, rtt: 9 ms}}"
+    assert last_line(scenario, tmp_path, devices).endswith(
+        "RTT 9 ms, over tcp; devices: fedscale fedscale_sample.json"
     )

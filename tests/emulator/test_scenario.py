@@ -3,6 +3,7 @@
 import inspect
 import json
 import math
+from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -17,6 +18,7 @@ from emulator.recording.store import digest
 from emulator.scenario import FluidTransport, Scenario, TcpTransport
 from flasc.config import AdamW, Client, FedAdam, FedAvg, Lora, Split, Wire, parse_fraction
 
+DATA = Path(__file__).parents[1] / "data"
 LINK = {"down": "20 Mbps", "up": "5 Mbps"}
 SMALLEST: dict[str, Any] = {
     "name": "small",
@@ -74,6 +76,26 @@ FULL: dict[str, Any] = {
                 "cells": {"clients": 2, "down": "9 Mbps", "up": "8 Mbps", "half_duplex": True},
             },
             "ratio": {"share": 0.5, "down": "4 Mbps", "up": {"ratio": 0.25}},
+            "varying": {
+                "share": 0.5,
+                "down": {"kind": "trace", "file": f"{DATA}/capacity_sample.csv", "scale": 0.5},
+                "up": {
+                    "kind": "markov", "horizon": "9 ms", "scale": 0.5,
+                    "states": [
+                        {"rate": "1 Mbps", "dwell": "5 ms"}, {"rate": "2 Mbps", "dwell": "3 ms"},
+                    ],
+                },
+                "cells": {
+                    "clients": 2, "up": "9 Mbps",
+                    "down": {"kind": "diurnal", "mean": "9 Mbps", "depth": 0.5, "offset": "9 ms"},
+                },
+            },
+            "devices": {
+                "share": 0.5,
+                "devices": {
+                    "format": "flash", "file": f"{DATA}/flash_sample.json", "step": "9 ms",
+                },
+            },
         },
     },
     "compute": {"per_example": {"kind": "lognormal", "median": "5 ms", "sigma": 0.3}},
@@ -225,6 +247,10 @@ def test_a_quantity_needs_its_own_unit(path):
             Scenario.model_validate(put(LEAVES[path][0], path, bad))
 
 
+TRACE = {"kind": "trace", "file": f"{DATA}/capacity_sample.csv"}
+ON, OFF = {"rate": "1 Mbps", "dwell": "5 s"}, {"rate": 0, "dwell": "5 s"}
+
+
 @pytest.mark.parametrize(("path", "value"), [
     ("training.evaluation.test", 1),
     ("training.client.base_dropout", "yes"),
@@ -259,6 +285,24 @@ def test_a_quantity_needs_its_own_unit(path):
     ("network.clients.cells", {"clients": 0, **LINK}),
     ("network.clients.cells", {"clients": 5, "down": "1 Mbps"}),
     ("network.clients.cells", {"clients": 5, **LINK, "up": {"ratio": 0.5}}),
+    ("network.clients.down", "device"),
+    ("network.clients.down", "devices"),
+    ("network.clients.down", {"kind": "trace"}),
+    ("network.clients.down", {"kind": "trace", "file": "no_such_file.csv"}),
+    ("network.clients.down", {**TRACE, "scale": 0}),
+    ("network.clients.down", {**TRACE, "offset": 5}),
+    ("network.clients.down", {**TRACE, "offset": "anywhere"}),
+    ("network.clients.down", {**TRACE, "format": "mahimahi"}),
+    ("network.clients.rtt", TRACE),
+    ("network.clients.down", {"kind": "markov", "states": [ON]}),
+    ("network.clients.down", {"kind": "markov", "states": [OFF, OFF]}),
+    ("network.clients.down", {"kind": "markov", "states": [ON, {**OFF, "dwell": 0}]}),
+    ("network.clients.down", {"kind": "markov", "states": [ON, OFF], "horizon": "5000 d"}),
+    ("network.clients.down", {"kind": "diurnal", "mean": "1 Mbps", "depth": 1.1}),
+    ("network.clients.down", {"kind": "diurnal", "mean": TRACE, "depth": 1}),
+    ("network.clients.devices", {"format": "flash", "file": f"{DATA}/flash_sample.json"}),
+    ("network.clients.devices", {"format": "flash", "file": f"{DATA}/fedscale_sample.json"}),
+    ("compute", {"per_example": "devices"}),
     ("network.clients.half_duplex", 1),
     ("network.clients.preset", "6g"),
 ])  # fmt: skip

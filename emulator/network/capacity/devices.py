@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emulator.network.capacity.source import read_table
+from emulator.network.transport import Direction
 
 # FedScale's own: a training step is three times an inference (client_metadata.py).
 _TRAINING_PER_INFERENCE = 3
@@ -32,6 +33,12 @@ class Device:
     down_sigma_Bps: float = 0.0
     up_sigma_Bps: float = 0.0
     per_example_s: float | None = None
+
+    def rate(self, direction: Direction) -> tuple[float, float]:
+        """(mean, standard deviation) of one way, bytes/s."""
+        if direction == "down":
+            return self.down_Bps, self.down_sigma_Bps
+        return self.up_Bps, self.up_sigma_Bps
 
 
 def read_fedscale(path: Path) -> list[Device]:

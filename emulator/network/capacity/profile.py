@@ -15,10 +15,11 @@ class Profile:
 
     With `period_s` it repeats itself; without, the last rate holds for ever. Time is that of who
     asks, and the profile is read `offset_s` later than that: at t it is where it says t + offset.
-    Copies with another offset share all else, so a million clients on one trace cost little.
+    Copies with another offset or scale share all else, so a million clients on one trace cost
+    little.
     """
 
-    __slots__ = ("_offset_s", "_period_s", "_rates_Bps", "_sums_B", "_times_s")
+    __slots__ = ("_offset_s", "_period_s", "_rates_Bps", "_scale", "_sums_B", "_times_s")
 
     def __init__(
         self,
@@ -42,7 +43,7 @@ class Profile:
         assert self._rates_Bps[-1] or (period_s and any(self._rates_Bps)), "rates stay at zero"
         assert period_s is None or period_s < math.inf
         assert 0 <= offset_s < math.inf
-        self._period_s, self._offset_s = period_s, offset_s
+        self._period_s, self._offset_s, self._scale = period_s, offset_s, 1.0
         # What has passed by each time, and by the end of a period.
         steps = zip(pairwise(ends_s), self._rates_Bps, strict=True)
         self._sums_B: list[float] = list(
@@ -56,10 +57,23 @@ class Profile:
         other._offset_s = offset_s
         return other
 
+    def scaled(self, factor: float) -> Self:
+        """The same profile at `factor` (above zero) times its rates."""
+        assert 0 < factor < math.inf
+        other = copy.copy(self)
+        other._scale = self._scale * factor
+        return other
+
+    @property
+    def length_s(self) -> float:
+        """A period, or when the last rate begins, seconds."""
+        return self._period_s or self._times_s[-1]
+
     @property
     def mean(self) -> float:
         """Bytes/s in the long run: of a period, or the rate that holds. Above zero."""
-        return self._sums_B[-1] / self._period_s if self._period_s else self._rates_Bps[-1]
+        mean_Bps = self._sums_B[-1] / self._period_s if self._period_s else self._rates_Bps[-1]
+        return self._scale * mean_Bps
 
     def piece(self, now_s: float) -> tuple[float, float]:
         """(rate in bytes/s at `now_s`, when the next piece begins: after `now_s`, inf if never)."""
@@ -69,7 +83,7 @@ class Profile:
             piece -= 1
         while (until_s := self._start(piece + 1)) <= now_s:
             piece += 1
-        return self._rates_Bps[piece % len(self._rates_Bps)], until_s
+        return self._scale * self._rates_Bps[piece % len(self._rates_Bps)], until_s
 
     def rate_at(self, now_s: float) -> float:
         """Bytes/s."""
@@ -77,7 +91,8 @@ class Profile:
 
     def bytes_between(self, start_s: float, end_s: float) -> float:
         """The integral of the rate."""
-        return self._passed(end_s + self._offset_s) - self._passed(start_s + self._offset_s)
+        passed_B = self._passed(end_s + self._offset_s) - self._passed(start_s + self._offset_s)
+        return self._scale * passed_B
 
     def _find(self, now_s: float) -> int:
         """The number of the piece at `now_s`, counted over all periods; one off where it rounds."""

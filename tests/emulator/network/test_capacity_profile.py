@@ -72,7 +72,8 @@ def test_the_integral_is_the_sum_over_the_pieces(profile, start, length):
         assert until_s > now_s
         total_B += rate_Bps * (min(until_s, end_s) - now_s)
         now_s = until_s
-    assert profile.bytes_between(start_s, end_s) == pytest.approx(total_B, rel=1e-9, abs=1e-6)
+    # It is a difference of what passed since 0: up to 1e12 B, rounded to 16 digits.
+    assert profile.bytes_between(start_s, end_s) == pytest.approx(total_B, rel=1e-9, abs=1e-3)
 
 
 @given(profiles(), st.integers(0, 1000), st.integers(0, 1000))
@@ -104,6 +105,20 @@ def test_copies_with_other_offsets_share_their_arrays():
         getattr(LOOP.shifted(1.0), name) is getattr(LOOP, name)
         for name in ("_times_s", "_rates_Bps", "_sums_B")
     )
+
+
+@given(profiles(), eighths, eighths, st.sampled_from([0.25, 0.5, 2.0, 1024.0]))
+def test_a_scaled_profile_is_the_same_at_so_many_times_the_rate(profile, a_s, b_s, factor):
+    scaled = profile.scaled(factor / 2).scaled(2.0)
+    rate_Bps, until_s = profile.piece(a_s)
+    assert scaled.piece(a_s) == (factor * rate_Bps, until_s)
+    assert scaled.mean == factor * profile.mean
+    assert scaled.bytes_between(a_s, a_s + b_s) == factor * profile.bytes_between(a_s, a_s + b_s)
+    assert scaled._rates_Bps is profile._rates_Bps
+
+
+def test_a_length_is_a_periods_or_until_the_last_rate_begins():
+    assert (LOOP.length_s, ONCE.length_s) == (8.0, 5.0)
 
 
 @pytest.mark.parametrize(

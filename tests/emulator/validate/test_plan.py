@@ -74,6 +74,10 @@ def test_what_crosses_at_once_is_bounded_by_the_links(varied):
             "network.clients.cells={clients: 5, down: 50 Mbps, up: 50 Mbps}",
             "found cells or half-duplex links",
         ),
+        (
+            "network.clients.down={kind: diurnal, mean: 5 Mbps, depth: 0.5}",
+            "found rates that change (clients down by diurnal)",
+        ),
     ],
 )
 def test_what_cannot_be_re_enacted_is_refused(varied, override, said):

@@ -1,0 +1,293 @@
+"""Rates that change inside a transfer, as a scenario describes them.
+
+Each is a shape times a level. The shape says how the rate goes up and down; the level is a law,
+drawn once a client as any other rate is, so ratios, correlations and groups are of the level.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    PrivateAttr,
+    Tag,
+    model_validator,
+)
+from typing_extensions import Self
+
+from emulator.errors import ScenarioError
+from emulator.laws import Duration, Floats, Law, RateLaw, RateLaws, ShareLaw, kind_of
+from emulator.network.capacity import generators
+from emulator.network.capacity.devices import Device, read_fedscale, read_flash
+from emulator.network.capacity.profile import Profile
+from emulator.network.capacity.source import MAX_PIECES
+from emulator.network.capacity.traces import Format, profile_from
+from emulator.network.transport import Direction
+from emulator.nodes import printable
+from emulator.units import parse_duration, parse_rate
+from flasc.config import Settings
+
+_SUFFIXES: dict[str, Format] = {
+    ".csv": "csv", ".down": "mahimahi", ".mahi": "mahimahi", ".trace": "mahimahi", ".up": "mahimahi"
+}  # fmt: skip
+Quantity = Direction | Literal["compute"]
+REDRAWN_STEPS = 1_000  # before a device's rates come again
+
+
+def _positive(seconds: float) -> float:
+    if seconds <= 0:
+        raise ValueError(f"found {seconds:g} s; allowed: a duration above zero")
+    return seconds
+
+
+def _rate_or_none(value: object) -> float:
+    """As a duration's: a plain 0 is zero in every unit."""
+    is_zero = value == 0 and not isinstance(value, bool)
+    return 0.0 if is_zero else parse_rate(value)
+
+
+def _offset(value: object) -> object:
+    return value if value in ("random", "none") else parse_duration(value)
+
+
+Span = Annotated[Duration, AfterValidator(_positive)]
+Offset = Annotated[Literal["random", "none"] | float, BeforeValidator(_offset)]
+
+
+def offset_s(offset: Literal["random", "none"] | float, profile: Profile, u: float) -> float:
+    """Where in a profile time 0 is, seconds; `u` in [0, 1) says where, if that is random."""
+    match offset:
+        case "random":
+            return u * profile.length_s
+        case "none":
+            return 0.0
+        case _:
+            return float(offset)
+
+
+class Trace(Settings):
+    """A file's rates, times `scale`. The format goes by the file's suffix if it is not given.
+
+    Each client reads it from an offset of its own, the same one for both ways: `random` anywhere
+    in it, `none` from its start, or a duration.
+    """
+
+    kind: Literal["trace"]
+    file: str
+    format: Format | None = None
+    loop: bool = True
+    offset: Offset = "random"
+    scale: ShareLaw = 1.0
+    _shape: Profile = PrivateAttr()
+
+    def read(self, direction: Direction) -> None:
+        """Read what the file has for one direction. Raises ValueError."""
+        path = Path(self.file)
+        if not (format := self.format or _SUFFIXES.get(path.suffix.lower())):
+            found = f"found no format with a file named {printable(path.name)}"
+            raise ValueError(f"{found}; allowed: format csv or mahimahi")
+        try:
+            self._shape = profile_from(path, direction, format, loop=self.loop)
+        except ScenarioError as error:
+            raise ValueError(error.message) from None
+
+    @property
+    def level(self) -> Law:
+        """Times what each client has the file's rates."""
+        return self.scale
+
+    @property
+    def shape_mean(self) -> float:
+        """Bytes/s of the shape, in the long run."""
+        return self._shape.mean
+
+    def shape(self, rng: np.random.Generator, u: float) -> Profile:
+        """The rates where the level is 1; `u` in [0, 1) decides a random offset."""
+        return self._shape.shifted(offset_s(self.offset, self._shape, u))
+
+    def __str__(self) -> str:
+        return f"trace {printable(Path(self.file).name)}"
+
+
+class State(Settings):
+    """A rate, and for how long it holds in the mean."""
+
+    rate: Annotated[float, BeforeValidator(_rate_or_none)]
+    dwell: Span
+
+
+class Markov(Settings):
+    """A rate that jumps between states at random, drawn for each client anew.
+
+    After `horizon` it is what it was at first, over and over.
+    """
+
+    kind: Literal["markov"]
+    states: Annotated[list[State], Field(min_length=2, max_length=100)]
+    horizon: Span = 600.0
+    scale: ShareLaw = 1.0
+
+    @model_validator(mode="after")
+    def _ends_and_lets_through(self) -> Self:
+        if not any(state.rate for state in self.states):
+            raise ValueError("found states with rates of 0 only; allowed: one above 0 at least")
+        changes = self.horizon * len(self.states) / math.fsum(s.dwell for s in self.states)
+        if changes > MAX_PIECES:
+            raise ValueError(
+                f"found {changes:,.0f} states in a horizon; allowed: {MAX_PIECES:,}, so longer "
+                "dwells or a shorter horizon"
+            )
+        return self
+
+    @property
+    def level(self) -> Law:
+        """Times what each client has the states' rates."""
+        return self.scale
+
+    @property
+    def shape_mean(self) -> float:
+        """Bytes/s of the shape, expected at any time."""
+        passed = math.fsum(state.rate * state.dwell for state in self.states)
+        return passed / math.fsum(state.dwell for state in self.states) / 8
+
+    def shape(self, rng: np.random.Generator, u: float) -> Profile:
+        """The rates where the level is 1, drawn from `rng`."""
+        rates_Bps = [state.rate / 8 for state in self.states]
+        dwells_s = [state.dwell for state in self.states]
+        return generators.markov(rates_Bps, dwells_s, self.horizon, rng)
+
+    def __str__(self) -> str:
+        return f"markov of {len(self.states)} states"
+
+
+class Diurnal(Settings):
+    """A day, over and over: mean x (1 - depth x cos(2 pi t / 24 h)), lowest at midnight.
+
+    The emulation begins at `offset` past midnight; `random` is another time of day each client.
+    """
+
+    kind: Literal["diurnal"]
+    mean: RateLaw
+    depth: Annotated[float, Field(ge=0, le=1)]
+    offset: Offset = "none"
+    _day: Profile = PrivateAttr()
+
+    @model_validator(mode="after")
+    def _draw(self) -> Self:
+        self._day = generators.diurnal(self.shape_mean, self.depth)
+        return self
+
+    @property
+    def level(self) -> Law:
+        """Bits/s."""
+        return self.mean
+
+    @property
+    def shape_mean(self) -> float:
+        """Bytes/s of the shape: a bit, which the level is a multiple of."""
+        return 1 / 8
+
+    def shape(self, rng: np.random.Generator, u: float) -> Profile:
+        """The rates where the level is 1; `u` in [0, 1) decides a random offset."""
+        return self._day.shifted(offset_s(self.offset, self._day, u))
+
+    def __str__(self) -> str:
+        return "diurnal"
+
+
+@dataclass(frozen=True, slots=True)
+class Redrawn:
+    """A device's rate, normal, drawn anew every `step_s`; `shape_mean` is in bytes/s."""
+
+    shape_mean: float
+    sigma_Bps: float
+    step_s: float
+
+    def shape(self, rng: np.random.Generator, u: float) -> Profile:
+        """Drawn from `rng`, so many steps, and then from the start again."""
+        return generators.normal(self.shape_mean, self.sigma_Bps, self.step_s, REDRAWN_STEPS, rng)
+
+
+class Devices(Settings):
+    """A published table of devices: each client is one of them, and may be the same as another.
+
+    `flash` has means and deviations: a client's rate is drawn anew every `step`.
+    """
+
+    format: Literal["fedscale", "flash"]
+    file: str
+    step: Span = 60.0
+    _table: list[Device] = PrivateAttr()
+
+    @model_validator(mode="after")
+    def _read(self) -> Self:
+        read = read_fedscale if self.format == "fedscale" else read_flash
+        try:
+            table = read(Path(self.file))
+        except ScenarioError as error:
+            raise ValueError("; ".join(filter(None, [error.message, error.hint]))) from None
+        self._table = sorted(table, key=lambda d: (d.down_Bps, d.up_Bps, d.name))
+        return self
+
+    @property
+    def table(self) -> list[Device]:
+        """By rate, the slowest first, so that a client's number in [0, 1) rises with its rate."""
+        return self._table
+
+    def column(self, quantity: Quantity) -> Floats:
+        """Bits/s, or seconds an example, float64 [devices]."""
+        if quantity == "compute":
+            return np.array([device.per_example_s for device in self._table], np.float64)
+        return np.array([8 * device.rate(quantity)[0] for device in self._table])
+
+    def changes(self, direction: Direction) -> bool:
+        """Whether any device's rate does."""
+        return any(device.rate(direction)[1] for device in self._table)
+
+    def redrawn(self, number: int, direction: Direction) -> Redrawn | None:
+        """How the rate of the device of this number changes; None if it does not."""
+        mean_Bps, sigma_Bps = self._table[number].rate(direction)
+        return Redrawn(mean_Bps, sigma_Bps, self.step) if sigma_Bps else None
+
+    def __str__(self) -> str:
+        return f"{self.format} {printable(Path(self.file).name)}"
+
+
+Varying = Trace | Markov | Diurnal
+_Varying = (
+    Annotated[Trace, Tag("trace")]
+    | Annotated[Markov, Tag("markov")]
+    | Annotated[Diurnal, Tag("diurnal")]
+)
+
+
+def _reading(direction: Direction) -> Callable[[object], object]:
+    def read(law: object) -> object:
+        if isinstance(law, Trace):
+            law.read(direction)
+        return law
+
+    return read
+
+
+def link_form(value: object) -> str:
+    """What `laws.kind_of` says, or `devices`, which is a word and no rate."""
+    return "devices" if value == "devices" else kind_of(value)
+
+
+_Link = Annotated[
+    RateLaws | _Varying | Annotated[Literal["devices"], Tag("devices")],
+    Discriminator(link_form),
+]
+DownLink = Annotated[_Link, AfterValidator(_reading("down"))]
+UpLink = Annotated[_Link, AfterValidator(_reading("up"))]
+_Shared = Annotated[RateLaws | _Varying, Discriminator(kind_of)]
+DownShared = Annotated[_Shared, AfterValidator(_reading("down"))]
+UpShared = Annotated[_Shared, AfterValidator(_reading("up"))]
