@@ -187,4 +187,7 @@ def _print_report(folder: Path, form: str) -> None:
         return
     from emulator.report import export
 
-    click.echo({"json": export.to_json, "csv": export.to_csv}[form](found.outcomes), nl=False)
+    if form == "json":
+        click.echo(export.to_json(found.outcomes, found.validations), nl=False)
+    else:
+        click.echo(export.to_csv(found.outcomes), nl=False)

@@ -24,7 +24,7 @@ def write(ledger: Ledger, folder: Path) -> list[Path]:
         "index.html": page.html(study, overview).encode(),
         "figure.png": figure.png(figure.overview, study),
         "figure.svg": overview.encode(),
-        "results.json": export.to_json(study.outcomes).encode(),
+        "results.json": export.to_json(study.outcomes, study.validations).encode(),
         "results.csv": export.to_csv(study.outcomes).encode(),
     }
     with storage(folder):

@@ -3,15 +3,26 @@
 import csv
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 
 from emulator.metrics import Outcome
+from emulator.records import Emulation
+from emulator.report.validation import Validation
 
 
-def to_json(outcomes: Iterable[Outcome]) -> str:
-    """A list of objects; null where the target was never reached."""
-    return json.dumps([asdict(o) for o in outcomes], indent=1, ensure_ascii=False) + "\n"
+def to_json(
+    outcomes: Iterable[Outcome], validations: Mapping[Emulation, Validation] | None = None
+) -> str:
+    """A list of objects; null where the target was never reached.
+
+    Those that were validated have a `validation` as well.
+    """
+    rows = []
+    for o in outcomes:
+        found = (validations or {}).get(Emulation(o.method, o.variant, o.seed))
+        rows.append(asdict(o) | ({"validation": asdict(found)} if found else {}))
+    return json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
 
 
 def to_csv(outcomes: Iterable[Outcome]) -> str:

@@ -6,7 +6,7 @@ import re
 from html import escape
 
 from emulator.metrics import Spread, Summary
-from emulator.report import figure
+from emulator.report import figure, validation
 from emulator.report.study import Study
 from emulator.report.table import costs, missing, or_never, time
 from emulator.units import format_duration, format_size
@@ -126,7 +126,8 @@ def headline(study: Study) -> str:
 def _caption(study: Study) -> str:
     return (
         f"Simulated time to {study.goal}, with rounds and bytes until then; accuracy after the "
-        f"last round. Medians over seeds. Target measured on {study.split}."
+        f"last round. Medians over seeds. Target measured on {study.split}. "
+        f"{validation.line(study.validations.values())}".strip()
     )
 
 

@@ -3,13 +3,15 @@
 import itertools
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from emulator.errors import LedgerError
 from emulator.ledger import Ledger
 from emulator.metrics import Outcome, Summary, evaluations, outcome, summarise
 from emulator.records import Emulation
+from emulator.report import validation
+from emulator.report.validation import Validation
 
 T = TypeVar("T")
 Curve = tuple[tuple[float, ...], tuple[float, ...]]  # simulated seconds, accuracy
@@ -32,6 +34,7 @@ class Study:
     outcomes: tuple[Outcome, ...]
     curves: Mapping[Emulation, Curve]
     missing: tuple[Emulation, ...]
+    validations: Mapping[Emulation, Validation] = field(default_factory=dict)
 
     def of(self, method: str, variant: str) -> list[Outcome]:
         """The outcomes of one method under one variant, a seed each."""
@@ -58,16 +61,22 @@ def load(ledger: Ledger) -> Study:
 
     Raises LedgerError where its meta is not what a run writes: 'target' a number if there, and
     'methods', 'variants' and (optional) 'seeds' lists in JSON. Without 'seeds', the seeds that the
-    run got to are taken for all.
+    run got to are taken for all. A validation.json beside the ledger is read where it is of what
+    the ledger holds.
     """
     meta = ledger.meta()
     target = _target(meta)
     outcomes: dict[Emulation, Outcome] = {}
     curves: dict[Emulation, Curve] = {}
+    validations: dict[Emulation, Validation] = {}
+    path = ledger.path.with_name("validation.json")
+    cases = validation.read(path)
     for filed in ledger.emulations():
         rows = ledger.rows(filed)
         shown = Emulation(printable(filed.method), printable(filed.variant), filed.seed)
         outcomes[shown] = outcome(shown, rows, target)
+        if filed in cases and (found := validation.of(path, cases[filed], rows)):
+            validations[shown] = found
         scores = evaluations(rows)
         curves[shown] = (tuple(s.time_s for s in scores), tuple(s.accuracy for s in scores))
     methods = _ordered(_names(meta, "methods"), (e.method for e in outcomes))
@@ -85,6 +94,7 @@ def load(ledger: Ledger) -> Study:
         outcomes=tuple(outcomes[e] for e in due if e in outcomes),
         curves=curves,
         missing=tuple(e for e in due if e not in outcomes),
+        validations=validations,
     )
 
 

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from emulator.metrics import Spread, Summary
+from emulator.report import validation
 from emulator.report.study import Study, printable
 from emulator.units import format_duration, format_size
 
@@ -131,7 +132,8 @@ def table(study: Study) -> Group:
         ]
         known: dict[str, str] = next((facts(s) for s in row if s), {})
         grid.add_row(Text(method), *cells, *(_stacked(known.get(h, "")) for h in headers))
-    notes = [Text(note) for note in (caption(study), missing(study)) if note]
+    validated = validation.line(study.validations.values())
+    notes = [Text(note) for note in (caption(study), validated, missing(study)) if note]
     return Group(grid, Text(), *notes)
 
 
