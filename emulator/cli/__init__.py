@@ -3,7 +3,7 @@
 import click
 
 from emulator import __version__
-from emulator.cli import network, stock, study
+from emulator.cli import compare, network, stock, study
 from emulator.cli.voice import Commands
 
 
@@ -21,6 +21,7 @@ for command in (
     study.run,
     study.check,
     study.report,
+    compare.compare,
     stock.list_,
     stock.assets,
     network.transfers,

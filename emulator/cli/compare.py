@@ -1,0 +1,57 @@
+"""The command compare: runs against each other."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+def _accuracy(_: click.Context, __: click.Parameter, text: str | None) -> float | None:
+    import yaml
+
+    from emulator.scenario import Target
+
+    try:
+        if text is None:
+            return None
+        return Target.model_validate({"accuracy": yaml.safe_load(text)}).accuracy
+    except (ValueError, yaml.YAMLError):
+        raise click.BadParameter(f"found {text!r}; allowed: an accuracy, like 50% or 0.5") from None
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--baseline", metavar="NAME", help="A method, or a variant.  [default: the first method]"
+)
+@click.option(
+    "--target", callback=_accuracy, metavar="ACCURACY", help="Another than the runs had: 50%."
+)
+@click.option("--force", is_flag=True, help="Compare different tasks or targets nevertheless.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    show_default=True,
+    help="How to show it.",
+)
+def compare(
+    runs: tuple[Path, ...], baseline: str | None, target: float | None, force: bool, form: str
+) -> None:
+    """Compare methods and networks over seeds and RUNS (folders).
+
+    Says by how much each is faster than the baseline, and whether the seeds can tell; then which
+    method is ahead at which accuracy. Trains nothing: another --target is read off the ledgers.
+    """
+    from emulator.comparison import compare as compared
+    from emulator.report import comparison as show
+
+    found = compared(runs, baseline, target, force)
+    if form == "table":
+        from rich.console import Console
+
+        Console().print(show.table(found))
+        return
+    texts: dict[str, Any] = {"json": show.to_json, "csv": show.to_csv}
+    click.echo(texts[form](found), nl=False)
