@@ -39,6 +39,7 @@ setup(
     extras_require={
         "test": [
             "hypothesis>=6.100",
+            "jsonschema>=4.21",  # the schema for editors is held against every scenario
             "mypy>=1.10",
             "pytest>=8.2",
             "pytest-timeout>=2.3",  # a deadlock in a simulation must fail, not hang

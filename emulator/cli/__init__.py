@@ -3,7 +3,7 @@
 import click
 
 from emulator import __version__
-from emulator.cli import compare, network, stock, study
+from emulator.cli import author, compare, network, stock, study
 from emulator.cli.voice import Commands
 
 
@@ -18,6 +18,7 @@ def main() -> None:
 
 
 for command in (
+    author.schema,
     study.run,
     study.check,
     study.report,
