@@ -13,6 +13,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from emulator.scenario import Network, Scenario
 from emulator.units import parse_duration, parse_rate
+from emulator.varying import rate_or_zero
 from flasc.config import parse_fraction
 
 Schema = dict[str, Any]
@@ -27,6 +28,10 @@ _FRACTION = r"^\s*(\d+\s*/\s*\d+|\d+(\.\d+)?\s*%)\s*$"
 _TEXTS: Mapping[Callable[..., Any], Schema] = {
     parse_rate: {
         "type": "string", "pattern": _RATE, "description": "a rate, like 20 Mbps or 1.25 MB/s",
+    },
+    rate_or_zero: {
+        "description": "a rate, like 20 Mbps, or 0",
+        "anyOf": [{"type": "string", "pattern": _RATE}, {"const": 0}],
     },
     parse_duration: {
         "description": "a duration, like 40 ms or 2 s",
@@ -51,6 +56,8 @@ class _AsWritten(GenerateJsonSchema):
         match getattr(function, "__name__", ""):
             case "_spelled_out":
                 return {"anyOf": [{"type": "string"}, inner]}
+            case "_offset":
+                return {"anyOf": [{"enum": ["random", "none"]}, _TEXTS[parse_duration]]}
             case "_of_up":
                 return {"anyOf": [{"type": "number"}, inner]}
         return inner
@@ -84,13 +91,13 @@ def _written(model: type[BaseModel]) -> Schema:
 
 
 def _relax(definition: Schema) -> None:
-    """A preset fills in what it has; measured values may stand in a file."""
+    """A preset or a table of devices fills in what it has; measured values may stand in a file."""
     properties = definition.get("properties", {})
-    for key, filled in (("preset", ("down", "up")), ("file", ("values",))):
-        if key in properties and set(filled) <= properties.keys():
+    for keys, filled in ((("preset", "devices"), ("down", "up")), (("file",), ("values",))):
+        if {*keys, *filled} <= properties.keys():
             required = definition.get("required", [])
             definition["required"] = [name for name in required if name not in filled]
-            definition["anyOf"] = [{"required": [key]}, {"required": list(filled)}]
+            definition["anyOf"] = [{"required": list(each)} for each in (*zip(keys), filled)]
 
 
 def _with_extends(whole: Schema, title: str) -> Schema:

@@ -47,7 +47,7 @@ def _positive(seconds: float) -> float:
     return seconds
 
 
-def _rate_or_none(value: object) -> float:
+def rate_or_zero(value: object) -> float:
     """As a duration's: a plain 0 is zero in every unit."""
     is_zero = value == 0 and not isinstance(value, bool)
     return 0.0 if is_zero else parse_rate(value)
@@ -119,7 +119,7 @@ class Trace(Settings):
 class State(Settings):
     """A rate, and for how long it holds in the mean."""
 
-    rate: Annotated[float, BeforeValidator(_rate_or_none)]
+    rate: Annotated[float, BeforeValidator(rate_or_zero)]
     dwell: Span
 
 
