@@ -219,6 +219,18 @@ class Scenario(Settings):
                     )
         return self
 
+    @model_validator(mode="after")
+    def _tiers_fit(self) -> Self:
+        for name, method in self.methods.items():
+            whole = method.rank or self.training.lora.rank
+            ranks = [getattr(tier, "rank", 1) for tier in getattr(method, "tiers", [])]
+            if max(ranks, default=1) > whole:
+                raise ValueError(
+                    f"found methods.{name} with a tier of rank {max(ranks)}; allowed: at most the "
+                    f"server's, {whole} (the method's own rank, or training.lora.rank)"
+                )
+        return self
+
     def training_settings(self, method: str, seed: int) -> TrainingSettings:
         """All that decides what `method` learns with `seed`."""
         training = self.training

@@ -19,7 +19,7 @@ from flasc.dropout import PlaceDropout, Rows
 from flasc.errors import ModelError
 
 Part = Literal["lora_A", "lora_B", "head", "base"]
-Scope = Literal["adapter", "head", "all"]
+Scope = Literal["adapter", "adapter_b", "head", "all"]
 
 # The FLASC reference code's targets where the paper has the architecture (attention and MLP of
 # GPT-2, query and value of ViT); query and value elsewhere, as Hu et al. 2021 do.
@@ -75,9 +75,9 @@ def _targets(model: nn.Module, lora: Lora) -> list[str]:
 class Adapter:
     """What one training trains of a model, as one float32 vector of length `n`.
 
-    `scope` says what that is: `adapter` (LoRA and the head), `head` (the head alone, LoRA present
-    but switched off), or `all` (every weight; no LoRA). The order is the model's own parameter
-    order, so equal models give equal vectors.
+    `scope` says what that is: `adapter` (LoRA and the head), `adapter_b` (the same with A frozen as
+    it was drawn), `head` (the head alone, LoRA present but switched off), or `all` (every weight;
+    no LoRA). The order is the model's own parameter order, so equal models give equal vectors.
 
     Raises ModelError where the LoRA targets match nothing or the model has no head.
     """
@@ -88,6 +88,9 @@ class Adapter:
         if scope == "head":
             for layer in self.lora_layers():
                 layer.enable_adapters(False)  # B is zero: the same function, without the work
+        if scope == "adapter_b":
+            for layer in self.lora_layers():
+                layer.lora_A.requires_grad_(False)
         self._parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.spans = list(_spans(self.model))
         self.n = self.spans[-1].stop

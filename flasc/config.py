@@ -4,65 +4,31 @@ Strict and frozen: an unknown key is an error, and a component owns the settings
 takes part, for how long and over which network is not decided here but by the emulator.
 """
 
-import contextlib
-import math
-import re
-from fractions import Fraction
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Discriminator,
     Field,
+    SerializerFunctionWrapHandler,
     Tag,
+    model_serializer,
     model_validator,
 )
 
 from flasc.assets import ASSETS
+from flasc.method_settings import Method, MethodSettings
+from flasc.settings import (
+    Momentum,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    Settings,
+    Targets,
+    parse_fraction,
+)
 
-_RATIO = re.compile(r"\s*(\d+)\s*/\s*(\d+)\s*")
-_PERCENT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*")
-
-
-def parse_fraction(text: object) -> float:
-    """A number from '1/16', '25 %' or 0.25. Raises ValueError for anything else."""
-    value = math.nan
-    with contextlib.suppress(OverflowError):  # too large for a float
-        if isinstance(text, (int, float)) and not isinstance(text, bool):
-            value = float(text)
-        elif isinstance(text, str):
-            if (ratio := _RATIO.fullmatch(text)) and int(ratio[2]):
-                value = int(ratio[1]) / int(ratio[2])
-            elif percent := _PERCENT.fullmatch(text):
-                # Exact, so that 33.3 % is 0.333 and the same training has the same digest.
-                value = float(Fraction(percent[1]) / 100)
-    if not math.isfinite(value):
-        raise ValueError(f"found {text!r}; allowed: a fraction, like 1/16, 25 % or 0.25")
-    return value
-
-
-def _density(value: float) -> float:
-    if not 0 < value <= 1:
-        raise ValueError(f"found {value:g}; allowed: a density above 0 and at most 1, like 1/16")
-    return value
-
-
-Density = Annotated[float, BeforeValidator(parse_fraction), AfterValidator(_density)]
-PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Momentum = Annotated[float, Field(ge=0, lt=1)]
-PositiveInt = Annotated[int, Field(gt=0, le=2**31 - 1)]
-Targets = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
-
-
-class Settings(BaseModel):
-    """Base of all settings: strict, frozen, no unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
+__all__ = ["Method", "PositiveInt", "Settings", "parse_fraction"]  # besides all that follows
 
 SMALLEST_ALPHA = 1e-6  # of a Dirichlet split: clients of one class are the rule from 1e-3 down
 
@@ -182,50 +148,6 @@ class Wire(Settings):
     values: Literal["fp32", "fp16"] = "fp32"
 
 
-class MethodSettings(Settings):
-    """What every method may set for itself instead of the training section's value."""
-
-    rank: Annotated[int, Field(ge=1, le=1024)] | None = None
-    client_lr: PositiveFloat | None = None
-    server_lr: PositiveFloat | None = None
-
-
-class Full(MethodSettings):
-    """Full fine-tuning: every weight is trained and sent."""
-
-    kind: Literal["full"]
-
-
-class Head(MethodSettings):
-    """Linear probe: only the classifier is trained and sent."""
-
-    kind: Literal["head"]
-
-
-class DenseLora(MethodSettings):
-    """LoRA, every entry sent both ways."""
-
-    kind: Literal["lora"]
-
-
-class Flasc(MethodSettings):
-    """FLASC: dense local training; the largest entries go down and the largest deltas up."""
-
-    kind: Literal["flasc"]
-    down: Density
-    up: Density
-
-
-class SparseAdapter(MethodSettings):
-    """One dense round, then one magnitude mask for good; clients train only inside it."""
-
-    kind: Literal["sparse_adapter"]
-    density: Density
-
-
-Method = Annotated[Full | Head | DenseLora | Flasc | SparseAdapter, Field(discriminator="kind")]
-
-
 class TrainingSettings(Settings):
     """All that decides what one training learns, given who takes part in which order."""
 
@@ -251,7 +173,7 @@ class TrainingSettings(Settings):
         assert isinstance(lora, Lora)
         assert isinstance(client, Client)
         assert isinstance(server, (AdamW, FedAdam, FedAvg))
-        own = {"rank": method.rank} if method.rank else {}
+        own = {"rank": method.rank} if method.rank and method.has_rank else {}
         client_lr = {"lr": method.client_lr} if method.client_lr else {}
         server_lr = {"lr": method.server_lr} if method.server_lr else {}
         return data | {
@@ -263,3 +185,18 @@ class TrainingSettings(Settings):
                 update={"rank": None, "client_lr": None, "server_lr": None}
             ),
         }
+
+    @model_serializer(mode="wrap")
+    def _as_recorded(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without later keys at their defaults: a training that does not use them keeps its digest.
+
+        Recordings are found by the digest of what this gives.
+        """
+        data: dict[str, Any] = handler(self)
+        for name, section in self:
+            if isinstance(section, Settings):
+                fields = type(section).model_fields
+                for key in section.LATER:
+                    if getattr(section, key) == fields[key].default:
+                        data[name].pop(key, None)
+        return data

@@ -6,52 +6,25 @@ is what it decodes from the bytes it was sent. There is no other way from one to
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from flasc import client, codec, cohort, model, rng, tasks
+from flasc import client, codec, cohort, model, rng, saliency, tasks
 from flasc.adapter import Adapter
 from flasc.config import TrainingSettings
 from flasc.errors import DivergedError, ModelError
-from flasc.methods import Mask, build
+from flasc.messages import Message, Score
+from flasc.methods import METHODS, Got, Layout, Mask, Method
+from flasc.methods import Task as Asked
 from flasc.server import Optimiser, weighted_sum
 from flasc.tasks.base import Examples, Task
 
 Engine = client.Reference | cohort.Cohort
 _LOWER = "lower training.client.lr or training.server.lr, or the method's own rates"
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """An encoded message to (`examples` and `steps` zero) or from a client.
-
-    `version` counts the server steps behind the model that it was made from.
-    """
-
-    client: int
-    version: int
-    content: bytes
-    value_bytes: int
-    examples: int = 0
-    steps: int = 0
-
-    @property
-    def nbytes(self) -> int:
-        """Length of the encoded message, bytes."""
-        return len(self.content)
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """Quality on the first `examples` of a split: accuracy 0 to 1, mean loss in nats."""
-
-    examples: int
-    accuracy: float
-    loss: float
 
 
 class Trainer:
@@ -64,31 +37,42 @@ class Trainer:
 
     def __init__(self, settings: TrainingSettings, task: Task, device: torch.device) -> None:
         self.settings, self.task, self.device = settings, task, device
-        self._method = build(settings.method)
+        kind = METHODS[type(settings.method)]
         key = rng.key(settings.seed, "init")
         base = model.sequence_classifier(task.model, len(task.classes), key)
         with torch.random.fork_rng([]):
             torch.manual_seed(key)
-            self.adapter = Adapter(base, settings.lora, self._method.scope)
+            self.adapter = Adapter(base, settings.lora, kind.scope)
+        layout = Layout(self.adapter.spans, settings.lora.rank, settings.seed, len(task.clients))
+        self._method: Method = kind(settings.method, layout)
         self.adapter.model.to(device)
         self.engine = _engine(self.adapter, settings, device)
         self._server = Optimiser(self.adapter.read(), settings.server)
         self.version = 0
-        self._down: Mask = self._method.down(self.params)
-        self._content = self._encode_download()
+        self._method.renewed(self.params, 0)
+        self._masks: dict[int, Mask] = {}  # of this version's downloads, by tier
+        self._contents: dict[int, bytes] = {}
         # The paper scores the new model through the mask of the round that made it.
-        self._round_mask: Mask = self._down
+        self._round_mask: Mask = self._down(self._method.shown)
 
     @property
     def params(self) -> Tensor:
         """The server's dense vector P, float32 [n]."""
         return self._server.params
 
-    def _encode_download(self) -> bytes:
+    def _down(self, tier: int) -> Mask:
+        if tier not in self._masks:
+            self._masks[tier] = self._method.down(self.params, self.version, tier)
+        return self._masks[tier]
+
+    def _encode_download(self, tier: int) -> bytes:
         wire: str = self.settings.wire.format
-        if self._method.upload_support_known and wire in ("auto", "dense"):
+        mask = self._down(tier)
+        if self._method.download_support_known and mask is not None:
+            wire = "aligned"
+        elif self._method.upload_support_known and wire in ("auto", "dense"):
             wire = "indexed"  # a dense message would not tell the client where its mask is
-        return self._encode(self.params, self._down, wire)
+        return self._encode(self.params, mask, wire)
 
     def _encode(self, vector: Tensor, mask: Mask, wire: str) -> bytes:
         flat = vector.cpu().numpy()
@@ -112,57 +96,105 @@ class Trainer:
         return codec.value_bytes(k, self.settings.wire.values)
 
     def download(self, client: int) -> Message:
-        """The current version as `client` would get it: the same bytes for everybody."""
-        return Message(client, self.version, self._content, self._value_bytes(self._down))
+        """The current version as `client` would get it: the same bytes for all of its tier."""
+        tier = self._method.tier(client)
+        if tier not in self._contents:
+            self._contents[tier] = self._encode_download(tier)
+        nbytes = self._value_bytes(self._down(tier))
+        asks = self._method.asks(self.version)
+        return Message(client, self.version, self._contents[tier], nbytes, tier=tier, asks=asks)
+
+    def _got(self, download: Message) -> Got:
+        """What the client starts from, by the bytes that it was sent."""
+        version, tier = download.version, download.tier
+        known = None
+        if self._method.download_support_known:
+            known = self._method.down(self.params, version, tier)
+        start, support = self._decode(download.content, known)
+        return Got(start, support, version, tier)
 
     def train(self, downloads: Sequence[Message]) -> list[Message]:
         """Train each client from what it downloaded. Raises DivergedError."""
-        got = [self._decode(download.content) for download in downloads]
+        got = [self._got(download) for download in downloads]
         jobs = [
             client.Job(
-                start,
+                one.start,
                 self.task.clients[download.client],
-                self._method.trains(support),
+                self._method.trains(one),
                 client.Draw(self.settings.seed, download.version, download.client),
             )
-            for download, (start, support) in zip(downloads, got, strict=True)
+            for download, one in zip(downloads, got, strict=True)
         ]
-        trained = self.engine.train(jobs, self.task.train)
-        return [
-            self._upload(download, support, one)
-            for download, (_, support), one in zip(downloads, got, trained, strict=True)
+        asked = [download.asks for download in downloads]
+        todo = [job for job, task in zip(jobs, asked, strict=True) if task == "update"]
+        trained = iter(self.engine.train(todo, self.task.train))
+        done = [
+            next(trained) if task == "update" else self._measure(job, task)
+            for job, task in zip(jobs, asked, strict=True)
         ]
+        return [self._upload(*each) for each in zip(downloads, got, done, strict=True)]
 
-    def _upload(self, download: Message, support: Mask, trained: client.Trained) -> Message:
+    def _measure(self, job: client.Job, task: Asked) -> client.Trained:
+        """What is asked for in place of an update, on the client's first examples."""
+        first = job.examples[: self._method.examples]
+        found = saliency.measure(self.adapter, job.start, self.task.train, first, task)
+        return client.Trained(found, steps=0)
+
+    def _examples(self, download: Message) -> int:
+        """Examples that a client works through, forward and backward."""
+        held = len(self.task.clients[download.client])
+        if download.asks == "update":
+            return held * self.settings.client.epochs
+        return min(held, self._method.examples) * saliency.PASSES[download.asks]
+
+    def _upload(self, download: Message, got: Got, trained: client.Trained) -> Message:
         delta = trained.delta
         if not torch.isfinite(delta).all():
             raise DivergedError(
                 f"client {download.client} diverged in round {download.version + 1}", _LOWER
             )
-        up = self._method.up(delta, support)
-        # A support that is everything needs no index anyway.
-        known = self._method.upload_support_known and up is not None
-        content = self._encode(delta, up, "aligned" if known else self.settings.wire.format)
-        examples = len(self.task.clients[download.client]) * self.settings.client.epochs
+        up = self._method.up(delta, got)
+        wire: str = self.settings.wire.format
+        if self._method.upload_support_known and up is not None:
+            wire = "aligned" if up is got.down else "indexed"
+        content = self._encode(delta, up, wire)
         return Message(
             download.client,
             download.version,
             content,
             self._value_bytes(up),
-            examples=examples,
+            examples=self._examples(download),
             steps=trained.steps,
+            tier=download.tier,
+            asks=download.asks,
+            answers=download,
         )
 
     def aggregate(self, uploads: Sequence[Message], weights: Sequence[float]) -> None:
-        """Step the server by the weighted sum of the decoded updates."""
-        known = self._down if self._method.upload_support_known else None
-        deltas = [self._decode(upload.content, known)[0] for upload in uploads]
-        self._server.step(weighted_sum(deltas, weights))
-        self._method.after_step(self.params)
+        """Step the server by the weighted sum of the decoded updates.
+
+        What was measured in place of an update goes to the method; alone, it makes no step.
+        """
+        self._round_mask = self._down(self._method.shown)
+        known = self._method.upload_support_known
+        got = [self._got(upload.answers) for upload in uploads if known and upload.answers]
+        deltas = []
+        for upload, one in zip_longest(uploads, got):
+            delta, sent = self._decode(upload.content, one.down if one else None)
+            self._method.received(upload.client, sent)
+            deltas.append(delta)
+        weights = self._method.weigh(weights, got, deltas)
+        merged = list(zip(uploads, deltas, weights, strict=True))
+        if measured := [(d, w) for u, d, w in merged if u.asks != "update"]:
+            self._method.measured(self.params, weighted_sum(*zip(*measured, strict=True)))
+        if updates := [(d, w) for u, d, w in merged if u.asks == "update"]:
+            self._server.step(weighted_sum(*zip(*updates, strict=True)))
         self.version += 1
-        self._round_mask = self._down
-        self._down = self._method.down(self.params)
-        self._content = self._encode_download()
+        self._method.renewed(self.params, self.version)
+        self._masks, self._contents = {}, {}
+
+    def _shown(self) -> Tensor:
+        return self.params if self._round_mask is None else self.params * self._round_mask
 
     def evaluate(self, split: str) -> Score:
         """Score the current version on 'validation' or 'test', as far as the settings say.
@@ -171,9 +203,7 @@ class Trainer:
         """
         examples: Examples = {"validation": self.task.validation, "test": self.task.test}[split]
         count = min(len(examples), self.settings.evaluation_examples or len(examples))
-        mask = self._round_mask
-        vector = self.params if mask is None else self.params * mask
-        right, loss = self.engine.score(vector, examples, count)
+        right, loss = self.engine.score(self._shown(), examples, count)
         if not math.isfinite(loss):
             raise DivergedError(
                 f"the model of round {self.version} diverged: its loss is {loss}", _LOWER
@@ -200,12 +230,11 @@ class Trainer:
         self._method.restore(part("method."))
         self._round_mask = state.get("round_mask")
         self.version = int(state["version"])
-        self._down = self._method.down(self.params)
-        self._content = self._encode_download()
+        self._masks, self._contents = {}, {}
 
     def export(self, folder: Path) -> None:
-        """Write the current version as a PEFT adapter (the whole model where all is trained)."""
-        self.adapter.write(self.params)
+        """Write what `evaluate` scores as a PEFT adapter (the whole model where all is trained)."""
+        self.adapter.write(self._shown())
         self.adapter.save(folder)
 
 

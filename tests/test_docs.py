@@ -182,6 +182,8 @@ def keys_inside(annotation: Any, here: str) -> Iterator[tuple[str, Key]]:
         yield from keys_inside(get_args(annotation)[0], here)
     elif origin is dict:
         yield from keys_inside(get_args(annotation)[1], f"{here}.NAME")
+    elif origin is list:
+        yield from keys_inside(get_args(annotation)[0], f"{here}[]")
     elif origin in (Union, UnionType):
         yield from keys_of_union(get_args(annotation), here)
     elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -289,6 +291,7 @@ def test_the_sums_on_the_pages_about_time_come_out(page):
         ("`full`", "all", 16),
         ("`lora`", "adapter", 16),
         ("`lora`, rank 4", "adapter", 4),
+        ("`ffa_lora`", "adapter_b", 16),
         ("`head`", "head", 16),
     ],
 )

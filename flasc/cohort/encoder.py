@@ -23,10 +23,10 @@ Inputs = dict[str, Tensor]
 class Site:
     """A LoRA layer: its spans of the vector, and which outputs [lo, hi) it adds to.
 
-    Of B's rows, those from `skipped` on belong to these outputs.
+    Of B's rows, those from `skipped` on belong to these outputs. A is itself where it is frozen.
     """
 
-    a: Span
+    a: Span | Tensor
     b: Span
     rank: int
     lo: int
@@ -223,7 +223,7 @@ def read(adapter: Adapter) -> Encoder:
         for span, parameter in zip(adapter.spans, adapter.parameters, strict=True)
     }
     sites = {id(layer): index for index, layer in enumerate(adapter.lora_layers())}
-    reader = _Reader(spans, sites if adapter.scope == "adapter" else {})
+    reader = _Reader(spans, {} if adapter.scope == "head" else sites)
     layers: Any = _first(body, names.layers)
     width = int(config.hidden_size)
     heads = int(config.num_attention_heads)
@@ -296,7 +296,7 @@ class _Reader:
         self.used |= {id(a), id(b)}
         dropout = float(getattr(layer.lora_dropout["default"], "p", 0.0))
         return Site(
-            self._spans[id(a)],
+            self._spans.get(id(a), a.detach()),
             self._spans[id(b)],
             len(a),
             lo,

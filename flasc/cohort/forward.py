@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from flasc.cohort.encoder import Block, Encoder, Projection
+from flasc.cohort.encoder import Block, Encoder, Projection, Site
 from flasc.cohort.lora import project
 from flasc.cohort.pack import Packed
 from flasc.dropout import hashes, kept, places
@@ -97,8 +97,14 @@ class Pass:
             stay = None
             if self.dropper is not None:
                 stay = self.dropper.kept(x, site.index, site.dropout, row, token)
-            adapters.append((self.leaves[site.a.start], b, stay))
+            adapters.append((self._a(site, len(b)), b, stay))
         return project(x, projection, adapters, runs)
+
+    def _a(self, site: Site, clients: int) -> Tensor:
+        """float32 [clients, rank, in]."""
+        if isinstance(site.a, Tensor):
+            return site.a.expand(clients, -1, -1)
+        return self.leaves[site.a.start]
 
     def _block(self, block: Block, x: Tensor) -> Tensor:
         first = self.encoder.norm_first

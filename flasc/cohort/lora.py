@@ -85,7 +85,9 @@ class _Lora(torch.autograd.Function):
             out = gy[:, site.lo : site.hi] * (site.scaling / (1 - site.dropout))
             gu = times(out, b.to(x.dtype), runs)
             dropped = x if kept is None else masked(x, kept)
-            found += [outer(gu, dropped, runs).to(a.dtype), outer(out, u, runs).to(b.dtype), None]
+            trained = ctx.needs_input_grad[3 + len(found)]  # A may be frozen
+            ga = outer(gu, dropped, runs).to(a.dtype) if trained else None
+            found += [ga, outer(out, u, runs).to(b.dtype), None]
             if gx is not None:
                 back = times(gu, a.to(x.dtype), runs)
                 gx += back if kept is None else masked(back, kept)

@@ -5,23 +5,26 @@ keeps in `state`, so that a training can be restored exactly. Masks are bool [n]
 stands for every entry.
 """
 
-from flasc import config
-from flasc.methods.base import Mask, Method
-from flasc.methods.dense import DenseLora, Full, Head
-from flasc.methods.flasc import Flasc
+from flasc import method_settings as settings
+from flasc.methods.base import Got, Layout, Mask, Method, Task
+from flasc.methods.dense import DenseLora, FfaLora, Full, Head
+from flasc.methods.flasc import Flasc, FlascTiers
+from flasc.methods.ranks import HetLora, RankTiers
+from flasc.methods.select import AdapterLth, FederatedSelect
 from flasc.methods.sparse_adapter import SparseAdapter
 
-__all__ = ["METHODS", "Mask", "Method", "build"]
+__all__ = ["METHODS", "Got", "Layout", "Mask", "Method", "Task"]
 
-METHODS: dict[type[config.MethodSettings], type[Method]] = {
-    config.Full: Full,
-    config.Head: Head,
-    config.DenseLora: DenseLora,
-    config.Flasc: Flasc,
-    config.SparseAdapter: SparseAdapter,
+METHODS: dict[type[settings.MethodSettings], type[Method]] = {
+    settings.Full: Full,
+    settings.Head: Head,
+    settings.DenseLora: DenseLora,
+    settings.FfaLora: FfaLora,
+    settings.Flasc: Flasc,
+    settings.FlascTiers: FlascTiers,
+    settings.FederatedSelect: FederatedSelect,
+    settings.SparseAdapter: SparseAdapter,
+    settings.AdapterLth: AdapterLth,
+    settings.RankTiers: RankTiers,
+    settings.HetLora: HetLora,
 }
-
-
-def build(settings: config.Method) -> Method:
-    """The method that these settings describe."""
-    return METHODS[type(settings)](settings)

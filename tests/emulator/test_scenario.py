@@ -52,7 +52,15 @@ FULL: dict[str, Any] = {
         "head": {"kind": "head", "client_lr": 0.1, "server_lr": 0.1},
         "lora": {"kind": "lora", "rank": 2, "client_lr": 0.1, "server_lr": 0.1},
         "flasc": {"kind": "flasc", "rank": 2, "down": 0.5, "up": 0.25},
-        "sparse": {"kind": "sparse_adapter", "rank": 2, "density": 0.5},
+        "flasc later": {"kind": "flasc", "down": 0.5, "up": 0.25, "gamma": 0.5, "every": 2},
+        "sparse": {
+            "kind": "sparse_adapter", "rank": 2, "density": 0.5, "score": "snip",
+            "dense_rounds": 2, "examples": 8,
+        },
+        "lth": {"kind": "adapter_lth", "gamma": 0.5, "every": 2},
+        "tiers": {"kind": "flasc_tiers", "tiers": [{"share": 0.5, "down": 0.5, "up": 0.25}]},
+        "ranks": {"kind": "rank_tiers", "tiers": [{"share": 0.5, "rank": 2}]},
+        "het": {"kind": "het_lora", "tiers": [{"share": 0.5, "rank": 2}], "prune": 0.5},
     },
     "network": {
         "server": LINK,
@@ -198,7 +206,8 @@ BOUNDS = [("normal", "down", bound) for bound in ("low", "high")]  # may be left
 )
 def test_no_number_can_be_anything_else(path, bad):
     optional = {"rank", "client_lr", "server_lr", "examples", "weights"}
-    if bad is None and (path[-1] in optional or path[-3:] in BOUNDS):
+    tiers = path[-3:-2] == ("tiers",)
+    if bad is None and not tiers and (path[-1] in optional or path[-3:] in BOUNDS):
         return
     with pytest.raises(ValidationError):
         Scenario.model_validate(put(LEAVES[path][0], path, bad))
@@ -455,6 +464,49 @@ def test_what_the_network_and_the_length_are_does_not_matter_to_a_training():
     settings = Scenario.model_validate(SMALLEST).training_settings("LoRA", 0)
     assert slow.training_settings("LoRA", 0) == longer.training_settings("LoRA", 0) == settings
     assert at("task.tokens", 64).training_settings("LoRA", 0) != settings
+
+
+def test_a_rank_means_nothing_to_a_method_without_lora():
+    for kind in ("head", "full"):
+        assert settings_digest({"kind": kind, "rank": 4}) == settings_digest({"kind": kind})
+
+
+@pytest.mark.parametrize(("method", "golden"), [
+    ({"kind": "lora"}, "6e70d361f1f84e5423cfeb2cb416479e"),
+    ({"kind": "flasc", "down": 0.25, "up": 0.25}, "b9cd82867ab177687816ba263ef5dd09"),
+    ({"kind": "sparse_adapter", "density": 0.25}, "114bffc073928ee6b2bda898b39973e1"),
+])  # fmt: skip
+def test_trainings_that_use_no_later_key_keep_their_digest(method, golden):
+    """Golden, from before there were any: recordings are found by it."""
+    assert settings_digest(method) == golden
+
+
+@pytest.mark.parametrize(("method", "later"), [
+    ({"kind": "flasc", "down": 0.25, "up": 0.25}, {"gamma": 1, "every": 1}),
+    ({"kind": "sparse_adapter", "density": 0.25},
+     {"score": "magnitude", "dense_rounds": 1, "examples": 16}),
+])  # fmt: skip
+def test_a_later_key_at_its_default_makes_the_same_training(method, later):
+    assert settings_digest(method | later) == settings_digest(method)
+    for key, value in later.items():
+        changed = {key: "random" if key == "score" else value / 2 if key == "gamma" else value + 1}
+        assert settings_digest(method | changed) != settings_digest(method)
+
+
+def test_a_tiers_rank_is_at_most_the_servers():
+    ranks = {"kind": "rank_tiers", "tiers": [{"share": 1, "rank": 4}, {"share": 1, "rank": 17}]}
+    with pytest.raises(ValidationError, match=r"methods\.M with a tier of rank 17; .* 16"):
+        at("methods", {"M": ranks})
+    assert at("methods", {"M": ranks | {"rank": 32}})
+
+
+@pytest.mark.parametrize("share", ["1/3", "70 %", 2, 0.5])
+def test_shares_are_fractions_and_relative(share):
+    tiers = [{"share": share, "rank": 1}]
+    assert at("methods", {"M": {"kind": "het_lora", "tiers": tiers}})
+    for bad in (0, -1, "0", "a third", None):
+        with pytest.raises(ValidationError):
+            at("methods", {"M": {"kind": "het_lora", "tiers": [{"share": bad, "rank": 1}]}})
 
 
 def test_settings_survive_json():

@@ -1,7 +1,5 @@
 """The reference round against a transcription in numpy, and what every method must keep."""
 
-import math
-
 import numpy as np
 import pytest
 import torch
@@ -10,14 +8,6 @@ from flasc import codec, config, rng
 from flasc.errors import DivergedError, ModelError
 from flasc.trainer import pick_device
 
-METHODS = [
-    "full",
-    "head",
-    "lora",
-    {"kind": "flasc", "down": 0.25, "up": 0.0625},
-    {"kind": "flasc", "down": 1.0, "up": 0.1},
-    {"kind": "sparse_adapter", "density": 0.3},
-]
 COHORTS = [[1, 2], [4, 0, 1], [2, 3], [1, 4]]
 
 
@@ -113,80 +103,6 @@ def test_density_one_is_dense_lora_to_the_bit(make):
     assert [m.content for m in ours] == [m.content for m in theirs]
     assert torch.equal(flasc.params, dense.params)
     assert flasc.evaluate("test") == dense.evaluate("test")
-
-
-@pytest.mark.parametrize("method", METHODS, ids=str)
-class TestEveryMethod:
-    def test_bytes_are_the_encoded_length(self, make, method):
-        trainer = make(method)
-        downloads = play(trainer, COHORTS[:1]) and [trainer.download(c) for c in range(7)]
-        # SparseAdapter's uploads name no index: the server knows the mask that it sent.
-        support = codec.decode(downloads[0].content, n=trainer.adapter.n).indices
-        for message in [*downloads, *trainer.train(downloads)]:
-            decoded = codec.decode(message.content, n=trainer.adapter.n, support=support)
-            assert message.nbytes == len(message.content)
-            assert message.value_bytes == 4 * len(decoded.values)
-
-    def test_clients_count_examples_and_steps(self, make, method):
-        trainer = make(method, client=config.Client(epochs=2, batch=16))
-        uploads = trainer.train([trainer.download(c) for c in range(7)])
-        sizes = [len(c) for c in trainer.task.clients]
-        assert [u.examples for u in uploads] == [2 * n for n in sizes]
-        assert [u.steps for u in uploads] == [2 * math.ceil(n / 16) for n in sizes]
-
-    def test_grouping_clients_changes_nothing(self, make, method):
-        one, all_at_once = make(method), make(method)
-        downloads = [one.download(c) for c in (4, 1, 2)]
-        alone = [one.train([d])[0] for d in downloads[::-1]][::-1]
-        together = all_at_once.train([all_at_once.download(c) for c in (4, 1, 2)])
-        assert [u.content for u in alone] == [u.content for u in together]
-
-    def test_what_is_frozen_stays_frozen(self, make, method):
-        trainer = make(method)
-        frozen = {
-            name: value.clone()
-            for name, value in trainer.adapter.model.state_dict().items()
-            if name not in {span.name for span in trainer.adapter.spans}
-        }
-        play(trainer)
-        trainer.evaluate("validation")
-        after = trainer.adapter.model.state_dict()
-        assert all(torch.equal(after[name], value) for name, value in frozen.items())
-
-    def test_a_snapshot_is_the_whole_state(self, make, method):
-        trainer = make(method)
-        play(trainer, COHORTS[:2])
-        snapshot = trainer.snapshot()
-        restored = make(method, lora=config.Lora(rank=4, dropout=0.1))
-        restored.restore(snapshot)
-        assert restored.evaluate("validation") == trainer.evaluate("validation")
-        ours, theirs = play(restored, COHORTS[2:]), play(trainer, COHORTS[2:])
-        assert [m.content for m in ours] == [m.content for m in theirs]
-        assert torch.equal(restored.params, trainer.params)
-
-    @pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing")  # PEFT 0.21 reads it
-    def test_an_exported_model_answers_like_the_trainer(self, make, method, tmp_path):
-        from transformers import AutoModelForSequenceClassification
-
-        trainer = make(method)
-        play(trainer, COHORTS[:1])
-        trainer.export(tmp_path / "model")
-        batch = trainer.task.test.batch(np.arange(40), torch.device("cpu"))
-        if method == "full":
-            model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "model")
-        else:
-            from peft import PeftModel
-
-            base = AutoModelForSequenceClassification.from_pretrained(
-                trainer.task.model, num_labels=4
-            )
-            model = PeftModel.from_pretrained(base, tmp_path / "model")
-        model.eval()
-        trainer.adapter.write(trainer.params)
-        with torch.inference_mode():
-            torch.testing.assert_close(
-                model(**batch).logits, trainer.adapter.model(**batch).logits, rtol=0, atol=0
-            )
 
 
 def test_flasc_sends_exactly_k_of_the_largest(make):

@@ -165,6 +165,15 @@ class TestAgainstTheReference:
         score = client.Reference(adapter, SETTINGS).score(work[0].start, data, 50)
         assert engine.score(work[0].start, data, 50) == (score[0], pytest.approx(score[1]))
 
+    def test_a_frozen_a_is_not_in_the_vector(self, kind):
+        adapter, data = build(kind, "adapter_b"), examples(kind)
+        work = jobs(adapter)
+        judged = client.Reference(adapter, SETTINGS).train(work, data)
+        engine = Cohort(adapter, SETTINGS, "fp32", 3)
+        assert furthest(engine.train(work, data), judged) < 1e-5
+        right, loss = client.Reference(adapter, SETTINGS).score(work[0].start, data, 50)
+        assert engine.score(work[0].start, data, 50) == (right, pytest.approx(loss, rel=1e-6))
+
     def test_pruning_the_last_block_changes_nothing(self, kind):
         adapter, data = build(kind), examples(kind)
         engine = Cohort(adapter, SETTINGS, "fp32")

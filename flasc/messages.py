@@ -1,0 +1,38 @@
+"""What passes between the trainer and a round policy."""
+
+from dataclasses import dataclass
+
+from flasc.methods import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """An encoded message to (`examples` and `steps` zero) or from a client.
+
+    `version` counts the server steps behind the model that it was made from, `tier` says who gets
+    the same. An upload knows what it `answers`: the server remembers what it sent.
+    """
+
+    client: int
+    version: int
+    content: bytes
+    value_bytes: int
+    examples: int = 0
+    steps: int = 0
+    tier: int = 0
+    asks: Task = "update"
+    answers: "Message | None" = None
+
+    @property
+    def nbytes(self) -> int:
+        """Length of the encoded message, bytes."""
+        return len(self.content)
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Quality on the first `examples` of a split: accuracy 0 to 1, mean loss in nats."""
+
+    examples: int
+    accuracy: float
+    loss: float
