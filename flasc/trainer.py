@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flasc import client, codec, cohort, model, rng, saliency, tasks
+from flasc import client, codec, cohort, rng, saliency
 from flasc.adapter import Adapter
 from flasc.config import TrainingSettings
 from flasc.errors import DivergedError, ModelError
@@ -22,6 +22,7 @@ from flasc.methods import METHODS, Got, Layout, Mask, Method
 from flasc.methods import Task as Asked
 from flasc.server import Optimiser, weighted_sum
 from flasc.tasks.base import Examples, Task
+from flasc.workshop import Workshop
 
 Engine = client.Reference | cohort.Cohort
 _LOWER = "lower training.client.lr or training.server.lr, or the method's own rates"
@@ -35,11 +36,19 @@ class Trainer:
     give the same bytes and scores on the same kind of machine.
     """
 
-    def __init__(self, settings: TrainingSettings, task: Task, device: torch.device) -> None:
+    def __init__(
+        self,
+        settings: TrainingSettings,
+        task: Task,
+        device: torch.device,
+        workshop: Workshop | None = None,
+    ) -> None:
         self.settings, self.task, self.device = settings, task, device
         kind = METHODS[type(settings.method)]
         key = rng.key(settings.seed, "init")
-        base = model.sequence_classifier(task.model, len(task.classes), key)
+        base = (workshop or Workshop()).pretrained(
+            task.model, len(task.classes), key, frozen=kind.scope != "all"
+        )
         with torch.random.fork_rng([]):
             torch.manual_seed(key)
             self.adapter = Adapter(base, settings.lora, kind.scope)
@@ -271,8 +280,9 @@ def make(
     device: str = "auto",
     cache: Path | None = None,
     notify: Callable[[str], None] = lambda _: None,
+    workshop: Workshop | None = None,
 ) -> Trainer:
-    """A trainer at version 0, its data and weights fetched if need be.
+    """A trainer at version 0, its data and weights fetched if need be, or from the `workshop`.
 
     One torch thread on a CPU: trainings are spread over processes instead, and one thread is what
     makes results independent of the number of cores.
@@ -280,7 +290,9 @@ def make(
     chosen = pick_device(device)
     if chosen.type == "cpu":
         torch.set_num_threads(1)
-    return Trainer(settings, tasks.load(settings.task, settings.seed, cache, notify), chosen)
+    workshop = workshop or Workshop()
+    task = workshop.task(settings.task, settings.seed, cache, notify)
+    return Trainer(settings, task, chosen, workshop)
 
 
 def provenance(trainer: Trainer) -> dict[str, str]:

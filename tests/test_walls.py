@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-# The emulator's doors into flasc: torch-free settings and errors, and two lazy ones.
+# The emulator's doors into flasc: torch-free settings, errors and workshop, and two lazy ones.
 DOORS = {
     "flasc.config": None,
     "flasc.errors": None,
+    "flasc.workshop": None,
     "flasc.trainer": {"emulator/engines/task.py"},
     "flasc.assets": {"emulator/cli/stock.py", "emulator/catalogue.py"},
 }

@@ -20,6 +20,7 @@ from emulator.engines.task import Done, Options, Progress, carry_out
 from emulator.errors import EmulationError, EmulatorError
 from emulator.study import Training
 from flasc.errors import FlascError
+from flasc.workshop import Workshop
 
 Result = Done | EmulatorError | FlascError
 
@@ -40,8 +41,9 @@ def carry_out_all(
     Closing the iterator ends all workers.
     """
     if workers == 1:
+        workshop = Workshop()
         for index, training in enumerate(trainings):
-            yield index, _guarded(training, options, functools.partial(notify, index))
+            yield index, _guarded(training, options, functools.partial(notify, index), workshop)
         return
     waiting = deque(enumerate(trainings))
     busy: dict[Connection, _Worker] = {}
@@ -148,9 +150,11 @@ def _signals_held_back() -> Iterator[None]:
             signal.raise_signal(held[0])
 
 
-def _guarded(training: Training, options: Options, notify: Callable[[Progress], None]) -> Result:
+def _guarded(
+    training: Training, options: Options, notify: Callable[[Progress], None], workshop: Workshop
+) -> Result:
     try:
-        return carry_out(training, options, notify)
+        return carry_out(training, options, notify, workshop)
     except (EmulatorError, FlascError) as error:
         return error
 
@@ -161,10 +165,11 @@ def _work(pipe: Connection, options: Options) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    workshop = Workshop()
     try:
         while True:
             training = pipe.recv()
-            pipe.send(_guarded(training, options, pipe.send))
+            pipe.send(_guarded(training, options, pipe.send, workshop))
     except EOFError:
         return
     except SystemExit:

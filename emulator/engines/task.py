@@ -10,6 +10,7 @@ from emulator.recording import LiveTrainer, Recording, RecordingTrainer
 from emulator.records import Emulation, Evaluation, Round, Row
 from emulator.study import Training
 from flasc.config import TrainingSettings
+from flasc.workshop import Workshop
 
 
 @dataclass(frozen=True)
@@ -48,17 +49,24 @@ class Done:
 
 
 def _real_trainer(
-    settings: TrainingSettings, options: Options, notify: Callable[[str], None]
+    settings: TrainingSettings,
+    options: Options,
+    notify: Callable[[str], None],
+    workshop: Workshop,
 ) -> tuple[LiveTrainer, Mapping[str, str]]:
     """The one door to torch; whoever only replays never opens it."""
     notify("loading data and model")
     from flasc import trainer
 
-    live: Any = trainer.make(settings, device=options.device, cache=options.cache, notify=notify)
+    live: Any = trainer.make(
+        settings, device=options.device, cache=options.cache, notify=notify, workshop=workshop
+    )
     return live, trainer.provenance(live)
 
 
-def carry_out(training: Training, options: Options, notify: Callable[[Progress], None]) -> Done:
+def carry_out(
+    training: Training, options: Options, notify: Callable[[Progress], None], workshop: Workshop
+) -> Done:
     """Train (or replay) and emulate each variant. Raises the typed errors of either side."""
     recording = Recording(options.recordings, training.settings.model_dump(mode="json"))
 
@@ -67,7 +75,7 @@ def carry_out(training: Training, options: Options, notify: Callable[[Progress],
 
     trainer = RecordingTrainer(
         recording,
-        lambda: _real_trainer(training.settings, options, say),
+        lambda: _real_trainer(training.settings, options, say, workshop),
         lambda: say("waiting for another process that trains the same"),
     )
     emulations = {}

@@ -50,7 +50,7 @@ class Toy(StubTrainer):
         (folder / "model.txt").write_text(str(self.version))
 
 
-def make(settings, options, notify):
+def make(settings, options, notify, workshop):
     return Toy(settings), {"toy": "1"}
 
 
