@@ -13,7 +13,7 @@ from torch import Tensor
 from flasc import rng
 from flasc.adapter import Adapter
 from flasc.config import Client
-from flasc.methods import Mask
+from flasc.methods import Mask, Penalty
 from flasc.tasks.base import Examples
 
 EVALUATION_BATCH = 64
@@ -53,13 +53,14 @@ def batches(examples: np.ndarray, settings: Client, draw: Draw) -> Iterator[np.n
 class Job:
     """One client's work: from `start` (float32 [n]) on `examples` (int64 indices into the data).
 
-    Entries outside `trains` keep their start value exactly.
+    Entries outside `trains` keep their start value exactly. `penalty` adds to the gradient.
     """
 
     start: Tensor
     examples: np.ndarray
     trains: Mask
     draw: Draw
+    penalty: Penalty | None = None
 
 
 @dataclass(frozen=True)
@@ -111,12 +112,20 @@ def train(adapter: Adapter, job: Job, data: Examples, settings: Client) -> Train
                 optimiser.zero_grad()
                 adapter.rows.keys = job.draw.rows(steps, len(batch)).to(device)
                 adapter.model(**data.batch(batch, device)).loss.backward()
+                if job.penalty is not None:
+                    _add_gradients(adapter, job.penalty(adapter.read()))
                 if job.trains is not None:
                     _mask_gradients(adapter, job.trains)
                 optimiser.step()
                 steps += 1
     optimiser.zero_grad()
     return Trained(job.start - adapter.read(), steps)
+
+
+def _add_gradients(adapter: Adapter, more: Tensor) -> None:
+    for span, parameter in zip(adapter.spans, adapter.parameters, strict=True):
+        assert parameter.grad is not None
+        parameter.grad += more[span.start : span.stop].view_as(parameter)
 
 
 def _mask_gradients(adapter: Adapter, trains: Tensor) -> None:

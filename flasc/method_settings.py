@@ -7,7 +7,14 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from flasc.settings import Density, PositiveFloat, PositiveInt, Settings, parse_fraction
+from flasc.settings import (
+    Density,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    Settings,
+    parse_fraction,
+)
 
 Rank = Annotated[int, Field(ge=1, le=1024)]
 
@@ -156,13 +163,15 @@ class HetLora(MethodSettings):
     """HetLoRA: first ranks by tier, updates weighted by the adapter's norm (arXiv 2401.06432).
 
     `weighting` norm weighs an update by ||B A|| of the client that made it. `prune` below 1 lets
-    clients cut their rank to that share where the ranks behind it have shrunk while training.
+    clients cut their rank to that share where the ranks behind it have shrunk while training;
+    `penalty` times the product of those ranks' norms is added to the local loss.
     """
 
     kind: Literal["het_lora"]
     tiers: Annotated[list[RankTier], Field(min_length=1)]
     weighting: Literal["uniform", "norm"] = "norm"
     prune: Density = 1.0
+    penalty: NonNegativeFloat = 0.0
 
 
 Method = Annotated[

@@ -131,6 +131,7 @@ class Trainer:
                 self.task.clients[download.client],
                 self._method.trains(one),
                 client.Draw(self.settings.seed, download.version, download.client),
+                self._method.penalty(one),
             )
             for download, one in zip(downloads, got, strict=True)
         ]
@@ -180,10 +181,7 @@ class Trainer:
         )
 
     def aggregate(self, uploads: Sequence[Message], weights: Sequence[float]) -> None:
-        """Step the server by the weighted sum of the decoded updates.
-
-        What was measured in place of an update goes to the method; alone, it makes no step.
-        """
+        """Step by the weighted sum of the updates; what was measured goes to the method instead."""
         self._round_mask = self._down(self._method.shown)
         known = self._method.upload_support_known
         got = [self._got(upload.answers) for upload in uploads if known and upload.answers]

@@ -80,6 +80,9 @@ class Cohort:
             chosen = [plan[step] for plan in plans[:active]]
             rows = [job.draw.rows(step, len(b)) for job, b in zip(jobs, chosen, strict=False)]
             gradient = self._gradient(state[:active], data, chosen, torch.cat(rows))
+            for i, job in enumerate(jobs[:active]):
+                if job.penalty is not None:
+                    gradient[i] += job.penalty(state[i])
             if trains is not None:
                 gradient *= trains[:active]
             momentum[:active].mul_(self.settings.momentum).add_(gradient)

@@ -6,14 +6,14 @@ stands for every entry.
 """
 
 from flasc import method_settings as settings
-from flasc.methods.base import Got, Layout, Mask, Method, Task
+from flasc.methods.base import Got, Layout, Mask, Method, Penalty, Task
 from flasc.methods.dense import DenseLora, FfaLora, Full, Head
 from flasc.methods.flasc import Flasc, FlascTiers
 from flasc.methods.ranks import HetLora, RankTiers
 from flasc.methods.select import AdapterLth, FederatedSelect
 from flasc.methods.sparse_adapter import SparseAdapter
 
-__all__ = ["METHODS", "Got", "Layout", "Mask", "Method", "Task"]
+__all__ = ["METHODS", "Got", "Layout", "Mask", "Method", "Penalty", "Task"]
 
 METHODS: dict[type[settings.MethodSettings], type[Method]] = {
     settings.Full: Full,

@@ -11,6 +11,7 @@ from flasc.adapter import Scope, Span
 from flasc.sparsity import count, top_k
 
 Mask = Tensor | None  # bool [n]; None stands for every entry
+Penalty = Callable[[Tensor], Tensor]
 # What a client is asked for: its update, or of the loss where it starts the gradient or H g.
 Task = Literal["update", "gradient", "curvature"]
 
@@ -97,6 +98,10 @@ class Method:
 
     def trains(self, got: Got) -> Mask:
         """Entries that a client may move."""
+        return None
+
+    def penalty(self, got: Got) -> Penalty | None:
+        """What a client's loss has beside its data, as a gradient at a float32 [n] vector."""
         return None
 
     def up(self, delta: Tensor, got: Got) -> Mask:

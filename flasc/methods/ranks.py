@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from flasc.methods.base import Got, Layout, Mask, Method
+from flasc.methods.base import Got, Layout, Mask, Method, Penalty
 from flasc.methods.tiers import deal
 from flasc.sparsity import top_k
 
@@ -67,10 +67,31 @@ class HetLora(Truncated):
 
     def up(self, delta: Tensor, got: Got) -> Mask:
         """What was trained, less the last ranks where their norms' product has shrunk."""
-        rank = max(1, int(self.settings.prune * got.tier))
+        rank = self._pruned(got.tier)
         if rank < got.tier and self._tail(got.start - delta, rank) < self._tail(got.start, rank):
             return self.down(delta, got.version, rank)
         return got.down
+
+    def _pruned(self, rank: int) -> int:
+        return max(1, int(self.settings.prune * rank))
+
+    def penalty(self, got: Got) -> Penalty | None:
+        """Of `penalty` times the tail's norms: zero where a norm is, where there is no gradient."""
+        rank = self._pruned(got.tier)
+        if not self.settings.penalty or rank == got.tier:
+            return None
+
+        def gradient(vector: Tensor) -> Tensor:
+            found = torch.zeros_like(vector)
+            pairs = zip(self.layout.pairs(vector), self.layout.pairs(found), strict=True)
+            for (a, b), (to_a, to_b) in pairs:
+                norm_a, norm_b = a[rank:].norm(), b[:, rank:].norm()
+                if norm_a and norm_b:
+                    to_a[rank:] = self.settings.penalty * norm_b / norm_a * a[rank:]
+                    to_b[:, rank:] = self.settings.penalty * norm_a / norm_b * b[:, rank:]
+            return found
+
+        return gradient
 
     def _tail(self, vector: Tensor, rank: int) -> float:
         """Sum over layers of ||A[rank:]|| ||B[:, rank:]||; what lies behind the tier is zero."""

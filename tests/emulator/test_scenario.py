@@ -60,7 +60,9 @@ FULL: dict[str, Any] = {
         "lth": {"kind": "adapter_lth", "gamma": 0.5, "every": 2},
         "tiers": {"kind": "flasc_tiers", "tiers": [{"share": 0.5, "down": 0.5, "up": 0.25}]},
         "ranks": {"kind": "rank_tiers", "tiers": [{"share": 0.5, "rank": 2}]},
-        "het": {"kind": "het_lora", "tiers": [{"share": 0.5, "rank": 2}], "prune": 0.5},
+        "het": {
+            "kind": "het_lora", "tiers": [{"share": 0.5, "rank": 2}], "prune": 0.5, "penalty": 0.5,
+        },
     },
     "network": {
         "server": LINK,

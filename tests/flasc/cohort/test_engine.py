@@ -1,5 +1,7 @@
 """The cohort engine against its judge, the reference loop: same deltas, whatever the grouping."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -164,6 +166,15 @@ class TestAgainstTheReference:
         assert furthest(engine.train(work, data), judged) < 1e-5
         score = client.Reference(adapter, SETTINGS).score(work[0].start, data, 50)
         assert engine.score(work[0].start, data, 50) == (score[0], pytest.approx(score[1]))
+
+    def test_a_penalty_adds_to_the_gradient(self, kind):
+        adapter, data = build(kind), examples(kind)
+        work = [replace(job, penalty=lambda vector: 0.1 * vector) for job in jobs(adapter)]
+        judged = client.Reference(adapter, SETTINGS).train(work, data)
+        found = Cohort(adapter, SETTINGS, "fp32", 3).train(work, data)
+        assert furthest(found, judged) < 1e-5
+        without = Cohort(adapter, SETTINGS, "fp32", 3).train(jobs(adapter), data)
+        assert furthest(without, judged) > 1e-2
 
     def test_a_frozen_a_is_not_in_the_vector(self, kind):
         adapter, data = build(kind, "adapter_b"), examples(kind)

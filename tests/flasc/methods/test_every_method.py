@@ -30,7 +30,7 @@ MEMBERS = [
     {"kind": "adapter_lth", "gamma": 0.5, "every": 1},
     {"kind": "rank_tiers", "tiers": RANKS},
     {"kind": "rank_tiers", "tiers": RANKS, "by": "norm"},
-    {"kind": "het_lora", "tiers": RANKS, "prune": 0.5},
+    {"kind": "het_lora", "tiers": RANKS, "prune": 0.5, "penalty": 0.01},
 ]
 DENSE = [
     {"kind": "flasc", "down": 1, "up": 1},

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flasc import codec, config
+from flasc.client import Draw, Job
 from flasc.methods import Got, Layout
 from flasc.methods.ranks import HetLora
 from flasc.methods.tiers import deal
@@ -202,9 +203,9 @@ def test_adapters_that_are_all_zero_weigh_as_the_policy_says(make):
     assert torch.equal(trainer.params, before)
 
 
-def het(adapter, prune):
+def het(adapter, prune, penalty=0.0):
     tiers = [SimpleNamespace(share=1, rank=4)]
-    settings = SimpleNamespace(tiers=tiers, weighting="norm", prune=prune)
+    settings = SimpleNamespace(tiers=tiers, weighting="norm", prune=prune, penalty=penalty)
     return HetLora(settings, Layout(adapter.spans, 4, 0, 3))
 
 
@@ -219,6 +220,34 @@ def test_a_client_prunes_itself_where_its_last_ranks_have_shrunk(make):
     assert grown is got.down
     assert method.up(0.1 * start * ~tail, got) is got.down  # what stays does not matter
     assert het(adapter, 1.0).up(0.1 * start * tail, got) is got.down  # switched off
+
+
+def test_the_penalty_is_the_gradient_of_the_last_ranks_norms(make):
+    adapter = make("lora").adapter
+    method, rng = het(adapter, 0.5, penalty=0.3), np.random.default_rng(0)
+    vector = torch.from_numpy(rng.standard_normal(adapter.n))
+    gradient = method.penalty(Got(vector, None, 0, 4))
+    found, eps = gradient(vector), 1e-6
+    for _ in range(3):
+        way = torch.from_numpy(rng.standard_normal(adapter.n))
+        ahead, behind = (method._tail(vector + sign * eps * way, 2) for sign in (1, -1))
+        assert float(found @ way) == pytest.approx(0.3 * (ahead - behind) / (2 * eps), rel=1e-6)
+    assert not found[torch.from_numpy(first_ranks(adapter, 2))].any()
+    assert torch.isfinite(gradient(make("lora").params)).all()  # B is zero there
+    assert het(adapter, 1.0, penalty=0.3).penalty(Got(vector, None, 0, 4)) is None
+    assert het(adapter, 0.5).penalty(Got(vector, None, 0, 4)) is None
+
+
+def test_a_penalty_shrinks_the_last_ranks(make):
+    trainer = make("lora")
+    method = het(trainer.adapter, 0.5, penalty=0.3)
+    drawn = np.random.default_rng(0).standard_normal(trainer.adapter.n, np.float32)
+    start, held = torch.from_numpy(0.3 * drawn), trainer.task.clients[1]
+    penalty = method.penalty(Got(start, None, 0, 4))
+    jobs = [Job(start, held, None, Draw(0, 0, 1), each) for each in (None, penalty)]
+    plain, pressed = trainer.engine.train(jobs, trainer.task.train)
+    without, tail = (method._tail(start - one.delta, 2) for one in (plain, pressed))
+    assert tail < 0.95 * without
 
 
 def test_who_has_pruned_itself_stays_at_its_new_rank(make, play, monkeypatch):
