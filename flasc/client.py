@@ -3,7 +3,7 @@
 Faster engines (`cohort`) are held against this one.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,6 +75,7 @@ class Reference:
     """Clients one after the other through the model's own forward pass, float32."""
 
     name, precision = "reference", "fp32"
+    remembers = False  # see Cohort
 
     def __init__(self, adapter: Adapter, settings: Client) -> None:
         self.adapter, self.settings = adapter, settings
@@ -86,16 +87,29 @@ class Reference:
 
     def score(self, vector: Tensor, data: Examples, count: int) -> tuple[int, float]:
         """How many of the first `count` examples are right, and the sum of their losses."""
+        return total(self.score_part(vector, data, part) for part in self.parts(data, count))
+
+    def parts(self, data: Examples, count: int) -> list[np.ndarray]:
+        """The first `count` examples as the batches that they are scored in: int64 indices."""
+        starts = range(0, count, EVALUATION_BATCH)
+        return [np.arange(start, min(start + EVALUATION_BATCH, count)) for start in starts]
+
+    def score_part(self, vector: Tensor, data: Examples, part: np.ndarray) -> tuple[int, float]:
+        """What one batch adds to the score: how many are right, and the sum of their losses."""
         self.adapter.write(vector)
-        right, loss = 0, 0.0
         with torch.inference_mode():
-            for start in range(0, count, EVALUATION_BATCH):
-                indices = np.arange(start, min(start + EVALUATION_BATCH, count))
-                batch = data.batch(indices, self.device)
-                output = self.adapter.model(**batch)
-                right += int((output.logits.argmax(-1) == batch["labels"]).sum())
-                loss += float(output.loss) * len(indices)
-        return right, loss
+            batch = data.batch(part, self.device)
+            output = self.adapter.model(**batch)
+            right = int((output.logits.argmax(-1) == batch["labels"]).sum())
+            return right, float(output.loss) * len(part)
+
+
+def total(parts: Iterable[tuple[int, float]]) -> tuple[int, float]:
+    """The sum of both, in order."""
+    right, loss = 0, 0.0
+    for part_right, part_loss in parts:
+        right, loss = right + part_right, loss + part_loss
+    return right, loss
 
 
 def train(adapter: Adapter, job: Job, data: Examples, settings: Client) -> Trained:

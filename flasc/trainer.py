@@ -8,14 +8,16 @@ import math
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from flasc import client, codec, cohort, rng, saliency
+from flasc import client, codec, engine, rng, saliency
 from flasc.adapter import Adapter
 from flasc.config import TrainingSettings
+from flasc.engine import Part
 from flasc.errors import DivergedError, ModelError
 from flasc.messages import Message, Score
 from flasc.methods import METHODS, Got, Layout, Mask, Method
@@ -24,7 +26,6 @@ from flasc.server import Optimiser, weighted_sum
 from flasc.tasks.base import Examples, Task
 from flasc.workshop import Workshop
 
-Engine = client.Reference | cohort.Cohort
 _LOWER = "lower training.client.lr or training.server.lr, or the method's own rates"
 
 
@@ -55,7 +56,10 @@ class Trainer:
         layout = Layout(self.adapter.spans, settings.lora.rank, settings.seed, len(task.clients))
         self._method: Method = kind(settings.method, layout)
         self.adapter.model.to(device)
-        self.engine = _engine(self.adapter, settings, device)
+        self.engine = engine.build(self.adapter, settings, device)
+        # A GPU has its own cohort in one batch, and what is remembered is remembered here.
+        spread = device.type == "cpu" and not self.engine.remembers
+        self._hands = workshop.hands if workshop and spread else None
         self._server = Optimiser(self.adapter.read(), settings.server)
         self.version = 0
         self._method.renewed(self.params, 0)
@@ -122,9 +126,18 @@ class Trainer:
         start, support = self._decode(download.content, known)
         return Got(start, support, version, tier)
 
+    def _got_all(self, downloads: Sequence[Message]) -> list[Got]:
+        """What each client starts from; equal contents are decoded once."""
+        found: dict[tuple[bytes, int, int], Got] = {}
+        for download in downloads:
+            key = download.content, download.version, download.tier
+            if key not in found:
+                found[key] = self._got(download)
+        return [found[one.content, one.version, one.tier] for one in downloads]
+
     def train(self, downloads: Sequence[Message]) -> list[Message]:
         """Train each client from what it downloaded. Raises DivergedError."""
-        got = [self._got(download) for download in downloads]
+        got = self._got_all(downloads)
         jobs = [
             client.Job(
                 one.start,
@@ -137,12 +150,34 @@ class Trainer:
         ]
         asked = [download.asks for download in downloads]
         todo = [job for job, task in zip(jobs, asked, strict=True) if task == "update"]
-        trained = iter(self.engine.train(todo, self.task.train))
+        trained = iter(self._train(todo))
         done = [
             next(trained) if task == "update" else self._measure(job, task)
             for job, task in zip(jobs, asked, strict=True)
         ]
         return [self._upload(*each) for each in zip(downloads, got, done, strict=True)]
+
+    def _train(self, jobs: Sequence[client.Job]) -> list[client.Trained]:
+        if self._hands is None:
+            return self.engine.train(jobs, self.task.train)
+        longest_first = sorted(range(len(jobs)), key=lambda i: -len(jobs[i].examples))
+        found = self._hands.carry_out([jobs[i] for i in longest_first], self.work)
+        return [
+            one for _, one in sorted(zip(longest_first, found, strict=True), key=lambda x: x[0])
+        ]
+
+    def work(self, piece: client.Job | Part) -> Any:
+        """Carry out a piece of a training with these settings, at whatever version it is.
+
+        A job gives its Trained, a part of an evaluation (right, sum of losses): the same bits in
+        any process.
+        """
+        if isinstance(piece, client.Job):
+            return self.engine.train([piece], self.task.train)[0]
+        return self.engine.score_part(piece.vector, self._split(piece.split), piece.indices)
+
+    def _split(self, name: str) -> Examples:
+        return {"validation": self.task.validation, "test": self.task.test}[name]
 
     def _measure(self, job: client.Job, task: Asked) -> client.Trained:
         """What is asked for in place of an update, on the client's first examples."""
@@ -208,9 +243,15 @@ class Trainer:
 
         Raises DivergedError.
         """
-        examples: Examples = {"validation": self.task.validation, "test": self.task.test}[split]
+        examples = self._split(split)
         count = min(len(examples), self.settings.evaluation_examples or len(examples))
-        right, loss = self.engine.score(self._shown(), examples, count)
+        vector = self._shown()
+        parts = [Part(vector, split, part) for part in self.engine.parts(examples, count)]
+        right, loss = client.total(
+            map(self.work, parts)
+            if self._hands is None
+            else self._hands.carry_out(parts, self.work)
+        )
         if not math.isfinite(loss):
             raise DivergedError(
                 f"the model of round {self.version} diverged: its loss is {loss}", _LOWER
@@ -243,24 +284,6 @@ class Trainer:
         """Write what `evaluate` scores as a PEFT adapter (the whole model where all is trained)."""
         self.adapter.write(self._shown())
         self.adapter.save(folder)
-
-
-def _engine(adapter: Adapter, settings: TrainingSettings, device: torch.device) -> Engine:
-    """The engine asked for; the reference where the cohort's forward pass does not know the model.
-
-    Raises ModelError where the reference would have to be as precise as asked for and cannot.
-    """
-    precision = settings.precision
-    if precision == "auto":
-        precision = "bf16" if device.type == "cuda" else "fp32"
-    if settings.engine == "cohort" and cohort.supported(adapter, settings.client):
-        return cohort.Cohort(adapter, settings.client, precision)
-    if settings.precision not in ("auto", "fp32"):
-        raise ModelError(
-            f"found precision {settings.precision}: the reference engine trains in fp32 only",
-            "the cohort engine trains LoRA and heads of BERT, GPT-2 and ViT, without base dropout",
-        )
-    return client.Reference(adapter, settings.client)
 
 
 def pick_device(name: str) -> torch.device:

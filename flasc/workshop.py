@@ -1,4 +1,4 @@
-"""What trainings in one process share: the data and the pretrained model, loaded once.
+"""What trainings in one process share: data and pretrained model, loaded once; other hands.
 
 A worker owns one and hands it to each of its trainings. Importing this module does not import
 torch, so that a worker which only replays never does.
@@ -7,9 +7,9 @@ torch, so that a worker which only replays never does.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from flasc import config
 
@@ -22,6 +22,16 @@ T = TypeVar("T")
 KEPT = 2  # of each kind, the latest used: a study goes through one setting before the next
 
 
+class Hands(Protocol):
+    """Whoever helps with a training's pieces. Who did which never shows in a result."""
+
+    def carry_out(self, pieces: Sequence[T], here: Callable[[T], Any]) -> list[Any]:
+        """The result of each piece, in order: `here`'s own, or that of an equal trainer's `work`.
+
+        Pieces and results can be pickled. The first ones are begun first.
+        """
+
+
 class Workshop:
     """Keeps what was loaded, by the settings that decide it.
 
@@ -29,7 +39,9 @@ class Workshop:
     parameters of its own; see `pretrained`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, hands: Hands | None = None) -> None:
+        """`hands`: whoever may help with pieces; None: nobody."""
+        self.hands = hands
         self._tasks: OrderedDict[Hashable, Task] = OrderedDict()
         self._models: OrderedDict[Hashable, nn.Module] = OrderedDict()
 

@@ -1,10 +1,10 @@
 """Trainings spread over processes of this machine, one torch thread each.
 
 Two threads in one process are slower than two processes with one thread, and one thread is what
-makes sums independent of the number of cores.
+makes sums independent of the number of cores. Once fewer trainings than workers are left, the idle
+ones help with theirs (`emulator.engines.hands`).
 """
 
-import contextlib
 import functools
 import multiprocessing
 import os
@@ -13,19 +13,18 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
+from typing import Any
 
-from emulator.engines.task import Done, Options, Progress, carry_out
+from emulator.engines.hands import Board, Colleagues, Finished, Helper, Offer, Ready, Take
+from emulator.engines.task import Done, Options, Progress, carry_out, prepare
+from emulator.engines.worker import Worker
 from emulator.errors import EmulationError, EmulatorError
 from emulator.study import Training
 from flasc.errors import FlascError
 from flasc.workshop import Workshop
 
 Result = Done | EmulatorError | FlascError
-
-# Long enough to stop a download and let go of the recording.
-GRACE_WALL_S = 5.0
 
 
 def carry_out_all(
@@ -45,109 +44,97 @@ def carry_out_all(
         for index, training in enumerate(trainings):
             yield index, _guarded(training, options, functools.partial(notify, index), workshop)
         return
-    waiting = deque(enumerate(trainings))
-    busy: dict[Connection, _Worker] = {}
+    crew = _Crew(trainings, options, workers)
     try:
-        for _ in range(min(workers, len(trainings))):
-            worker = _Worker(options)
-            busy[worker.pipe] = worker
-            worker.give(*waiting.popleft())
-        while busy:
-            for ready in wait(list(busy)):
-                assert isinstance(ready, Connection)
-                worker, index = busy[ready], busy[ready].index
-                message = worker.receive()
-                if isinstance(message, Progress):
-                    notify(index, message)
-                    continue
-                if waiting and message:
-                    worker.give(*waiting.popleft())
-                else:
-                    busy.pop(ready).end()
+        for worker, message in crew.messages():
+            if isinstance(message, Progress):
+                notify(worker.index, message)
+            elif isinstance(message, Offer | Take | Ready | Finished):
+                crew.hand_out(worker, message)
+            elif (index := worker.index) >= 0:
+                crew.go_on(worker, alive=message is not None)
                 yield index, message or worker.died()
-        for index, _ in waiting:
+            else:
+                crew.lose(worker)
+        for index, _ in crew.waiting:
             yield index, EmulationError("no worker was left for it", "run the same command again")
     finally:
-        for worker in busy.values():
-            worker.terminate()  # all at once: each may take a moment
-        for worker in busy.values():
-            worker.end()
+        crew.end()
 
 
-class _Worker:
-    """A process that trains, and our end of the pipe to it; `index` is what it is training."""
+class _Crew:
+    """The workers: each has a training, helps another's, or is idle."""
 
-    def __init__(self, options: Options) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.pipe, theirs = context.Pipe()
-        self.index = -1
-        self._process = context.Process(target=_work, args=(theirs, options), daemon=True)
-        with _signals_held_back():
-            self._process.start()
-        theirs.close()  # so that a dead worker is an end of file
+    def __init__(self, trainings: Sequence[Training], options: Options, workers: int) -> None:
+        self._options, self._most, self._started = options, workers, 0
+        self._workers: dict[Connection, Worker] = {}
+        self.waiting = deque(enumerate(trainings))
+        for _ in range(min(workers, len(trainings))):
+            self._start().give(*self.waiting.popleft())
 
-    def give(self, index: int, training: Training) -> None:
-        self.index = index
-        with contextlib.suppress(OSError):  # dead already: `receive` finds out
-            self.pipe.send(training)
+    def _start(self) -> "Worker":
+        worker = Worker(_work, self._options)
+        self._workers[worker.pipe] = worker
+        self._started += 1
+        return worker
 
-    def receive(self) -> Progress | Result | None:
-        """What the worker has to say; None where it has died."""
-        try:
-            message: Progress | Result = self.pipe.recv()
-            return message
-        except (EOFError, OSError):
-            return None
+    def messages(self) -> Iterator[tuple["Worker", Any]]:
+        """What each has to say (None: it has died), until no training is left with anyone."""
+        while any(worker.index >= 0 for worker in self._workers.values()):
+            for ready in wait(list(self._workers)):
+                assert isinstance(ready, Connection)
+                if ready in self._workers:
+                    yield self._workers[ready], self._workers[ready].receive()
 
-    def terminate(self) -> None:
-        self._process.terminate()
+    def go_on(self, worker: "Worker", *, alive: bool) -> None:
+        """The worker's training has ended: the next one, or its help to others."""
+        for other in self._workers.values():
+            if other.helped is worker:
+                other.helped = None
+        worker.stop_training()
+        if not alive:
+            self.lose(worker)
+        elif self.waiting:
+            worker.give(*self.waiting.popleft())
+        self._share()
+
+    def hand_out(self, worker: "Worker", message: Offer | Take | Ready | Finished) -> None:
+        """Pieces to those who offer them, and to those who help."""
+        if isinstance(message, Offer):
+            worker.board = Board(message)
+            while not self.waiting and self._started < self._most:
+                self._start()
+        elif isinstance(message, Take):
+            worker.asks = True
+        else:
+            worker.hear(message)
+        self._share()
+
+    def _share(self) -> None:
+        """Idle ones to whoever has the fewest helpers; pieces to whoever can do one now."""
+        helpers = [w for w in self._workers.values() if w.index < 0]
+        for helper in helpers:
+            helped = [other.helped for other in helpers]
+            offering = [w for w in self._workers.values() if w.board is not None]
+            if helper.helped is None and not helper.busy and offering:
+                helper.assist(min(offering, key=helped.count))
+            helper.take_piece()
+        for worker in self._workers.values():
+            worker.answer()
+
+    def lose(self, worker: "Worker") -> None:
+        """A worker that is dead; what it did for another is done again."""
+        del self._workers[worker.pipe]
+        worker.put_back()
+        worker.end()
+        self._share()
 
     def end(self) -> None:
-        self.terminate()
-        self.pipe.close()
-        self._process.join(GRACE_WALL_S)
-        self._process.kill()
-        self._process.join()
-
-    def died(self) -> EmulationError:
-        """What to say of a worker that fell silent; after `end`."""
-        code = self._process.exitcode
-        if code is not None and code < 0:
-            return EmulationError(
-                f"its worker process was killed (signal {-code})",
-                "if memory ran out, give --workers 1; "
-                "run the same command again to go on from where it stopped",
-            )
-        return EmulationError(
-            f"its worker process ended unasked (exit code {code})",
-            "what it said stands above; with --workers 1 the same error shows undisturbed",
-        )
-
-
-@contextlib.contextmanager
-def _signals_held_back() -> Iterator[None]:
-    """What asks us to stop waits until a worker is whole: half started, it ends in a traceback.
-
-    The mask is inherited: the parent alone decides what Ctrl-C ends. It is not enough for us, as
-    another thread (the progress display's) may take the signal, which interrupts this one.
-    """
-    resource_tracker.ensure_running()  # its own start would let signals through
-    held: list[int] = []
-    asked = [
-        number
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        if signal.getsignal(number) not in (signal.SIG_IGN, None)
-    ]
-    before = {number: signal.signal(number, lambda n, _: held.append(n)) for number in asked}
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        if held:
-            signal.raise_signal(held[0])
+        """End them all at once: each may take a moment."""
+        for worker in self._workers.values():
+            worker.terminate()
+        for worker in self._workers.values():
+            worker.end()
 
 
 def _guarded(
@@ -160,16 +147,20 @@ def _guarded(
 
 
 def _work(pipe: Connection, options: Options) -> None:
-    """A worker's life: trainings in, progress and results out, until the parent hangs up."""
+    """A worker's life: trainings or pieces in, results out, until the parent hangs up."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # an exception stops a download as well
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    workshop = Workshop()
+    workshop = Workshop(Colleagues(pipe))
+    helper = Helper(pipe, functools.partial(prepare, options=options, workshop=workshop))
     try:
         while True:
-            training = pipe.recv()
-            pipe.send(_guarded(training, options, pipe.send, workshop))
+            told = pipe.recv()
+            if isinstance(told, Training):
+                pipe.send(_guarded(told, options, pipe.send, workshop))
+            else:
+                helper.obey(told)
     except EOFError:
         return
     except SystemExit:

@@ -64,6 +64,11 @@ def _real_trainer(
     return live, trainer.provenance(live)
 
 
+def prepare(settings: TrainingSettings, options: Options, workshop: Workshop) -> LiveTrainer:
+    """A trainer at version 0, to help another one with the same settings."""
+    return _real_trainer(settings, options, lambda _: None, workshop)[0]
+
+
 def carry_out(
     training: Training, options: Options, notify: Callable[[Progress], None], workshop: Workshop
 ) -> Done:

@@ -10,14 +10,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from flasc.adapter import Adapter, Span
-from flasc.client import Job, Trained, batches
+from flasc.client import Job, Trained, batches, total
 from flasc.cohort.encoder import Encoder, Projection, Site, read
 from flasc.cohort.forward import Dropper, Pass
 from flasc.cohort.pack import Packed, pack
 from flasc.config import Client, Precision
 from flasc.tasks.base import Examples
 
-BATCH_TOKENS = 4096  # a batch; larger ones are no faster on a CPU and fill a GPU already
+# A batch: on a CPU its activations stay in the cache; more would not fill a GPU any better.
+BATCH_TOKENS = {"cpu": 1024, "cuda": 4096}
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16}
 
 
@@ -39,8 +40,10 @@ class Cohort:
         self.device = adapter.parameters[0].device
         self.group = group or (1 if self.device.type == "cpu" else 1 << 30)
         self._encoder = read(adapter).to(DTYPES[precision])
-        # With nothing trained before the head, what it sees of an example never changes.
-        self._frozen = not any(block_sites(self._encoder))
+        # With nothing trained before the head, what it sees of an example never changes: to look
+        # at it again, or in another process, would cost more than all else.
+        self.remembers = not any(block_sites(self._encoder))
+        self._scored: tuple[Tensor, Encoder, dict[int, Tensor]] | None = None
         self._seen: dict[tuple[int, int], Tensor] = {}
         self._tokens: int | None = None
 
@@ -49,6 +52,7 @@ class Cohort:
         # By length, so that those with a step to do are always the first ones of a group.
         order = sorted(range(len(jobs)), key=lambda i: -len(jobs[i].examples))
         found: dict[int, Trained] = {}
+        self._scored = None  # merged weights are large
         while order:
             group = order[: self.group]
             try:
@@ -71,7 +75,7 @@ class Cohort:
         if any(job.trains is not None for job in jobs):
             whole = torch.ones_like(start[0], dtype=torch.bool)
             trains = torch.stack([whole if job.trains is None else job.trains for job in jobs])
-        if self._frozen:
+        if self.remembers:
             for job in jobs:
                 self._look(data, job.examples)
         plans = [list(batches(job.examples, self.settings, job.draw)) for job in jobs]
@@ -101,7 +105,9 @@ class Cohort:
         leaves = self._leaves(state)
         one = Pass(self._encoder, batch, leaves, Dropper(rows.to(self.device), batch.length))
         logits = (
-            one.head(self._features(data, np.concatenate(chosen))) if self._frozen else one.logits()
+            one.head(self._features(data, np.concatenate(chosen)))
+            if self.remembers
+            else one.logits()
         )
         losses = F.cross_entropy(logits, batch.labels, reduction="none")
         counts = torch.tensor([b - a for a, b in batch.row_runs], device=self.device)
@@ -145,8 +151,9 @@ class Cohort:
         else:
             lengths = mask[indices].astype(bool).sum(1)
         order, at = np.argsort(-lengths, kind="stable"), 0
+        most = BATCH_TOKENS.get(self.device.type, 4096)
         while at < len(order):
-            size = max(1, BATCH_TOKENS // max(1, int(lengths[order[at]])))
+            size = max(1, most // max(1, int(lengths[order[at]])))
             yield indices[order[at : at + size]]
             at += size
 
@@ -168,20 +175,34 @@ class Cohort:
 
     def score(self, vector: Tensor, data: Examples, count: int) -> tuple[int, float]:
         """How many of the first `count` examples are right, and the sum of their losses."""
-        encoder = self._encoder if self._frozen else merged(self._encoder, vector)
-        leaves = self._leaves(vector.unsqueeze(0))
-        right, losses = 0, np.empty(count)
-        if self._frozen:
-            self._look(data, np.arange(count))
+        return total(self.score_part(vector, data, part) for part in self.parts(data, count))
+
+    def parts(self, data: Examples, count: int) -> list[NDArray[np.int64]]:
+        """The first `count` examples as the batches that they are scored in."""
+        return list(self._batches(data, np.arange(count)))
+
+    def score_part(
+        self, vector: Tensor, data: Examples, part: NDArray[np.int64]
+    ) -> tuple[int, float]:
+        """What one batch adds to the score: how many are right, and the sum of their losses."""
+        encoder, leaves = self._merged(vector)
+        if self.remembers:
+            self._look(data, part)
         with torch.inference_mode(), _tf32(self.precision == "tf32"):
-            for chosen in self._batches(data, np.arange(count)):
-                batch = self._pack(data, [chosen])
-                one = Pass(encoder, batch, leaves, None)
-                logits = one.head(self._features(data, chosen)) if self._frozen else one.logits()
-                right += int((logits.argmax(-1) == batch.labels).sum())
-                found = F.cross_entropy(logits, batch.labels, reduction="none")
-                losses[chosen] = found.cpu().numpy()
-        return right, float(losses.sum())
+            batch = self._pack(data, [part])
+            one = Pass(encoder, batch, leaves, None)
+            logits = one.head(self._features(data, part)) if self.remembers else one.logits()
+            right = int((logits.argmax(-1) == batch.labels).sum())
+            losses = F.cross_entropy(logits, batch.labels, reduction="none")
+            return right, float(losses.double().sum())
+
+    def _merged(self, vector: Tensor) -> tuple[Encoder, dict[int, Tensor]]:
+        """Encoder and leaves of `vector`, whose batches come one after the other."""
+        if self._scored is None or not torch.equal(self._scored[0], vector):
+            encoder = self._encoder if self.remembers else merged(self._encoder, vector)
+            vector = vector.clone()  # the caller may go on with it
+            self._scored = vector, encoder, self._leaves(vector.unsqueeze(0))
+        return self._scored[1:]
 
 
 def block_sites(encoder: Encoder) -> Iterator[Site]:

@@ -6,6 +6,7 @@ known by its rank.
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -80,18 +81,17 @@ class HetLora(Truncated):
         rank = self._pruned(got.tier)
         if not self.settings.penalty or rank == got.tier:
             return None
+        return partial(self._penalty, rank)  # no closure: it goes to other processes
 
-        def gradient(vector: Tensor) -> Tensor:
-            found = torch.zeros_like(vector)
-            pairs = zip(self.layout.pairs(vector), self.layout.pairs(found), strict=True)
-            for (a, b), (to_a, to_b) in pairs:
-                norm_a, norm_b = a[rank:].norm(), b[:, rank:].norm()
-                if norm_a and norm_b:
-                    to_a[rank:] = self.settings.penalty * norm_b / norm_a * a[rank:]
-                    to_b[:, rank:] = self.settings.penalty * norm_a / norm_b * b[:, rank:]
-            return found
-
-        return gradient
+    def _penalty(self, rank: int, vector: Tensor) -> Tensor:
+        found = torch.zeros_like(vector)
+        pairs = zip(self.layout.pairs(vector), self.layout.pairs(found), strict=True)
+        for (a, b), (to_a, to_b) in pairs:
+            norm_a, norm_b = a[rank:].norm(), b[:, rank:].norm()
+            if norm_a and norm_b:
+                to_a[rank:] = self.settings.penalty * norm_b / norm_a * a[rank:]
+                to_b[:, rank:] = self.settings.penalty * norm_a / norm_b * b[:, rank:]
+        return found
 
     def _tail(self, vector: Tensor, rank: int) -> float:
         """Sum over layers of ||A[rank:]|| ||B[:, rank:]||; what lies behind the tier is zero."""

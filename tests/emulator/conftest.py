@@ -66,11 +66,16 @@ class Command:
         self.folder = folder
         self.processes = []
 
-    def start(self, *args, pause_at=None, **options):
-        """Start it in a process group of its own, every toy pausing at version `pause_at`."""
+    def start(self, *args, pause_at=None, spread=None, **options):
+        """Start it in a process group of its own, every toy pausing at version `pause_at`.
+
+        With `spread` toys offer their clients as pieces; see toy_command.
+        """
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "COLUMNS": "80"}
         if pause_at is not None:
             environment |= {"TOY_FOLDER": str(self.folder), "TOY_PAUSE_AT": str(pause_at)}
+        if spread is not None:
+            environment |= {"TOY_FOLDER": str(self.folder), "TOY_SPREAD": spread}
         command = [sys.executable, str(HERE / "toy_command.py"), *map(str, args)]
         self.processes.append(
             subprocess.Popen(
@@ -94,9 +99,9 @@ class Command:
         out, err = process.communicate(timeout=100)
         return process.returncode, out, err
 
-    def paused(self, count, process):
-        """Wait until that many toys pause; their process ids."""
-        while len(found := list(self.folder.glob("paused-*"))) < count:
+    def paused(self, count, process, doing="paused"):
+        """Wait until that many toys pause (or are `doing` otherwise); their process ids."""
+        while len(found := list(self.folder.glob(f"{doing}-*"))) < count:
             assert process.poll() is None, process.communicate()
             time.sleep(0.01)
         return [int(path.name.split("-")[1]) for path in found]

@@ -1,7 +1,9 @@
 """`flasc-emu` with a toy for a trainer, in this process and in its workers (spawn imports it).
 
 In $TOY_FOLDER, where set, a toy at version $TOY_PAUSE_AT says so (`paused-PID`) and waits for the
-file `go`: tests meet a run in the middle without looking at a clock.
+file `go`: tests meet a run in the middle without looking at a clock. With $TOY_SPREAD a toy offers
+its clients as pieces and waits until another process has begun with one (`helping-PID`); with
+$TOY_SPREAD=pause that one waits for `go`.
 """
 
 import os
@@ -18,7 +20,7 @@ from flasc.errors import DivergedError
 class Toy(StubTrainer):
     """Learns by formula, and can be kept, exported, paused and made to diverge."""
 
-    def __init__(self, settings):
+    def __init__(self, settings, hands=None):
         share = {"head": 1, "lora": 10, "flasc": 3}[settings.method.kind]
         super().__init__(
             down_bytes=100_000 * share, up_bytes=50_000 * share, best=0.9, tau=2 + share
@@ -26,11 +28,26 @@ class Toy(StubTrainer):
         self.diverges = settings.client.lr >= 1e5
         self.folder = Path(os.environ.get("TOY_FOLDER", "."))
         self.pause_at = int(os.environ.get("TOY_PAUSE_AT", "-1"))
+        self.spread = os.environ.get("TOY_SPREAD", "")
+        self.hands = hands if self.spread else None
 
     def train(self, downloads):
         if self.diverges and self.version:
             raise DivergedError("client 1 diverged in round 2", "lower the rates")
-        return super().train(downloads)
+        if self.hands is None:
+            return super().train(downloads)
+        return self.hands.carry_out(list(downloads), self.work_here)
+
+    def work_here(self, download):
+        while not list(self.folder.glob("helping-*")):
+            time.sleep(0.01)
+        return super().train([download])[0]
+
+    def work(self, download):
+        (self.folder / f"helping-{os.getpid()}").touch()
+        while self.spread == "pause" and not (self.folder / "go").exists():
+            time.sleep(0.01)
+        return super().train([download])[0]
 
     def aggregate(self, uploads, weights):
         super().aggregate(uploads, weights)
@@ -51,7 +68,7 @@ class Toy(StubTrainer):
 
 
 def make(settings, options, notify, workshop):
-    return Toy(settings), {"toy": "1"}
+    return Toy(settings, workshop.hands), {"toy": "1"}
 
 
 task._real_trainer = make

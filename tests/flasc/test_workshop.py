@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import pickle
 import subprocess
 import sys
 
@@ -106,3 +107,45 @@ def test_a_task_is_loaded_once_for_its_settings_and_seed(monkeypatch, task):
 def test_a_workshop_opens_without_torch():
     code = "import sys, flasc.workshop as w; w.Workshop(); sys.exit('torch' in sys.modules)"
     assert not subprocess.run([sys.executable, "-c", code], check=False).returncode
+
+
+class Others:
+    """Hands of equal trainers elsewhere: every other piece, last first, through pickle."""
+
+    def __init__(self, trainer):
+        self.trainer = trainer
+        self.lent = 0
+
+    def carry_out(self, pieces, here):
+        found = {}
+        for index in reversed(range(len(pieces))):
+            if index % 2:
+                sent = pickle.loads(pickle.dumps(pieces[index]))
+                found[index] = pickle.loads(pickle.dumps(self.trainer.work(sent)))
+                self.lent += 1
+            else:
+                found[index] = here(pieces[index])
+        return [found[index] for index in range(len(pieces))]
+
+
+SPARSE = {"kind": "sparse_adapter", "density": 0.25}
+
+
+@pytest.mark.parametrize("engine", ["cohort", "reference"])
+@pytest.mark.parametrize("method", ["lora", "full", SPARSE, METHODS[-1]])
+def test_pieces_done_elsewhere_give_the_same_bits(method, engine, make, monkeypatch):
+    monkeypatch.setattr("flasc.cohort.engine.BATCH_TOKENS", {"cpu": 120})  # 6 parts
+    monkeypatch.setattr("flasc.client.EVALUATION_BATCH", 10)
+    hands = Others(make(method, engine=engine))
+    fresh = make(method, engine=engine)
+    spread = Trainer(fresh.settings, fresh.task, torch.device("cpu"), Workshop(hands))
+    assert outcome(spread) == outcome(fresh)
+    assert hands.lent == 2 * 1 + 3  # of three clients in two rounds, of six parts
+
+
+def test_what_is_remembered_is_not_lent(make):
+    hands = Others(None)
+    fresh = make("head")
+    spread = Trainer(fresh.settings, fresh.task, torch.device("cpu"), Workshop(hands))
+    assert outcome(spread) == outcome(make("head"))
+    assert not hands.lent

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from emulator import study
-from emulator.engines import Done, Options, carry_out_all, local
+from emulator.engines import Done, Options, carry_out_all, worker
 from emulator.errors import EmulationError
 from flasc.errors import DivergedError
 
@@ -174,7 +174,7 @@ def test_a_signal_that_another_thread_takes_waits_until_the_worker_is_whole(numb
 
     def start_worker():
         nonlocal whole
-        with local._signals_held_back():
+        with worker.signals_held_back():
             os.kill(os.getpid(), number)
             time.sleep(0.01)
             whole = True
