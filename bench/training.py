@@ -37,7 +37,7 @@ from flasc import client, codec, config, model, tasks
 from flasc.adapter import Adapter
 from flasc.client import Draw, Job, Trained, batches
 from flasc.cohort import Cohort
-from flasc.cohort.engine import block_sites
+from flasc.cohort.merge import block_sites
 from flasc.dropout import PlaceDropout
 from flasc.sparsity import top_k
 from flasc.tasks.base import Examples

@@ -72,6 +72,28 @@ def _targets(model: nn.Module, lora: Lora) -> list[str]:
     return targets
 
 
+def _layers(model: nn.Module, lora: Lora) -> list[int] | None:
+    """The layers that LoRA goes on; None: all. Raises ModelError where there are not so many.
+
+    A target that is one module's whole name says its layer itself, and PEFT would obey it alone.
+    """
+    if lora.upper_layers is None:
+        return None
+    whole = {name for name, _ in model.named_modules()} & set(lora.targets or [])
+    if whole:
+        raise ModelError(
+            f"found training.lora.upper_layers with the target {min(whole)!r}, one layer's module",
+            "give the ends of names as targets, like 'query', or leave upper_layers out",
+        )
+    config: Any = model.config
+    count = int(config.num_hidden_layers)
+    if lora.upper_layers > count:
+        raise ModelError(
+            f"found training.lora.upper_layers {lora.upper_layers}; this model has {count} layers"
+        )
+    return list(range(count - lora.upper_layers, count))
+
+
 class Adapter:
     """What one training trains of a model, as one float32 vector of length `n`.
 
@@ -79,7 +101,8 @@ class Adapter:
     it was drawn), `head` (the head alone, LoRA present but switched off), or `all` (every weight;
     no LoRA). The order is the model's own parameter order, so equal models give equal vectors.
 
-    Raises ModelError where the LoRA targets match nothing or the model has no head.
+    Raises ModelError where the LoRA targets match nothing, or the model has no head or fewer layers
+    than LoRA shall go on.
     """
 
     def __init__(self, base: nn.Module, lora: Lora, scope: Scope) -> None:
@@ -155,6 +178,7 @@ def _with_lora(base: nn.Module, lora: Lora) -> PeftModel:
         lora_dropout=lora.dropout,
         bias="none",
         target_modules=_targets(base, lora),
+        layers_to_transform=_layers(base, lora),
         modules_to_save=heads or None,
         fan_in_fan_out=any(isinstance(module, Conv1D) for module in base.modules()),  # GPT-2
     )

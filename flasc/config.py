@@ -70,12 +70,24 @@ class Task(Settings):
 
 
 class Lora(Settings):
-    """LoRA as PEFT builds it. `alpha` stays when the rank changes: the scale is alpha / rank."""
+    """LoRA as PEFT builds it. `alpha` stays when the rank changes: the scale is alpha / rank.
+
+    `upper_layers` puts it on that many layers below the head only; None: on all.
+    """
 
     rank: Annotated[int, Field(ge=1, le=1024)] = 16
     alpha: PositiveFloat = 16.0
     dropout: Momentum = 0.1
     targets: Targets | None = None  # None: the paper's for this architecture
+    upper_layers: PositiveInt | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_unused(self, plain: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """Trainings that do not use a newer key keep the digest that they had before it."""
+        found: dict[str, object] = plain(self)
+        if self.upper_layers is None:
+            found.pop("upper_layers", None)
+        return found
 
 
 class Client(Settings):

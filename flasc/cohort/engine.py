@@ -1,7 +1,6 @@
 """Whole cohorts at once, equal to the reference loop in `flasc.client`, which is the judge."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -9,16 +8,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from flasc.adapter import Adapter, Span
+from flasc.adapter import Adapter
 from flasc.client import Job, Trained, batches, total
-from flasc.cohort.encoder import Encoder, Projection, Site, read
+from flasc.cohort.encoder import Encoder, read
 from flasc.cohort.forward import Dropper, Pass
+from flasc.cohort.memory import Memory, Rows
+from flasc.cohort.merge import block_sites, merged, sites_of
 from flasc.cohort.pack import Packed, pack
 from flasc.config import Client, Precision
 from flasc.tasks.base import Examples
 
 # A batch: on a CPU its activations stay in the cache; more would not fill a GPU any better.
 BATCH_TOKENS = {"cpu": 1024, "cuda": 4096}
+LOWER_BYTES = 1 << 29  # of what frozen lower layers make of examples, by an engine
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16}
 
 
@@ -43,6 +45,10 @@ class Cohort:
         # With nothing trained before the head, what it sees of an example never changes: to look
         # at it again, or in another process, would cost more than all else.
         self.remembers = not any(block_sites(self._encoder))
+        # The same goes for the layers below the lowest one that is trained.
+        trained = [bool(list(sites_of(block))) for block in self._encoder.blocks]
+        self._lower = 0 if self.remembers else trained.index(True)
+        self._memory = Memory(LOWER_BYTES)
         self._scored: tuple[Tensor, Encoder, dict[int, Tensor]] | None = None
         self._seen: dict[tuple[int, int], Tensor] = {}
         self._tokens: int | None = None
@@ -78,15 +84,20 @@ class Cohort:
         if self.remembers:
             for job in jobs:
                 self._look(data, job.examples)
+        below = [self._below(data, job.examples) for job in jobs]
         plans = [list(batches(job.examples, self.settings, job.draw)) for job in jobs]
         for step in range(max(map(len, plans))):
             active = sum(len(plan) > step for plan in plans)
             chosen = [plan[step] for plan in plans[:active]]
             rows = [job.draw.rows(step, len(b)) for job, b in zip(jobs, chosen, strict=False)]
+<<<<<<< HEAD
             gradient = self._gradient(state[:active], data, chosen, torch.cat(rows))
             for i, job in enumerate(jobs[:active]):
                 if job.penalty is not None:
                     gradient[i] += job.penalty(state[i])
+=======
+            gradient = self._gradient(state[:active], data, chosen, torch.cat(rows), below)
+>>>>>>> eee4fb8 (training.lora.upper_layers: LoRA on the upper layers only, what lies below computed once)
             if trains is not None:
                 gradient *= trains[:active]
             momentum[:active].mul_(self.settings.momentum).add_(gradient)
@@ -99,6 +110,7 @@ class Cohort:
         data: Examples,
         chosen: Sequence[NDArray[np.int64]],
         rows: Tensor,
+        below: Sequence[Rows],
     ) -> Tensor:
         """Of each client's own mean loss, by its own vector: float32 [clients, n]."""
         batch = self._pack(data, chosen)
@@ -114,6 +126,38 @@ class Cohort:
         weights = (1 / counts).repeat_interleave(counts, output_size=batch.rows)
         found = torch.autograd.grad((losses * weights).sum(), list(leaves.values()))
         return torch.cat([gradient.flatten(1) for gradient in found], dim=1)
+
+    def _logits(
+        self,
+        one: Pass,
+        data: Examples,
+        chosen: Sequence[NDArray[np.int64]],
+        below: Sequence[Rows],
+    ) -> Tensor:
+        """float32 [examples, classes], as far as can be from what is known of the examples."""
+        if self.remembers:
+            return one.head(self._features(data, np.concatenate(chosen)))
+        if not self._lower:
+            return one.logits()
+        pairs = zip(chosen, below, strict=False)
+        x = torch.cat([rows[i] for indices, rows in pairs for i in indices.tolist()])
+        return one.head(one.pooled(x, self._lower))
+
+    def _below(self, data: Examples, unit: NDArray[np.int64]) -> Rows:
+        """What the frozen lower layers make of examples that are always asked for together."""
+        if not self._lower:
+            return {}
+        return self._memory.get((id(data), unit.tobytes()), lambda: self._run_below(data, unit))
+
+    def _run_below(self, data: Examples, unit: NDArray[np.int64]) -> Rows:
+        found: Rows = {}
+        with torch.no_grad():
+            for chosen in self._batches(data, unit):
+                batch = self._pack(data, [chosen])
+                x = Pass(self._encoder, batch, {}, None).below(self._lower)
+                lengths = torch.bincount(batch.row, minlength=batch.rows).tolist()
+                found.update(zip(chosen.tolist(), torch.split(x, lengths), strict=True))
+        return found
 
     def _leaves(self, vectors: Tensor) -> dict[int, Tensor]:
         """Every trained parameter of float32 [clients, n], by its span's start; in its order."""
@@ -188,10 +232,11 @@ class Cohort:
         encoder, leaves = self._merged(vector)
         if self.remembers:
             self._look(data, part)
+        below = self._below(data, part)
         with torch.inference_mode(), _tf32(self.precision == "tf32"):
             batch = self._pack(data, [part])
             one = Pass(encoder, batch, leaves, None)
-            logits = one.head(self._features(data, part)) if self.remembers else one.logits()
+            logits = self._logits(one, data, [part], [below])
             right = int((logits.argmax(-1) == batch.labels).sum())
             losses = F.cross_entropy(logits, batch.labels, reduction="none")
             return right, float(losses.double().sum())
@@ -205,6 +250,7 @@ class Cohort:
         return self._scored[1:]
 
 
+<<<<<<< HEAD
 def block_sites(encoder: Encoder) -> Iterator[Site]:
     """Every LoRA layer, in no particular order."""
     for block in encoder.blocks:
@@ -243,6 +289,8 @@ def _matrix(vector: Tensor, span: Span, rows: int) -> Tensor:
     return vector[span.start : span.stop].view(rows, -1)
 
 
+=======
+>>>>>>> eee4fb8 (training.lora.upper_layers: LoRA on the upper layers only, what lies below computed once)
 class _tf32:  # noqa: N801  a context manager, named as one uses it
     """TF32 for float32 products on a GPU inside the block; torch has this as a global switch."""
 

@@ -61,9 +61,16 @@ class Pass:
         x = x.reshape(-1, x.shape[-1])
         return x if self.batch.place is None else x[self.batch.place]
 
-    def pooled(self, x: Tensor) -> Tensor:
-        """What the head sees of each row, from embeddings: [rows, width]."""
-        for block in self.encoder.blocks[:-1]:
+    def below(self, layers: int) -> Tensor:
+        """What the lowest so many layers make of real tokens: [tokens, width]."""
+        x = self.embedded()
+        for block in self.encoder.blocks[:layers]:
+            x = self._block(block, x)
+        return x
+
+    def pooled(self, x: Tensor, layers: int = 0) -> Tensor:
+        """What the head sees of each row: [rows, width]; so many `layers` lie behind `x`."""
+        for block in self.encoder.blocks[layers:-1]:
             x = self._block(block, x)
         last = self.encoder.blocks[-1]
         x = self._pruned(last, x) if self.prune else self._block(last, x)[self.batch.pooled]

@@ -86,3 +86,37 @@ def test_equal_keys_draw_equal_heads(bert):
     )
     assert torch.equal(one, again)
     assert not torch.equal(one, other)
+
+
+def test_lora_goes_on_the_upper_layers_only(folder):
+    lora = Lora(rank=2, upper_layers=1)
+    adapter = Adapter(sequence_classifier(folder, 4, key=1), lora, "adapter")
+    names = [span.name for span in adapter.spans if span.part != "head"]
+    assert names
+    assert all(".1." in name and ".0." not in name for name in names)
+    whole = Adapter(sequence_classifier(folder, 4, key=1), Lora(rank=2), "adapter")
+    head = sum(s.stop - s.start for s in adapter.spans if s.part == "head")
+    assert 2 * (adapter.n - head) == whole.n - head
+
+
+def test_more_upper_layers_than_there_are(folder):
+    with pytest.raises(ModelError, match="upper_layers 3; this model has 2 layers"):
+        Adapter(sequence_classifier(folder, 4, key=1), Lora(upper_layers=3), "adapter")
+
+
+def test_a_target_that_is_one_module_needs_no_layers(bert):
+    target = "bert.encoder.layer.0.attention.self.query"
+    with pytest.raises(ModelError, match="one layer's module"):
+        Adapter(
+            sequence_classifier(bert, 4, key=1),
+            Lora(upper_layers=1, targets=[target]),
+            "adapter",
+        )
+
+
+def test_settings_without_upper_layers_have_the_digest_they_had():
+    assert Lora().model_dump(mode="json") == {
+        "rank": 16, "alpha": 16.0, "dropout": 0.1, "targets": None,
+    }  # fmt: skip
+    assert Lora(upper_layers=2).model_dump(mode="json")["upper_layers"] == 2
+    assert Lora.model_validate(Lora(upper_layers=2).model_dump()) == Lora(upper_layers=2)

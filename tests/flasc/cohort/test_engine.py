@@ -12,7 +12,7 @@ from flasc.adapter import Adapter
 from flasc.client import Draw, Job
 from flasc.cohort import Cohort, supported
 from flasc.cohort import forward as lean
-from flasc.cohort.engine import merged
+from flasc.cohort.merge import merged
 from flasc.cohort.pack import pack
 from flasc.tasks.base import Examples
 
@@ -64,7 +64,7 @@ def linear_names(model, *endings):
     ]  # fmt: skip
 
 
-def build(kind, scope="adapter", dropout=0.1):
+def build(kind, scope="adapter", dropout=0.1, upper=None):
     with torch.random.fork_rng([]):
         torch.manual_seed(0)
         targets = None
@@ -82,7 +82,9 @@ def build(kind, scope="adapter", dropout=0.1):
             targets = linear_names(base, "q_proj", "v_proj", "query", "value", "fc2")
         for parameter in base.parameters():  # biases and norms away from zero and one
             parameter.data += 0.05 * torch.randn_like(parameter)
-        lora = config.Lora(rank=4, dropout=dropout, targets=targets)
+        if upper and targets:
+            targets = sorted({name.rsplit(".", 1)[-1] for name in targets})
+        lora = config.Lora(rank=4, dropout=dropout, targets=targets, upper_layers=upper)
         return Adapter(base.eval(), lora, scope)
 
 
@@ -204,6 +206,30 @@ class TestAgainstTheReference:
         found = Cohort(adapter, SETTINGS, "bf16", 3).train(work, data)
         assert all(one.delta.dtype == torch.float32 for one in found)
         assert 1e-5 < furthest(found, judged) < 0.1
+
+    @pytest.mark.parametrize("limit", [1 << 29, 20_000, 0])
+    def test_lower_layers_are_run_once_whatever_is_kept(self, kind, limit, monkeypatch):
+        monkeypatch.setattr("flasc.cohort.engine.LOWER_BYTES", limit)
+        adapter, data = build(kind, upper=1), examples(kind)
+        work = jobs(adapter)
+        reference = client.Reference(adapter, SETTINGS)
+        judged = reference.train(work, data)
+        engine, fresh = (Cohort(adapter, SETTINGS, "fp32") for _ in range(2))
+        runs = []
+        monkeypatch.setattr(engine, "_run_below", lambda *a: runs.append(a) or real(*a))
+        real = fresh._run_below
+        for _ in range(2):
+            found = engine.train(work, data)
+            assert furthest(found, judged) < 1e-5
+        again = Cohort(adapter, SETTINGS, "fp32").train(work[::-1], data)[::-1]
+        assert all(torch.equal(a.delta, b.delta) for a, b in zip(found, again, strict=True))
+        assert furthest(Cohort(adapter, SETTINGS, "fp32", 3).train(work, data), judged) < 1e-5
+        right, loss = reference.score(work[0].start, data, 70)
+        for _ in range(2):
+            assert engine.score(work[0].start, data, 70) == (right, pytest.approx(loss, rel=1e-6))
+        units = len({job.examples.tobytes() for job in work}) + len(engine.parts(data, 70))
+        assert len(runs) == units if limit == 1 << 29 else len(runs) > units
+        assert engine._memory.nbytes <= limit
 
 
 def test_memory_that_runs_out_halves_the_group(monkeypatch):
