@@ -18,6 +18,7 @@ def main() -> None:
 
 
 for command in (
+    author.new,
     author.schema,
     study.run,
     study.check,

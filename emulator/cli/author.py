@@ -1,6 +1,8 @@
 """Commands for those who write scenarios: new, schema."""
 
 import json
+import sys
+from pathlib import Path
 
 import click
 
@@ -13,3 +15,55 @@ def schema(what: str) -> None:
 
     found = scenario_schema() if what == "scenario" else network_schema()
     click.echo(json.dumps(found, indent=1, ensure_ascii=False))
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path), default=Path("scenario.yaml"))
+@click.option("--preset", metavar="NAME", help="Clients' access network: flasc-emu list presets.")
+@click.option(
+    "--from", "base", type=click.Path(path_type=Path), metavar="SCENARIO", help="Build on it."
+)
+def new(file: Path, preset: str | None, base: Path | None) -> None:
+    """Write a scenario to begin with, with comments, into FILE.
+
+    Its schema for editors is written beside it. On a terminal, and with neither option, it asks.
+    """
+    from emulator import authoring
+    from emulator.errors import ScenarioError
+    from emulator.nodes import choice
+    from emulator.presets import PRESETS
+
+    if preset and base:
+        raise click.UsageError("found --preset and --from; allowed: either")
+    if preset and preset not in PRESETS:
+        raise ScenarioError(f"--preset {preset}: unknown{choice(preset, list(PRESETS))}")
+    name = authoring.name_for(file)
+    if base:
+        text = authoring.extending(name, base, file)
+    elif preset or not _on_a_terminal():
+        text = authoring.whole(name, preset)
+    else:
+        text = _asked(name)
+    schema = authoring.write(file, text)
+    click.echo(f"{file}: written, with {schema.name} beside it")
+    click.echo(f"next: flasc-emu check {file}")
+
+
+def _on_a_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _asked(name: str) -> str:
+    """A scenario by a few questions; Enter takes what is in brackets."""
+    from emulator import authoring
+    from emulator.presets import PRESETS
+
+    preset = click.prompt("Clients' access network", "4g", type=click.Choice(list(PRESETS)))
+    clients = click.prompt("How many clients", 350, type=click.IntRange(1, 2**31 - 1))
+    target = click.prompt("Target accuracy, in percent", 50, type=click.IntRange(1, 100))
+    kinds = [
+        kind
+        for kind in authoring.METHODS
+        if click.confirm(f"Method {kind}", kind in ("lora", "flasc"))
+    ]
+    return authoring.whole(name, preset, clients, kinds or ["lora"], f"{target} %")

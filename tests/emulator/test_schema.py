@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -128,6 +128,7 @@ TEXTS = st.one_of(
 
 
 @pytest.mark.parametrize("parse", [parse_rate, parse_duration, parse_fraction])
+@settings(deadline=None)  # of the machine's load
 @given(TEXTS)
 def test_texts_are_taken_as_the_parsers_take_them(parse, text):
     try:
