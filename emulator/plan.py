@@ -1,20 +1,22 @@
 """What a study would do, in words, before anything runs. Torch-free."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from emulator import fleet, profiles
 from emulator.document import printable
+from emulator.fleet import Fleet
 from emulator.laws import Floats
+from emulator.preview import SCREEN, Screen, bars, is_whole, messages
 from emulator.recording import Recording
 from emulator.scenario import Scenario
 from emulator.study import Study, Training
 from emulator.units import format_duration, format_rate
 
 
-def plan(study: Study, recordings: Path) -> Iterator[str]:
+def plan(study: Study, recordings: Path, screen: Screen = SCREEN) -> Iterator[str]:
     """Lines for a terminal: how much there is to do, and over which networks."""
     scenario = study.scenario
     trainings = study.trainings()
@@ -29,13 +31,15 @@ def plan(study: Study, recordings: Path) -> Iterator[str]:
     )
     if training.target:
         yield f"target: {training.target.accuracy:.1%} on the validation split"
-    recorded = [recorded_rounds(each, recordings) for each in trainings]
-    yield (
-        f"recorded already: {sum(recorded)} rounds of "
-        f"{_counted(sum(map(bool, recorded)), 'training')}"
-    )
+    yield _recorded(trainings, recordings)
+    shown: Fleet | None = None
     for label, variant in study.variants.items():
-        yield f"{printable(label)}: {_links(variant)}"
+        clients = _fleet(variant)
+        yield f"{printable(label)}: {_links(variant, clients)}"
+        if shown is None or not np.array_equal(shown.up_Bps, clients.up_Bps):
+            yield from _plots(clients, screen)
+        shown = clients
+    yield from messages(trainings, recordings)
 
 
 def recorded_rounds(training: Training, recordings: Path) -> int:
@@ -44,21 +48,46 @@ def recorded_rounds(training: Training, recordings: Path) -> int:
     return len(Recording(recordings, settings).steps)
 
 
+def _recorded(trainings: Sequence[Training], recordings: Path) -> str:
+    rounds = [recorded_rounds(each, recordings) for each in trainings]
+    whole = sum(is_whole(each, recordings) for each in trainings)
+    rest = "" if whole == len(trainings) else "; how long the rest takes is not known"
+    return (
+        f"recorded already: {sum(rounds)} rounds of {sum(map(bool, rounds))} of "
+        f"{_counted(len(trainings), 'training')}, {whole} to the end{rest}"
+    )
+
+
+def _fleet(scenario: Scenario) -> Fleet:
+    training = scenario.training
+    return fleet.build(scenario.network, scenario.compute, scenario.task.clients, training.seeds[0])
+
+
+def _plots(clients: Fleet, screen: Screen) -> Iterator[str]:
+    """A bar for each way whose rate differs from client to client."""
+    for way, rates_Bps in (("down", clients.down_Bps), ("up", clients.up_Bps)):
+        low, high = float(rates_Bps.min()), float(rates_Bps.max())
+        if low < high:
+            ends = f"  {way:<4} {_rate(low):>9} ", f" {_rate(high)}"
+            width = screen.columns - sum(map(len, ends))
+            yield f"{ends[0]}{bars(rates_Bps, width, screen.blocks)}{ends[1]}"
+
+
 def _counted(n: int, what: str) -> str:
     return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
-def _links(scenario: Scenario) -> str:
+def _links(scenario: Scenario, clients: Fleet) -> str:
     """The fleet's links as median and, where they differ, the 10th to 90th percentile."""
     network = scenario.network
-    clients = fleet.build(
-        network, scenario.compute, scenario.task.clients, scenario.training.seeds[0]
-    )
     links = f"{_rates(clients.down_Bps, clients.up_Bps)}, RTT {_spread(_rtt, clients.delay_s)}"
     if clients.loss.any():
         links += f", loss {_spread(_percent, clients.loss)}"
     accesses = network.accesses.values()
+    counts = np.bincount(clients.group, minlength=len(clients.groups))
+    groups = [f"{n} {printable(name)}" for n, name in zip(counts, clients.groups, strict=True)]
     named: dict[str, list[str]] = {
+        "clients": groups if network.groups else [],
         "presets": [access.preset for access in accesses if access.preset],
         "devices": [str(access.devices) for access in accesses if access.devices],
         "changing": profiles.changing(network),

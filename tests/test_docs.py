@@ -105,6 +105,7 @@ def desk(tmp_path, monkeypatch):
     for block in YAMLS + DATA:
         (tmp_path / file_name(block)).write_text(block.text, "utf-8")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
     return tmp_path
 
 

@@ -13,6 +13,7 @@ DOORS = {
     "flasc.config": None,
     "flasc.errors": None,
     "flasc.workshop": None,
+    "flasc.sizes": None,
     "flasc.trainer": {"emulator/engines/task.py"},
     "flasc.assets": {"emulator/cli/stock.py", "emulator/catalogue.py"},
 }

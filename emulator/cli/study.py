@@ -1,5 +1,7 @@
 """Commands about a study: run, check, report."""
 
+import shutil
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -144,10 +146,16 @@ def _read(
 def check(
     scenario: Path, overrides: tuple[str, ...], networks: tuple[Path, ...], recordings: Path
 ) -> None:
-    """Read a scenario and say what it would do; train nothing."""
-    from emulator.plan import plan
+    """Read a scenario and say what it would do; train nothing.
 
-    for line in plan(_read(scenario, overrides, networks=networks), recordings):
+    How many trainings, over which links, and what messages would weigh.
+    """
+    from emulator.plan import plan
+    from emulator.preview import Screen
+
+    blocks = "utf" in (sys.stdout.encoding or "").lower()
+    screen = Screen(shutil.get_terminal_size().columns, blocks)
+    for line in plan(_read(scenario, overrides, networks=networks), recordings, screen):
         click.echo(line)
 
 

@@ -90,14 +90,10 @@ class Cohort:
             active = sum(len(plan) > step for plan in plans)
             chosen = [plan[step] for plan in plans[:active]]
             rows = [job.draw.rows(step, len(b)) for job, b in zip(jobs, chosen, strict=False)]
-<<<<<<< HEAD
-            gradient = self._gradient(state[:active], data, chosen, torch.cat(rows))
+            gradient = self._gradient(state[:active], data, chosen, torch.cat(rows), below)
             for i, job in enumerate(jobs[:active]):
                 if job.penalty is not None:
                     gradient[i] += job.penalty(state[i])
-=======
-            gradient = self._gradient(state[:active], data, chosen, torch.cat(rows), below)
->>>>>>> eee4fb8 (training.lora.upper_layers: LoRA on the upper layers only, what lies below computed once)
             if trains is not None:
                 gradient *= trains[:active]
             momentum[:active].mul_(self.settings.momentum).add_(gradient)
@@ -250,47 +246,6 @@ class Cohort:
         return self._scored[1:]
 
 
-<<<<<<< HEAD
-def block_sites(encoder: Encoder) -> Iterator[Site]:
-    """Every LoRA layer, in no particular order."""
-    for block in encoder.blocks:
-        for projection in (block.qkv, block.out, block.up, block.down):
-            yield from projection.sites
-
-
-def merged(encoder: Encoder, vector: Tensor) -> Encoder:
-    """The encoder with LoRA added to its frozen weights: W + scaling B A; no sites are left."""
-
-    def merge(projection: Projection) -> Projection:
-        if not projection.sites:
-            return projection
-        weight = projection.weight.float()
-        weight = weight.clone() if weight is projection.weight else weight
-        for site in projection.sites:
-            a = site.a if isinstance(site.a, Tensor) else _matrix(vector, site.a, site.rank)
-            b = vector[site.b.start : site.b.stop].view(-1, site.rank)
-            weight[site.lo : site.hi].addmm_(b, a, alpha=site.scaling)
-        return replace(projection, weight=weight.to(projection.weight.dtype), sites=())
-
-    blocks = tuple(
-        replace(
-            block,
-            qkv=merge(block.qkv),
-            out=merge(block.out),
-            up=merge(block.up),
-            down=merge(block.down),
-        )
-        for block in encoder.blocks
-    )
-    return replace(encoder, blocks=blocks)
-
-
-def _matrix(vector: Tensor, span: Span, rows: int) -> Tensor:
-    return vector[span.start : span.stop].view(rows, -1)
-
-
-=======
->>>>>>> eee4fb8 (training.lora.upper_layers: LoRA on the upper layers only, what lies below computed once)
 class _tf32:  # noqa: N801  a context manager, named as one uses it
     """TF32 for float32 products on a GPU inside the block; torch has this as a global switch."""
 

@@ -30,7 +30,7 @@ def merged(encoder: Encoder, vector: Tensor) -> Encoder:
         weight = projection.weight.float()
         weight = weight.clone() if weight is projection.weight else weight
         for site in projection.sites:
-            a = _matrix(vector, site.a, site.rank)
+            a = site.a if isinstance(site.a, Tensor) else _matrix(vector, site.a, site.rank)
             b = vector[site.b.start : site.b.stop].view(-1, site.rank)
             weight[site.lo : site.hi].addmm_(b, a, alpha=site.scaling)
         return replace(projection, weight=weight.to(projection.weight.dtype), sites=())

@@ -8,6 +8,7 @@ from emulator import study
 from emulator.engines import Options, carry_out
 from emulator.errors import RecordingError
 from emulator.plan import plan, recorded_rounds
+from emulator.preview import Screen
 
 
 def test_it_counts_and_shows_the_links(scenario, tmp_path):
@@ -17,9 +18,14 @@ def test_it_counts_and_shows_the_links(scenario, tmp_path):
         "3 trainings (3 methods, 1 seed) of at most 4 rounds, 3 of 30 clients a round; "
         "6 emulations (2 variants)",
         "target: 20.0% on the validation split",
-        "recorded already: 0 rounds of 0 trainings",
+        "recorded already: 0 rounds of 0 of 3 trainings, 0 to the end; "
+        "how long the rest takes is not known",
         "fast: down 20 Mbps, up 20 Mbps, RTT 40 ms, over tcp",
         "slow: down 20 Mbps, up 5 Mbps, RTT 40 ms, over tcp",
+        "a client's messages in a round, and bytes / rates until the slowest of a cohort is done:",
+        "  LoRA    621 kB down,  621 kB up (computed); 497 ms to 1.2 s",
+        "  head   30.8 kB down, 30.8 kB up (computed); 25 ms to 62 ms",
+        "  FLASC   171 kB down,  171 kB up (computed); 137 ms to 342 ms",
     ]
     assert not (tmp_path / "recordings").exists()
 
@@ -28,9 +34,22 @@ def test_links_that_differ_are_a_median_and_a_range(scenario, tmp_path):
     path = scenario()
     law = "up: {kind: uniform, low: 1 Mbps, high: 9 Mbps}"
     path.write_text(path.read_text().split("vary:")[0].replace("up: 20 Mbps", law))
-    line = list(plan(study.read(path), tmp_path))[-1]
+    *_, line, plot = list(plan(study.read(path), tmp_path))[:-4]
     assert line.startswith("as given: down 20 Mbps, up ")
     assert " to " in line
+    assert plot.startswith("  up   ")
+    assert len(plot) <= 80
+    narrow = list(plan(study.read(path), tmp_path, Screen(40, blocks=False)))[-5]
+    assert len(narrow) <= 40
+    assert narrow.isascii()
+
+
+def test_clients_are_counted_by_group(scenario, tmp_path):
+    groups = "groups: {far: {share: 1, down: 1 Mbps, up: 1 Mbps}, near: {share: 2, preset: fibre}}"
+    path = scenario()
+    text = path.read_text().split("vary:")[0]
+    path.write_text(text.replace("clients: {down: 20 Mbps, up: 20 Mbps, rtt: 40 ms}", groups))
+    assert any("clients: 10 far, 20 near;" in line for line in plan(study.read(path), tmp_path))
 
 
 def test_it_knows_what_is_recorded(scenario, toys, tmp_path):
@@ -38,7 +57,9 @@ def test_it_knows_what_is_recorded(scenario, toys, tmp_path):
     first = read.trainings()[0]
     carry_out(first, Options(tmp_path), lambda _: None)
     assert recorded_rounds(first, tmp_path) == 4
-    assert "recorded already: 4 rounds of 1 training" in list(plan(read, tmp_path))
+    text = "\n".join(plan(read, tmp_path))
+    assert "recorded already: 4 rounds of 1 of 3 trainings, 1 to the end; how" in text
+    assert " up (recorded); " in text
     next(tmp_path.glob("*/log.jsonl")).write_text("nonsense\n")
     with pytest.raises(RecordingError, match=r"log\.jsonl: line 1"):
         recorded_rounds(first, tmp_path)
@@ -57,7 +78,7 @@ def last_line(scenario, tmp_path, clients):
     text = path.read_text().split("vary:")[0]
     text = text.replace("clients: {down: 20 Mbps, up: 20 Mbps, rtt: 40 ms}", f"clients: {clients}")
     path.write_text(text)
-    return list(plan(study.read(path), tmp_path))[-1]
+    return list(plan(study.read(path), tmp_path))[-5]
 
 
 def test_it_names_presets_and_what_is_shared(scenario, tmp_path):
