@@ -1,5 +1,6 @@
 """Validation errors as messages for people: file, line, key, what was found, what is allowed."""
 
+import re
 from collections.abc import Sequence
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -43,17 +44,31 @@ _ALLOWED = {
     "tuple_type": "a list",
 }
 
+_MISSING = "missing key"
+_MISSPELT = re.compile("unknown key; did you mean '(.*?)'\\?")
+
 # An annotation with Annotated, Optional and aliases taken off; a union is {tag or name: member}.
 Kind = Any
 KeyPath = tuple[Step, ...]
 
 
+class MisfitError(ValueError):
+    """What a validator of the whole finds wrong with one key of it, at `path`."""
+
+    def __init__(self, path: KeyPath, message: str) -> None:
+        super().__init__(message)
+        self.path = path
+
+
 def explain(error: ValidationError, document: Document, model: type[BaseModel]) -> ScenarioError:
     """One error for everything that is wrong with `document`, one line a key, by file and line."""
     texts: dict[KeyPath, list[str]] = {}
-    for details in error.errors(include_url=False):
-        path, text = _problem(details, document.data, model)
-        texts.setdefault(path, []).append(text)
+    problems = [_problem(each, document.data, model) for each in error.errors(include_url=False)]
+    misspelt = {(*path[:-1], match[1]) for path, text in problems
+                if (match := _MISSPELT.match(text))}  # fmt: skip
+    for path, text in problems:
+        if not (path in misspelt and text.startswith(_MISSING)):
+            texts.setdefault(path, []).append(text)
     lines = [
         f"{document.where(path)}: {f'{dotted(path)}: ' if path else ''}{_joined(texts[path])}"
         for path in sorted(texts, key=lambda path: _order(document.where(path)))
@@ -77,14 +92,30 @@ def _problem(details: ErrorDetails, data: Any, model: type[BaseModel]) -> tuple[
     path, kind = _resolve(loc[:-1] if absent else loc, data, model)
     match details["type"]:
         case "missing":
-            return (*path, loc[-1]), "missing key"
+            return (*path, loc[-1]), _MISSING
         case "extra_forbidden":
             return (*path, loc[-1]), f"unknown key{choice(loc[-1], _names(kind))}"
         case "union_tag_invalid" | "union_tag_not_found":
             return _tag_problem(path, kind, found)
+        case "model_type" | "model_attributes_type" | "dict_type" if wanted := _mapping(path, kind):
+            return path, f"found {shown(found)}; allowed: {wanted}"
         case "literal_error" if names := _literals(kind):
             return path, f"found {shown(found)}{choice(found, names)}"
+    error = details.get("ctx", {}).get("error")
+    if isinstance(error, MisfitError):
+        path = (*path, *error.path)
     return path, _value_text(details)
+
+
+def _mapping(path: KeyPath, kind: Kind) -> str:
+    """What a mapping that was not found would hold; '' where nobody knows."""
+    if path[:1] == ("vary",):
+        return "axis: label: key: value, like upload: {slow: {network.clients.up: 1 Mbps}}"
+    key, tags = _tags(kind)
+    if key:
+        return f"a mapping with {key}: {', '.join(tags)}"
+    names = _names(kind)
+    return f"a mapping with {', '.join(names)}" if names else ""
 
 
 def _tag_problem(path: KeyPath, kind: Kind, found: object) -> tuple[KeyPath, str]:
@@ -92,7 +123,7 @@ def _tag_problem(path: KeyPath, kind: Kind, found: object) -> tuple[KeyPath, str
     if not (key and isinstance(found, dict)):
         return path, f"found {shown(found)}{choice(found, tags)}"
     if key not in found:
-        return (*path, key), f"missing key{choice(None, tags)}"
+        return (*path, key), f"{_MISSING}{choice(None, tags)}"
     return (*path, key), f"found {shown(found[key])}{choice(found[key], tags)}"
 
 

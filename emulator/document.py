@@ -18,6 +18,7 @@ from emulator.nodes import (
     Step,
     choice,
     dotted,
+    nearest,
     parse_path,
     printable,
     quoted,
@@ -183,7 +184,10 @@ def _read_extended(path: Path, said: str, chain: tuple[Path, ...], opened: list[
     text = _read(path, said)
     real = path.resolve()
     if real in chain:
-        raise ScenarioError(f"{said}{name}: extends itself, by way of {len(chain)} file(s)")
+        raise ScenarioError(
+            f"{said}{name}: extends itself, by way of {len(chain)} file(s)",
+            "drop the extends that closes the circle",
+        )
     opened.append(real)
     if len(chain) > MAX_CHAIN or len(opened) > MAX_FILES:
         allowed = f"{MAX_CHAIN} steps and {MAX_FILES} files"
@@ -227,13 +231,25 @@ def _bases(extends: Node | None) -> list[Node]:
     return bases
 
 
+def _beside(path: Path) -> list[str]:
+    """Names of the scenarios where `path` should be."""
+    try:
+        return sorted(file.name for file in path.parent.glob("*.yaml"))
+    except (OSError, ValueError):
+        return []
+
+
 def _read(path: Path, said: str) -> str:
     name = said + printable(str(path))
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise ScenarioError(f"{name}: no such file", "check the path and its spelling") from None
+        near = nearest(path.name, _beside(path))
+        hint = (
+            f"did you mean {path.with_name(near)}?" if near else "check the path and its spelling"
+        )
+        raise ScenarioError(f"{name}: no such file", hint) from None
     except IsADirectoryError:
         raise ScenarioError(f"{name}: is a directory", "name a .yaml file inside it") from None
     except (OSError, ValueError) as error:

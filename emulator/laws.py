@@ -63,7 +63,7 @@ class Uniform(Settings, Generic[Quantity]):
     def _low_below_high(self) -> Self:
         low, high = cast(float, self.low), cast(float, self.high)
         if low > high:
-            raise ValueError(f"found low above high ({low:g} > {high:g}); allowed: low first")
+            raise ValueError("found low above high; allowed: low first")
         return self
 
 

@@ -66,12 +66,12 @@ def nearest(name: str, allowed: Iterable[str]) -> str | None:
     return folded[match[0]] if match else None
 
 
-def choice(found: object, allowed: Collection[str]) -> str:
+def choice(found: object, allowed: Collection[str], what: str = "") -> str:
     """The end of a message about a wrong name: '; did you mean ...? allowed: ...'."""
     if not allowed:
         return ""
     near = nearest(found, allowed) if isinstance(found, str) else None
-    return f"; {f'did you mean {near!r}? ' if near else ''}allowed: {', '.join(allowed)}"
+    return f"; {f'did you mean {near!r}? ' if near else ''}allowed: {what}{', '.join(allowed)}"
 
 
 def parse_path(text: str) -> tuple[str, ...]:
@@ -112,6 +112,7 @@ def _scalar(text: str) -> Scalar:
 
 
 _ADVICE = {
+    "while parsing a flow": "close the bracket or brace that is open above",
     r"'\t'": "indent with spaces, not tabs",
     "mapping values": "quote a value that has a colon and a space in it",
     "cannot start any token": "quote a value that begins with this character",

@@ -3,6 +3,7 @@
 Strict and typed; every key that a user may write stands here or in `flasc.config`.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -17,7 +18,9 @@ from pydantic import (
 from typing_extensions import Self
 
 from emulator.access import Access, Group
+from emulator.complaint import MisfitError
 from emulator.laws import DurationLaw
+from emulator.nodes import shown
 from emulator.varying import DownShared, UpShared
 from flasc.config import (
     AdamW,
@@ -188,10 +191,22 @@ class Training(Settings):
     precision: Precision = "auto"
 
 
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"  # a run's folder is called so
+
+
+def _name(value: object) -> object:
+    if isinstance(value, str) and not re.search(NAME, value):
+        raise ValueError(
+            f"found {shown(value)}; allowed: at most 100 letters, digits, dots, dashes and "
+            "underscores, a letter or digit first"
+        )
+    return value
+
+
 class Scenario(Settings):
     """One study. `vary` is applied before a scenario gets here: see `emulator.study`."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+    name: Annotated[str, Field(pattern=NAME), BeforeValidator(_name)]
     task: Task
     training: Training
     methods: Annotated[dict[Label, Method], Field(min_length=1)]
@@ -202,9 +217,10 @@ class Scenario(Settings):
     @model_validator(mode="after")
     def _cohort_fits(self) -> Self:
         if self.training.cohort > self.task.clients:
-            raise ValueError(
-                f"found training.cohort {self.training.cohort} with task.clients "
-                f"{self.task.clients}; allowed: a cohort of at most all clients"
+            raise MisfitError(
+                ("training", "cohort"),
+                f"found {self.training.cohort} with task.clients {self.task.clients}; "
+                "allowed: a cohort of at most all clients",
             )
         return self
 

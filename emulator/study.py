@@ -145,6 +145,6 @@ def _target(document: Document, source: tuple[str, ...]) -> tuple[str, ...]:
         raise ScenarioError(f"{at}: {error.message}", error.hint) from None
     if path[0] not in VARIABLE:
         raise ScenarioError(
-            f"{at}: found {path[0]!r}; allowed: a path that begins with {', '.join(VARIABLE)}"
+            f"{at}: found {path[0]!r}{choice(path[0], VARIABLE, 'a path that begins with ')}"
         )
     return path

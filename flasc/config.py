@@ -4,7 +4,8 @@ Strict and frozen: an unknown key is an error, and a component owns the settings
 takes part, for how long and over which network is not decided here but by the emulator.
 """
 
-from typing import Annotated, Any, Literal
+import difflib
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -48,8 +49,10 @@ def _model(name: str) -> str:
     """A bare word must be a name that we know: hub ids and local folders have a slash."""
     known = [asset.name for asset in ASSETS.values() if asset.kind == "model"]
     if "/" not in name and name not in known:
+        near = difflib.get_close_matches(name.lower(), known, n=1)
         raise ValueError(
-            f"found {name!r}; allowed: {', '.join(known)}, a local folder (./model) "
+            f"found {name!r}; {f'did you mean {near[0]!r}? ' if near else ''}"
+            f"allowed: {', '.join(known)}, a local folder (./model) "
             "or a hub id (owner/name)"
         )
     return name
@@ -75,19 +78,13 @@ class Lora(Settings):
     `upper_layers` puts it on that many layers below the head only; None: on all.
     """
 
+    LATER: ClassVar[frozenset[str]] = frozenset({"upper_layers"})
+
     rank: Annotated[int, Field(ge=1, le=1024)] = 16
     alpha: PositiveFloat = 16.0
     dropout: Momentum = 0.1
     targets: Targets | None = None  # None: the paper's for this architecture
     upper_layers: PositiveInt | None = None
-
-    @model_serializer(mode="wrap")
-    def _without_unused(self, plain: SerializerFunctionWrapHandler) -> dict[str, object]:
-        """Trainings that do not use a newer key keep the digest that they had before it."""
-        found: dict[str, object] = plain(self)
-        if self.upper_layers is None:
-            found.pop("upper_layers", None)
-        return found
 
 
 class Client(Settings):

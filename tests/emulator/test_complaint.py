@@ -148,8 +148,18 @@ TRAINING_KEYS = "rounds, cohort, rate, test, wire, size, seeds, from, pair, mixe
         ),
         ("name: x\n", "x.yaml:1: training: missing key"),
         ("name: x\ntraining:\n  cohort: 1\n", "x.yaml:2: training.rounds: missing key"),
-        ("name: x\ntraining:\n", "x.yaml:2: training: found null; allowed: a mapping"),
-        ("training: [1]\n", "x.yaml:1: training: found [1]; allowed: a mapping"),
+        (
+            "name: x\ntraining:\n",
+            "x.yaml:2: training: found null; "
+            "allowed: a mapping with rounds, cohort, rate, test, wire, size, seeds, from, pair, "
+            "mixed, either",
+        ),
+        (
+            "training: [1]\n",
+            "x.yaml:1: training: found [1]; "
+            "allowed: a mapping with rounds, cohort, rate, test, wire, size, seeds, from, pair, "
+            "mixed, either",
+        ),
         ("name: 5\n" + GOOD, "x.yaml:1: name: found 5; allowed: text"),
         ("name: X\n" + GOOD, "x.yaml:1: name: found 'X'; allowed: text that matches ^[a-z]+$"),
         (
@@ -193,7 +203,7 @@ TRAINING_KEYS = "rounds, cohort, rate, test, wire, size, seeds, from, pair, mixe
         ),
         (
             GOOD + "methods:\n  F: 5\n",
-            "x.yaml:3: methods.F: found 5; allowed: a mapping",
+            "x.yaml:3: methods.F: found 5; allowed: a mapping with kind: lora, flasc",
         ),
         (
             GOOD + "methods:\n  '': {kind: lora}\n",
