@@ -37,10 +37,12 @@ setup(
         "transformers>=5.17,<6",
     ],
     extras_require={
+        "pandas": ["pandas>=2.0"],  # results as data frames
         "test": [
             "hypothesis>=6.100",
             "jsonschema>=4.21",  # the schema for editors is held against every scenario
             "mypy>=1.10",
+            "pandas>=2.0",
             "pytest>=8.2",
             "pytest-timeout>=2.3",  # a deadlock in a simulation must fail, not hang
             "ruff>=0.6",

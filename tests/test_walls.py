@@ -39,14 +39,14 @@ def run_folder(tmp_path_factory):
     """A run's folder, made without any training."""
     code = """
 from pathlib import Path; import sys
-from emulator import run, study
+from emulator import running, study
 from emulator.emulate import emulate
 from emulator.ledger import Ledger
 from emulator.records import Emulation
 from emulator.seam import StubTrainer
 folder = Path(sys.argv[1])
 s = study.read(Path("scenarios/slow_upload.yaml"))
-with Ledger.create(folder / "ledger.sqlite", run.describe(s)) as ledger:
+with Ledger.create(folder / "ledger.sqlite", running.describe(s)) as ledger:
     for method in s.methods:
         for label, variant in s.variants.items():
             rows = emulate(variant, 0, StubTrainer(down_bytes=9000, up_bytes=900))

@@ -76,7 +76,7 @@ def run(
     """
     from rich.console import Console
 
-    from emulator import run as running
+    from emulator import running
     from emulator.engines import Options
     from emulator.progress import Display, titles
 
@@ -176,7 +176,7 @@ def report(folder: Path, form: str) -> None:
 
 def _print_report(folder: Path, form: str) -> None:
     if form == "files":
-        from emulator.run import write_report
+        from emulator.running import write_report
 
         for path in write_report(folder):
             click.echo(path)

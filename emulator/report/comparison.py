@@ -16,6 +16,7 @@ from emulator.contrast import Comparison, Contrast, FrontPoint
 from emulator.metrics import Spread
 from emulator.report.study import printable
 from emulator.report.table import or_never
+from emulator.tidy import flat
 from emulator.units import format_duration, format_size
 
 _SPREADS = [f.name for f in fields(Contrast) if f.type is Spread]
@@ -121,7 +122,7 @@ def to_json(found: Comparison) -> str:
 
 def to_csv(found: Comparison) -> str:
     """A row a contrast, spreads as three columns; an empty cell where there is no number."""
-    rows = [_flat(contrast) for contrast in found.contrasts]
+    rows = [flat(contrast) for contrast in found.contrasts]
     text = io.StringIO()
     sheet = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     sheet.writeheader()
@@ -131,13 +132,3 @@ def to_csv(found: Comparison) -> str:
 
 def _with_spreads(contrast: Contrast) -> dict[str, object]:
     return asdict(contrast) | {name: getattr(contrast, name)._asdict() for name in _SPREADS}
-
-
-def _flat(contrast: Contrast) -> dict[str, object]:
-    flat: dict[str, object] = {}
-    for name, value in _with_spreads(contrast).items():
-        if isinstance(value, dict):
-            flat |= {f"{name}_{part}": one for part, one in value.items()}
-        else:
-            flat[name] = value
-    return flat

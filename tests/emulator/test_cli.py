@@ -221,7 +221,7 @@ def test_signal_handlers_are_put_back(invoke, scenario, toys, monkeypatch):
         os.kill(os.getpid(), signal.SIGHUP)
         raise StorageError("not reached")
 
-    monkeypatch.setattr("emulator.run.run", hang_up)
+    monkeypatch.setattr("emulator.running.run", hang_up)
     code, _, err = invoke("run", scenario())
     assert code == 129
     assert "terminated: run the same command again" in err

@@ -5,7 +5,7 @@ import sqlite3
 
 import pytest
 
-from emulator import run, study
+from emulator import running, study
 from emulator.engines import Options
 from emulator.errors import EmulationError, StorageError
 from emulator.ledger import Ledger
@@ -19,7 +19,9 @@ def carry(tmp_path):
     """Carry a study out into the folder `out`, here and one training after the other."""
 
     def carried(found, **more):
-        return run.run(found, tmp_path / "out", Options(tmp_path / "recordings"), workers=1, **more)
+        return running.run(
+            found, tmp_path / "out", Options(tmp_path / "recordings"), workers=1, **more
+        )
 
     return carried
 
@@ -49,13 +51,13 @@ def test_rows_are_in_the_studys_order_whatever_ends_first(
     carry(study.read(scenario()))
     with sqlite3.connect(tmp_path / "out/ledger.sqlite") as db:
         expected = list(db.iterdump())
-    real = run.carry_out_all
+    real = running.carry_out_all
 
     def shuffled(*args):
         ended = dict(real(*args))
         yield from ((index, ended[index]) for index in order)
 
-    monkeypatch.setattr(run, "carry_out_all", shuffled)
+    monkeypatch.setattr(running, "carry_out_all", shuffled)
     heard = []
     carry(study.read(scenario()), finished=lambda index, _: heard.append(index))
     assert heard == order
@@ -64,7 +66,7 @@ def test_rows_are_in_the_studys_order_whatever_ends_first(
 
 
 def test_a_run_that_breaks_off_keeps_what_was_filed(scenario, toys, carry, tmp_path, monkeypatch):
-    real = run.carry_out_all
+    real = running.carry_out_all
 
     def broken(*args):
         ended = dict(real(*args))
@@ -72,7 +74,7 @@ def test_a_run_that_breaks_off_keeps_what_was_filed(scenario, toys, carry, tmp_p
         yield 2, ended[2]
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run, "carry_out_all", broken)
+    monkeypatch.setattr(running, "carry_out_all", broken)
     with pytest.raises(KeyboardInterrupt):
         carry(study.read(scenario()))
     assert filed(tmp_path / "out") == [("LoRA", "fast"), ("LoRA", "slow")]
@@ -102,14 +104,14 @@ def test_what_the_machine_refuses_ends_the_run_at_once(scenario, carry, monkeypa
         yield 0, error
         pytest.fail("the next training would fare no better")
 
-    monkeypatch.setattr(run, "carry_out_all", refusing)
+    monkeypatch.setattr(running, "carry_out_all", refusing)
     with pytest.raises(type(error)):
         carry(study.read(scenario()))
 
 
 def test_an_error_of_one_training_only_does_not(scenario, carry, monkeypatch):
     errors = [(i, EmulationError("died")) for i in range(3)]
-    monkeypatch.setattr(run, "carry_out_all", lambda *_: (e for e in errors))
+    monkeypatch.setattr(running, "carry_out_all", lambda *_: (e for e in errors))
     assert carry(study.read(scenario())).failures == errors
 
 
@@ -134,14 +136,14 @@ def test_models_are_those_of_the_results_beside_them(scenario, toys, carry, tmp_
     ],
 )
 def test_folder_names_are_plain(name, folder):
-    assert run.slug(name) == folder
+    assert running.slug(name) == folder
 
 
 def test_folders_whose_names_coincide_are_numbered(scenario):
     path = scenario()
     text = path.read_text().replace("  head:", '  "lora": {kind: lora, rank: 2}\n  head:')
     path.write_text(text.replace("  FLASC:", '  "LoRA.": {kind: head}\n  FLASC:'))
-    names = run.model_folders(study.read(path).trainings())
+    names = running.model_folders(study.read(path).trainings())
     assert names == ["lora-seed-0", "lora-seed-0-2", "head-seed-0", "lora-seed-0-3", "flasc-seed-0"]
 
 

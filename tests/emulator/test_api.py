@@ -1,0 +1,100 @@
+"""The commands as functions; the page about them is executed."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import emulator
+from emulator import Results, Scenario, compare, frame, run
+from emulator.contrast import Contrast
+from emulator.errors import EmulationError, ScenarioError, SupportError
+from emulator.study import UNVARIED
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch, toys):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(ROOT / "scenarios", tmp_path / "scenarios")
+
+
+def test_the_page_runs(capsys):
+    pytest.importorskip("pandas")
+    page = (ROOT / "docs/python.md").read_text("utf-8")
+    names = {}
+    for block in re.findall(r"^```python\n(.*?)^```$", page, re.S | re.M):
+        exec(compile(block, "docs/python.md", "exec"), names)
+    assert "smoke ['1x slower', '4x slower', '16x slower']" in capsys.readouterr().out
+    assert {o.variant for o in names["elsewhere"].outcomes} == {"leo"}
+    assert names["own"].variants == [UNVARIED]
+
+
+def test_every_name_on_the_page_is_there():
+    page = (ROOT / "docs/python.md").read_text("utf-8")
+    for name in emulator.__all__:
+        assert name in page
+        assert getattr(emulator, name)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        emulator.nothing  # noqa: B018
+
+
+def test_results_are_those_that_the_ledger_has(scenario):
+    found = run(scenario(), out="there")
+    assert found == Results.read("there")
+    assert {(o.method, o.variant) for o in found.outcomes} == {
+        (m, v) for m in ("LoRA", "head", "FLASC") for v in ("fast", "slow")
+    }
+    last = [s for s in found.scores if (s.method, s.variant) == ("head", "slow")][-1]
+    (outcome,) = (o for o in found.outcomes if (o.method, o.variant) == ("head", "slow"))
+    assert (last.accuracy, last.time_s) == (outcome.final_accuracy, outcome.duration_s)
+    assert last.nbytes == outcome.bytes_down + outcome.bytes_up
+
+
+def test_changes_are_overrides(scenario):
+    found = Scenario.read(
+        scenario(), {"network.clients.rtt": "1 s", "vary": None, "methods.head": None}
+    )
+    assert found.variants == [UNVARIED]
+    assert found.study.methods == ["LoRA", "FLASC"]
+    assert found.study.scenario.network.clients.rtt == 1
+    with pytest.raises(ScenarioError, match="did you mean 'cohort'"):
+        Scenario.read(scenario(), {"training.cohrt": 3})
+    with pytest.raises(ScenarioError, match=r"scenario:.* found 5"):
+        Scenario.of({"name": 5})
+
+
+def test_a_frame_has_a_line_a_row(scenario):
+    pytest.importorskip("pandas")
+    results = run(scenario())
+    table = frame(compare(results).contrasts)
+    assert len(table) == 6
+    assert {"time_s_low", "time_s_median", "time_s_high", "speedup"} <= set(table.columns)
+    assert table["speedup"].isna().sum() == 2
+    assert frame(results.scores)["accuracy"].max() == max(s.accuracy for s in results.scores)
+
+
+def test_without_pandas_rows_remain(scenario, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    contrasts = compare(run(scenario())).contrasts
+    assert all(isinstance(row, Contrast) for row in contrasts)
+    with pytest.raises(SupportError, match="need pandas") as error:
+        frame(contrasts)
+    assert "flasc-emu[pandas]" in error.value.hint
+
+
+def test_a_method_that_fails_is_an_error(scenario):
+    bad = Scenario.read(scenario(), {"methods.bad": {"kind": "lora", "client_lr": 1e6}}, ["bad"])
+    with pytest.raises(EmulationError, match="bad, seed 0: client 1 diverged"):
+        run(bad)
+
+
+def test_importing_loads_next_to_nothing():
+    heavy = "{'numpy', 'pydantic', 'torch', 'simpy', 'pandas'} & set(sys.modules)"
+    code = f"import sys, emulator; assert not {heavy}; from emulator import Scenario, run, compare"
+    code += "; assert not {'torch', 'pandas', 'matplotlib'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
