@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 from typing_extensions import Self
 
+from emulator.availability import Availability
 from emulator.laws import DurationLaw, LossLaw, ShareLaw
 from emulator.presets import PRESETS, PresetName
 from emulator.varying import Devices, DownLink, DownShared, UpLink, UpShared
@@ -76,6 +77,7 @@ class Access(Settings):
     half_duplex: bool = False
     correlation: Annotated[Correlation, BeforeValidator(_of_up)] = Correlation()
     cells: Cells | None = None
+    availability: Availability | None = None
 
     @model_validator(mode="before")
     @classmethod

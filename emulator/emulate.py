@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import simpy
 
 from emulator import fleet, profiles
 from emulator.network.transfer import Network
 from emulator.network.transport import Tcp
 from emulator.records import Row
-from emulator.rounds import synchronous
+from emulator.rounds import Journal, World, carry_out, selector
 from emulator.scenario import FluidTransport, Scenario, TcpTransport
 from emulator.seam import Download, Trainer, Upload
 
@@ -36,12 +37,6 @@ def emulate(
 
     `notice` sees each row at once, for progress. Raises what the trainer raises.
     """
-    rows: list[Row] = []
-
-    def record(row: Row) -> None:
-        rows.append(row)
-        notice(row)
-
     clients = fleet.build(scenario.network, scenario.compute, scenario.task.clients, seed)
     env = simpy.Environment()
     network = Network(
@@ -61,23 +56,23 @@ def emulate(
         half_duplex=clients.half_duplex,
         profiles=profiles.of(scenario.network, clients, seed),
     )
-    env.process(
-        synchronous(
-            env,
-            trainer,
-            network,
-            clients,
-            scenario.training,
-            seed,
-            charge(scenario.network.charge),
-            record,
-        )
+    journal = Journal(notice)
+    world = World(
+        env,
+        trainer,
+        network,
+        clients,
+        np.ones(len(clients), bool),
+        scenario.training,
+        selector(scenario.policy, seed),
+        charge(scenario.network.charge),
+        journal,
     )
     try:
-        env.run()
+        env.run(env.process(carry_out(world, scenario.policy)))
     except BaseException as copy:
         # SimPy raises a copy made of the error's `args`: without a hint, or whatever else it knew.
         if type(copy.__cause__) is type(copy):
             raise copy.__cause__ from copy.__cause__.__cause__
         raise
-    return rows
+    return journal.rows

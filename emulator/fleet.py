@@ -5,6 +5,7 @@ differ by what was varied and not by luck.
 """
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from emulator.access import Access, Ratio
 from emulator.laws import Floats, Law, normal_cdf, normal_quantile, quantile
+from emulator.presence import Always, Presence
 from emulator.scenario import Compute, Network
 from emulator.varying import Quantity, Varying
 
@@ -26,7 +28,8 @@ class Fleet:
     rest. `delay_s` is one way, half the RTT; `loss` the probability that a segment is lost, each
     way. `group[i]` indexes `groups`, `device[i]` the group's devices (-1: none), `cell[i]` the
     cells (-1: in none), which have one entry each in `cell_down_Bps`, `cell_up_Bps` and
-    `cell_half_duplex`.
+    `cell_half_duplex`. `presence` is when each is there (empty: all, always), `resumes` whether it
+    takes up its work again when it is back.
     """
 
     down_Bps: Floats
@@ -44,6 +47,12 @@ class Fleet:
     cell_half_duplex: NDArray[np.bool_]
     server_down_Bps: float
     server_up_Bps: float
+    resumes: NDArray[np.bool_]
+    presence: tuple[Presence, ...] = ()
+
+    def presence_of(self, client: int, now_s: float) -> tuple[bool, float]:
+        """Whether the client is there, and until when that stays so (inf: for good)."""
+        return self.presence[client].at(now_s) if self.presence else (True, math.inf)
 
     def __len__(self) -> int:
         return len(self.down_Bps)
@@ -111,6 +120,8 @@ def build(network: Network, compute: Compute | None, clients: int, seed: int) ->
         group=index.astype(np.int64),
         groups=tuple(groups),
         device=drawn["device"].astype(np.int64),
+        resumes=np.array([_resumes(access) for access in groups.values()])[index],
+        presence=_presence(list(groups.values()), index, seed),
         **_cells(list(groups.values()), index, seed),
         server_down_Bps=_shared(network.server.down, seed, "server/down").item(),
         server_up_Bps=_shared(network.server.up, seed, "server/up").item(),
@@ -172,6 +183,21 @@ def _shared(law: Law | Varying, seed: int, purpose: str, *counters: int, n: int 
     """Bytes/s of `n` links that are no client's own, float64 [n]."""
     rates: Floats = _level(law, stream(seed, purpose, *counters).random(n)).clip(min=LEAST_RATE)
     return rates / 8
+
+
+def _resumes(access: Access) -> bool:
+    return access.availability is None or access.availability.on_return == "resume"
+
+
+def _presence(groups: list[Access], index: NDArray[np.int64], seed: int) -> tuple[Presence, ...]:
+    """Each client's comings and goings, from a stream of its own; none where nobody ever leaves."""
+    laws = [access.availability for access in groups]
+    if not any(laws):
+        return ()
+    return tuple(
+        law.presence(stream(seed, "availability", client)) if (law := laws[group]) else Always()
+        for client, group in enumerate(index.tolist())
+    )
 
 
 def _cells(groups: list[Access], index: NDArray[np.int64], seed: int) -> dict[str, NDArray[Any]]:

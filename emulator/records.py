@@ -16,9 +16,18 @@ class Emulation:
     seed: int
 
 
+# What became of the update that a client's work led to: it was merged; the server had moved on;
+# the client had left; the run had ended.
+OUTCOMES = ("used", "late", "cut", "unfinished")
+
+
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """One message that crossed the network. `direction` is 'down' (server to client) or 'up'."""
+    """One message that crossed the network, or as much of it as did before it was broken off.
+
+    `direction` is 'down' (server to client) or 'up'. `round` is the one in which the client was
+    asked, `outcome` one of OUTCOMES, `staleness` how many server steps overtook a used update.
+    """
 
     round: int
     client: int
@@ -26,6 +35,8 @@ class Transfer:
     nbytes: int
     start_s: float
     finish_s: float
+    outcome: str = "used"
+    staleness: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +49,35 @@ class Computation:
     steps: int
     start_s: float
     finish_s: float
+    outcome: str = "used"
+    staleness: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """A client was away in the middle of its work and took it up again, unless it was cut."""
+
+    round: int
+    client: int
+    start_s: float
+    finish_s: float
+    outcome: str = "used"
+    staleness: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One server step: from the first download's start to the aggregation."""
+    """One server step: from the first download's start to the aggregation.
+
+    `cohort` clients were asked (asynchronous: are at work at a time); `used` updates were merged,
+    and where there were none, there was no step.
+    """
 
     round: int
     cohort: int
     start_s: float
     finish_s: float
+    used: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,4 +95,4 @@ class Evaluation:
     loss: float
 
 
-Row = Transfer | Computation | Round | Evaluation
+Row = Transfer | Computation | Absence | Round | Evaluation

@@ -21,6 +21,15 @@ from emulator.access import Access, Group
 from emulator.complaint import MisfitError
 from emulator.laws import DurationLaw
 from emulator.nodes import shown
+from emulator.policies import (
+    Deadline,
+    Overselection,
+    Policy,
+    Synchronous,
+    at_work,
+    enough,
+    spelled_out,
+)
 from emulator.varying import DownShared, UpShared
 from flasc.config import (
     AdamW,
@@ -65,11 +74,6 @@ class TcpTransport(Settings):
     congestion: Literal["cubic", "reno"] = "cubic"
 
 
-def _spelled_out(value: object) -> object:
-    """A bare name is that kind with its defaults."""
-    return {"kind": value} if isinstance(value, str) else value
-
-
 def _transport_kind(value: object) -> str:
     """Switches alone are TCP's."""
     if isinstance(value, Mapping):
@@ -82,7 +86,7 @@ Transport = Annotated[
         Annotated[FluidTransport, Tag("fluid")] | Annotated[TcpTransport, Tag("tcp")],
         Discriminator(_transport_kind),
     ],
-    BeforeValidator(_spelled_out),
+    BeforeValidator(spelled_out),
 ]
 
 
@@ -212,6 +216,7 @@ class Scenario(Settings):
     methods: Annotated[dict[Label, Method], Field(min_length=1)]
     network: Network
     compute: Compute | None = None
+    policy: Policy = Synchronous()
     vary: dict[Label, dict[Label, dict[Label, Any]]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -244,6 +249,23 @@ class Scenario(Settings):
                 raise ValueError(
                     f"found methods.{name} with a tier of rank {max(ranks)}; allowed: at most the "
                     f"server's, {whole} (the method's own rank, or training.lora.rank)"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _policy_fits(self) -> Self:
+        most, clients = at_work(self.policy, self.training.cohort), self.task.clients
+        if most > clients:
+            raise ValueError(
+                f"found a policy with {most} clients at a time and task.clients {clients}; "
+                "allowed: at most all clients"
+            )
+        if isinstance(self.policy, Overselection | Deadline):
+            first = enough(self.policy, self.training.cohort)
+            if first > most:
+                raise ValueError(
+                    f"found a policy that waits for {first} updates and asks {most} clients; "
+                    "allowed: first of at most select"
                 )
         return self
 

@@ -81,6 +81,9 @@ class Trainer(Protocol):
     def evaluate(self, split: str) -> Score:
         """Score the current version on 'validation' or 'test'."""
 
+    def forget(self, messages: Sequence[Download | Upload]) -> None:
+        """None of these will be trained or aggregated: what is held for them may go."""
+
 
 @dataclass(frozen=True, slots=True)
 class StubMessage:
@@ -138,6 +141,9 @@ class StubTrainer:
     def aggregate(self, uploads: Sequence[Upload], weights: Sequence[float]) -> None:
         """Count one server step."""
         self.version += 1
+
+    def forget(self, messages: Sequence[Download | Upload]) -> None:
+        """Nothing is held."""
 
     def evaluate(self, split: str) -> StubScore:
         """Read the curve."""

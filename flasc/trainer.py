@@ -258,6 +258,9 @@ class Trainer:
             )
         return Score(count, right / count, loss / count)
 
+    def forget(self, messages: Sequence[Message]) -> None:
+        """Messages hold all that is held for them."""
+
     def snapshot(self) -> dict[str, np.ndarray]:
         """The whole state as arrays by name, for `restore`."""
         state = {f"server.{name}": value for name, value in self._server.state().items()}

@@ -79,8 +79,9 @@ class RecordingTrainer:
         """One upload for each download, trained where it is not known yet."""
         keys = [(_fact(d).state, d.client) for d in downloads]
         if any(key not in self.recording.uploads for key in keys):
-            known = self._at(self.state).uploads
-            self._train([key for key in keys if key not in known])
+            self._open()
+            unknown = dict.fromkeys(k for k in keys if k not in self.recording.uploads)
+            self._train(list(unknown))
         return [self.recording.uploads[key] for key in keys]
 
     def aggregate(self, uploads: Sequence[Upload], weights: Sequence[float]) -> None:
@@ -90,11 +91,17 @@ class RecordingTrainer:
             tuple((_fact(upload).state, upload.client) for upload in uploads),
             tuple(weights),
         )
-        if step.id in self.recording.steps or step.id in self._at(self.state).steps:
+        if step.id in self.recording.steps or step.id in self._open().steps:
             self.replayed += 1
         else:
-            self._train([key for key in step.uploads if key not in self._uploads])
+            missing = [k for k in dict.fromkeys(step.uploads) if k not in self._uploads]
+            if self._live_state != self.state:
+                self._rebuild(self.state, frozenset(step.uploads))
+            else:
+                self._train(missing)
             self._step(step)
+            for key in set(step.uploads):
+                del self._uploads[key]
             self.recording.add("aggregate", durable=True, state=step.id, **asdict(step))
             self._keep(step)
             self.trained += 1
@@ -115,6 +122,13 @@ class RecordingTrainer:
                 loss=score.loss,
             )
         return self.recording.scores[key]
+
+    def forget(self, messages: Sequence[Download | Upload]) -> None:
+        """Drop the real messages behind these; should one be needed, it is made again."""
+        for message in messages:
+            key = (_fact(message).state, message.client)
+            self._downloads.pop(key, None)
+            self._uploads.pop(key, None)
 
     def export(self) -> Path | None:
         """The current model, exported once: a folder inside the recording.
@@ -143,14 +157,19 @@ class RecordingTrainer:
 
     # -- the real trainer behind it
 
-    def _at(self, state: str) -> Recording:
-        """Bring the real trainer to `state` (taking hold of the recording, the first time)."""
+    def _open(self) -> Recording:
+        """Make the real trainer and take hold of the recording, the first time."""
         if self._live is None:
             self._live, provenance = self._make()
             self._held.enter_context(self.recording.writing(provenance, self._waiting))
             self._live_state = self.recording.root
             if not self.recording.has_state(self.recording.root):
                 self.recording.keep_state(self.recording.root, self._live.snapshot())
+        return self.recording
+
+    def _at(self, state: str) -> Recording:
+        """Bring the real trainer to `state`."""
+        self._open()
         if self._live_state != state:
             self._rebuild(state, frozenset())
         return self.recording
@@ -158,29 +177,30 @@ class RecordingTrainer:
     def _rebuild(self, state: str, wanted: frozenset[tuple[str, int]]) -> None:
         """Restore the nearest kept state and repeat the known steps up to `state`.
 
-        On the way, the uploads of those steps and the `wanted` ones are trained again where a
-        later step needs them; the start lies early enough for all of them.
+        On the way, the uploads of those steps and the `wanted` ones are trained again where they
+        are not held; the start lies early enough for all of them. What is held stays held: a
+        client may have trained twice from one version, or its update be on its way still.
         """
         assert self._live is not None
         steps: list[Step] = []
-        needed = set(wanted)
-        at = state
-        while not self.recording.has_state(at) or {s for s, _ in needed} - self._states(steps, at):
+        needed = {key for key in wanted if key not in self._uploads}
+        passed, at = {state}, state
+        while not self.recording.has_state(at) or any(s not in passed for s, _ in needed):
             step = self.recording.steps[at]
-            steps.insert(0, step)
+            steps.append(step)
             needed |= {key for key in step.uploads if key not in self._uploads}
             at = step.parent
+            passed.add(at)
+        held = frozenset(self._uploads)
         self._live.restore(self.recording.load_state(at))
         self._live_state = at
-        for step in steps:
+        for step in reversed(steps):
             self._train_live(sorted(key for key in needed if key[0] == at))
-            self._step(step, keep=wanted)
+            self._step(step)
             at = step.id
         self._train_live(sorted(key for key in needed if key[0] == at))
-
-    @staticmethod
-    def _states(steps: Sequence[Step], first: str) -> set[str]:
-        return {first, *(step.id for step in steps)}
+        for key in needed - wanted - held:
+            del self._uploads[key]
 
     def _train(self, keys: Sequence[tuple[str, int]]) -> None:
         """Get the updates of `keys`, from whichever versions they start."""
@@ -211,13 +231,11 @@ class RecordingTrainer:
                     "(see its settings.json): go on there, or give another --recordings folder",
                 )
 
-    def _step(self, step: Step, keep: frozenset[tuple[str, int]] = frozenset()) -> None:
+    def _step(self, step: Step) -> None:
         assert self._live is not None
         assert self._live_state == step.parent
         self._live.aggregate([self._uploads[key] for key in step.uploads], step.weights)
         self._live_state = step.id
-        for key in set(step.uploads) - keep:
-            del self._uploads[key]
 
     def _keep(self, step: Step) -> None:
         """Keep the newest state, and every so many rounds one for good."""

@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 from emulator.errors import LedgerError, StorageError
 from emulator.ledger import Ledger
-from emulator.records import Computation, Emulation, Evaluation, Round, Row, Transfer
+from emulator.records import (
+    OUTCOMES,
+    Absence,
+    Computation,
+    Emulation,
+    Evaluation,
+    Round,
+    Row,
+    Transfer,
+)
 
 META = {"name": "slow upload", "scenario": "name: slow upload\n# Grüße, 你好\n", "target": "0.7"}
 LORA = Emulation("LoRA", "1x", 0)
@@ -20,11 +29,14 @@ FLASC = Emulation("FLASC 1/4 down, 1/16 up", "16x", 1)
 
 whole = st.integers(0, 2**53)
 seconds = st.floats(0, 1e9)
+outcomes = st.sampled_from(OUTCOMES)
 ROWS = st.lists(
     st.one_of(
-        st.builds(Transfer, whole, whole, st.sampled_from(["down", "up"]), whole, seconds, seconds),
-        st.builds(Computation, whole, whole, whole, whole, seconds, seconds),
-        st.builds(Round, whole, whole, seconds, seconds),
+        st.builds(Transfer, whole, whole, st.sampled_from(["down", "up"]), whole, seconds, seconds,
+                  outcomes, whole),
+        st.builds(Computation, whole, whole, whole, whole, seconds, seconds, outcomes, whole),
+        st.builds(Absence, whole, whole, seconds, seconds, outcomes, whole),
+        st.builds(Round, whole, whole, seconds, seconds, whole),
         st.builds(Evaluation, whole, seconds, st.sampled_from(["validation", "test"]), whole,
                   st.floats(0, 1), st.floats(allow_nan=False)),
     ),
@@ -109,8 +121,8 @@ def killed_inside_a_transaction(folder: Path) -> Path:
     db.execute("PRAGMA cache_spill = 1")
     db.execute("BEGIN")
     db.execute("UPDATE emulation SET method = 'half written'")
-    blank = ((9, i, 1, 1, "up", 1, 0.0, 0.0) for i in range(20_000))
-    db.executemany("INSERT INTO transfer VALUES (?, ?, ?, ?, ?, ?, ?, ?)", blank)
+    blank = ((9, i, 1, 1, "up", 1, 0.0, 0.0, "used", 0) for i in range(20_000))
+    db.executemany("INSERT INTO transfer VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", blank)
     shutil.copy(source, path)
     shutil.copy(f"{source}-journal", f"{path}-journal")
     db.close()
@@ -209,7 +221,7 @@ def test_what_is_no_ledger_is_said(tmp_path: Path) -> None:
         (tmp_path / "bad page", "damaged"),
         (tmp_path / "head", "no ledger|not a ledger"),
         (foreign(tmp_path / "other", "CREATE TABLE emulation (id)"), "not a ledger"),
-        (foreign(newer, "PRAGMA user_version = 2"), "version 2"),
+        (foreign(newer, "PRAGMA user_version = 99"), "version 99"),
         (foreign(wider, "CREATE VIEW extra AS SELECT 1"), "found a ledger"),
     ):
         with pytest.raises(LedgerError, match=message) as caught:

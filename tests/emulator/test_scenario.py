@@ -85,7 +85,17 @@ FULL: dict[str, Any] = {
                 "half_duplex": True,
                 "cells": {"clients": 2, "down": "9 Mbps", "up": "8 Mbps", "half_duplex": True},
             },
-            "ratio": {"share": 0.5, "down": "4 Mbps", "up": {"ratio": 0.25}},
+            "ratio": {
+                "share": 0.5, "down": "4 Mbps", "up": {"ratio": 0.25},
+                "availability": {"kind": "on_off", "on": "90 ms", "off": "10 ms"},
+            },
+            "day": {
+                "share": 0.5, **LINK,
+                "availability": {
+                    "kind": "diurnal", "start": "9 ms", "length": "9 ms", "period": "50 ms",
+                    "clock": "20 ms",
+                },
+            },
             "varying": {
                 "share": 0.5,
                 "down": {"kind": "trace", "file": f"{DATA}/capacity_sample.csv", "scale": 0.5},
@@ -136,7 +146,18 @@ def leaves(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[tuple[Any, ...],
     return [(path, data)]
 
 
-WHOLE = [FULL, *(put(FULL, ("training", "server"), server) for server in SERVERS)]
+LATE = {"late": "accept", "staleness": {"kind": "polynomial", "a": 0.5}}
+POLICIES = [
+    {"kind": "overselection", "select": 3, "first": 2, **LATE},
+    {"kind": "deadline", "deadline": "90 ms", "select": 3, "first": 2, **LATE},
+    {"kind": "buffered", "concurrency": 3, "buffer": 2},
+    {"kind": "asynchronous", "concurrency": 3},
+]
+WHOLE = [
+    FULL,
+    *(put(FULL, ("training", "server"), server) for server in SERVERS),
+    *(put(FULL, ("policy",), policy) for policy in POLICIES),
+]
 LEAVES = {path: (data, value) for data in WHOLE for path, value in leaves(data)}
 NUMBERS = [p for p, (_, v) in LEAVES.items() if isinstance(v, int | float) and v is not True]
 FLOATS = [path for path in NUMBERS if isinstance(LEAVES[path][1], float)]
@@ -207,7 +228,7 @@ BOUNDS = [("normal", "down", bound) for bound in ("low", "high")]  # may be left
     ids=lambda bad: str(bad)[:9],
 )
 def test_no_number_can_be_anything_else(path, bad):
-    optional = {"rank", "client_lr", "server_lr", "examples", "weights"}
+    optional = {"rank", "client_lr", "server_lr", "examples", "weights", "select", "first"}
     tiers = path[-3:-2] == ("tiers",)
     if bad is None and not tiers and (path[-1] in optional or path[-3:] in BOUNDS):
         return

@@ -239,3 +239,104 @@ def test_what_a_kill_left_half_written_is_swept_away(bench):
     again = bench.open()
     play(again, 2)
     assert not left_over.exists()
+
+
+# -- asynchronous use: several versions in flight, and one client twice from one version
+
+
+def asynchronous(trainer, plan):
+    """Carry out [(clients to start, how many of the oldest to merge)]; what a policy gets to know.
+
+    Who is in flight is trained when an update is due, however old its version.
+    """
+    known, waiting = [], []
+    for clients, merged in plan:
+        waiting += [trainer.download(c) for c in clients]
+        if due := waiting[:merged]:
+            uploads = trainer.train(due)
+            known += [(u.client, u.nbytes) for u in uploads]
+            del waiting[:merged]
+            trainer.aggregate(uploads, [1 / (k + 1) for k in range(len(uploads))])
+            known.append(trainer.evaluate("validation").loss)
+    trainer.forget(waiting)
+    return known
+
+
+# Client 3 trains version 0 twice, in steps 1 and 2; step 3 mixes versions 0, 1 and 2.
+MIXED = [
+    ([3, 4, 5], 1),
+    ([6], 1),
+    ([7, 8, 9], 3),
+    ([1], 2),
+]
+TWICE = [([3, 4], 1), ([3], 0), ([5], 2), ([3], 1), ([6], 1)]
+
+
+class Forgetful:
+    """The toy behind the seam: it has nothing to forget."""
+
+    def __init__(self, toy):
+        self._toy = toy
+
+    def __getattr__(self, name):
+        return getattr(self._toy, name)
+
+    def forget(self, messages):
+        pass
+
+
+@pytest.mark.parametrize("plan", [MIXED, TWICE])
+def test_several_versions_in_flight(bench, toy, plan):
+    expected = asynchronous(Forgetful(toy()), plan)
+    trainer = bench.open()
+    assert asynchronous(trainer, plan) == expected
+    trainer.restart()
+    assert asynchronous(trainer, plan) == expected
+    trainer.close()
+    again = bench.open()
+    assert asynchronous(again, plan) == expected
+    assert again.trained == 0
+    assert len(bench.made) == 1
+
+
+clients_in = st.lists(st.integers(0, 4), max_size=3, unique=True)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=SHARED_TMP)
+@given(
+    plan=st.lists(st.tuples(clients_in, st.integers(0, 3)), min_size=1, max_size=14),
+    fork=st.integers(0, 14),
+    other=st.lists(st.tuples(clients_in, st.integers(0, 3)), max_size=5),
+    data=st.data(),
+)
+def test_asynchronous_runs_cut_off_or_led_elsewhere_equal_unbroken_ones(
+    tmp_path_factory, toy, plan, fork, other, data
+):
+    """One recording for a plan and another that leaves it, each torn anywhere and run again."""
+    store = tmp_path_factory.mktemp("recordings")
+
+    def opened():
+        return RecordingTrainer(Recording(store, {"a": 1}), lambda: (toy(), {}))
+
+    for each in (plan, plan[:fork] + other, plan):
+        trainer = opened()
+        assert asynchronous(trainer, each) == asynchronous(Forgetful(toy()), each)
+        trainer.restart()
+        assert asynchronous(trainer, each) == asynchronous(Forgetful(toy()), each)
+        trainer.close()
+        log = trainer.recording.folder / "log.jsonl"
+        if log.exists():
+            content = log.read_bytes()
+            log.write_bytes(content[: data.draw(st.integers(0, len(content)))])
+
+
+def test_nothing_is_held_for_what_was_forgotten(bench):
+    trainer = bench.open()
+    downloads = [trainer.download(c) for c in range(5)]
+    uploads = trainer.train(downloads[:3])
+    trainer.aggregate(uploads[:1], [1.0])
+    trainer.forget([*uploads[1:], *downloads[3:]])
+    assert not trainer._downloads
+    assert not trainer._uploads
+    trainer.aggregate(uploads[1:2], [1.0])  # made again
+    assert trainer.trained == 2

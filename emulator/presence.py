@@ -1,0 +1,91 @@
+"""When a client is there. Asked at times that never go back, it answers whether, and until when."""
+
+import itertools
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from emulator.laws import Law, quantile
+
+GRID = 1000  # quantiles that stand for a law where its mean or length-biased draws are needed
+
+
+class Presence(Protocol):
+    """One client's comings and goings."""
+
+    def at(self, now_s: float) -> tuple[bool, float]:
+        """Whether it is there at `now_s`, and until when that stays so (inf: for good)."""
+
+
+class Always:
+    """Never away."""
+
+    def at(self, now_s: float) -> tuple[bool, float]:
+        """There, for good."""
+        return True, math.inf
+
+
+class Windows:
+    """There in [start, end) of each window, sorted and disjoint in [0, period); then over again.
+
+    `offset_s` is where in the period time 0 lies. No window at all: never there.
+    """
+
+    def __init__(
+        self, windows: Sequence[tuple[float, float]], period_s: float, offset_s: float = 0.0
+    ) -> None:
+        assert all(a < b for a, b in windows)
+        assert all(b < a for (_, b), (a, _) in itertools.pairwise(windows))
+        assert not windows or (windows[0][0] >= 0 and windows[-1][1] <= period_s)
+        if len(windows) > 1 and windows[0][0] == 0 and windows[-1][1] == period_s:
+            # The last goes on in the first: begin the period where the first one ends.
+            shift_s, offset_s = windows[0][1], offset_s - windows[0][1]
+            windows = [(a - shift_s, b - shift_s) for a, b in windows[1:]]
+            windows[-1] = windows[-1][0], period_s
+        self._edges = [edge for window in windows for edge in window]
+        self._period_s, self._offset_s = period_s, offset_s
+
+    def at(self, now_s: float) -> tuple[bool, float]:
+        """By the window that `now_s` falls into."""
+        edges = self._edges
+        if not edges or edges == [0.0, self._period_s]:
+            return bool(edges), math.inf
+        turn, place_s = divmod(now_s + self._offset_s, self._period_s)
+        index = bisect_right(edges, place_s)
+        while (then_s := self._edge_s(turn, index)) <= now_s:
+            index += 1  # rounding put it just ahead
+        return index % 2 == 1, then_s
+
+    def _edge_s(self, turn: float, index: int) -> float:
+        more, index = divmod(index, len(self._edges))
+        return (turn + more) * self._period_s + self._edges[index] - self._offset_s
+
+
+class Alternating:
+    """On and off by turns, each for as long as its law draws: a renewal process in equilibrium.
+
+    At time 0 it has been going on for ever: it is on with probability E[on] / (E[on] + E[off]),
+    and what is left of that interval is a uniform share of a length-biased draw (Cox 1962, ch. 5).
+    """
+
+    def __init__(self, on: Law, off: Law, rng: np.random.Generator) -> None:
+        self._laws, self._rng = (off, on), rng
+        grid = (np.arange(GRID) + 0.5) / GRID
+        lengths = [quantile(law, grid) for law in self._laws]
+        mean_off, mean_on = (float(found.mean()) for found in lengths)
+        assert mean_on + mean_off > 0, "on and off for no time at all"
+        self._on = bool(rng.random() * (mean_on + mean_off) < mean_on)
+        biased = lengths[self._on]
+        found = rng.choice(biased, p=biased / biased.sum())
+        self._until_s = float(found * rng.random())
+
+    def at(self, now_s: float) -> tuple[bool, float]:
+        """Draw on until `now_s` is covered."""
+        while self._until_s <= now_s:
+            self._on = not self._on
+            length = quantile(self._laws[self._on], self._rng.random(1))
+            self._until_s += max(float(length[0]), 1e-3)
+        return self._on, self._until_s

@@ -1,0 +1,87 @@
+"""Rounds of a cohort each, ended by a rule: what synchronous rounds and deadlines share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import simpy
+
+from emulator.policies import Constant, Late
+from emulator.records import Round
+from emulator.rounds.gathering import discard, merge, somebody
+from emulator.rounds.scoring import Examiner
+from emulator.rounds.visit import Crowd, Process, Visit
+from emulator.rounds.world import Settled, World
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`select` clients are asked; `first` updates or `deadline_s` end the round.
+
+    Late updates count in the round in which they arrive, by `weight` of their staleness, or
+    ('drop') are broken off when their round ends.
+    """
+
+    select: int
+    first: int
+    deadline_s: float = float("inf")
+    late: Late = "drop"
+    weight: Callable[[int], float] = Constant().weight
+
+
+def cohorts(world: World, rule: Rule) -> Process:
+    """Rounds by `rule`, until the last one, or until enough evaluations lie past the target.
+
+    A round that nobody's update reached in time makes no step; it is a round all the same.
+    """
+    env, examiner, version = world.env, Examiner(world), 0
+    arrived: list[Visit] = []
+    asked: list[Visit] = []
+    closed = env.event()
+
+    def close() -> None:
+        if not closed.triggered:
+            closed.succeed()
+
+    def ended(visit: Visit) -> None:
+        if visit.arrived:
+            arrived.append(visit)
+        if len(arrived) >= rule.first or not any(v.process.is_alive for v in asked):
+            close()
+
+    crowd = Crowd(world, ended)
+    number = 0
+    while True:
+        number, start_s = number + 1, env.now
+        candidates = yield from somebody(world, crowd)
+        chosen = world.selector.choose(number, candidates, min(rule.select, len(candidates)))
+        closed = env.event()
+        asked = [crowd.start(number, version, client) for client in chosen.tolist()]
+        if rule.deadline_s < float("inf"):
+            yield from _until(env, closed, rule.deadline_s)
+        else:
+            yield closed
+        used, arrived[:] = arrived[: rule.first], arrived[rule.first :]
+        if rule.late == "drop":
+            discard(world, arrived, "late")
+            arrived.clear()
+            if crowd.flying:
+                crowd.stop("late")
+                yield Settled(env)
+        if used:
+            merge(world, used, version, rule.weight)
+            version += 1
+        world.journal.add(Round(number, len(asked), start_s, env.now, len(used)))
+        if examiner.ends_with(number):
+            break
+    discard(world, arrived, "unfinished")
+    crowd.stop("unfinished")
+    if crowd.flying:
+        yield Settled(env)
+
+
+def _until(env: simpy.Environment, closed: simpy.Event, deadline_s: float) -> Process:
+    """Wait for `closed`, for `deadline_s` at most; what arrives at that very instant is in time."""
+    deadline = env.timeout(deadline_s)
+    yield closed | deadline
+    if not closed.triggered:
+        yield Settled(env)

@@ -1,0 +1,33 @@
+"""When the model is scored, and when that ends a run."""
+
+from emulator.records import Evaluation
+from emulator.rounds.world import World
+
+
+class Examiner:
+    """Scores the model every so many rounds and counts evaluations past the target."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._past_target = 0
+
+    def ends_with(self, number: int) -> bool:
+        """Score what round `number` made, if it is due; whether it is the last round."""
+        training = self._world.training
+        last = number == training.rounds
+        if last or number % training.evaluation.every == 0:
+            accuracy = self._score("validation", number)
+            target = training.target
+            if target and (self._past_target or accuracy >= target.accuracy):
+                self._past_target += 1
+                last |= target.stop_after != "never" and self._past_target > target.stop_after
+        if last and training.evaluation.test:
+            self._score("test", number)
+        return last
+
+    def _score(self, split: str, number: int) -> float:
+        score = self._world.trainer.evaluate(split)
+        now_s = self._world.env.now
+        row = Evaluation(number, now_s, split, score.examples, score.accuracy, score.loss)
+        self._world.journal.add(row)
+        return score.accuracy

@@ -1,0 +1,69 @@
+"""What every policy works with, and the rows that it leaves behind."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import simpy
+from numpy.typing import NDArray
+
+from emulator.fleet import Fleet
+from emulator.network.transfer import Network
+from emulator.records import Absence, Computation, Row, Transfer
+from emulator.rounds.selection import Selector
+from emulator.scenario import Training
+from emulator.seam import Download, Trainer, Upload
+
+LAST = 9  # a priority behind all of SimPy's own
+
+
+class Journal:
+    """Rows in the order in which they came about.
+
+    What became of a client's work is known later than the work itself, and filled in by `judge`.
+    """
+
+    def __init__(self, notice: Callable[[Row], None] = lambda _: None) -> None:
+        self.rows: list[Row] = []
+        self._notice = notice
+
+    def add(self, row: Row) -> int:
+        """Take up a row; its place."""
+        self.rows.append(row)
+        self._notice(row)
+        return len(self.rows) - 1
+
+    def judge(self, places: Iterable[int], outcome: str, staleness: int = 0) -> None:
+        """Say of the rows at `places` what became of the update that they led to."""
+        for place in places:
+            row = self.rows[place]
+            assert isinstance(row, Transfer | Computation | Absence)
+            if (row.outcome, row.staleness) != (outcome, staleness):
+                self.rows[place] = replace(row, outcome=outcome, staleness=staleness)
+
+
+@dataclass(frozen=True)
+class World:
+    """One emulation as a policy sees it. `charge` gives the bytes that a message costs.
+
+    `able` is bool [clients]: who can hold what is trained.
+    """
+
+    env: simpy.Environment
+    trainer: Trainer
+    network: Network
+    fleet: Fleet
+    able: NDArray[np.bool_]
+    training: Training
+    selector: Selector
+    charge: Callable[[Download | Upload], int]
+    journal: Journal
+
+
+class Settled(simpy.Event):
+    """Happens now, once everything else that happens at this instant has."""
+
+    def __init__(self, env: simpy.Environment) -> None:
+        super().__init__(env)
+        self._ok, self._value = True, None
+        env.schedule(self, priority=LAST)  # type: ignore[arg-type]  # any whole number will do
