@@ -54,7 +54,7 @@ class _AsWritten(GenerateJsonSchema):
             return copy.deepcopy(_TEXTS[function])
         inner = super().function_before_schema(schema)
         match getattr(function, "__name__", ""):
-            case "_spelled_out":
+            case "spelled_out":
                 return {"anyOf": [{"type": "string"}, inner]}
             case "_offset":
                 return {"anyOf": [{"enum": ["random", "none"]}, _TEXTS[parse_duration]]}

@@ -38,7 +38,7 @@ FULL: dict[str, Any] = {
         "rounds": 3, "cohort": 2, "seeds": [1, 2],
         "target": {"accuracy": 0.5, "stop_after": 1},
         "evaluation": {"every": 2, "examples": 10, "test": True},
-        "lora": {"rank": 4, "alpha": 8.0, "dropout": 0.2, "targets": ["query"]},
+        "lora": {"rank": 4, "upper_layers": 2, "alpha": 8.0, "dropout": 0.2, "targets": ["query"]},
         "client": {
             "lr": 0.1, "momentum": 0.5, "batch": 8, "epochs": 2, "base_dropout": True,
         },
@@ -228,7 +228,16 @@ BOUNDS = [("normal", "down", bound) for bound in ("low", "high")]  # may be left
     ids=lambda bad: str(bad)[:9],
 )
 def test_no_number_can_be_anything_else(path, bad):
-    optional = {"rank", "client_lr", "server_lr", "examples", "weights", "select", "first"}
+    optional = {
+        "rank",
+        "upper_layers",
+        "client_lr",
+        "server_lr",
+        "examples",
+        "weights",
+        "select",
+        "first",
+    }
     tiers = path[-3:-2] == ("tiers",)
     if bad is None and not tiers and (path[-1] in optional or path[-3:] in BOUNDS):
         return
