@@ -3,6 +3,8 @@
 A target that was never reached is a value of its own: None here and in JSON, +inf in every order.
 """
 
+import bisect
+import itertools
 import math
 import statistics
 from collections.abc import Iterable, Sequence
@@ -13,6 +15,7 @@ from emulator.errors import LedgerError
 from emulator.records import Computation, Emulation, Evaluation, Round, Row, Transfer
 
 SPLIT = "validation"  # targets are met here, so that the test split chooses nothing
+ROUNDING = 1e-12  # of a sum of seconds; less is what floats leave over
 
 
 class TimeSpent(NamedTuple):
@@ -52,6 +55,16 @@ class Outcome:
     compute_s: float
     upload_s: float
     waiting_s: float
+
+
+class Curve(NamedTuple):
+    """Quality along one emulation: an entry an evaluation. Bytes are of the rounds until then."""
+
+    round: tuple[int, ...]
+    time_s: tuple[float, ...]
+    bytes_down: tuple[int, ...]
+    bytes_up: tuple[int, ...]
+    accuracy: tuple[float, ...]
 
 
 class Spread(NamedTuple):
@@ -120,6 +133,29 @@ def bytes_sent(rows: Iterable[Row], direction: str, last_round: float = math.inf
     )
 
 
+def curve(rows: Iterable[Row], split: str = SPLIT) -> Curve:
+    """The scores on `split` by round, simulated time and bytes."""
+    rows = list(rows)
+    scores = evaluations(rows, split)
+    sums = {way: _bytes_until(rows, way, [s.round for s in scores]) for way in ("down", "up")}
+    return Curve(
+        tuple(s.round for s in scores),
+        tuple(s.time_s for s in scores),
+        sums["down"],
+        sums["up"],
+        tuple(s.accuracy for s in scores),
+    )
+
+
+def _bytes_until(rows: Sequence[Row], direction: str, rounds: Sequence[int]) -> tuple[int, ...]:
+    """`bytes_sent` up to each of `rounds`, which rise, in one pass."""
+    fresh = [0] * (len(rounds) + 1)
+    for row in rows:
+        if isinstance(row, Transfer) and row.direction == direction:
+            fresh[bisect.bisect_left(rounds, row.round)] += row.nbytes
+    return tuple(itertools.accumulate(fresh[:-1]))
+
+
 def time_spent(rows: Iterable[Row], last_round: float = math.inf) -> TimeSpent:
     """Where the time of rounds 1 to `last_round` went; the four add up to their durations."""
     within = [row for row in rows if row.round <= last_round]
@@ -134,7 +170,10 @@ def time_spent(rows: Iterable[Row], last_round: float = math.inf) -> TimeSpent:
     compute_s = mean_s(row for row in within if isinstance(row, Computation))
     upload_s = mean_s(row for row in transfers if row.direction == "up")
     total_s = math.fsum(row.finish_s - row.start_s for row in rounds)
-    return TimeSpent(download_s, compute_s, upload_s, total_s - (download_s + compute_s + upload_s))
+    waiting_s = total_s - (download_s + compute_s + upload_s)
+    if abs(waiting_s) < ROUNDING * total_s:
+        waiting_s = 0.0  # -7e-15 s is nobody's wait
+    return TimeSpent(download_s, compute_s, upload_s, waiting_s)
 
 
 def outcome(

@@ -72,9 +72,10 @@ def caption(study: Study) -> str:
     """What the numbers are of."""
     seeds = len({o.seed for o in study.outcomes})
     over = f", median and range of {seeds} seeds" if seeds > 1 else ""
+    tested = " / test" if any(o.test_accuracy is not None for o in study.outcomes) else ""
     return (
         f"Simulated time to {study.goal}{over}; rounds, and bytes down / up, until then; accuracy "
-        f"after the last round, on validation / test. Target measured on {study.split}."
+        f"after the last round, on validation{tested}. Target measured on {study.split}."
     )
 
 
@@ -96,7 +97,7 @@ def method_lines(summaries: Sequence[Summary]) -> list[str]:
     for summary in summaries:
         rounds, sizes, accuracy = facts(summary).values()
         sizes = sizes.replace(" / ", " down, ") + " up"
-        parts = [" ".join(time_lines(summary)), f"{rounds} rounds", sizes, f"accuracy {accuracy}"]
+        parts = [" ".join(time_lines(summary)), _rounds(rounds), sizes, f"accuracy {accuracy}"]
         if time(summary).median is None:
             parts = [f"{NEVER} reached {summary.target:.2f}", f"accuracy {accuracy}"]
         lines.append(f"  {printable(summary.variant):{width}}  {', '.join(parts)}")
@@ -137,6 +138,10 @@ def table(study: Study) -> Group:
     return Group(grid, Text(), *notes)
 
 
+def _rounds(number: str) -> str:
+    return f"{number} round" if number == "1" else f"{number} rounds"
+
+
 def _stacked(text: str) -> str:
     return text.replace(" / ", "\n")
 
@@ -147,6 +152,6 @@ def _cell(summary: Summary | None, *, bold: bool, whole: bool) -> Text:
     first, *rest = time_lines(summary)
     # Where the target was never reached, one 'never' says it for time, rounds and bytes.
     rounds, *others = facts(summary).values()
-    others = [text for text in (f"{rounds} rounds", *others) if NEVER not in text]
+    others = [text for text in (_rounds(rounds), *others) if NEVER not in text]
     lines = [f"\n{text}" for text in rest + others * whole]
     return Text.assemble((first, "bold" if bold else ""), *lines)

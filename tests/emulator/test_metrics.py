@@ -10,7 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emulator.errors import LedgerError
-from emulator.metrics import Outcome, Spread, Summary, outcome, spread, summarise, time_spent
+from emulator.metrics import (
+    Curve,
+    Outcome,
+    Spread,
+    Summary,
+    bytes_sent,
+    curve,
+    outcome,
+    spread,
+    summarise,
+    time_spent,
+)
 from emulator.records import Computation, Emulation, Evaluation, Round, Row, Transfer
 
 LORA = Emulation("LoRA", "16x", 0)
@@ -148,6 +159,24 @@ def test_the_four_parts_add_up_at_any_scale_and_cut(
     rows = synchronous(plan, scale)
     ends = [r.finish_s for r in rows if isinstance(r, Round) and r.round <= last]
     assert math.fsum(time_spent(rows, last)) == pytest.approx(ends[-1], rel=1e-12)
+
+
+def test_what_rounding_leaves_over_is_no_wait() -> None:
+    ends = [0.1, 0.3, 0.7]  # 0.3 - 0.1 + 0.7 - 0.3 is not 0.6
+    rows: list[Row] = [Transfer(1, 0, "down", 1, 0.0, ends[0])]
+    rows += [Computation(1, 0, 1, 1, *ends[:2]), Transfer(1, 0, "up", 1, *ends[1:])]
+    for end_s in (math.nextafter(0.7, 0), 0.7, math.nextafter(0.7, 1)):
+        assert time_spent([*rows, Round(1, 1, 0.0, end_s)]).waiting_s == 0.0
+    assert time_spent([*rows, Round(1, 1, 0.0, 0.7001)]).waiting_s == pytest.approx(1e-4)
+
+
+def test_a_curve_counts_bytes_as_the_outcomes_do() -> None:
+    found = curve(ROWS)
+    assert found == Curve((0, 1, 2), (0.0, 8.0, 10.5), (0, 200, 600), (0, 22, 62), (0.1, 0.5, 0.4))
+    for k, round_ in enumerate(found.round):
+        assert found.bytes_down[k] == bytes_sent(ROWS, "down", round_)
+        assert found.bytes_up[k] == bytes_sent(ROWS, "up", round_)
+    assert curve([row for row in ROWS if row != ROWS[8]]).bytes_down == (0, 600)
 
 
 def test_never_is_infinity_in_the_order_statistics() -> None:

@@ -85,6 +85,16 @@ def test_without_a_target_the_times_are_of_the_run(study_of: Studies) -> None:
     assert "time to the end of the run" in text
 
 
+def test_one_round_is_one_and_a_test_is_named_where_there_was_one(study_of: Studies) -> None:
+    study = study_of({"A": 0.5}, {"x": 1, "y": 2})
+    first = replace(study.outcomes[0], rounds_to_target=2)
+    assert "1 round " in shown(replace(study, outcomes=(first, study.outcomes[1])))
+    assert ", 1 round, " in method_lines([study.summary("A", "x")])[1]
+    untested = tuple(replace(o, test_accuracy=None) for o in study.outcomes)
+    assert "validation / test" in " ".join(shown(study).split())
+    assert "/ test" not in shown(replace(study, outcomes=untested))
+
+
 def test_a_cut_off_run_says_so(study_of: Studies) -> None:
     absent = [Emulation("B", "y", 0)]
     text = shown(study_of({"A": 0.1, "B": 0.1}, {"x": 1, "y": 2}, absent=absent))
