@@ -21,13 +21,14 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.10",
     packages=find_packages(include=["emulator", "emulator.*", "flasc", "flasc.*"]),
-    package_data={"emulator": ["py.typed"], "flasc": ["py.typed"]},
+    package_data={"emulator": ["py.typed", "report/web/*"], "flasc": ["py.typed"]},
     install_requires=[
         "click>=8.1",
         "filelock>=3.13",  # two trainings share one asset cache
         "matplotlib>=3.8",
         "numpy>=1.26",
         "peft>=0.18",
+        "plotly>=6.0",  # its plotly.min.js draws the page and is inside of each
         "pydantic>=2.7",
         "pyyaml>=6.0",
         "rich>=13.7",

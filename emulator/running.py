@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from emulator import __version__, report
+from emulator import __version__, portrait, report
 from emulator.engines import Done, Options, Progress, carry_out_all
 from emulator.errors import EmulatorError, StorageError
 from emulator.files import held, replace, storage, sweep
@@ -112,6 +112,8 @@ def describe(study: Study) -> dict[str, str]:
         "methods": json.dumps(study.methods),
         "variants": json.dumps(list(study.variants)),
         "seeds": json.dumps(training.seeds),
+        "densities": json.dumps(portrait.densities(study)),
+        "fleet": json.dumps(portrait.fleets(study)),
         "scenario": yaml.safe_dump(study.document.data, sort_keys=False, allow_unicode=True),
     }
     if training.target:

@@ -5,7 +5,7 @@ from pathlib import Path
 from emulator.errors import LedgerError
 from emulator.files import replace, storage
 from emulator.ledger import Ledger
-from emulator.report import export, figure, page
+from emulator.report import export, figure, page, style
 from emulator.report.study import load
 
 
@@ -19,11 +19,10 @@ def write(ledger: Ledger, folder: Path) -> list[Path]:
     if not study.outcomes:
         hint = "let the run finish its first emulation"
         raise LedgerError(f"{ledger.path} holds no emulation yet", hint)
-    overview = figure.svg(figure.overview, study)
     contents = {
-        "index.html": page.html(study, overview).encode(),
-        "figure.png": figure.png(figure.overview, study),
-        "figure.svg": overview.encode(),
+        "index.html": page.html(study).encode(),
+        "figure.png": style.png(figure.overview, study),
+        "figure.svg": style.svg(figure.overview, study).encode(),
         "results.json": export.to_json(study.outcomes, study.validations).encode(),
         "results.csv": export.to_csv(study.outcomes).encode(),
     }

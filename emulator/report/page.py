@@ -1,101 +1,74 @@
-"""One HTML file that holds everything and opens without a network."""
+"""One HTML file that holds everything and opens without a network; plotly.js draws it."""
 
+import base64
+import hashlib
 import json
 import math
-import re
 from html import escape
+from importlib.resources import files
 
 from emulator.metrics import Spread, Summary
-from emulator.report import figure, validation
+from emulator.report import data, validation
 from emulator.report.study import Study
 from emulator.report.table import costs, missing, or_never, time
 from emulator.units import format_duration, format_size
 
-# Nothing is fetched, whatever a scenario's strings may hold.
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
-
-_CSS = """
-:root { color-scheme: light dark; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 64rem; margin: 0 auto; padding: 1rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.5rem; }
-.headline { font-size: 1.2rem; }
-figure { margin: 1rem 0; padding: .5rem; background: #fff; border-radius: .5rem; }
-figure, .scroll { overflow-x: auto; }
-svg { display: block; width: 100%; min-width: 36rem; height: auto; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .6rem; text-align: right; border-bottom: 1px solid #8884; }
-td { white-space: nowrap; }
-th:nth-child(-n+2), td:nth-child(-n+2) { text-align: left; white-space: normal; }
-td:first-child { min-width: 9rem; }
-th button { all: unset; cursor: pointer; font-weight: 600; }
-th button:focus-visible { outline: 2px solid; }
-th[aria-sort=ascending] button::after { content: " \\2191"; }
-th[aria-sort=descending] button::after { content: " \\2193"; }
-pre { overflow-x: auto; padding: .8rem; border: 1px solid #8884; border-radius: .5rem; }
-"""
-
-_SORT = """
-for (const button of document.querySelectorAll("th button")) button.onclick = () => {
-  const head = button.parentElement, column = head.cellIndex;
-  const body = head.closest("table").tBodies[0];
-  const up = head.getAttribute("aria-sort") !== "ascending";
-  for (const other of head.parentElement.cells) other.removeAttribute("aria-sort");
-  head.setAttribute("aria-sort", up ? "ascending" : "descending");
-  const key = row => Number(row.cells[column].dataset.key);
-  const order = (a, b) => key(a) === key(b) ? 0 : (key(a) < key(b) ? -1 : 1) * (up ? 1 : -1);
-  body.append(...[...body.rows].sort(order));
-};
-"""
-
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{name}</title>
-<style>{css}</style>
-</head>
-<body>
-<h1>{name}</h1>
-<p class="headline">{headline}</p>
-{missing}
-<figure>{overview}</figure>
-<h2>Results</h2>
-<p>{caption} A click on a heading sorts.</p>
-<div class="scroll">{table}</div>
-<h2>Where the time went</h2>
-<p>An average client of the cohort, until the target; hatched bars never reached it and show the
-whole run.</p>
-<figure>{breakdown}</figure>
-<h2>Scenario</h2>
-<pre>{scenario}</pre>
-<h2>Provenance</h2>
-<pre>{provenance}</pre>
-<script>{sort}</script>
-</body>
-</html>
-"""
+SCRIPTS = ("words", "plot", "bars", "curves", "heat", "round", "fleet", "main")
 
 
-def html(study: Study, overview: str) -> str:
-    """The page, as text; `overview` is the figure of that name as SVG."""
-    return _PAGE.format(
-        policy=escape(_POLICY),
-        css=_CSS,
-        sort=_SORT,
+def html(study: Study) -> str:
+    """The page, as text. Nothing is fetched and no script but ours runs, whatever names hold."""
+    from plotly.offline import get_plotlyjs
+
+    plotly, script = get_plotlyjs(), _script()
+    seeded = len({o.seed for o in study.outcomes}) > 1
+    return _web("page.html").format(
+        policy=escape(_policy(plotly, script)),
+        css=_web("page.css"),
         name=escape(study.name),
         headline=escape(headline(study)),
         missing=f"<p><strong>{escape(missing(study))}</strong></p>" if study.missing else "",
-        overview=_inline(overview, "overview", f"Time to {study.goal}, and accuracy over time"),
+        goal=escape(study.goal),
+        over=", median over seeds, and a line from the least to the most" if seeded else "",
+        means=" Means over seeds." if seeded else "",
+        split=escape(study.split),
+        curves=escape(_curves_note(study, seeded=seeded)),
         caption=escape(_caption(study)),
         table=_table(study),
-        breakdown=_inline(
-            figure.svg(figure.breakdown, study), "breakdown", "Where the time went, stacked bars"
-        ),
         scenario=escape(study.scenario),
         provenance=escape(_indented(study.provenance)),
+        data=data.to_json(study),
+        plotly=plotly,
+        script=script,
     )
+
+
+def _web(name: str) -> str:
+    return (files("emulator.report") / "web" / name).read_text("utf-8")
+
+
+def _script() -> str:
+    parts = "\n".join(_web(f"{name}.js") for name in SCRIPTS)
+    return f'"use strict";\n(() => {{\n{parts}}})();\n'
+
+
+def _policy(*scripts: str) -> str:
+    """Scripts by their hashes; images of their own making, for saving a chart (W3C CSP 3)."""
+    digests = (hashlib.sha256(script.encode()).digest() for script in scripts)
+    hashes = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
+    return (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:"
+    )
+
+
+def _curves_note(study: Study, *, seeded: bool) -> str:
+    longest = max((len(curve.round) for curve in study.curves.values()), default=0)
+    shown = min(longest, data.room(study))
+    thinned = (
+        f" {shown} of {longest} evaluations are kept, at even steps." if longest > shown else ""
+    )
+    bands = " Lines are means over seeds, bands run from minimum to maximum." if seeded else ""
+    return bands + thinned
 
 
 def headline(study: Study) -> str:
@@ -140,7 +113,7 @@ def _table(study: Study) -> str:
     heads = list(rows[0]) if rows else []
     head = "".join(f'<th scope="col"><button>{text}</button></th>' for text in heads)
     body = "\n".join(f"<tr>{''.join(map(_cell, row.values()))}</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>"
+    return f'<table class="named"><thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>'
 
 
 Cell = tuple[float | None, str]  # what it sorts by, what it says
@@ -179,13 +152,6 @@ def _cell(cell: Cell) -> str:
     key, text = cell
     number = "Infinity" if key is None or math.isinf(key) else repr(key)
     return f'<td data-key="{number}">{escape(text)}</td>'
-
-
-def _inline(svg: str, prefix: str, label: str) -> str:
-    """An SVG as an element of the page, with ids that no other figure has."""
-    element = svg[svg.index("<svg ") :]
-    element = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", element)
-    return element.replace("<svg ", f'<svg role="img" aria-label="{escape(label)}" ', 1)
 
 
 def _indented(text: str) -> str:

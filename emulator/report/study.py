@@ -2,26 +2,48 @@
 
 import itertools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from emulator.errors import LedgerError
 from emulator.ledger import Ledger
-from emulator.metrics import Outcome, Summary, evaluations, outcome, summarise
-from emulator.records import Emulation
+from emulator.metrics import Curve, Outcome, Summary, curve, outcome, summarise
+from emulator.records import Emulation, Round, Row
 from emulator.report import validation
+from emulator.report.timeline import RoundLine, lines
 from emulator.report.validation import Validation
 
 T = TypeVar("T")
-Curve = tuple[tuple[float, ...], tuple[float, ...]]  # simulated seconds, accuracy
+MOST_CLIENTS = 30  # of a round, on its timeline
+MOST_LINES = 12_000  # clients in rounds, of all timelines together: under a megabyte
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group of clients: rates in bytes/s at even steps of their distribution, or one for all."""
+
+    name: str
+    clients: int
+    down_Bps: tuple[float, ...]
+    up_Bps: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The rounds of one emulation that are kept to be looked at, `of_rounds` in all."""
+
+    rounds: tuple[RoundLine, ...]
+    of_rounds: int
 
 
 @dataclass(frozen=True, slots=True)
 class Study:
     """One run, ready to show. Names are free of control characters; nothing else is escaped.
 
-    `missing` are the emulations that a run which was cut off still owes.
+    `missing` are the emulations that a run which was cut off still owes. `densities` has the
+    shares of entries that methods send, down and up; `fleet` a variant's groups. Both are empty
+    where the ledger's run did not say.
     """
 
     name: str
@@ -34,6 +56,9 @@ class Study:
     outcomes: tuple[Outcome, ...]
     curves: Mapping[Emulation, Curve]
     missing: tuple[Emulation, ...]
+    timelines: Mapping[Emulation, Timeline]
+    densities: Mapping[str, tuple[float, float]]
+    fleet: Mapping[str, tuple[Group, ...]]
     validations: Mapping[Emulation, Validation] = field(default_factory=dict)
 
     def of(self, method: str, variant: str) -> list[Outcome]:
@@ -68,17 +93,19 @@ def load(ledger: Ledger) -> Study:
     target = _target(meta)
     outcomes: dict[Emulation, Outcome] = {}
     curves: dict[Emulation, Curve] = {}
+    timelines: dict[Emulation, Timeline] = {}
     validations: dict[Emulation, Validation] = {}
     path = ledger.path.with_name("validation.json")
     cases = validation.read(path)
-    for filed in ledger.emulations():
+    emulations = ledger.emulations()
+    for filed in emulations:
         rows = ledger.rows(filed)
         shown = Emulation(printable(filed.method), printable(filed.variant), filed.seed)
         outcomes[shown] = outcome(shown, rows, target)
         if filed in cases and (found := validation.of(path, cases[filed], rows)):
             validations[shown] = found
-        scores = evaluations(rows)
-        curves[shown] = (tuple(s.time_s for s in scores), tuple(s.accuracy for s in scores))
+        curves[shown] = curve(rows)
+        timelines[shown] = _timeline(rows, MOST_LINES // len(emulations))
     methods = _ordered(_names(meta, "methods"), (e.method for e in outcomes))
     variants = _ordered(_names(meta, "variants"), (e.variant for e in outcomes))
     seeds = _ordered(_list(meta, "seeds", int), sorted(e.seed for e in outcomes))
@@ -94,8 +121,18 @@ def load(ledger: Ledger) -> Study:
         outcomes=tuple(outcomes[e] for e in due if e in outcomes),
         curves=curves,
         missing=tuple(e for e in due if e not in outcomes),
+        timelines=timelines,
+        densities=_densities(meta),
+        fleet=_fleet(meta),
         validations=validations,
     )
+
+
+def _timeline(rows: Sequence[Row], room: int) -> Timeline:
+    """As many rounds as fit into `room` lines of a client each, and one at least."""
+    cohort = max((row.cohort for row in rows if isinstance(row, Round)), default=1)
+    kept = max(1, room // min(cohort, MOST_CLIENTS))
+    return Timeline(*lines(rows, kept, MOST_CLIENTS))
 
 
 def _ordered(named: Iterable[T], seen: Iterable[T]) -> tuple[T, ...]:
@@ -120,6 +157,29 @@ def _list(meta: Mapping[str, str], key: str, kind: type[T]) -> list[T]:
     if not isinstance(found, list) or not all(type(item) is kind for item in found):
         raise _foreign(key, text, f"a JSON list of {kind.__name__}")
     return found
+
+
+def _densities(meta: Mapping[str, str]) -> dict[str, tuple[float, float]]:
+    text = meta.get("densities", "{}")
+    try:
+        pairs = ((printable(name), down, up) for name, (down, up) in json.loads(text).items())
+        return {name: (float(down), float(up)) for name, down, up in pairs}
+    except (AttributeError, TypeError, ValueError, RecursionError):
+        raise _foreign("densities", text, "{method: [down, up]} in JSON") from None
+
+
+def _fleet(meta: Mapping[str, str]) -> dict[str, tuple[Group, ...]]:
+    text = meta.get("fleet", "{}")
+    try:
+        found = json.loads(text).items()
+        return {printable(variant): tuple(map(_group, groups)) for variant, groups in found}
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+        raise _foreign("fleet", text, "{variant: [group]} in JSON") from None
+
+
+def _group(found: Mapping[str, Any]) -> Group:
+    down, up = (tuple(map(float, found[way])) for way in ("down_Bps", "up_Bps"))
+    return Group(printable(found["name"]), int(found["clients"]), down, up)
 
 
 def _names(meta: Mapping[str, str], key: str) -> list[str]:

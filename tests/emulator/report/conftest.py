@@ -1,8 +1,10 @@
 """A small run whose every number is known: one client a round, whole seconds, straight curves."""
 
 import json
-from collections.abc import Callable, Iterable
+import runpy
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,3 +82,14 @@ def study_of(write_run: Write) -> Callable[..., Study]:
             return load(ledger)
 
     return study
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A headless Chromium, as in browser.py; skips where there is none."""
+    module = runpy.run_path(str(Path(__file__).with_name("browser.py")))
+    if not module["FOUND"]:
+        pytest.skip("no chromium, google-chrome or chrome on PATH")
+    one = module["Browser"](tmp_path_factory.mktemp("profile"))
+    yield one
+    one.close()

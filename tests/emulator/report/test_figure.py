@@ -10,7 +10,7 @@ import matplotlib
 import pytest
 
 from emulator.records import Emulation
-from emulator.report import figure
+from emulator.report import figure, style
 from emulator.report.study import Study
 
 Studies = Callable[..., Study]
@@ -34,11 +34,11 @@ def hatched(svg: str) -> list[str]:
 
 def test_bars_are_hatched_where_never_and_only_there(study_of: Studies) -> None:
     study = study_of({"A": 0.1, "B": 0.04, "C": 0.06}, {"x": 1, "y": 2})
-    assert hatched(figure.svg(figure.overview, study)) == ["never-1-0", "never-1-1"]
+    assert hatched(style.svg(figure.overview, study)) == ["never-1-0", "never-1-1"]
     reached = study_of({"A": 0.1}, {"x": 1})
-    assert hatched(figure.svg(figure.overview, reached)) == []
-    assert hatched(figure.svg(figure.breakdown, reached)) == []
-    assert len(hatched(figure.svg(figure.breakdown, study))) >= 2 * 3
+    assert hatched(style.svg(figure.overview, reached)) == []
+    assert hatched(style.svg(figure.breakdown, reached)) == []
+    assert len(hatched(style.svg(figure.breakdown, study))) >= 2 * 3
 
 
 def test_bar_heights_are_the_times(study_of: Studies) -> None:
@@ -72,20 +72,54 @@ def test_curves_are_of_the_last_variant_with_bands_over_seeds(study_of: Studies)
     assert band.get_paths()[0].get_extents().ymax == pytest.approx(1.0)
 
 
-def test_stacks_are_the_parts(study_of: Studies) -> None:
+def test_stacks_are_the_parts_in_one_unit(study_of: Studies) -> None:
     drawn = figure.breakdown(study_of({"A": 0.1}, {"x": 1, "y": 5}))
     widths = [[c[0].get_width() for c in axes.containers] for axes in drawn.axes]
     assert widths == [pytest.approx([10, 5, 5, 0]), pytest.approx([10, 5, 25, 0])]
+    assert [text.get_text() for text in drawn.legends[0].get_texts()] == [
+        "download", "compute", "upload"
+    ], "nobody waited"  # fmt: skip
+    drawn = figure.breakdown(study_of({"A": 0.1}, {"x": 1, "y": 50}))
+    widths = [[60 * c[0].get_width() for c in axes.containers] for axes in drawn.axes]
+    assert widths == [pytest.approx([10, 5, 5, 0]), pytest.approx([10, 5, 250, 0])]
+    assert drawn.axes[0].get_xlim() == drawn.axes[1].get_xlim()
+    assert drawn.get_supxlabel() == "simulated time (min)"
+
+
+def test_a_curve_is_the_same_against_time_bytes_and_rounds(study_of: Studies) -> None:
+    study = study_of({"A": 0.1}, {"x": 1})
+    found = {}
+    for against in ("time", "bytes", "rounds"):
+        draw = figure.figures(figure.SINGLE_IN)[f"accuracy_over_{against}"]
+        curve, _ = draw(study).axes[0].lines
+        assert list(curve.get_ydata()) == pytest.approx([k / 10 for k in range(11)])
+        found[against] = list(curve.get_xdata())
+    assert found["time"] == [4 * k for k in range(11)]
+    assert found["bytes"] == pytest.approx([0.005 * k for k in range(11)])
+    assert found["rounds"] == list(range(11))
+
+
+@pytest.mark.parametrize("width_in", [figure.SINGLE_IN, figure.DOUBLE_IN])
+def test_figures_have_a_papers_width(study_of: Studies, width_in: float) -> None:
+    study = study_of({"A": 0.1, "a" * 90: 0.04}, {"x": 1, "y": 2})
+    for draw in figure.figures(width_in).values():
+        root = ET.fromstring(style.svg(draw, study))
+        assert root.get("width") == f"{72 * width_in:g}pt"
+        assert style.pdf(draw, study) == style.pdf(draw, study)
+
+
+def test_signs_of_other_scripts_make_no_noise(study_of: Studies) -> None:
+    style.png(figure.overview, study_of({"疎な通信": 0.1}, {"ネット": 1}))  # a warning is an error
 
 
 def test_the_same_study_makes_the_same_bytes(study_of: Studies) -> None:
     study = study_of({"A": 0.1, "B": 0.04}, {"x": 1, "y": 2}, seeds=(0, 1))
     for draw in (figure.overview, figure.breakdown):
-        first = figure.svg(draw, study)
+        first = style.svg(draw, study)
         with matplotlib.rc_context({"font.size": 20, "svg.hashsalt": None}):
-            assert figure.svg(draw, study) == first, "and the user's own style does not matter"
+            assert style.svg(draw, study) == first, "and the user's own style does not matter"
         assert "dc:date" not in first
-        assert figure.png(draw, study).startswith(b"\x89PNG")
+        assert style.png(draw, study).startswith(b"\x89PNG")
 
 
 HOSTILE = {"_under": 0.1, "$x^$": 0.04, "</svg><script>--> ]]>": 0.1, "&amp;\x00\"'": 0.01, "": 0.1}
@@ -94,7 +128,7 @@ HOSTILE = {"_under": 0.1, "$x^$": 0.04, "</svg><script>--> ]]>": 0.1, "&amp;\x00
 def test_hostile_names_are_drawn_as_they_are(study_of: Studies) -> None:
     study = study_of(HOSTILE, {"$_$": 1, "<b>": 2, "": 3, "d" * 90: 4})
     for draw in (figure.overview, figure.breakdown):
-        root = ET.fromstring(figure.svg(draw, study))
+        root = ET.fromstring(style.svg(draw, study))
         assert not list(root.iter(f"{SVG}script"))
     legend = figure.overview(study).legends[0]
     assert len(legend.get_texts()) == len(HOSTILE)
@@ -107,7 +141,7 @@ def test_every_target_and_gap_can_be_drawn(study_of: Studies, target: str) -> No
     for gone in ([], absent, [*absent, Emulation("B", "y", 0)]):
         study = study_of(methods, {"x": 1, "y": 1000}, absent=gone, target=target)
         for draw in (figure.overview, figure.breakdown):
-            ET.fromstring(figure.svg(draw, study))
+            ET.fromstring(style.svg(draw, study))
 
 
 def test_nothing_heavy_is_imported_with_the_report() -> None:
@@ -120,5 +154,5 @@ def test_nothing_heavy_is_imported_with_the_report() -> None:
 
 
 def test_no_pyplot(study_of: Studies) -> None:
-    figure.png(figure.overview, study_of({"A": 0.1}, {"x": 1}))
+    style.png(figure.overview, study_of({"A": 0.1}, {"x": 1}))
     assert "matplotlib.pyplot" not in sys.modules

@@ -18,9 +18,10 @@ def test_order_is_the_scenarios_and_numbers_are_the_rows(study_of: Studies) -> N
     assert (study.methods, study.variants) == (("FLASC", "LoRA"), ("16x", "1x"))
     times = [o.time_to_target_s for o in study.outcomes]
     assert times == [5 * 19, 5 * 4, 10 * 19, 10 * 4]
-    times_s, accuracies = study.curves[Emulation("LoRA", "1x", 0)]
-    assert times_s[:3] == (0.0, 4.0, 8.0)
-    assert accuracies[:3] == (0.0, 0.05, 0.1)
+    curve = study.curves[Emulation("LoRA", "1x", 0)]
+    assert curve.time_s[:3] == (0.0, 4.0, 8.0)
+    assert curve.accuracy[:3] == (0.0, 0.05, 0.1)
+    assert (curve.round[-1], curve.bytes_down[-1], curve.bytes_up[-1]) == (10, 40_000, 10_000)
     assert study.missing == ()
 
 
@@ -50,7 +51,10 @@ def test_a_ledger_with_no_emulation_yet(study_of: Studies) -> None:
 @pytest.mark.parametrize(
     ("key", "text"),
     [("target", "high"), ("methods", "LoRA"), ("variants", '{"a": 1}'), ("methods", "[1]"),
-     ("methods", "[" * 100_000)],
+     ("methods", "[" * 100_000), ("densities", "[]"), ("densities", '{"a": [1]}'),
+     ("densities", '{"a": ["x", 1]}'), ("fleet", '{"x": 1}'), ("fleet", '{"x": [{}]}'),
+     ("fleet", '{"x": [{"name": 1, "clients": 1, "down_Bps": [], "up_Bps": []}]}'),
+     ("fleet", "[" * 100_000)],
 )  # fmt: skip
 def test_foreign_meta_is_an_error_of_ours(study_of: Studies, key: str, text: str) -> None:
     with pytest.raises(LedgerError, match=f"ledger's {key}") as caught:

@@ -1,0 +1,99 @@
+"""What the page's script draws, as JSON: names by index, numbers to five digits."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from emulator.metrics import Curve, Outcome
+from emulator.records import Emulation
+from emulator.report import timeline
+from emulator.report.figure import WIDE
+from emulator.report.study import Group, Study
+from emulator.report.style import COLOURS, PHASES
+
+MOST_POINTS = 6_000  # of all curves together: a quarter of a megabyte
+FEWEST_POINTS = 20  # of one curve
+
+
+def room(study: Study) -> int:
+    """How many evaluations of a curve there is room for."""
+    return max(FEWEST_POINTS, MOST_POINTS // max(1, len(study.curves)))
+
+
+def to_json(study: Study) -> str:
+    """`study` for the page's script. Safe inside of a script element: no '<' is left."""
+    data = {
+        "target": study.target,
+        "methods": study.methods,
+        "variants": study.variants,
+        "colours": COLOURS,
+        "phases": list(PHASES.items()),
+        "wide": WIDE,
+        "emulations": [_emulation(study, outcome) for outcome in study.outcomes],
+        "densities": {
+            name: pair for name, pair in study.densities.items() if name in study.methods
+        },
+        "fleet": {
+            variant: [_group(group) for group in groups]
+            for variant, groups in study.fleet.items()
+            if variant in study.variants
+        },
+    }
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c")
+
+
+def _emulation(study: Study, outcome: Outcome) -> dict[str, Any]:
+    key = Emulation(outcome.method, outcome.variant, outcome.seed)
+    cost_s = outcome.duration_s if outcome.target is None else outcome.time_to_target_s
+    parts_s = (outcome.download_s, outcome.compute_s, outcome.upload_s, outcome.waiting_s)
+    kept = study.timelines[key]
+    return {
+        "method": study.methods.index(outcome.method),
+        "variant": study.variants.index(outcome.variant),
+        "seed": outcome.seed,
+        "time_s": cost_s,
+        "accuracy": _number(outcome.final_accuracy),
+        "parts_s": parts_s,
+        "curve": _curve(study.curves[key], room(study)),
+        "rounds": [_round(line) for line in kept.rounds],
+        "of_rounds": kept.of_rounds,
+    }
+
+
+def _curve(curve: Curve, most: int) -> dict[str, list[float]]:
+    """Thinned to `most` evaluations at even steps, the first and the last among them."""
+    points = timeline.spaced(list(zip(*curve, strict=True)), most)
+    columns = zip(*points, strict=True)
+    return {name: _numbers(column) for name, column in zip(Curve._fields, columns, strict=True)}
+
+
+def _round(line: timeline.RoundLine) -> dict[str, Any]:
+    """Seconds since the round's start; a phase is [index, from, to]."""
+    return {
+        "round": line.round,
+        "start_s": _number(line.start_s),
+        "length_s": _number(line.finish_s - line.start_s),
+        "clients": [
+            [
+                client,
+                [[timeline.PHASES.index(p[0]), *_numbers(p[1:], line.start_s)] for p in phases],
+            ]
+            for client, phases in line.clients.items()
+        ],
+        "of_clients": line.of_clients,
+    }
+
+
+def _group(group: Group) -> dict[str, Any]:
+    rates = {"down_Bps": _numbers(group.down_Bps), "up_Bps": _numbers(group.up_Bps)}
+    return {"name": group.name, "clients": group.clients, **rates}
+
+
+def _numbers(values: Iterable[float], since: float = 0) -> list[float]:
+    return [_number(value - since) for value in values]
+
+
+def _number(value: float) -> float:
+    short = value if isinstance(value, int) else float(f"{value:.5g}")
+    return int(short) if short == int(short) else short

@@ -1,0 +1,54 @@
+// -- all of it
+
+const drawAll = () => {
+  for (const symbol of document.querySelectorAll("[data-shade]")) {
+    symbol.style.color = colour(Number(symbol.dataset.shade));
+  }
+  for (const each of [drawTimes, drawCurves, drawParts, drawRound]) each();
+  if (!el("heat-section").hidden) drawHeat();
+  if (!el("fleet-section").hidden) drawFleet();
+};
+const sortable = button => button.addEventListener("click", () => {
+  const head = button.parentElement, column = head.cellIndex;
+  const body = head.closest("table").tBodies[0];
+  const up = head.getAttribute("aria-sort") !== "ascending";
+  for (const other of head.parentElement.cells) other.removeAttribute("aria-sort");
+  head.setAttribute("aria-sort", up ? "ascending" : "descending");
+  const key = row => Number(row.cells[column].dataset.key);
+  const order = (a, b) => key(a) === key(b) ? 0 : (key(a) < key(b) ? -1 : 1) * (up ? 1 : -1);
+  body.append(...[...body.rows].sort(order));
+});
+document.querySelectorAll("th button").forEach(sortable);
+
+const indexed = names => names.map((name, k) => [k, name]);
+chips("methods", run.methods.map((m, i) => [i, m, SYMBOLS[i % SYMBOLS.length][1], i]), chosen.methods);
+chips("variants", run.variants.map((v, i) => [i, v, ""]), chosen.variants);
+chips("seeds", seeds.map(s => [s, String(s), ""]), chosen.seeds);
+el("variants").hidden = run.variants.length < 2;
+el("seeds").hidden = seeds.length < 2;
+el("round-seed").parentElement.hidden = seeds.length < 2;
+const last = run.variants.length - 1;
+fill("curves-variant", indexed(run.variants), last, drawCurves);
+fill("heat-variant", indexed(run.variants), last, drawHeat);
+fill("fleet-variant", indexed(run.variants), last, drawFleet);
+fill("round-variant", indexed(run.variants), last, drawRound);
+fill("round-method", indexed(run.methods), 0, drawRound);
+fill("round-seed", seeds.map(s => [s, s]), seeds[0], drawRound);
+fill("curves-against", Object.entries(AGAINST).map(([k, [title]]) => [k, title]), "time", drawCurves);
+el("curves-log").onchange = drawCurves;
+el("times-log").onchange = drawTimes;
+el("parts-share").onchange = drawParts;
+el("round-number").oninput = drawRound;
+el("round-back").onclick = steps(-1);
+el("round-on").onclick = steps(1);
+const pairs = new Set(Object.values(run.densities).map(String));
+el("heat-section").hidden = pairs.size < 2;
+el("fleet-section").hidden = !Object.keys(run.fleet).length;
+const times = run.emulations.map(e => e.time_s).filter(s => s > 0);
+el("times-log").checked = isWide(times);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+let wasNarrow = narrow();
+addEventListener("resize", () => {
+  if (narrow() !== wasNarrow) { wasNarrow = narrow(); drawAll(); }
+});
+drawAll();

@@ -1,0 +1,62 @@
+// What every chart has in common, and what is chosen to be shown.
+// -- plotting
+
+const style = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const axis = more => ({
+  gridcolor: style("--line"), linecolor: style("--line"), zeroline: false, automargin: true,
+  tickfont: { size: 12 }, ...more,
+});
+const axisType = log => log ? { type: "log", dtick: "D2" } : { type: "linear" };
+const draw = (id, traces, layout) => {
+  Plotly.react(el(id), traces, {
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", hovermode: "closest",
+    font: { family: "system-ui, sans-serif", color: style("--ink"), size: 12 },
+    margin: { l: 10, r: 14, t: 10, b: 10 }, dragmode: narrow() ? false : "zoom",
+    hoverlabel: { bgcolor: style("--card"), font: { color: style("--ink") }, align: "left" },
+    legend: { orientation: "h", x: 0, y: 1, yanchor: "bottom", itemclick: false,
+      itemdoubleclick: false, itemwidth: 36, traceorder: "normal", maxheight: .7 },
+    modebar: { bgcolor: "rgba(0,0,0,0)", color: style("--soft"), activecolor: style("--ink") },
+    ...layout,
+  }, { responsive: true, displaylogo: false, displayModeBar: narrow() ? false : "hover",
+    modeBarButtons: [["toImage"]], doubleClick: "reset", toImageButtonOptions: { format: "svg", filename: id } });
+};
+// Phases differ by more than colour.
+const pattern = phase => ({ shape: ["", ".", "/", "-"][phase], fillmode: "overlay",
+  fgcolor: "#fff", fgopacity: .6, size: 7, solidity: .25 });
+const empty = (id, text) => draw(id, [], {
+  height: 120, xaxis: { visible: false }, yaxis: { visible: false },
+  annotations: [{ text: plain(text), showarrow: false, x: .5, y: .5, xref: "paper", yref: "paper" }],
+});
+const isWide = values => values.length > 0 && Math.max(...values) > run.wide * Math.min(...values);
+
+// -- what is chosen
+
+const seeds = [...new Set(run.emulations.map(e => e.seed))].sort((a, b) => a - b);
+const chosen = {
+  methods: new Set(run.methods.keys()), variants: new Set(run.variants.keys()),
+  seeds: new Set(seeds),
+};
+const found = (method, variant) => run.emulations.filter(
+  e => e.method === method && e.variant === variant && chosen.seeds.has(e.seed));
+const inOrder = set => [...set].sort((a, b) => a - b);
+const chips = (id, entries, set) => {
+  for (const [value, text, mark, shade] of entries) {
+    const label = document.createElement("label"), box = document.createElement("input");
+    label.className = "chip";
+    box.type = "checkbox";
+    box.checked = true;
+    box.onchange = () => { set[box.checked ? "add" : "delete"](value); drawAll(); };
+    const symbol = document.createElement("span");
+    symbol.textContent = mark;
+    symbol.setAttribute("aria-hidden", "true");
+    if (shade !== undefined) symbol.dataset.shade = shade;
+    label.append(box, symbol, text);
+    el(id).append(label);
+  }
+};
+const fill = (id, names, value, redraw) => {
+  el(id).replaceChildren(...names.map(([key, text]) => new Option(text, key)));
+  el(id).value = String(value);
+  el(id).onchange = redraw;
+};
+const at = id => Number(el(id).value);
