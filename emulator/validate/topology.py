@@ -84,10 +84,12 @@ def _up(device: str, address: str) -> tuple[str, ...]:
 
 
 def _shaped(device: str, rate_Bps: float, rtt_s: float, header_B: int) -> str:
-    """What `tc` is told to make `device` send at `rate_Bps`, with room for 1.5 rate x RTT."""
+    """What `tc` is told to make `device` send at `rate_Bps`."""
+    return f"qdisc add dev {device} root {token_bucket(rate_Bps, rtt_s)} overhead {header_B}"
+
+
+def token_bucket(rate_Bps: float, rtt_s: float) -> str:
+    """A tc-tbf of that rate, with room for 1.5 rate x RTT."""
     burst_B = SEGMENT_B + round(rate_Bps * LATE_S)
     buffer_B = max(BUFFER_B, round(1.5 * rate_Bps * rtt_s))
-    return (
-        f"qdisc add dev {device} root tbf rate {round(8 * rate_Bps)}bit "
-        f"burst {burst_B} limit {buffer_B} overhead {header_B}"
-    )
+    return f"tbf rate {round(8 * rate_Bps)}bit burst {burst_B} limit {buffer_B}"
