@@ -39,14 +39,20 @@ setup(
     ],
     extras_require={
         "pandas": ["pandas>=2.0"],  # results as data frames
+        "export": [  # `flasc-emu export tables --to parquet`, `flasc-emu export tensorboard`
+            "pyarrow>=15",
+            "tensorboard>=2.15",
+        ],
         "test": [
             "hypothesis>=6.100",
             "jsonschema>=4.21",  # the schema for editors is held against every scenario
             "mypy>=1.10",
             "pandas>=2.0",
+            "pyarrow>=15",
             "pytest>=8.2",
             "pytest-timeout>=2.3",  # a deadlock in a simulation must fail, not hang
             "ruff>=0.6",
+            "tensorboard>=2.15",
             "types-PyYAML",
         ],
     },

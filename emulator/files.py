@@ -1,8 +1,9 @@
-"""Files that are whole or not there, a disk that refuses in one voice, and taking turns."""
+"""Files that are whole or not there, their names, a disk that refuses, and taking turns."""
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -45,6 +46,23 @@ def sweep(folder: Path) -> None:
     """Delete what a killed `replace` left in `folder`; the caller alone writes there."""
     for left_over in folder.glob(".*.*"):
         left_over.unlink(missing_ok=True)
+
+
+def slug(name: str) -> str:
+    """A short name of a file for a method: 'FLASC 1/4 down' becomes 'flasc-1-4-down'."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60] or "method"
+
+
+def distinct(names: Iterable[str]) -> list[str]:
+    """The same, told apart by number where they coincide: 'a', 'a' become 'a', 'a-2'."""
+    found: dict[str, None] = {}
+    for base in names:
+        number, name = 1, base
+        while name in found:
+            number += 1
+            name = f"{base}-{number}"
+        found[name] = None
+    return list(found)
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import NamedTuple
 
 from emulator.errors import LedgerError
@@ -137,23 +138,30 @@ def curve(rows: Iterable[Row], split: str = SPLIT) -> Curve:
     """The scores on `split` by round, simulated time and bytes."""
     rows = list(rows)
     scores = evaluations(rows, split)
-    sums = {way: _bytes_until(rows, way, [s.round for s in scores]) for way in ("down", "up")}
+    down, up = (_bytes_until(rows, way, [s.round for s in scores]) for way in ("down", "up"))
     return Curve(
         tuple(s.round for s in scores),
         tuple(s.time_s for s in scores),
-        sums["down"],
-        sums["up"],
+        down,
+        up,
         tuple(s.accuracy for s in scores),
     )
 
 
-def _bytes_until(rows: Sequence[Row], direction: str, rounds: Sequence[int]) -> tuple[int, ...]:
-    """`bytes_sent` up to each of `rounds`, which rise, in one pass."""
-    fresh = [0] * (len(rounds) + 1)
+def bytes_by_round(rows: Iterable[Row], direction: str) -> dict[int, int]:
+    """What `bytes_sent` counts, round for round."""
+    found: dict[int, int] = {}
     for row in rows:
         if isinstance(row, Transfer) and row.direction == direction:
-            fresh[bisect.bisect_left(rounds, row.round)] += row.nbytes
-    return tuple(itertools.accumulate(fresh[:-1]))
+            found[row.round] = found.get(row.round, 0) + row.nbytes
+    return found
+
+
+def _bytes_until(rows: Iterable[Row], direction: str, rounds: Sequence[int]) -> tuple[int, ...]:
+    """`bytes_sent` up to each of `rounds`, which rise."""
+    spent = sorted(bytes_by_round(rows, direction).items())
+    until = [0, *itertools.accumulate(nbytes for _, nbytes in spent)]
+    return tuple(until[bisect.bisect_right(spent, last, key=itemgetter(0))] for last in rounds)
 
 
 def time_spent(rows: Iterable[Row], last_round: float = math.inf) -> TimeSpent:

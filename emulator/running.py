@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ import yaml
 from emulator import __version__, portrait, report
 from emulator.engines import Done, Options, Progress, carry_out_all
 from emulator.errors import EmulatorError, StorageError
-from emulator.files import held, replace, storage, sweep
+from emulator.files import distinct, held, replace, slug, storage, sweep
 from emulator.ledger import Ledger
 from emulator.study import Study, Training
 from flasc.errors import AssetError, FlascError
@@ -130,22 +129,9 @@ def _provenance(done: dict[int, Done]) -> str:
     return json.dumps({name: ", ".join(sorted(values)) for name, values in made_on.items()})
 
 
-def slug(name: str) -> str:
-    """A short folder name for a method: 'FLASC 1/4 down' becomes 'flasc-1-4-down'."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60] or "method"
-
-
 def model_folders(trainings: Sequence[Training]) -> list[str]:
     """One folder name a training, told apart by number where names would coincide."""
-    names: list[str] = []
-    for training in trainings:
-        name = base = f"{slug(training.method)}-seed-{training.seed}"
-        number = 1
-        while name in names:
-            number += 1
-            name = f"{base}-{number}"
-        names.append(name)
-    return names
+    return distinct(f"{slug(each.method)}-seed-{each.seed}" for each in trainings)
 
 
 def _copy_models(trainings: Sequence[Training], done: dict[int, Done], folder: Path) -> None:

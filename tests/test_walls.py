@@ -63,6 +63,7 @@ with Ledger.create(folder / "ledger.sqlite", running.describe(s)) as ledger:
         ["--help"],
         ["run", "--help"],
         ["check", "scenarios/slow_upload.yaml"],
+        ["export", "tc", "scenarios/slow_upload.yaml"],
         ["list"],
         ["assets"],
     ],
@@ -79,6 +80,14 @@ def test_help_loads_next_to_nothing():
 @pytest.mark.parametrize("form", ["table", "json", "csv", "files"])
 def test_report_loads_no_torch(run_folder, form):
     modules = loaded(command("report", str(run_folder), "--format", form))
+    assert not {"torch", "transformers", "peft"} & modules
+
+
+@pytest.mark.parametrize(
+    "what", [["figures"], ["tables"], ["perfetto", "--method", "LoRA"]], ids=lambda what: what[0]
+)
+def test_exports_load_no_torch(run_folder, what):
+    modules = loaded(command("export", *what, str(run_folder)))
     assert not {"torch", "transformers", "peft"} & modules
 
 

@@ -3,7 +3,7 @@
 import click
 
 from emulator import __version__
-from emulator.cli import author, compare, network, stock, study
+from emulator.cli import author, compare, export, network, stock, study
 from emulator.cli.voice import Commands
 
 
@@ -24,6 +24,7 @@ for command in (
     study.check,
     study.report,
     compare.compare,
+    export.export,
     stock.list_,
     stock.assets,
     network.transfers,

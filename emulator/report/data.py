@@ -7,7 +7,7 @@ from typing import Any
 from emulator.metrics import Curve, Outcome
 from emulator.records import Emulation
 from emulator.report import timeline
-from emulator.report.figure import WIDE
+from emulator.report.figure import SEEN, WIDE
 from emulator.report.study import Group, Study
 from emulator.report.style import COLOURS, PHASES
 
@@ -29,6 +29,7 @@ def to_json(study: Study) -> str:
         "colours": COLOURS,
         "phases": list(PHASES.items()),
         "wide": WIDE,
+        "seen": SEEN,
         "emulations": [_emulation(study, outcome) for outcome in study.outcomes],
         "densities": {
             name: pair for name, pair in study.densities.items() if name in study.methods

@@ -1,4 +1,4 @@
-"""Results for other programs: one row a (method, variant, seed), the fields of `Outcome`."""
+"""Results for other programs: outcomes, one row a (method, variant, seed), and every row."""
 
 import csv
 import io

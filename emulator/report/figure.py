@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 WIDTH_IN = 7.2
 SINGLE_IN, DOUBLE_IN = 3.3, 6.9  # one column of a two-column page, and both
+SEEN = 1e-3  # of a bar: a part that is smaller everywhere is not in the legend
 WIDE = 20.0  # times further apart than this want a logarithmic axis
 _HATCH = "/////"
 
@@ -192,10 +193,16 @@ def breakdown(study: Study, width_in: float = WIDTH_IN) -> "Figure":
         _stacks(axes, study, variant, spent[variant], scale_s)
     for axes in panels[len(study.variants) :]:
         axes.set_visible(False)
+    for axes in panels[max(0, len(study.variants) - columns) : len(study.variants)]:
+        axes.set_xlabel(f"simulated time ({unit_name})")  # the lowest of each column
     panels[0].set_yticks(range(len(labels)), labels)
     panels[0].set_ylim(len(labels) - 0.4, -0.6)
-    figure.supxlabel(f"simulated time ({unit_name})", fontsize=8)
-    shown = [part for k, part in enumerate(PHASES) if any(parts[k] for parts in everything)]
+    panels[0].set_xlim(0, 1.05 * max(map(sum, everything)) / scale_s or 1)
+    shown = [
+        part
+        for k, part in enumerate(PHASES)
+        if any(parts[k] > SEEN * sum(parts) for parts in everything)
+    ]
     handles = [Patch(color=PHASES[part]) for part in shown]
     columns = len(shown) if width_in > 5 else 2
     figure.legend(handles, shown, loc="outside lower center", ncols=columns or 1)

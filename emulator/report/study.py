@@ -15,8 +15,8 @@ from emulator.report.timeline import RoundLine, lines
 from emulator.report.validation import Validation
 
 T = TypeVar("T")
-MOST_CLIENTS = 30  # of a round, on its timeline
-MOST_LINES = 12_000  # clients in rounds, of all timelines together: under a megabyte
+FEWEST_CLIENTS, MOST_CLIENTS = 3, 30  # of a round, on its timeline
+MOST_LINES = 10_000  # clients in rounds, of all timelines together: under a megabyte
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +130,9 @@ def load(ledger: Ledger) -> Study:
 
 def _timeline(rows: Sequence[Row], room: int) -> Timeline:
     """As many rounds as fit into `room` lines of a client each, and one at least."""
+    clients = max(FEWEST_CLIENTS, min(MOST_CLIENTS, room))
     cohort = max((row.cohort for row in rows if isinstance(row, Round)), default=1)
-    kept = max(1, room // min(cohort, MOST_CLIENTS))
-    return Timeline(*lines(rows, kept, MOST_CLIENTS))
+    return Timeline(*lines(rows, max(1, room // min(cohort, clients)), clients))
 
 
 def _ordered(named: Iterable[T], seen: Iterable[T]) -> tuple[T, ...]:

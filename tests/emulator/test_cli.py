@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import signal
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -46,8 +47,9 @@ def test_help_and_version(invoke):
         assert f"\n  {name} " in out
     assert invoke("-h")[1] == out
     assert __version__ in invoke("--version")[1]
-    for name in ("run", "check", "report", "list", "assets"):
-        code, out, _ = invoke(name, "--help")
+    exports = [("export", name) for name in ("figures", "tables", "perfetto", "tensorboard", "tc")]
+    for name in (("run",), ("check",), ("report",), ("export",), ("list",), ("assets",), *exports):
+        code, out, _ = invoke(*name, "--help")
         assert code == 0
         assert max(map(len, out.splitlines())) <= 80
 
@@ -77,6 +79,30 @@ def test_report_in_every_format(invoke, scenario, toys, tmp_path):
     (tmp_path / "runs/toy/index.html").unlink()
     assert "index.html" in invoke("report", "runs/toy", "--format", "files")[1]
     assert (tmp_path / "runs/toy/index.html").exists()
+
+
+def test_a_run_is_exported(invoke, scenario, toys, tmp_path):
+    invoke("run", scenario(), "--workers", "1")
+    run = tmp_path / "runs/toy"
+    code, out, _ = invoke("export", "figures", "runs/toy", "--to", "svg")
+    assert code == 0
+    assert out.splitlines()[0] == "runs/toy/figures/time_to_target.svg"
+    assert len(list((run / "figures").iterdir())) == 5
+    code, _, _ = invoke("export", "tables", "runs/toy", "--out", "elsewhere")
+    assert code == 0
+    transfers = list(csv.DictReader(io.StringIO(Path("elsewhere/transfers.csv").read_text())))
+    assert len(transfers) == 3 * 2 * 4 * 3 * 2  # methods, variants, rounds, clients, both ways
+    code, out, _ = invoke("export", "perfetto", "runs/toy", "--method", "FLASC")
+    assert code == 0
+    assert out.split() == [f"runs/toy/traces/flasc-{v}-seed-0.json" for v in ("fast", "slow")]
+    json.loads((run / "traces/flasc-slow-seed-0.json").read_text("utf-8"))
+    code, _, err = invoke("export", "perfetto", "runs/toy", "--method", "flasc")
+    assert code == 2
+    assert one_message(err) == "error: found no method 'flasc'; allowed: LoRA, head, FLASC"
+    assert "did you mean 'FLASC'?" in err
+    code, _, err = invoke("export", "tables", "nowhere")
+    assert code == 2
+    one_message(err)
 
 
 def test_check_trains_and_writes_nothing(invoke, scenario, tmp_path):

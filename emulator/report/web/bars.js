@@ -106,7 +106,7 @@ const drawParts = () => {
   const [scale, unit] = share ? [1, "share"] : timeUnit(longest);
   const shown = row => share ? row.total || 1 : scale;
   const used = run.phases.map(([name, shade], k) => [name, shade, k])
-    .filter(([, , k]) => rows.some(r => r.parts[k] > 0));
+    .filter(([, , k]) => rows.some(r => r.parts[k] > run.seen * r.total));
   draw("parts", used.map(([name, shade, k]) => ({
     type: "bar", orientation: "h", name, width: .8, y: rows.map(r => r.y), textposition: "none",
     x: rows.map(r => r.parts[k] / shown(r)),

@@ -83,7 +83,7 @@ def test_stacks_are_the_parts_in_one_unit(study_of: Studies) -> None:
     widths = [[60 * c[0].get_width() for c in axes.containers] for axes in drawn.axes]
     assert widths == [pytest.approx([10, 5, 5, 0]), pytest.approx([10, 5, 250, 0])]
     assert drawn.axes[0].get_xlim() == drawn.axes[1].get_xlim()
-    assert drawn.get_supxlabel() == "simulated time (min)"
+    assert [axes.get_xlabel() for axes in drawn.axes] == ["simulated time (min)"] * 2
 
 
 def test_a_curve_is_the_same_against_time_bytes_and_rounds(study_of: Studies) -> None:

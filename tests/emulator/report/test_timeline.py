@@ -2,13 +2,14 @@
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from emulator.records import Computation, Emulation, Round, Row, Transfer
-from emulator.report.study import MOST_CLIENTS, MOST_LINES, Study
+from emulator.report.study import MOST_CLIENTS, MOST_LINES, Study, _timeline
 from emulator.report.timeline import PHASES, Phase, lines, spaced
 
 # Client 4 waits before it computes, and 2 s for client 9, which is cut off in its upload.
@@ -92,6 +93,19 @@ def test_a_study_keeps_as_many_rounds_as_there_is_room_for(
     timeline = study.timelines[Emulation("A", "x", 0)]
     assert len(timeline.rounds) == timeline.of_rounds == 10
     assert MOST_LINES / MOST_CLIENTS > 100
+
+
+def test_where_there_is_less_room_there_are_fewer_rounds_then_fewer_clients() -> None:
+    cohort: list[Row] = [Transfer(1, c, "down", 1, 0.0, c + 1.0) for c in range(100)]
+    rows = [*cohort, Round(1, 100, 0.0, 100.0)]
+    rows += [replace(row, round=2) for row in rows]
+    shapes = []
+    for room in (200, 60, 30, 20, 1):
+        timeline = _timeline(rows, room)
+        shapes.append((len(timeline.rounds), len(timeline.rounds[0].clients)))
+        assert timeline.of_rounds == 2
+        assert timeline.rounds[0].of_clients == 100
+    assert shapes == [(2, 30), (2, 30), (1, 30), (1, 20), (1, 3)]
 
 
 @pytest.mark.parametrize("n", [1, 2])

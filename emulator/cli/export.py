@@ -1,0 +1,198 @@
+"""Commands that bring a run, or a scenario's network, into other programs' formats."""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from emulator.cli.study import SCENARIO, SET
+
+if TYPE_CHECKING:
+    from emulator.errors import EmulatorError
+    from emulator.ledger import Ledger
+    from emulator.records import Emulation
+
+RUN = click.argument("run", type=click.Path(path_type=Path))
+METHOD = click.option(
+    "--method", "methods", multiple=True, metavar="NAME", help="Only this one. Repeatable."
+)
+VARIANT = click.option(
+    "--variant", "variants", multiple=True, metavar="NAME", help="Only this one. Repeatable."
+)
+
+
+def _form(*choices: str) -> Callable[[Any], Any]:
+    return click.option(
+        "--to",
+        "form",
+        type=click.Choice(choices),
+        default=choices[0],
+        show_default=True,
+        help="Format.",
+    )
+
+
+def _out(name: str) -> Callable[[Any], Any]:
+    return click.option(
+        "--out",
+        type=click.Path(path_type=Path, file_okay=False),
+        help=f"Folder to write to  [default: RUN/{name}]",
+    )
+
+
+@click.group()
+def export() -> None:
+    """Figures, tables and traces of a RUN; tc for a test bed."""
+
+
+@export.command()
+@RUN
+@_form("pdf", "svg", "png")
+@click.option(
+    "--width",
+    type=click.Choice(["single", "double"]),
+    default="single",
+    show_default=True,
+    help="Columns of a page: 3.3 or 6.9 inches.",
+)
+@_out("figures")
+def figures(run: Path, form: str, width: str, out: Path | None) -> None:
+    """Figures of a RUN for a paper, a file each."""
+    from emulator.report import study, style
+    from emulator.report.figure import DOUBLE_IN, SINGLE_IN
+    from emulator.report.figure import figures as drawings
+
+    with _ledger(run) as ledger:
+        found = study.load(ledger)
+    saved: dict[str, Callable[..., bytes]] = {
+        "pdf": style.pdf,
+        "svg": lambda draw, of: style.svg(draw, of).encode(),
+        "png": lambda draw, of: style.png(draw, of, dpi=600),
+    }
+    width_in = {"single": SINGLE_IN, "double": DOUBLE_IN}[width]
+    for name, draw in drawings(width_in).items():
+        _write((out or run / "figures") / f"{name}.{form}", saved[form](draw, found))
+
+
+@export.command()
+@RUN
+@_form("csv", "parquet")
+@_out("tables")
+def tables(run: Path, form: str, out: Path | None) -> None:
+    """Outcomes and every row of a RUN, a file a kind.
+
+    Parquet takes pyarrow: pip install "flasc-emu[export]".
+    """
+    from emulator.report import rows, study
+
+    to_bytes = {"csv": rows.to_csv, "parquet": rows.to_parquet}[form]
+    with _ledger(run) as ledger:
+        for name, table in rows.tables(ledger, study.load(ledger)).items():
+            _write((out or run / "tables") / f"{name}.{form}", to_bytes(table))
+
+
+@export.command()
+@RUN
+@METHOD
+@VARIANT
+@_out("traces")
+def perfetto(
+    run: Path, methods: tuple[str, ...], variants: tuple[str, ...], out: Path | None
+) -> None:
+    """Timelines of a RUN for ui.perfetto.dev, a file an emulation."""
+    from emulator.report import trace
+
+    with _ledger(run) as ledger:
+        for name, emulation in _chosen(ledger, methods, variants):
+            text = trace.to_json(emulation, ledger.rows(emulation))
+            _write((out or run / "traces") / f"{name}.json", text.encode())
+
+
+@export.command()
+@RUN
+@METHOD
+@VARIANT
+@_out("tensorboard")
+def tensorboard(
+    run: Path, methods: tuple[str, ...], variants: tuple[str, ...], out: Path | None
+) -> None:
+    """Curves of a RUN for TensorBoard, a folder an emulation.
+
+    Its 'Relative' axis shows simulated time. Takes pip install "flasc-emu[export]".
+    """
+    from emulator.report import scalars
+
+    with _ledger(run) as ledger:
+        for name, emulation in _chosen(ledger, methods, variants):
+            folder = (out or run / "tensorboard") / name
+            scalars.write(folder, ledger.rows(emulation))
+            click.echo(folder)
+
+
+@export.command()
+@SCENARIO
+@SET
+@click.option("--variant", metavar="NAME", help="Which network.  [default: the first]")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    help="Which fleet.  [default: the first]",
+)
+def tc(scenario: Path, overrides: tuple[str, ...], variant: str | None, seed: int | None) -> None:
+    """Print a shell script that shapes real hosts' links as a SCENARIO has them."""
+    from emulator import fleet, study, testbed
+    from emulator.errors import ScenarioError
+
+    found = study.read(scenario, overrides)
+    label = variant or next(iter(found.variants))
+    _known("variant", label, found.variants, ScenarioError)
+    varied = found.variants[label]
+    drawn = varied.training.seeds[0] if seed is None else seed
+    clients = fleet.build(varied.network, varied.compute, varied.task.clients, drawn)
+    for note in testbed.left_out(clients):
+        click.echo(f"warning: {note}", err=True)
+    click.echo(testbed.script(varied, label, clients), nl=False)
+
+
+def _ledger(run: Path) -> "Ledger":
+    from emulator.ledger import Ledger
+
+    return Ledger.open(run / "ledger.sqlite")
+
+
+def _chosen(
+    ledger: "Ledger", methods: tuple[str, ...], variants: tuple[str, ...]
+) -> Iterator[tuple[str, "Emulation"]]:
+    """The emulations asked for, each with a name for its file; all where none is named."""
+    from emulator.errors import LedgerError
+    from emulator.files import distinct, slug
+
+    every = ledger.emulations()
+    for method in methods:
+        _known("method", method, (e.method for e in every), LedgerError)
+    for variant in variants:
+        _known("variant", variant, (e.variant for e in every), LedgerError)
+    names = distinct(f"{slug(e.method)}-{slug(e.variant)}-seed-{e.seed}" for e in every)
+    for name, e in zip(names, every, strict=True):
+        if (not methods or e.method in methods) and (not variants or e.variant in variants):
+            yield name, e
+
+
+def _known(what: str, name: str, names: Iterable[str], error: "type[EmulatorError]") -> None:
+    from emulator.complaint import nearest
+
+    names = list(dict.fromkeys(names))
+    if name not in names:
+        close = nearest(name, names)
+        hint = f"did you mean {close!r}?" if close else ""
+        raise error(f"found no {what} {name!r}; allowed: {', '.join(names)}", hint)
+
+
+def _write(path: Path, content: bytes) -> None:
+    from emulator.files import replace, storage
+
+    with storage(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace(path, content)
+    click.echo(path)

@@ -1,0 +1,85 @@
+"""Every row of a ledger comes back from a table as it went in, in either format."""
+
+import csv
+import io
+from collections.abc import Callable
+from dataclasses import astuple, fields
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from emulator.errors import SupportError
+from emulator.ledger import Ledger
+from emulator.metrics import Outcome
+from emulator.records import Emulation, Row
+from emulator.report import rows
+from emulator.report.study import load
+
+METHODS = {"LoRA": 0.1, 'Größe, "x"\n': 0.04}
+
+
+@pytest.fixture
+def ledger(write_run: Callable[..., Path]) -> Ledger:
+    return Ledger.open(write_run(METHODS, {"1x": 1, "4x": 4}, seeds=(0, 1)))
+
+
+def test_every_row_is_in_one_table_under_its_emulation(ledger: Ledger) -> None:
+    study = load(ledger)
+    found = rows.tables(ledger, study)
+    assert list(found) == ["outcomes", "transfers", "computations", "rounds", "evaluations"]
+    assert [row for batch in found.pop("outcomes").batches() for row in batch] == [
+        astuple(outcome) for outcome in study.outcomes
+    ]
+    for table, record in zip(found.values(), get_args(Row), strict=True):
+        expected = [
+            (e.method.replace("\n", "\N{REPLACEMENT CHARACTER}"), e.variant, e.seed, *astuple(row))
+            for e in ledger.emulations()
+            for row in ledger.rows(e)
+            if isinstance(row, record)
+        ]
+        assert [row for batch in table.batches() for row in batch] == expected
+        names = [f.name for f in (*fields(Emulation), *fields(record))]
+        assert list(table.columns) == names
+
+
+def test_csv_comes_back(ledger: Ledger) -> None:
+    for table in rows.tables(ledger, load(ledger)).values():
+        header, *lines = csv.reader(io.StringIO(rows.to_csv(table).decode()))
+        assert header == list(table.columns)
+        kinds = table.columns.values()
+        back = [
+            tuple(kind(cell) if cell else None for kind, cell in zip(kinds, line, strict=True))
+            for line in lines
+        ]
+        assert back == [row for batch in table.batches() for row in batch]
+
+
+def test_parquet_comes_back_with_its_types(ledger: Ledger) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    names = {str: "string", int: "int64", float: "double"}
+    for table in rows.tables(ledger, load(ledger)).values():
+        back = parquet.read_table(pyarrow.BufferReader(rows.to_parquet(table)))
+        assert {f.name: str(f.type) for f in back.schema} == {
+            name: names[kind] for name, kind in table.columns.items()
+        }
+        assert [tuple(row.values()) for row in back.to_pylist()] == [
+            row for batch in table.batches() for row in batch
+        ]
+
+
+def test_never_is_null(ledger: Ledger) -> None:
+    outcomes = rows.tables(ledger, load(ledger))["outcomes"]
+    kinds = {f.name: outcomes.columns[f.name] for f in fields(Outcome)}
+    assert kinds["time_to_target_s"] is float
+    assert kinds["rounds_to_target"] is int
+    lines = list(csv.DictReader(io.StringIO(rows.to_csv(outcomes).decode())))
+    assert [line["time_to_target_s"] == "" for line in lines] == [False] * 4 + [True] * 4
+
+
+def test_a_missing_extra_is_said(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    with pytest.raises(SupportError, match="found no pyarrow") as caught:
+        rows.to_parquet(rows.tables(ledger, load(ledger))["rounds"])
+    assert "flasc-emu[export]" in caught.value.hint
