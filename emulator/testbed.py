@@ -9,8 +9,10 @@ import math
 import shlex
 from collections.abc import Iterator
 
+from emulator import profiles
 from emulator.fleet import Fleet
-from emulator.scenario import Scenario, ServerLink
+from emulator.nodes import printable
+from emulator.scenario import Network, Scenario
 from emulator.validate.topology import token_bucket
 
 _SMALLEST_B = 66  # a bare acknowledgement over Ethernet: what most packets in flight may be
@@ -89,27 +91,29 @@ def script(scenario: Scenario, variant: str, fleet: Fleet) -> str:
     return _SCRIPT.format(
         title="".join(c if c.isprintable() else "?" for c in title),
         last=len(fleet) - 1,
-        notes="".join(f"# {note}\n" for note in left_out(fleet)),
-        server=_server(scenario.network.server, fleet),
+        notes="".join(f"# {note}\n" for note in left_out(scenario.network, fleet)),
+        server=_server(fleet),
         clients="\n".join(_client(fleet, i) for i in range(len(fleet))),
     )
 
 
-def left_out(fleet: Fleet) -> Iterator[str]:
+def left_out(network: Network, fleet: Fleet) -> Iterator[str]:
     """What of a fleet no host can shape by itself, in sentences."""
+    if changing := profiles.changing(network):
+        yield f"Shaped as in the long run: {', '.join(map(printable, changing))}."
     if (n := len(fleet.cell_up_Bps)) > 0:
         yield f"Not shaped: {n} cells, which clients on several hosts share."
     if fleet.half_duplex.any():
         yield "Not shaped: half duplex; both directions have their whole rate at once."
 
 
-def _server(link: ServerLink, fleet: Fleet) -> str:
+def _server(fleet: Fleet) -> str:
     rtt_s = 2 * float(fleet.delay_s.max())
     return _quoted(
-        _netem(link.up / 8, 0, 0),
-        token_bucket(link.up / 8, rtt_s),
-        _netem(link.down / 8, 0, 0),
-        token_bucket(link.down / 8, rtt_s),
+        _netem(fleet.server_up_Bps, 0, 0),
+        token_bucket(fleet.server_up_Bps, rtt_s),
+        _netem(fleet.server_down_Bps, 0, 0),
+        token_bucket(fleet.server_down_Bps, rtt_s),
     )
 
 

@@ -150,7 +150,7 @@ def tc(scenario: Path, overrides: tuple[str, ...], variant: str | None, seed: in
     varied = found.variants[label]
     drawn = varied.training.seeds[0] if seed is None else seed
     clients = fleet.build(varied.network, varied.compute, varied.task.clients, drawn)
-    for note in testbed.left_out(clients):
+    for note in testbed.left_out(varied.network, clients):
         click.echo(f"warning: {note}", err=True)
     click.echo(testbed.script(varied, label, clients), nl=False)
 
@@ -180,7 +180,7 @@ def _chosen(
 
 
 def _known(what: str, name: str, names: Iterable[str], error: "type[EmulatorError]") -> None:
-    from emulator.complaint import nearest
+    from emulator.nodes import nearest
 
     names = list(dict.fromkeys(names))
     if name not in names:
