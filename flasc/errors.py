@@ -4,6 +4,7 @@ FlascError
 ├── AssetError      data or weights that cannot be had, or are not what they should be
 ├── CodecError      bytes that are no message of ours
 ├── ModelError      a model that the settings do not fit (LoRA targets that match nothing)
+├── PluginError     a package that claims to bring a method, and does not
 └── DivergedError   training left the finite numbers
 """
 
@@ -32,6 +33,10 @@ class CodecError(FlascError):
 
 class ModelError(FlascError):
     """A model that the settings do not fit."""
+
+
+class PluginError(FlascError):
+    """A package that claims to bring a method, and does not."""
 
 
 class DivergedError(FlascError):

@@ -3,10 +3,11 @@
 The first line of a class is what `flasc-emu list methods` says of it.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from flasc import plugins
 from flasc.settings import (
     Density,
     NonNegativeFloat,
@@ -188,3 +189,6 @@ Method = Annotated[
     | HetLora,
     Field(discriminator="kind"),
 ]
+
+if not TYPE_CHECKING:  # what is installed is known at run time only
+    Method = plugins.extended(Method, MethodSettings)

@@ -20,7 +20,7 @@ from flasc.config import TrainingSettings
 from flasc.engine import Part
 from flasc.errors import DivergedError, ModelError
 from flasc.messages import Message, Score
-from flasc.methods import METHODS, Got, Layout, Mask, Method
+from flasc.methods import Got, Layout, Mask, Method, kind_of
 from flasc.methods import Task as Asked
 from flasc.server import Optimiser, weighted_sum
 from flasc.tasks.base import Examples, Task
@@ -45,7 +45,7 @@ class Trainer:
         workshop: Workshop | None = None,
     ) -> None:
         self.settings, self.task, self.device = settings, task, device
-        kind = METHODS[type(settings.method)]
+        kind = kind_of(settings.method)
         key = rng.key(settings.seed, "init")
         base = (workshop or Workshop()).pretrained(
             task.model, len(task.classes), key, frozen=kind.scope != "all"

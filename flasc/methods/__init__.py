@@ -6,6 +6,7 @@ stands for every entry.
 """
 
 from flasc import method_settings as settings
+from flasc import plugins
 from flasc.methods.base import Got, Layout, Mask, Method, Penalty, Task
 from flasc.methods.dense import DenseLora, FfaLora, Full, Head
 from flasc.methods.flasc import Flasc, FlascTiers
@@ -13,7 +14,7 @@ from flasc.methods.ranks import HetLora, RankTiers
 from flasc.methods.select import AdapterLth, FederatedSelect
 from flasc.methods.sparse_adapter import SparseAdapter
 
-__all__ = ["METHODS", "Got", "Layout", "Mask", "Method", "Penalty", "Task"]
+__all__ = ["METHODS", "Got", "Layout", "Mask", "Method", "Penalty", "Task", "kind_of"]
 
 METHODS: dict[type[settings.MethodSettings], type[Method]] = {
     settings.Full: Full,
@@ -28,3 +29,9 @@ METHODS: dict[type[settings.MethodSettings], type[Method]] = {
     settings.RankTiers: RankTiers,
     settings.HetLora: HetLora,
 }
+
+
+def kind_of(method: settings.MethodSettings) -> type[Method]:
+    """The method that these settings describe: one of ours, or of another package's."""
+    found: type[Method] = METHODS.get(type(method)) or plugins.implementation(method)
+    return found

@@ -1,0 +1,1 @@
+"""Clients take turns through the vector: each round sends another part of it up."""
