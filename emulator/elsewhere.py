@@ -82,6 +82,12 @@ def of_run(folder: Path) -> tuple[Node, list[str]]:
         )
     with Ledger.open(folder / "ledger.sqlite") as ledger:
         meta = ledger.meta()
-    return document.parse(meta["scenario"], f"{printable(str(folder))}: scenario"), json.loads(
-        meta["methods"]
-    )
+    name = f"{printable(str(folder))}: scenario"
+    try:
+        methods = [str(method) for method in json.loads(meta["methods"])]
+        return document.parse(meta["scenario"], name), methods
+    except (KeyError, ValueError, TypeError) as error:
+        raise LedgerError(
+            f"{folder}: its ledger names no scenario and methods ({error!r})",
+            "run the scenario again with this version of flasc-emu",
+        ) from None

@@ -6,6 +6,7 @@ import pytest
 
 from emulator import study
 from emulator.errors import LedgerError, ScenarioError
+from emulator.ledger import Ledger
 
 NETWORKS = sorted((Path(__file__).parent.parent.parent / "scenarios/networks").glob("*.yaml"))
 HALF = """\
@@ -95,6 +96,10 @@ def test_a_run_is_priced_under_networks_that_it_never_saw(command, scenario, hal
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path):
     with pytest.raises(LedgerError):
+        study.read(tmp_path)
+    with Ledger.create(tmp_path / "ledger.sqlite", {"name": "x"}):
+        pass
+    with pytest.raises(LedgerError, match="names no scenario and methods"):
         study.read(tmp_path)
     (tmp_path / "settings.json").touch()
     with pytest.raises(LedgerError, match="is a recording") as error:
