@@ -1,14 +1,18 @@
 """One emulation: one method and seed under one variant, from the first round to the last."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import simpy
+from numpy.typing import NDArray
 
 from emulator import fleet, profiles
+from emulator.compute import Compute
+from emulator.errors import EmulationError, StalledError
+from emulator.fleet import Fleet
 from emulator.network.transfer import Network
 from emulator.network.transport import Tcp
-from emulator.records import Row
+from emulator.records import Client, Row, SharedLink
 from emulator.rounds import Journal, World, carry_out, selector
 from emulator.scenario import FluidTransport, Scenario, TcpTransport
 from emulator.seam import Download, Trainer, Upload
@@ -32,12 +36,21 @@ def emulate(
     seed: int,
     trainer: Trainer,
     notice: Callable[[Row], None] = lambda _: None,
+    rank: int | None = None,
+    stalled: Callable[[StalledError], None] | None = None,
 ) -> list[Row]:
     """Carry the scenario out with `trainer`; every row in the order it came about.
 
-    `notice` sees each row at once, for progress. Raises what the trainer raises.
+    `notice` sees each row at once, for progress. `rank` is that of the LoRA that is trained, if
+    one is. Raises what the trainer raises, and StalledError where the policy cannot go on: or, with
+    `stalled`, tells it and returns the rows so far.
     """
-    clients = fleet.build(scenario.network, scenario.compute, scenario.task.clients, seed)
+    compute, count = scenario.compute, scenario.task.clients
+    flop = None
+    if compute and compute.speed is not None:
+        flop = trainer.about(needed=True).flop_per_example
+        assert flop is not None, "a trainer says what it takes where that is needed"
+    clients = fleet.build(scenario.network, compute, count, seed, flop)
     env = simpy.Environment()
     network = Network(
         env,
@@ -62,7 +75,7 @@ def emulate(
         trainer,
         network,
         clients,
-        np.ones(len(clients), bool),
+        able(clients, rank, compute),
         scenario.training,
         selector(scenario.policy, seed),
         charge(scenario.network.charge),
@@ -70,9 +83,52 @@ def emulate(
     )
     try:
         env.run(env.process(carry_out(world, scenario.policy)))
+    except StalledError as error:
+        if stalled is None:
+            raise
+        stalled(error)
     except BaseException as copy:
         # SimPy raises a copy made of the error's `args`: without a hint, or whatever else it knew.
         if type(copy.__cause__) is type(copy):
             raise copy.__cause__ from copy.__cause__.__cause__
         raise
-    return journal.rows
+    return [*journal.rows, *facts(clients, trainer)]
+
+
+def able(clients: Fleet, rank: int | None, compute: Compute | None) -> NDArray[np.bool_]:
+    """Who can hold a LoRA of `rank` (None: none is trained): bool [clients].
+
+    Raises EmulationError where the scenario calls it an error that somebody cannot.
+    """
+    if clients.max_rank is None or rank is None:
+        return np.ones(len(clients), bool)
+    found: NDArray[np.bool_] = clients.max_rank >= rank
+    if compute and compute.too_large == "error" and not found.all():
+        first = int(np.flatnonzero(~found)[0])
+        raise EmulationError(
+            f"{(~found).sum()} of {len(clients)} clients cannot hold rank {rank}: the first is "
+            f"client {first}, which holds {clients.max_rank[first]:g}",
+            "lower the rank, raise compute.max_rank, or leave them out (compute.too_large: skip)",
+        )
+    return found
+
+
+def facts(clients: Fleet, trainer: Trainer) -> Iterator[Row]:
+    """The fleet and what it shares, as rows: what metrics need to say why."""
+    yield SharedLink("server", 0, clients.server_down_Bps, clients.server_up_Bps)
+    rates = zip(clients.cell_down_Bps.tolist(), clients.cell_up_Bps.tolist(), strict=True)
+    for number, (down_Bps, up_Bps) in enumerate(rates):
+        yield SharedLink("cell", number, down_Bps, up_Bps)
+    examples = trainer.about().examples or [-1] * len(clients)
+    for i in range(len(clients)):
+        yield Client(
+            i,
+            clients.groups[int(clients.group[i])],
+            float(clients.down_Bps[i]),
+            float(clients.up_Bps[i]),
+            float(clients.delay_s[i]),
+            float(clients.loss[i]),
+            float(clients.seconds_per_example[i]),
+            int(clients.cell[i]),
+            examples[i],
+        )

@@ -5,6 +5,7 @@
     ├── RecordingError       a recording that is unreadable, foreign or contradicts itself
     ├── LedgerError          a run folder or ledger that is not one
     ├── EmulationError       a scenario that is well formed but cannot be carried out
+    │   └── StalledError     it could, up to a point; what was done so far is kept
     ├── StorageError         the disk refused
     └── SupportError         this machine cannot do it: exit code 3
 
@@ -41,6 +42,10 @@ class LedgerError(EmulatorError):
 
 class EmulationError(EmulatorError):
     """A well-formed scenario that cannot be carried out."""
+
+
+class StalledError(EmulationError):
+    """An emulation that cannot go on."""
 
 
 class StorageError(EmulatorError):

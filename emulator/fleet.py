@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emulator.access import Access, Ratio
+from emulator.compute import Compute
 from emulator.laws import Floats, Law, normal_cdf, normal_quantile, quantile
 from emulator.presence import Always, Presence
-from emulator.scenario import Compute, Network
+from emulator.scenario import Network
 from emulator.varying import Quantity, Varying
 
 
@@ -29,7 +30,9 @@ class Fleet:
     way. `group[i]` indexes `groups`, `device[i]` the group's devices (-1: none), `cell[i]` the
     cells (-1: in none), which have one entry each in `cell_down_Bps`, `cell_up_Bps` and
     `cell_half_duplex`. `presence` is when each is there (empty: all, always), `resumes` whether it
-    takes up its work again when it is back.
+    takes up its work again when it is back, `max_rank` the largest LoRA rank that it can hold
+    (None: any). `seconds_per_example` is nan where it follows from the operations that training
+    takes, and nobody said how many.
     """
 
     down_Bps: Floats
@@ -49,6 +52,7 @@ class Fleet:
     server_up_Bps: float
     resumes: NDArray[np.bool_]
     presence: tuple[Presence, ...] = ()
+    max_rank: Floats | None = None
 
     def presence_of(self, client: int, now_s: float) -> tuple[bool, float]:
         """Whether the client is there, and until when that stays so (inf: for good)."""
@@ -92,10 +96,17 @@ def counts_by_share(shares: Mapping[str, float], n: int) -> dict[str, int]:
     return counts
 
 
-def build(network: Network, compute: Compute | None, clients: int, seed: int) -> Fleet:
+def build(
+    network: Network,
+    compute: Compute | None,
+    clients: int,
+    seed: int,
+    flop_per_example: float | None = None,
+) -> Fleet:
     """The fleet of `clients` that a scenario's network describes.
 
-    Which client falls into which group is shuffled; everything follows from `seed`.
+    `flop_per_example` is what training takes, for devices given by their speed. Which client falls
+    into which group is shuffled; everything follows from `seed`.
     """
     groups, counts = network.accesses, {"clients": clients}
     if network.groups:
@@ -103,13 +114,19 @@ def build(network: Network, compute: Compute | None, clients: int, seed: int) ->
     index = np.repeat(np.arange(len(groups)), list(counts.values()))
     stream(seed, "groups").shuffle(index)
 
-    speed: Law | Literal["devices"] = 0.0 if compute is None else compute.per_example
+    law = 0.0 if compute is None else compute.seconds_law()
+    by_speed = compute is not None and compute.speed is not None
     quantities = ("down", "up", "rtt", "loss", "compute", "device")
     drawn = {quantity: np.empty(clients) for quantity in quantities}
     for number, access in enumerate(groups.values()):
         members = np.flatnonzero(index == number)
-        for quantity, values in _draw(access, speed, members, clients, seed, number).items():
+        for quantity, values in _draw(
+            access, law, by_speed, members, clients, seed, number
+        ).items():
             drawn[quantity][members] = values
+    if compute and compute.speed is not None and compute.utilisation is not None:
+        flop = math.nan if flop_per_example is None else flop_per_example
+        drawn["compute"] = flop / (drawn["compute"] * compute.utilisation)
     return Fleet(
         down_Bps=drawn["down"] / 8,
         up_Bps=drawn["up"] / 8,
@@ -121,6 +138,7 @@ def build(network: Network, compute: Compute | None, clients: int, seed: int) ->
         groups=tuple(groups),
         device=drawn["device"].astype(np.int64),
         resumes=np.array([_resumes(access) for access in groups.values()])[index],
+        max_rank=_max_rank(compute, clients, seed),
         presence=_presence(list(groups.values()), index, seed),
         **_cells(list(groups.values()), index, seed),
         server_down_Bps=_shared(network.server.down, seed, "server/down").item(),
@@ -130,13 +148,17 @@ def build(network: Network, compute: Compute | None, clients: int, seed: int) ->
 
 def _draw(
     access: Access,
-    speed: Law | Literal["devices"],
+    law: Law | Literal["devices"],
+    by_speed: bool,
     members: NDArray[np.intp],
     clients: int,
     seed: int,
     number: int,
 ) -> dict[str, Floats]:
-    """{quantity: float64 [members]} of the clients in group `number`; rates in bits/s."""
+    """{quantity: float64 [members]} of the clients in group `number`; rates in bits/s.
+
+    `law` is of compute time, or of speed: then who is slow draws low.
+    """
 
     def uniforms(quantity: str) -> Floats:
         counters = () if quantity == "compute" else (number,)  # compute is no group's own
@@ -162,12 +184,17 @@ def _draw(
         up = down * quantile(access.up.ratio, uniforms("up"))
     else:
         up = drawn(access.up, "up")
+    if by_speed:
+        assert law != "devices"
+        compute = quantile(law, 1 - uniforms("compute"))  # the slow are those with little speed
+    else:
+        compute = drawn(law, "compute")
     return {
         "down": down,
         "up": up.clip(min=LEAST_RATE),
         "rtt": quantile(access.rtt, uniforms("rtt")),
         "loss": quantile(access.loss, uniforms("loss")),
-        "compute": drawn(speed, "compute"),
+        "compute": compute,
         "device": device.astype(np.float64),
     }
 
@@ -183,6 +210,12 @@ def _shared(law: Law | Varying, seed: int, purpose: str, *counters: int, n: int 
     """Bytes/s of `n` links that are no client's own, float64 [n]."""
     rates: Floats = _level(law, stream(seed, purpose, *counters).random(n)).clip(min=LEAST_RATE)
     return rates / 8
+
+
+def _max_rank(compute: Compute | None, clients: int, seed: int) -> Floats | None:
+    if compute is None or compute.max_rank is None:
+        return None
+    return quantile(compute.max_rank, stream(seed, "max rank").random(clients))
 
 
 def _resumes(access: Access) -> bool:

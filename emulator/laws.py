@@ -26,7 +26,7 @@ from typing_extensions import Self
 from emulator.errors import ScenarioError
 from emulator.network.capacity.source import read_text
 from emulator.nodes import printable
-from emulator.units import parse_duration, parse_rate
+from emulator.units import parse_duration, parse_rate, parse_speed
 from flasc.config import Settings, parse_fraction
 
 MAX_VALUES = 10_000
@@ -48,6 +48,7 @@ Rate = Annotated[float, BeforeValidator(parse_rate)]  # bits a second
 Duration = Annotated[float, BeforeValidator(parse_duration)]  # seconds
 Loss = Annotated[float, BeforeValidator(parse_fraction), AfterValidator(_loss)]
 Share = Annotated[float, BeforeValidator(parse_fraction), AfterValidator(_above_zero)]
+Speed = Annotated[float, BeforeValidator(parse_speed)]  # floating-point operations a second
 Sigma = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]  # past 10, draws overflow
 Quantity = TypeVar("Quantity")
 
@@ -217,6 +218,15 @@ ShareLaw = Annotated[
     | Annotated[LogNormal[Share], Tag("lognormal")]
     | Annotated[Choice[Share], Tag("choice")]
     | Annotated[Empirical[Share], Tag("empirical")],
+    Discriminator(kind_of),
+]
+SpeedLaw = Annotated[
+    Annotated[Speed, Tag("constant")]
+    | Annotated[Uniform[Speed], Tag("uniform")]
+    | Annotated[Normal[Speed], Tag("normal")]
+    | Annotated[LogNormal[Speed], Tag("lognormal")]
+    | Annotated[Choice[Speed], Tag("choice")]
+    | Annotated[Empirical[Speed], Tag("empirical")],
     Discriminator(kind_of),
 ]
 Law = (

@@ -7,11 +7,20 @@ import bisect
 import itertools
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import NamedTuple
 
+from emulator.causes import (
+    causes,
+    main_bottleneck,
+    mean_staleness,
+    unheard,
+    wasted_bytes,
+    wasted_compute,
+)
 from emulator.errors import LedgerError
 from emulator.records import Computation, Emulation, Evaluation, Round, Row, Transfer
 
@@ -56,6 +65,13 @@ class Outcome:
     compute_s: float
     upload_s: float
     waiting_s: float
+    wasted_bytes_down: int
+    wasted_bytes_up: int
+    wasted_compute_s: float
+    mean_staleness: float
+    unheard_clients: float | None
+    unheard_examples: float | None
+    bottleneck: str
 
 
 class Curve(NamedTuple):
@@ -165,13 +181,25 @@ def _bytes_until(rows: Iterable[Row], direction: str, rounds: Sequence[int]) -> 
 
 
 def time_spent(rows: Iterable[Row], last_round: float = math.inf) -> TimeSpent:
-    """Where the time of rounds 1 to `last_round` went; the four add up to their durations."""
+    """Where the time of rounds 1 to `last_round` went; the four add up to their durations.
+
+    What reaches from one round into others counts in each with what lies in it.
+    """
     within = [row for row in rows if row.round <= last_round]
-    rounds = [row for row in within if isinstance(row, Round)]
-    cohort = {row.round: row.cohort for row in rounds}
+    rounds = sorted((r for r in within if isinstance(r, Round)), key=lambda r: r.round)
+    begun = [row.start_s for row in rounds]
+
+    def parts(row: Transfer | Computation) -> Iterator[float]:
+        """Seconds for an average client of each round that `row` lies in."""
+        for index in range(max(bisect_right(begun, row.start_s) - 1, 0), len(rounds)):
+            place = rounds[index]
+            if place.start_s >= row.finish_s:
+                break
+            inside_s = min(row.finish_s, place.finish_s) - max(row.start_s, place.start_s)
+            yield max(inside_s, 0.0) / max(place.cohort, 1)
 
     def mean_s(part: Iterable[Transfer | Computation]) -> float:
-        return math.fsum((row.finish_s - row.start_s) / cohort[row.round] for row in part)
+        return math.fsum(s for row in part for s in parts(row))
 
     transfers = [row for row in within if isinstance(row, Transfer)]
     download_s = mean_s(row for row in transfers if row.direction == "down")
@@ -218,6 +246,13 @@ def outcome(
         bytes_down=bytes_sent(rows, "down"),
         bytes_up=bytes_sent(rows, "up"),
         **time_spent(rows, hit.round if hit else math.inf)._asdict(),
+        wasted_bytes_down=wasted_bytes(rows, "down"),
+        wasted_bytes_up=wasted_bytes(rows, "up"),
+        wasted_compute_s=wasted_compute(rows),
+        mean_staleness=mean_staleness(rows),
+        unheard_clients=unheard(rows, lambda client: 1),
+        unheard_examples=unheard(rows, lambda client: client.examples),
+        bottleneck=main_bottleneck(causes(rows)),
     )
 
 

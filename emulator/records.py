@@ -95,4 +95,34 @@ class Evaluation:
     loss: float
 
 
-Row = Transfer | Computation | Absence | Round | Evaluation
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A client as the fleet has it, bytes/s as it sees them; `cell` -1: in none.
+
+    `examples` are what it holds, -1 where the recording does not say. `round` 0: from the start.
+    """
+
+    client: int
+    group: str
+    down_Bps: float
+    up_Bps: float
+    delay_s: float
+    loss: float
+    seconds_per_example: float
+    cell: int
+    examples: int
+    round: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SharedLink:
+    """What several clients share: `kind` 'server' or 'cell', bytes/s as that party sees them."""
+
+    kind: str
+    number: int
+    down_Bps: float
+    up_Bps: float
+    round: int = 0
+
+
+Row = Transfer | Computation | Absence | Round | Evaluation | Client | SharedLink

@@ -23,9 +23,10 @@ Failure = EmulatorError | FlascError
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run came to: server steps really computed, files, and (index, error) of failures."""
+    """What a run came to: server steps computed and reused, files, (index, error) of failures."""
 
     trained_rounds: int
+    reused_rounds: int
     written: Sequence[Path]
     failures: Sequence[tuple[int, Failure]]
 
@@ -83,10 +84,13 @@ def _run(
                     filed += 1
         failures = [(i, r) for i, r in sorted(results.items()) if not isinstance(r, Done)]
         done = {i: r for i, r in sorted(results.items()) if isinstance(r, Done)}
+        failures += [(i, error) for i, r in done.items() for error in r.stalled.values()]
         ledger.annotate({"provenance": _provenance(done)})
     _copy_models(trainings, done, folder / "models")
     written = write_report(folder) if done else []
-    return Outcome(sum(r.trained_rounds for r in done.values()), written, failures)
+    trained = sum(result.trained_rounds for result in done.values())
+    reused = sum(result.reused_rounds for result in done.values())
+    return Outcome(trained, reused, written, failures)
 
 
 def _file(ledger: Ledger, result: Done | Failure) -> None:

@@ -19,7 +19,7 @@ from typing_extensions import Self
 
 from emulator.access import Access, Group
 from emulator.complaint import MisfitError
-from emulator.laws import DurationLaw
+from emulator.compute import Compute
 from emulator.nodes import shown
 from emulator.policies import (
     Deadline,
@@ -121,22 +121,6 @@ class Network(Settings):
         if self.transport.kind == "fluid" and lossy:
             raise ValueError("found loss with transport fluid; allowed: loss with transport tcp")
         return self
-
-
-def _speed_form(value: object) -> str:
-    return "devices" if value == "devices" else "law"
-
-
-class Compute(Settings):
-    """How long clients compute: time for one example, forward and backward.
-
-    `devices`: as each client's device is in its table, where that has speeds.
-    """
-
-    per_example: Annotated[
-        Annotated[DurationLaw, Tag("law")] | Annotated[Literal["devices"], Tag("devices")],
-        Discriminator(_speed_form),
-    ]
 
 
 def _accuracy(value: float) -> float:

@@ -66,6 +66,18 @@ class Score(Protocol):
         """Mean loss an example, nats."""
 
 
+class About(Protocol):
+    """What holds of a training whatever is done with it; None where it is not known."""
+
+    @property
+    def examples(self) -> Sequence[int] | None:
+        """How many each client holds."""
+
+    @property
+    def flop_per_example(self) -> float | None:
+        """Floating-point operations to train on one example, forward and backward."""
+
+
 class Trainer(Protocol):
     """Anything that can be trained in rounds."""
 
@@ -83,6 +95,9 @@ class Trainer(Protocol):
 
     def forget(self, messages: Sequence[Download | Upload]) -> None:
         """None of these will be trained or aggregated: what is held for them may go."""
+
+    def about(self, needed: bool = False) -> About:
+        """What is known of the training; all of it where that is `needed`, if it takes a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +120,14 @@ class StubScore:
     loss: float
 
 
+@dataclass(frozen=True, slots=True)
+class StubAbout:
+    """What one is told to say."""
+
+    examples: Sequence[int] | None = None
+    flop_per_example: float | None = None
+
+
 class StubTrainer:
     """Trains nothing: fixed message sizes and a saturating curve, accuracy = best (1 - e^(-t/tau)).
 
@@ -121,10 +144,11 @@ class StubTrainer:
         steps: int = 2,
         best: float = 0.8,
         tau: float = 10.0,
+        flop: float | None = None,
     ) -> None:
         self.down_bytes, self.up_bytes = down_bytes, up_bytes
         self.examples, self.steps = examples, steps
-        self.best, self.tau = best, tau
+        self.best, self.tau, self.flop = best, tau, flop
         self.version = 0
 
     def download(self, client: int) -> StubMessage:
@@ -144,6 +168,10 @@ class StubTrainer:
 
     def forget(self, messages: Sequence[Download | Upload]) -> None:
         """Nothing is held."""
+
+    def about(self, needed: bool = False) -> StubAbout:
+        """As many operations as it was told."""
+        return StubAbout(flop_per_example=self.flop)
 
     def evaluate(self, split: str) -> StubScore:
         """Read the curve."""

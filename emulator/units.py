@@ -15,6 +15,7 @@ _PREFIX |= {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 _RATE = re.compile(_NUMBER + r"(Ki|Mi|Gi|Ti|[kKMGT]?)(bps|bit/s|b/s|Bps|byte/s|bytes/s|B/s)\s*")
 _SIZE = re.compile(_NUMBER + r"(Ki|Mi|Gi|Ti|[kKMGT]?)(bits|bit|b|bytes|byte|B)\s*")
 _TIME = re.compile(_NUMBER + r"(ns|us|µs|ms|s|min|h|d)\s*")
+_SPEED = re.compile(_NUMBER + r"([kMGT]?)(?:FLOP/s|FLOPS)\s*")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
 _SECONDS |= {"d": 86400.0}
 
@@ -59,6 +60,20 @@ def parse_duration(text: object) -> float:
     value = _finite(float(match[1]) * _SECONDS[match[2]], text)
     if value < 0:
         raise ValueError(f"found {text!r}; allowed: a duration of zero or more")
+    return value
+
+
+def parse_speed(text: object) -> float:
+    """Floating-point operations a second of '20 GFLOP/s', '1.5 TFLOP/s'; GFLOPS is the same.
+
+    Raises ValueError where there is no unit, or the speed is not above zero.
+    """
+    match = _SPEED.fullmatch(text) if isinstance(text, str) else None
+    if not match:
+        raise ValueError(f"found {text!r}; allowed: a speed with its unit, like 20 GFLOP/s")
+    value = _finite(float(match[1]) * _PREFIX[match[2]], text)
+    if value <= 0:
+        raise ValueError(f"found {text!r}; allowed: a speed above zero")
     return value
 
 

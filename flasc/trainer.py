@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from flasc import client, codec, engine, rng, saliency
+from flasc.about import About, describe
 from flasc.adapter import Adapter
 from flasc.config import TrainingSettings
 from flasc.engine import Part
@@ -260,6 +261,10 @@ class Trainer:
 
     def forget(self, messages: Sequence[Message]) -> None:
         """Messages hold all that is held for them."""
+
+    def about(self, needed: bool = False) -> About:
+        """What holds of this training whatever is done with it."""
+        return describe(self.adapter, self.params, self.task)
 
     def snapshot(self) -> dict[str, np.ndarray]:
         """The whole state as arrays by name, for `restore`."""

@@ -103,7 +103,8 @@ def run(
         )
     if outcome.written:
         _print_report(folder, "table")
-        click.echo(f"{outcome.trained_rounds} rounds trained; written to {folder}/:")
+        trained, reused = outcome.trained_rounds, outcome.reused_rounds
+        click.echo(f"{trained} rounds trained, {reused} reused; written to {folder}/:")
         click.echo("  " + ", ".join(path.name for path in outcome.written))
     if outcome.failures:
         failed = ", ".join(names[index] for index, _ in outcome.failures)

@@ -1,11 +1,13 @@
 """What any engine runs: one training, and every emulation that it serves."""
 
+import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from emulator.emulate import emulate
+from emulator.errors import StalledError
 from emulator.recording import LiveTrainer, Recording, RecordingTrainer
 from emulator.records import Emulation, Evaluation, Round, Row
 from emulator.study import Training
@@ -40,12 +42,23 @@ class Progress:
 
 @dataclass(frozen=True)
 class Done:
-    """All emulations of a training, what it cost, and where its model was exported, if it was."""
+    """All emulations of a training, what it cost, and where its model was exported, if it was.
+
+    `stalled` says which of them could not go on to their end, and why; `reused_rounds` counts the
+    server steps that were read from the recording instead of computed.
+    """
 
     emulations: Mapping[Emulation, list[Row]]
     trained_rounds: int
     model: Path | None
     provenance: Mapping[str, str]
+    stalled: Mapping[Emulation, StalledError] = field(default_factory=dict)
+    reused_rounds: int = 0
+
+
+def _rank(settings: TrainingSettings) -> int | None:
+    """Of the LoRA that is trained; None where none is."""
+    return None if settings.method.kind in ("full", "head") else settings.lora.rank
 
 
 def _real_trainer(
@@ -83,7 +96,9 @@ def carry_out(
         lambda: _real_trainer(training.settings, options, say, workshop),
         lambda: say("waiting for another process that trains the same"),
     )
-    emulations = {}
+    emulations: dict[Emulation, list[Row]] = {}
+    stalled: dict[Emulation, StalledError] = {}
+    reused = 0
     try:
         for label, scenario in training.variants.items():
             rounds = scenario.training.rounds
@@ -102,7 +117,16 @@ def carry_out(
 
             trainer.restart()
             emulation = Emulation(training.method, label, training.seed)
-            emulations[emulation] = emulate(scenario, training.seed, trainer, notice)
-        return Done(emulations, trainer.trained, trainer.export(), recording.provenance())
+            rank = _rank(training.settings)
+            before = trainer.replayed
+            halt = functools.partial(stalled.__setitem__, emulation)
+            rows = emulate(scenario, training.seed, trainer, notice, rank, halt)
+            if emulation not in stalled or any(isinstance(row, Evaluation) for row in rows):
+                emulations[emulation] = rows
+            reused += trainer.replayed - before
+        if not emulations:
+            raise next(iter(stalled.values()))
+        model, made_on = trainer.export(), recording.provenance()
+        return Done(emulations, trainer.trained, model, made_on, stalled, reused)
     finally:
         trainer.close()

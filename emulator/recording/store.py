@@ -59,6 +59,14 @@ class RecordedScore:
     loss: float
 
 
+@dataclass(frozen=True, slots=True)
+class RecordedAbout:
+    """What holds of the training itself; None where an older recording does not say."""
+
+    examples: tuple[int, ...] | None = None
+    flop_per_example: float | None = None
+
+
 class Recording:
     """The facts of one training, on disk and in memory.
 
@@ -74,6 +82,7 @@ class Recording:
         self.uploads: dict[tuple[str, int], Fact] = {}
         self.steps: dict[str, Step] = {}
         self.scores: dict[tuple[str, str], RecordedScore] = {}
+        self.about = RecordedAbout()
         self._read_bytes = 0
         self._check_settings()
         self.refresh()
@@ -145,6 +154,9 @@ class Recording:
             case "evaluate":
                 state, split = entry.pop("state"), entry.pop("split")
                 self.scores[state, split] = RecordedScore(**entry)
+            case "about":
+                examples = tuple(map(int, entry.pop("examples")))
+                self.about = RecordedAbout(examples, float(entry.pop("flop_per_example")))
             case other:
                 raise ValueError(f"unknown fact {other!r}")
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from emulator.errors import RecordingError
 from emulator.files import refused, replace, storage
-from emulator.recording.store import Fact, RecordedScore, Recording, Step
-from emulator.seam import Download, Score, Trainer, Upload
+from emulator.recording.store import Fact, RecordedAbout, RecordedScore, Recording, Step
+from emulator.seam import About, Download, Score, Trainer, Upload
 
 KEEP_EVERY = 10  # rounds between states that stay; the newest state is kept as well
 
@@ -130,6 +130,12 @@ class RecordingTrainer:
             self._downloads.pop(key, None)
             self._uploads.pop(key, None)
 
+    def about(self, needed: bool = False) -> RecordedAbout:
+        """As recorded; where it is `needed` and was not, the real trainer is asked."""
+        if needed and self.recording.about.flop_per_example is None:
+            self._open()
+        return self.recording.about
+
     def export(self) -> Path | None:
         """The current model, exported once: a folder inside the recording.
 
@@ -165,7 +171,17 @@ class RecordingTrainer:
             self._live_state = self.recording.root
             if not self.recording.has_state(self.recording.root):
                 self.recording.keep_state(self.recording.root, self._live.snapshot())
+            if self.recording.about.examples is None:
+                self._learn_about(self._live.about())
         return self.recording
+
+    def _learn_about(self, about: About) -> None:
+        if about.examples is not None and about.flop_per_example is not None:
+            self.recording.add(
+                "about",
+                examples=[int(count) for count in about.examples],
+                flop_per_example=float(about.flop_per_example),
+            )
 
     def _at(self, state: str) -> Recording:
         """Bring the real trainer to `state`."""

@@ -10,7 +10,7 @@ from emulator.report.study import load
 
 
 def write(ledger: Ledger, folder: Path) -> list[Path]:
-    """Write index.html, figure.png, figure.svg, results.json and results.csv into `folder`.
+    """Write index.html, figure.png, figure.svg, results.json, results.csv and groups.json.
 
     Each appears whole or not at all. Returns their paths, in that order. Raises LedgerError where
     the ledger makes no report and StorageError where the disk refuses.
@@ -25,6 +25,7 @@ def write(ledger: Ledger, folder: Path) -> list[Path]:
         "figure.svg": style.svg(figure.overview, study).encode(),
         "results.json": export.to_json(study.outcomes, study.validations).encode(),
         "results.csv": export.to_csv(study.outcomes).encode(),
+        "groups.json": export.groups_json(study.groups).encode(),
     }
     with storage(folder):
         folder.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 
+from emulator.causes import GroupShare
 from emulator.metrics import Outcome
 from emulator.records import Emulation
 from emulator.report.validation import Validation
@@ -23,6 +24,12 @@ def to_json(
         found = (validations or {}).get(Emulation(o.method, o.variant, o.seed))
         rows.append(asdict(o) | ({"validation": asdict(found)} if found else {}))
     return json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
+
+
+def groups_json(groups: Mapping[Emulation, Iterable[GroupShare]]) -> str:
+    """A list of objects, one a (method, variant, seed) and group of clients."""
+    found = [asdict(e) | asdict(group) for e, shares in groups.items() for group in shares]
+    return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
 
 
 def to_csv(outcomes: Iterable[Outcome]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from emulator.causes import Cause, GroupShare, by_group, causes
 from emulator.errors import LedgerError
 from emulator.ledger import Ledger
 from emulator.metrics import Curve, Outcome, Summary, curve, outcome, summarise
@@ -60,6 +61,8 @@ class Study:
     densities: Mapping[str, tuple[float, float]]
     fleet: Mapping[str, tuple[Group, ...]]
     validations: Mapping[Emulation, Validation] = field(default_factory=dict)
+    causes: Mapping[Emulation, tuple[Cause, ...]] = field(default_factory=dict)
+    groups: Mapping[Emulation, tuple[GroupShare, ...]] = field(default_factory=dict)
 
     def of(self, method: str, variant: str) -> list[Outcome]:
         """The outcomes of one method under one variant, a seed each."""
@@ -94,6 +97,8 @@ def load(ledger: Ledger) -> Study:
     outcomes: dict[Emulation, Outcome] = {}
     curves: dict[Emulation, Curve] = {}
     timelines: dict[Emulation, Timeline] = {}
+    why: dict[Emulation, tuple[Cause, ...]] = {}
+    groups: dict[Emulation, tuple[GroupShare, ...]] = {}
     validations: dict[Emulation, Validation] = {}
     path = ledger.path.with_name("validation.json")
     cases = validation.read(path)
@@ -104,6 +109,7 @@ def load(ledger: Ledger) -> Study:
         outcomes[shown] = outcome(shown, rows, target)
         if filed in cases and (found := validation.of(path, cases[filed], rows)):
             validations[shown] = found
+        why[shown], groups[shown] = tuple(causes(rows)), tuple(by_group(rows))
         curves[shown] = curve(rows)
         timelines[shown] = _timeline(rows, MOST_LINES // len(emulations))
     methods = _ordered(_names(meta, "methods"), (e.method for e in outcomes))
@@ -125,6 +131,8 @@ def load(ledger: Ledger) -> Study:
         densities=_densities(meta),
         fleet=_fleet(meta),
         validations=validations,
+        causes=why,
+        groups=groups,
     )
 
 

@@ -7,6 +7,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from emulator.causes import bottleneck_shares
 from emulator.metrics import Spread, Summary
 from emulator.report import validation
 from emulator.report.study import Study, printable
@@ -90,6 +91,31 @@ def missing(study: Study) -> str:
     )
 
 
+def why(study: Study) -> list[str]:
+    """A line a variant: what its rounds waited for, what was done in vain, who was never heard.
+
+    Shares are of all methods' and seeds' time and bytes together.
+    """
+    lines = []
+    for variant in study.variants:
+        outcomes = [o for o in study.outcomes if o.variant == variant]
+        shares = bottleneck_shares(
+            c for e, cs in study.causes.items() if e.variant == variant for c in cs
+        )
+        if not shares:
+            continue
+        parts = ["rounds waited for " + ", ".join(f"{k} {v:.0%}" for k, v in shares.items())]
+        whole = sum(o.bytes_down + o.bytes_up for o in outcomes)
+        wasted = sum(o.wasted_bytes_down + o.wasted_bytes_up for o in outcomes)
+        if wasted:
+            parts.append(f"{wasted / whole:.1%} of the bytes were in vain")
+        unheard = [o.unheard_examples for o in outcomes if o.unheard_examples is not None]
+        if unheard:
+            parts.append(f"{sum(unheard) / len(unheard):.0%} of the examples were never heard")
+        lines.append(f"{variant}: {'; '.join(parts)}.")
+    return lines
+
+
 def method_lines(summaries: Sequence[Summary]) -> list[str]:
     """One method as plain text: its name, then a line a variant. Needs no finished run."""
     lines = [printable(summaries[0].method)]
@@ -134,7 +160,8 @@ def table(study: Study) -> Group:
         known: dict[str, str] = next((facts(s) for s in row if s), {})
         grid.add_row(Text(method), *cells, *(_stacked(known.get(h, "")) for h in headers))
     validated = validation.line(study.validations.values())
-    notes = [Text(note) for note in (caption(study), validated, missing(study)) if note]
+    said = (caption(study), validated, *why(study), missing(study))
+    notes = [Text(note) for note in said if note]
     return Group(grid, Text(), *notes)
 
 

@@ -2,7 +2,7 @@
 
 import simpy
 
-from emulator.errors import EmulationError
+from emulator.errors import StalledError
 from emulator.policies import Asynchronous, Buffered
 from emulator.records import Round
 from emulator.rounds.gathering import available, discard, merge, next_arrival, somebody
@@ -60,7 +60,7 @@ def buffered(world: World, policy: Buffered | Asynchronous) -> Process:
                 yield Settled(env)
                 return
         if lost > PATIENCE * len(world.fleet):
-            raise EmulationError(
+            raise StalledError(
                 f"{lost} clients in a row left before they were done",
                 "let them stay longer, or take up their work again (on_return: resume)",
             )

@@ -7,7 +7,7 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from emulator.errors import EmulationError
+from emulator.errors import StalledError
 from emulator.rounds.selection import Clients
 from emulator.rounds.visit import Crowd, Visit, forget
 from emulator.rounds.world import World
@@ -43,13 +43,13 @@ def next_arrival(world: World, crowd: Crowd) -> float:
 
 
 def somebody(world: World, crowd: Crowd) -> Generator[simpy.Event, Any, Clients]:
-    """Those who are available; waits for one. Raises EmulationError where none ever will be."""
+    """Those who are available; waits for one. Raises StalledError where none ever will be."""
     while not len(candidates := available(world, crowd)):
         wait_for: list[simpy.Event] = [visit.process for visit in crowd.flying.values()]
         if (then_s := next_arrival(world, crowd)) < float("inf"):
             wait_for.append(world.env.timeout(then_s - world.env.now))
         if not wait_for:
-            raise EmulationError(
+            raise StalledError(
                 f"nobody is available after {format_duration(world.env.now)} of simulated time, "
                 "and nobody ever will be again",
                 "look at `availability`: longer or repeated windows, or an `always` group",

@@ -57,7 +57,7 @@ def test_help_and_version(invoke):
 def test_run_reports_and_running_again_trains_nothing(invoke, scenario, toys):
     code, out, err = invoke("run", scenario(), "--workers", "1")
     assert code == 0
-    assert "\n12 rounds trained; written to runs/toy/:\n" in out
+    assert "\n12 rounds trained, 12 reused; written to runs/toy/:\n" in out
     assert max(map(len, out.splitlines())) <= 80
     assert [line for line in err.splitlines() if not line.startswith(" ") and ":" not in line] == [
         "LoRA", "head", "FLASC"

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emulator import fleet
-from emulator.scenario import Compute, Network
+from emulator.compute import Compute
+from emulator.scenario import Network
 
 SERVER = {"down": "1 Gbps", "up": "1 Gbps"}
 

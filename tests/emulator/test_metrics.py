@@ -72,6 +72,13 @@ def test_reached_in_the_first_round() -> None:
         compute_s=2.0,
         upload_s=3.5,
         waiting_s=1.0,
+        wasted_bytes_down=0,
+        wasted_bytes_up=0,
+        wasted_compute_s=0.0,
+        mean_staleness=0.0,
+        unheard_clients=None,
+        unheard_examples=None,
+        bottleneck="",
     )
 
 

@@ -36,7 +36,14 @@ def test_it_writes_what_it_says(scenario, toys, carry, tmp_path):
     assert outcome.trained_rounds == 12
     assert not outcome.failures
     names = {path.name for path in outcome.written}
-    assert names == {"index.html", "figure.png", "figure.svg", "results.json", "results.csv"}
+    assert names == {
+        "index.html",
+        "figure.png",
+        "figure.svg",
+        "results.json",
+        "results.csv",
+        "groups.json",
+    }
     assert all(path.stat().st_size for path in outcome.written)
     models = {
         path.parent.name: path.read_text() for path in tmp_path.glob("out/models/*/model.txt")

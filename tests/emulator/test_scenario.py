@@ -153,8 +153,12 @@ POLICIES = [
     {"kind": "buffered", "concurrency": 3, "buffer": 2},
     {"kind": "asynchronous", "concurrency": 3},
 ]
+COMPUTES = [
+    {"speed": {"kind": "choice", "values": ["1 GFLOP/s"]}, "utilisation": 0.5, "max_rank": 4.0},
+]
 WHOLE = [
     FULL,
+    *(put(FULL, ("compute",), compute) for compute in COMPUTES),
     *(put(FULL, ("training", "server"), server) for server in SERVERS),
     *(put(FULL, ("policy",), policy) for policy in POLICIES),
 ]

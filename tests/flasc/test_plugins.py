@@ -89,7 +89,9 @@ MISTAKES = {
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_package_that_is_wrong_is_named(tmp_path, monkeypatch, name):
     body, says = MISTAKES[name]
-    head = "from typing import ClassVar, Literal\nfrom flasc.method_settings import MethodSettings\n"
+    head = (
+        "from typing import ClassVar, Literal\nfrom flasc.method_settings import MethodSettings\n"
+    )
     inside = body.replace("NAME", name)
     text = inside if "kind" not in inside else f"class x(MethodSettings):\n    {inside}"
     (tmp_path / f"bad_{name}.py").write_text(f"{head}\n\n{text}\n")

@@ -26,6 +26,12 @@ class ToyScore:
     loss: float
 
 
+@dataclass(frozen=True)
+class ToyAbout:
+    examples: tuple = (3, 3, 3)
+    flop_per_example: float = 7.0
+
+
 class ToyTrainer:
     """A real state with real dynamics, small enough to follow: order and weights matter to it."""
 
@@ -53,6 +59,12 @@ class ToyTrainer:
 
     def evaluate(self, split):
         return ToyScore(10, float(abs(np.sin(self.vector.sum()))), float(self.vector.sum()))
+
+    def forget(self, messages):
+        pass
+
+    def about(self):
+        return ToyAbout()
 
     def snapshot(self):
         return {"vector": self.vector.copy(), "version": np.array(self.version)}

@@ -272,22 +272,9 @@ MIXED = [
 TWICE = [([3, 4], 1), ([3], 0), ([5], 2), ([3], 1), ([6], 1)]
 
 
-class Forgetful:
-    """The toy behind the seam: it has nothing to forget."""
-
-    def __init__(self, toy):
-        self._toy = toy
-
-    def __getattr__(self, name):
-        return getattr(self._toy, name)
-
-    def forget(self, messages):
-        pass
-
-
 @pytest.mark.parametrize("plan", [MIXED, TWICE])
 def test_several_versions_in_flight(bench, toy, plan):
-    expected = asynchronous(Forgetful(toy()), plan)
+    expected = asynchronous(toy(), plan)
     trainer = bench.open()
     assert asynchronous(trainer, plan) == expected
     trainer.restart()
@@ -320,9 +307,9 @@ def test_asynchronous_runs_cut_off_or_led_elsewhere_equal_unbroken_ones(
 
     for each in (plan, plan[:fork] + other, plan):
         trainer = opened()
-        assert asynchronous(trainer, each) == asynchronous(Forgetful(toy()), each)
+        assert asynchronous(trainer, each) == asynchronous(toy(), each)
         trainer.restart()
-        assert asynchronous(trainer, each) == asynchronous(Forgetful(toy()), each)
+        assert asynchronous(trainer, each) == asynchronous(toy(), each)
         trainer.close()
         log = trainer.recording.folder / "log.jsonl"
         if log.exists():
@@ -340,3 +327,14 @@ def test_nothing_is_held_for_what_was_forgotten(bench):
     assert not trainer._uploads
     trainer.aggregate(uploads[1:2], [1.0])  # made again
     assert trainer.trained == 2
+
+
+def test_what_holds_of_the_training_is_recorded_once(bench):
+    unknown = bench.open()
+    assert (unknown.about().examples, unknown.about().flop_per_example) == (None, None)
+    assert not bench.made
+    assert unknown.about(needed=True).flop_per_example == 7.0
+    unknown.close()
+    again = bench.open()
+    assert again.about(needed=True).examples == (3, 3, 3)
+    assert len(bench.made) == 1

@@ -16,7 +16,7 @@ from emulator.report import export, write
 from emulator.report.study import Study
 
 Studies = Callable[..., Study]
-FILES = ["index.html", "figure.png", "figure.svg", "results.json", "results.csv"]
+FILES = ["index.html", "figure.png", "figure.svg", "results.json", "results.csv", "groups.json"]
 
 
 def test_json_comes_back_as_the_outcomes(study_of: Studies) -> None:
@@ -35,7 +35,7 @@ def test_csv_has_the_same_columns(study_of: Studies) -> None:
         assert row == {k: "" if v is None else str(v) for k, v in asdict(outcome).items()}
 
 
-def test_a_report_is_five_files_and_writing_again_changes_nothing(
+def test_a_report_is_six_files_and_writing_again_changes_nothing(
     write_run: Callable[..., Path], tmp_path: Path
 ) -> None:
     with Ledger.open(write_run({"A": 0.1, "B": 0.04}, {"x": 1, "y": 2})) as ledger:

@@ -1,0 +1,229 @@
+"""Why it took so long, for whom, and what was done in vain. Pure; defined in docs/metrics.md."""
+
+import math
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from emulator.records import Absence, Client, Computation, Round, Row, SharedLink, Transfer
+
+Work = Transfer | Computation | Absence
+BUSY = 0.5  # a link that is used less than this over a transfer did not hold it up
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Who ended a round (-1: no client did), and what held that client up most.
+
+    `bottleneck` is 'client up', 'client down', 'cell', 'server', 'latency', 'compute', 'absence',
+    or 'deadline' where the round ended by the clock.
+    """
+
+    round: int
+    straggler: int
+    bottleneck: str
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class GroupShare:
+    """What became of a group of clients. Seconds are means over its visits, asked to done.
+
+    `unheard_examples` is None where it is not known who holds how much.
+    """
+
+    group: str
+    clients: int
+    visits: int
+    used: int
+    download_s: float
+    compute_s: float
+    upload_s: float
+    absent_s: float
+    bytes_down: int
+    bytes_up: int
+    wasted_bytes: int
+    unheard_clients: float | None
+    unheard_examples: float | None
+
+
+def causes(rows: Iterable[Row]) -> list[Cause]:
+    """What ended each round; empty where the rows do not say what the fleet is."""
+    rows = list(rows)
+    fleet = {row.client: row for row in rows if isinstance(row, Client)}
+    if not fleet:
+        return []
+    traffic = _Traffic(rows, fleet)
+    work: defaultdict[tuple[int, int], list[Work]] = defaultdict(list)
+    for row in rows:
+        if isinstance(row, Work):
+            work[row.round, row.client].append(row)
+    arrivals = sorted(
+        (r for r in rows if isinstance(r, Transfer) and (r.direction, r.outcome) == ("up", "used")),
+        key=lambda row: row.finish_s,
+    )
+    ends = [row.finish_s for row in arrivals]
+    found = []
+    for row in rows:
+        if isinstance(row, Round):
+            before = bisect_right(ends, row.finish_s)
+            found.append(_cause(row, arrivals[before - 1] if before else None, work, traffic))
+    return found
+
+
+def _cause(
+    ended: Round,
+    last: Transfer | None,
+    work: dict[tuple[int, int], list[Work]],
+    traffic: "_Traffic",
+) -> Cause:
+    duration_s = ended.finish_s - ended.start_s
+    if last is None or last.finish_s < ended.finish_s:
+        return Cause(ended.round, -1, "deadline" if ended.cohort else "absence", duration_s)
+    visit = work[last.round, last.client]
+    asked_s = min(row.start_s for row in visit)
+    spent = {"absence": max(asked_s - ended.start_s, 0.0)}  # nobody was there to ask
+    for row in visit:
+        part = "compute" if isinstance(row, Computation) else "absence"
+        part = row.direction if isinstance(row, Transfer) else part
+        spent[part] = spent.get(part, 0.0) + row.finish_s - row.start_s
+    longest = max(spent, key=lambda part: spent[part])
+    if longest in ("up", "down"):
+        of_it = [r for r in visit if isinstance(r, Transfer) and r.direction == longest]
+        slowest = max(of_it, key=lambda row: row.finish_s - row.start_s)
+        longest = traffic.bottleneck(slowest)
+    return Cause(ended.round, last.client, longest, duration_s)
+
+
+class _Traffic:
+    """All transfers as arrays: how much of a link was used over some time."""
+
+    def __init__(self, rows: Sequence[Row], fleet: dict[int, Client]) -> None:
+        import numpy as np
+
+        self._fleet = fleet
+        self._links = {(r.kind, r.number): r for r in rows if isinstance(r, SharedLink)}
+        transfers = [row for row in rows if isinstance(row, Transfer)]
+        self._start_s = np.array([row.start_s for row in transfers])
+        self._finish_s = np.array([row.finish_s for row in transfers])
+        self._nbytes = np.array([row.nbytes for row in transfers], float)
+        self._up = np.array([row.direction == "up" for row in transfers], bool)
+        self._cell = np.array([fleet[row.client].cell for row in transfers])
+
+    def bottleneck(self, transfer: Transfer) -> str:
+        """The link of its path that was used most while it lasted; 'latency' where none was."""
+        import numpy as np
+
+        up, client = transfer.direction == "up", self._fleet[transfer.client]
+        lasted_s = transfer.finish_s - transfer.start_s
+        if lasted_s <= 0:
+            return "latency"
+        overlap_s = np.minimum(self._finish_s, transfer.finish_s)
+        overlap_s = (overlap_s - np.maximum(self._start_s, transfer.start_s)).clip(0)
+        took_s = self._finish_s - self._start_s
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = np.where(took_s > 0, overlap_s / took_s, 0.0)
+        moved = self._nbytes * share * (self._up == up)
+        own = "client up" if up else "client down"
+        used = {own: transfer.nbytes / (client.up_Bps if up else client.down_Bps)}
+        if client.cell >= 0:
+            cell = self._links["cell", client.cell]
+            within = float(moved[self._cell == client.cell].sum())
+            used["cell"] = within / (cell.up_Bps if up else cell.down_Bps)
+        server = self._links["server", 0]
+        used["server"] = float(moved.sum()) / (server.down_Bps if up else server.up_Bps)
+        name = max(used, key=lambda link: used[link])
+        return name if used[name] >= BUSY * lasted_s else "latency"
+
+
+def bottleneck_shares(found: Iterable[Cause]) -> dict[str, float]:
+    """Share of the rounds' time by what held it up, the largest first; adds up to 1."""
+    seconds: defaultdict[str, float] = defaultdict(float)
+    for cause in found:
+        seconds[cause.bottleneck] += cause.duration_s
+    total_s = math.fsum(seconds.values())
+    ordered = sorted(seconds.items(), key=lambda item: -item[1])
+    return {name: s / total_s for name, s in ordered} if total_s else {}
+
+
+def main_bottleneck(found: Iterable[Cause]) -> str:
+    """What held up most of the time; empty where it is not known."""
+    return next(iter(bottleneck_shares(found)), "")
+
+
+def wasted_bytes(rows: Iterable[Row], direction: str) -> int:
+    """Bytes in `direction` that led to no update that was used."""
+    of_it = (r for r in rows if isinstance(r, Transfer) and r.direction == direction)
+    return sum(row.nbytes for row in of_it if row.outcome != "used")
+
+
+def wasted_compute(rows: Iterable[Row]) -> float:
+    """Seconds that clients computed for no update that was used."""
+    of_it = (r for r in rows if isinstance(r, Computation) and r.outcome != "used")
+    return math.fsum(row.finish_s - row.start_s for row in of_it)
+
+
+def mean_staleness(rows: Iterable[Row]) -> float:
+    """Server steps that overtook an update, the mean over those used; 0 where none was."""
+    used = (row for row in rows if isinstance(row, Transfer) and _is_used_upload(row))
+    ages = {(row.round, row.client): row.staleness for row in used}
+    return sum(ages.values()) / len(ages) if ages else 0.0
+
+
+def unheard(rows: Iterable[Row], weight: Callable[[Client], int]) -> float | None:
+    """Share of the clients, by weight, no update of whom was ever used; None: not known."""
+    rows = list(rows)
+    fleet = [row for row in rows if isinstance(row, Client)]
+    weights = {client.client: weight(client) for client in fleet}
+    if not fleet or min(weights.values()) < 0 or not (total := sum(weights.values())):
+        return None
+    heard = {row.client for row in rows if isinstance(row, Transfer) and _is_used_upload(row)}
+    return sum(w for client, w in weights.items() if client not in heard) / total
+
+
+def _is_used_upload(row: Row) -> bool:
+    return isinstance(row, Transfer) and row.direction == "up" and row.outcome == "used"
+
+
+def by_group(rows: Iterable[Row]) -> list[GroupShare]:
+    """Each group of the fleet, in order of its first client."""
+    rows = list(rows)
+    fleet = {row.client: row for row in rows if isinstance(row, Client)}
+    return [
+        _group(name, [r for r in rows if not _of_another(r, name, fleet)])
+        for name in dict.fromkeys(client.group for client in fleet.values())
+    ]
+
+
+def _of_another(row: Row, name: str, fleet: dict[int, Client]) -> bool:
+    if isinstance(row, Work | Client):
+        return fleet[row.client].group != name
+    return True
+
+
+def _group(name: str, rows: list[Row]) -> GroupShare:
+    transfers = [row for row in rows if isinstance(row, Transfer)]
+    visits = {(row.round, row.client) for row in transfers}
+
+    def mean_s(part: Iterable[Work]) -> float:
+        seconds = math.fsum(row.finish_s - row.start_s for row in part)
+        return seconds / len(visits) if visits else 0.0
+
+    down = [row for row in transfers if row.direction == "down"]
+    up = [row for row in transfers if row.direction == "up"]
+    return GroupShare(
+        group=name,
+        clients=sum(isinstance(row, Client) for row in rows),
+        visits=len(visits),
+        used=len({(row.round, row.client) for row in up if row.outcome == "used"}),
+        download_s=mean_s(down),
+        compute_s=mean_s(row for row in rows if isinstance(row, Computation)),
+        upload_s=mean_s(up),
+        absent_s=mean_s(row for row in rows if isinstance(row, Absence)),
+        bytes_down=sum(row.nbytes for row in down),
+        bytes_up=sum(row.nbytes for row in up),
+        wasted_bytes=wasted_bytes(rows, "down") + wasted_bytes(rows, "up"),
+        unheard_clients=unheard(rows, lambda client: 1),
+        unheard_examples=unheard(rows, lambda client: client.examples),
+    )
