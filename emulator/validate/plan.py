@@ -14,7 +14,7 @@ from emulator.network.transport import Congestion, Tcp
 from emulator.nodes import nearest, printable
 from emulator.recording import Recording, RecordingTrainer
 from emulator.recording.store import RecordedScore
-from emulator.records import Computation, Row, Transfer
+from emulator.records import Absence, Computation, Row, Transfer
 from emulator.scenario import Scenario
 from emulator.study import Study, Training
 from emulator.transfers.schedule import Message, Star
@@ -146,6 +146,12 @@ def case(
 ) -> Case:
     """Round `number` of `rows`, alone on the network. Raises EmulationError."""
     rows = [row for row in rows if row.round == number]
+    if any(getattr(row, "outcome", "used") != "used" or isinstance(row, Absence) for row in rows):
+        raise EmulationError(
+            f"{method}, {variant}: found work that was broken off in round {number}; "
+            "allowed: a round of whole messages",
+            "choose another with --round, or --set policy=synchronous",
+        )
     computed_s = {r.client: r.finish_s - r.start_s for r in rows if isinstance(r, Computation)}
     sent = {(r.client, r.direction): r.nbytes for r in rows if isinstance(r, Transfer)}
     clients = sorted({client for client, _ in sent})

@@ -160,3 +160,18 @@ def test_what_a_killed_run_left_half_written_is_swept_away(scenario, toys, carry
     left_over.touch()
     carry(study.read(scenario()))
     assert not left_over.exists()
+
+
+def test_who_can_never_go_on_is_said_and_the_rest_is_kept(scenario, toys, carry, tmp_path):
+    trace = tmp_path / "never.json"
+    trace.write_text('{"1": {"active": [], "inactive": [], "finish_time": 9}}')
+    path = scenario()
+    text = path.read_text()
+    text += "    never: {network.clients.availability: {kind: trace, file: never.json}}\n"
+    path.write_text(text)
+    outcome = carry(study.read(path, only=["LoRA"]))
+    ((index, error),) = outcome.failures
+    assert index == 0
+    assert "nobody is available" in error.message
+    assert filed(tmp_path / "out") == [("LoRA", "fast"), ("LoRA", "slow")]
+    assert (outcome.trained_rounds, outcome.reused_rounds) == (4, 4)
