@@ -64,11 +64,17 @@ def causes(rows: Iterable[Row]) -> list[Cause]:
         key=lambda row: row.finish_s,
     )
     ends = [row.finish_s for row in arrivals]
+    asked_s: dict[int, float] = {}
+    for row in rows:
+        if isinstance(row, Transfer):
+            asked_s[row.round] = min(row.start_s, asked_s.get(row.round, math.inf))
     found = []
     for row in rows:
         if isinstance(row, Round):
             before = bisect_right(ends, row.finish_s)
-            found.append(_cause(row, arrivals[before - 1] if before else None, work, traffic))
+            found.append(
+                _cause(row, arrivals[before - 1] if before else None, work, traffic, asked_s)
+            )
     return found
 
 
@@ -77,13 +83,14 @@ def _cause(
     last: Transfer | None,
     work: dict[tuple[int, int], list[Work]],
     traffic: "_Traffic",
+    asked_s: dict[int, float],
 ) -> Cause:
     duration_s = ended.finish_s - ended.start_s
     if last is None or last.finish_s < ended.finish_s:
         return Cause(ended.round, -1, "deadline" if ended.cohort else "absence", duration_s)
     visit = work[last.round, last.client]
-    asked_s = min(row.start_s for row in visit)
-    spent = {"absence": max(asked_s - ended.start_s, 0.0)}  # nobody was there to ask
+    nobody_s = asked_s.get(ended.round, ended.start_s) - ended.start_s  # was there to be asked
+    spent = {"absence": nobody_s if last.round == ended.round else 0.0}
     for row in visit:
         part = "compute" if isinstance(row, Computation) else "absence"
         part = row.direction if isinstance(row, Transfer) else part

@@ -69,8 +69,8 @@ class Absence:
 class Round:
     """One server step: from the first download's start to the aggregation.
 
-    `cohort` clients were asked (asynchronous: are at work at a time); `used` updates were merged,
-    and where there were none, there was no step.
+    `cohort` clients were at work, those of earlier rounds included (asynchronous: at a time);
+    `used` updates were merged, and where there were none, there was no step.
     """
 
     round: int

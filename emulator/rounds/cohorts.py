@@ -56,6 +56,7 @@ def cohorts(world: World, rule: Rule) -> Process:
         chosen = world.selector.choose(number, candidates, min(rule.select, len(candidates)))
         closed = env.event()
         asked = [crowd.start(number, version, client) for client in chosen.tolist()]
+        at_work = len(crowd.flying)
         if rule.deadline_s < float("inf"):
             yield from _until(env, closed, rule.deadline_s)
         else:
@@ -70,7 +71,7 @@ def cohorts(world: World, rule: Rule) -> Process:
         if used:
             merge(world, used, version, rule.weight)
             version += 1
-        world.journal.add(Round(number, len(asked), start_s, env.now, len(used)))
+        world.journal.add(Round(number, at_work, start_s, env.now, len(used)))
         if examiner.ends_with(number):
             break
     discard(world, arrived, "unfinished")

@@ -127,6 +127,20 @@ def test_who_holds_what_may_not_be_known():
     assert 0 <= unheard(rows, lambda client: 1) < 1
 
 
+def test_time_spent_holds_where_late_updates_count():
+    up = {"kind": "lognormal", "median": "0.2 Mbps", "sigma": 1}
+    policy = {"kind": "deadline", "deadline": "1 s", "late": "accept"}
+    spent = time_spent(played({"down": "8 Mbps", "up": up}, policy))
+    assert min(spent) >= 0
+
+
+def test_nobody_is_absent_where_clients_start_in_the_middle_of_a_round():
+    up = {"kind": "lognormal", "median": "1 Mbps", "sigma": 1}
+    policy = {"kind": "buffered", "concurrency": 8, "buffer": 8}
+    found = causes(played({"down": "80 Mbps", "up": up}, policy))
+    assert {cause.bottleneck for cause in found} == {"client up"}
+
+
 @pytest.mark.parametrize("buffer", [1, 5, 10])
 def test_time_spent_holds_for_asynchronous_rounds(buffer):
     up = {"kind": "lognormal", "median": "1 Mbps", "sigma": 1}
