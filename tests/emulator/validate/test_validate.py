@@ -1,5 +1,6 @@
 """`flasc-emu validate`: exit codes anywhere; real namespaces where the machine has them."""
 
+import contextlib
 import json
 import os
 import signal
@@ -146,10 +147,18 @@ def descendants(pid):
     return found
 
 
+def links():
+    """What names namespaces of processes; one may end while it is looked at."""
+    for process in Path("/proc").glob("[0-9]*"):
+        yield process / "ns/net"
+        with contextlib.suppress(OSError):
+            yield from list((process / "fd").iterdir())
+
+
 def namespaces():
     """Every network namespace that some process is in or holds."""
     found = set()
-    for link in [*Path("/proc").glob("[0-9]*/ns/net"), *Path("/proc").glob("[0-9]*/fd/*")]:
+    for link in links():
         try:
             target = str(link.readlink())
         except OSError:
