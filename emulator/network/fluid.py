@@ -5,9 +5,8 @@ every rate is constant, so a finish time is a division, not an integration. The 
 max-min fairness: no flow can get more without taking from one that has no more than it.
 
 Flows that share no link, not even through others, are solved apart. A part whose flows all cross
-one link, its hub, and share at most one more link each (two messages of one client, say), is a
-`Star`: within such an access link the flows divide it among themselves, which caps each of them
-at the hub. Any other part is a `Mesh`, solved anew at each event.
+one link, its hub, and share at most one more each (two messages of one client), is a `Star`: what
+each gets of such an access link caps it at the hub. Any other is a `Mesh`, solved at each event.
 """
 
 import math
@@ -41,9 +40,9 @@ class _Part:
 class Fluid:
     """Links, the flows on them, and when each flow finishes.
 
-    Every method that takes `now_s` (seconds) first lets time run until then; `now_s` never
-    decreases. Rates are found again once per instant, when somebody needs to know, however many
-    flows joined or left in it. Links that no flow crosses cost nothing but their capacity's memory.
+    Every method that takes `now_s` (seconds) first lets time run until then; it never decreases.
+    Rates are found once per instant, when somebody needs to know, however many flows joined or
+    left in it. Links that no flow crosses cost nothing but their capacity's memory.
     """
 
     def __init__(self, capacities_Bps: ArrayLike) -> None:
@@ -86,7 +85,7 @@ class Fluid:
             return finished_B
         at = self._flows[flow]
         left_B = at.part.rates.remove(now_s, flow)
-        self._leave([flow])
+        self._leave([flow], {})
         return at.size_B - left_B
 
     def set_cap(self, now_s: float, flow: int, cap_Bps: float) -> None:
@@ -110,7 +109,7 @@ class Fluid:
         self._capacity_Bps[link] = capacity_Bps
         if not (users := self._users.get(link)):
             return
-        part = self._flows[next(iter(users))].part
+        part = self._flows[next(reversed(users))].part
         self._stale[part] = None
         if isinstance(part.rates, Mesh):
             part.rates.change(now_s)
@@ -142,13 +141,11 @@ class Fluid:
         Who wants to know the times advances from `next_finish` to `next_finish`.
         """
         self._run_until(now_s, also_now=True)
-        done = list(self._finished)
-        self._finished.clear()
+        done, self._finished = list(self._finished), {}
         return done
 
     def _run_until(self, now_s: float, also_now: bool = False) -> None:
-        assert now_s >= self._now_s, f"time ran back from {self._now_s} to {now_s} s"
-        assert now_s < math.inf, "nothing happens at the end of time"
+        assert self._now_s <= now_s < math.inf, f"time ran back from {self._now_s} to {now_s} s"
         if now_s == self._now_s and not also_now:
             return
         # One instant at a time: whoever finishes leaves its share to the others from then on.
@@ -157,41 +154,43 @@ class Fluid:
             done: list[int] = []
             for number in self._next.take(finish_s):
                 done += self._parts[int(number)].rates.finish(finish_s)
-            self._finished |= {flow: self._flows[flow].size_B for flow in sorted(done)}
-            self._leave(done)
+            self._leave(sorted(done), self._finished)
         self._now_s = now_s
 
     # --- who belongs together
 
     def _join(self, flow: int, links: tuple[int, ...], size_B: float, cap_Bps: float) -> None:
         parts: dict[_Part, None] = {}
+        met: list[int] = []
         for link in links:
-            users = self._users.setdefault(link, {})
-            if users:
-                parts[self._flows[next(iter(users))].part] = None
+            if users := self._users.setdefault(link, {}):
+                parts[self._flows[next(reversed(users))].part] = None  # the last is found at once
+                met.append(link)
             users[flow] = None
         self._flows[flow] = _Flow(links, size_B, cap_Bps)
         if len(parts) == 1:
             (part,) = parts
-            if part.hub in links and self._nests(part.hub, links):
-                self._add(part, {flow: size_B})
+            if part.hub in met and (len(met) == 1 or self._nests(part.hub, links)):
+                self._add(part, flow, size_B)
+                if len(met) > 1:
+                    self._recap([flow])
                 return
         # All that the flow ties together. Flows that move are rounded: the largest mesh stays.
-        flows = [flow, *(other for part in parts for other in part.rates.flows)]
-        hub = self._hub(flows)
+        hub = self._hub([flow, *(other for part in parts for other in part.rates.flows)])
         meshes = [part for part in parts if hub is None and part.hub is None]
         stays = max(meshes, key=lambda part: len(part.rates.flows), default=None)
         left_B = {flow: size_B}
         for part in [part for part in parts if part is not stays]:
             left_B |= self._dissolve(part)
-        self._add(stays or self._new_part(hub), left_B)
+        self._gather(stays or self._new_part(hub), left_B)
 
-    def _leave(self, flows: list[int]) -> None:
-        """Forget flows that their part has let go; who shared an access link with one, gains."""
+    def _leave(self, flows: list[int], sizes_B: dict[int, float]) -> None:
+        """Forget flows that their part let go, but for sizes; who shared an access link, gains."""
         parts: dict[_Part, None] = {}
         freed: dict[int, None] = {}
         for flow in flows:
             at = self._flows.pop(flow)
+            sizes_B[flow] = at.size_B
             part, hub = at.part, at.part.hub
             for link in at.links:
                 users = self._users[link]
@@ -208,7 +207,7 @@ class Fluid:
             elif not part.rates.flows:
                 self._dissolve(part)
         if freed:
-            self._recap(next(iter(self._users[link])) for link in freed if link in self._users)
+            self._recap(next(reversed(self._users[link])) for link in freed if link in self._users)
 
     def _regroup(self, part: _Part) -> None:
         """Take a mesh apart where nothing ties it together any more."""
@@ -225,7 +224,7 @@ class Fluid:
             return
         left_B = self._dissolve(part)
         for group in groups:
-            self._add(self._new_part(self._hub(group)), {flow: left_B[flow] for flow in group})
+            self._gather(self._new_part(self._hub(group)), {flow: left_B[flow] for flow in group})
 
     def _hub(self, flows: Sequence[int]) -> int | None:
         """The link that makes a star of these flows; the last of them, so that it is always one."""
@@ -248,10 +247,8 @@ class Fluid:
         return [link for link in links if link != hub and len(self._users[link]) > 1]
 
     def _new_part(self, hub: int | None) -> _Part:
-        rates: Star | Mesh = Mesh(self._capacity_Bps)
-        if hub is not None:
-            rates = Star(self._now_s, self._capacity_Bps[hub])
-        self._numbered += 1
+        capacity_Bps, self._numbered = self._capacity_Bps, self._numbered + 1
+        rates = Mesh(capacity_Bps) if hub is None else Star(self._now_s, capacity_Bps[hub])
         part = self._parts[self._numbered] = _Part(self._numbered, hub, rates)
         return part
 
@@ -263,17 +260,19 @@ class Fluid:
         self._loosened.pop(part, None)
         return {flow: part.rates.remove(self._now_s, flow) for flow in list(part.rates.flows)}
 
-    def _add(self, part: _Part, left_B: dict[int, float]) -> None:
-        self._stale[part] = None
+    def _gather(self, part: _Part, left_B: dict[int, float]) -> None:
         for flow, left in left_B.items():
-            at = self._flows[flow]
-            at.part = part
-            if isinstance(part.rates, Mesh):
-                part.rates.add(self._now_s, flow, left, at.links, at.cap_Bps)
-            else:
-                part.rates.add(self._now_s, flow, left, self._own_cap(at, part.hub))
+            self._add(part, flow, left)
         if part.hub is not None:
             self._recap([flow for flow in left_B if self._shared(flow, part.hub)])
+
+    def _add(self, part: _Part, flow: int, left_B: float) -> None:
+        at = self._flows[flow]
+        at.part, self._stale[part] = part, None
+        if isinstance(part.rates, Mesh):
+            part.rates.add(self._now_s, flow, left_B, at.links, at.cap_Bps)
+        else:
+            part.rates.add(self._now_s, flow, left_B, self._own_cap(at, part.hub))
 
     def _recap(self, flows: Iterable[int]) -> None:
         """Find the caps at the hub of flows of a star, and of those that share their access."""
@@ -295,5 +294,6 @@ class Fluid:
     def _own_cap(self, flow: _Flow, hub: int | None) -> float:
         cap_Bps = flow.cap_Bps
         for link in flow.links:
-            cap_Bps = cap_Bps if link == hub else min(cap_Bps, self._capacity_Bps[link])
+            if link != hub and self._capacity_Bps[link] < cap_Bps:
+                cap_Bps = self._capacity_Bps[link]
         return cap_Bps

@@ -41,6 +41,7 @@ class Star:
         self._now_s = now_s
         self._clock = 0  # V
         self._theta_Bps = math.inf
+        self._next_s = math.inf  # when somebody finishes
         self._free = 0  # flows that are not capped
         self._taken = 0  # sum of the caps of those that are
         self._classes: dict[float, Class] = {}
@@ -92,17 +93,18 @@ class Star:
         """When the next flow finishes if nothing changes until then, seconds; inf if none does."""
         if self._stale:
             self._settle()
-        return min(self._first(self._by_time), self._time_of(self._first(self._by_clock)))
+        return self._next_s
 
     def finish(self, now_s: float) -> list[int]:
         """Take out the flows that finish at `now_s`, which is `next_finish`. Returns them."""
         if self._stale:
             self._settle()
         done: list[int] = []
-        while self._first(self._by_time) <= now_s:
-            self._finish(self._by_time, done)
-        while self._time_of(self._first(self._by_clock)) <= now_s:
-            self._finish(self._by_clock, done)
+        by_time, by_clock = self._by_time, self._by_clock
+        while by_time and by_time[0][0] <= now_s:
+            self._finish(heappop(by_time), done)
+        while by_clock and self._time_of(by_clock[0][0]) <= now_s:
+            self._finish(heappop(by_clock), done)
         self._change(now_s)
         return done
 
@@ -180,23 +182,26 @@ class Star:
             heappop(heap)
         return math.inf
 
-    def _finish(self, heap: _Heap, done: list[int]) -> None:
-        """The first class in the order loses its first flows."""
-        kind = self._classes[heappop(heap)[1]]
-        flows, before = kind.flows, len(done)
+    def _finish(self, entry: tuple[float, float], done: list[int]) -> None:
+        """The class that stands in the order with `entry`, if one does, loses its first flows."""
+        kind = self._classes.get(entry[1])
+        if kind is None or kind.entry is not entry:
+            return
+        kind.entry, flows, at, before = None, kind.flows, self._at, len(done)
         reading = flows[0][0]
         while flows and flows[0][0] == reading:
-            entry = heappop(flows)
-            if self._lives(entry):
-                del self._at[entry[1]]
-                done.append(entry[1])
+            first = heappop(flows)
+            if (placed := at.get(first[1])) is not None and placed[1] is first:
+                del at[first[1]]
+                done.append(first[1])
         self._count(kind, before - len(done))
-        self._queue(kind)
+        if kind.count:
+            self._queue(kind)
 
     def _queue(self, kind: Class) -> None:
         """Put a class where its next flow belongs in the order."""
         flows = kind.flows
-        while flows and not self._lives(flows[0]):
+        while len(flows) > kind.count and not self._lives(flows[0]):
             heappop(flows)
         kind.entry = None
         if flows and kind.running:
@@ -232,6 +237,7 @@ class Star:
                     self._queue(kind)
             self._changed.clear()
             self._sweep()
+        self._next_s = min(self._first(self._by_time), self._time_of(self._first(self._by_clock)))
 
     def _sweep(self) -> None:
         """Rebuild the heaps once most of what they hold is no longer so."""

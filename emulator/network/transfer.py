@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from heapq import heappop, heappush
+from typing import NamedTuple
 
 import numpy as np
 import simpy
@@ -23,8 +24,7 @@ ROUNDING = 1e-12  # of a time, relative
 Stream = Callable[[int, Direction, int], np.random.Generator]
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """A message has arrived: when it was asked for, and when its last byte came. Seconds."""
 
     start_s: float
@@ -224,6 +224,8 @@ class Network:
         A finish that rounding puts just behind it goes first: its last bytes, a billionth of one,
         must not wait for the end of an outage.
         """
+        if not self._users:
+            return np.inf
         change_s = self._changes.first()[0]
         finish_s = self._fluid.next_finish() if change_s < np.inf else change_s
         return finish_s if change_s < finish_s <= change_s * (1 + ROUNDING) else change_s
@@ -246,7 +248,7 @@ class Network:
             message.moved_B, message.flying_B = message.moved_B + message.flying_B, 0.0
             self._leave(message)
             self._queue(message)
-        if self._next_change() <= now_s:
+        if self._users and self._next_change() <= now_s:
             while self._changes.first()[0] <= now_s:
                 self._change(int(self._changes.first()[1]))
         while queue and queue[0][0] <= now_s:

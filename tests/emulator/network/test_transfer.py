@@ -1,7 +1,6 @@
 """Messages over the star, in SimPy: closed forms, order, cost and SimGrid."""
 
 import json
-from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +75,7 @@ def test_a_process_waits_for_its_delivery():
 
 
 def test_a_delivery_is_frozen():
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(AttributeError):
         Delivery(0.0, 1.0).finish_s = 0.5
 
 
