@@ -46,6 +46,7 @@ def carry_out_all(
         return
     crew = _Crew(trainings, options, workers)
     try:
+        crew.start()
         for worker, message in crew.messages():
             if isinstance(message, Progress):
                 notify(worker.index, message)
@@ -69,7 +70,10 @@ class _Crew:
         self._options, self._most, self._started = options, workers, 0
         self._workers: dict[Connection, Worker] = {}
         self.waiting = deque(enumerate(trainings))
-        for _ in range(min(workers, len(trainings))):
+
+    def start(self) -> None:
+        """Every worker, or as many as there are trainings: the others once they can help."""
+        while self.waiting and self._started < self._most:
             self._start().give(*self.waiting.popleft())
 
     def _start(self) -> "Worker":
@@ -161,8 +165,8 @@ def _work(pipe: Connection, options: Options) -> None:
                 pipe.send(_guarded(told, options, pipe.send, workshop))
             else:
                 helper.obey(told)
-    except EOFError:
-        return
+    except (EOFError, EmulatorError, FlascError):
+        return  # a helper that cannot help goes: who asked for it will meet the same, and say so
     except SystemExit:
         os._exit(1)  # nothing is left to tidy up, and torch takes seconds to take itself apart
 
