@@ -201,3 +201,17 @@ def test_a_run_without_target_meta_or_seeds_is_drawn(shown: Callable[..., Any]) 
     for name in hidden:
         assert browser.evaluate(f"document.getElementById('{name}').offsetHeight") == 0
     quiet(browser)
+
+
+@pytest.mark.parametrize("form", ["svg", "png"])
+def test_a_chart_can_be_saved(shown: Callable[..., Any], form: str) -> None:
+    """The policy must let plotly.js turn its own drawing into a picture, and nothing else in."""
+    browser = shown({"LoRA": 0.1}, {"fast": 1})
+    options = f"{{format: {form!r}, width: 400, height: 300}}"
+    saved = browser.evaluate(f"Plotly.toImage('times', {options})")
+    assert saved.startswith(f"data:image/{form}")
+    assert len(saved) > 1000
+    loads = "new Promise(d => { const i = new Image(); i.onload = i.onerror = e => d(e.type);"
+    assert browser.evaluate(f"{loads} i.src = 'https://example.invalid/x.png'; }})") == "error"
+    (complaint,) = browser.complaints()
+    assert "Content Security Policy" in complaint
