@@ -29,7 +29,7 @@ setup(
         "numpy>=1.26",
         "peft>=0.18",
         "plotly>=6.0",  # its plotly.min.js draws the page and is inside of each
-        "pydantic>=2.7",
+        "pydantic>=2.12",  # exclude_if: new settings leave old digests be
         "pyyaml>=6.0",
         "rich>=13.7",
         "safetensors>=0.4.5",
@@ -38,12 +38,14 @@ setup(
         "transformers>=5.17,<6",
     ],
     extras_require={
+        "dp": ["dp-accounting>=0.6"],  # epsilon of trainings with noise, for training.dp
         "pandas": ["pandas>=2.0"],  # results as data frames
         "export": [  # `flasc-emu export tables --to parquet`, `flasc-emu export tensorboard`
             "pyarrow>=15",
             "tensorboard>=2.15",
         ],
         "test": [
+            "dp-accounting>=0.6",
             "hypothesis>=6.100",
             "jsonschema>=4.21",  # the schema for editors is held against every scenario
             "mypy>=1.10",

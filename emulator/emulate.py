@@ -77,7 +77,7 @@ def emulate(
         clients,
         able(clients, rank, compute),
         scenario.training,
-        selector(scenario.policy, seed),
+        selector(scenario.policy, scenario.training, seed),
         charge(scenario.network.charge),
         journal,
     )

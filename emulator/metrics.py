@@ -8,11 +8,12 @@ import itertools
 import math
 import statistics
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import NamedTuple
 
+from emulator import privacy
 from emulator.causes import (
     causes,
     main_bottleneck,
@@ -43,6 +44,7 @@ class Outcome:
 
     Seconds are simulated, bytes are of encoded messages, accuracies shares from 0 to 1.
     `download_s` to `waiting_s` cover the time to target, or the whole where it was never reached.
+    The last three are None where the training promises no privacy.
     """
 
     method: str
@@ -72,6 +74,9 @@ class Outcome:
     unheard_clients: float | None
     unheard_examples: float | None
     bottleneck: str
+    delta: float | None = None
+    epsilon_to_target: float | None = None
+    epsilon: float | None = None
 
 
 class Curve(NamedTuple):
@@ -111,6 +116,9 @@ class Summary:
     duration_s: Spread
     bytes_down: Spread
     bytes_up: Spread
+    delta: float | None = None
+    epsilon_to_target: Spread | None = None
+    epsilon: Spread | None = None
 
 
 def evaluations(rows: Iterable[Row], split: str = SPLIT) -> list[Evaluation]:
@@ -213,11 +221,17 @@ def time_spent(rows: Iterable[Row], last_round: float = math.inf) -> TimeSpent:
 
 
 def outcome(
-    emulation: Emulation, rows: Iterable[Row], target: float | None, split: str = SPLIT
+    emulation: Emulation,
+    rows: Iterable[Row],
+    target: float | None,
+    split: str = SPLIT,
+    account: privacy.Account | None = None,
+    epsilon: Callable[[privacy.Account, int], float] = privacy.epsilon,
 ) -> Outcome:
     """Measure one emulation; `target` is an accuracy on `split`, or None where none was set.
 
-    Raises LedgerError where the rows hold no evaluation on `split`.
+    `epsilon` of (account, rounds) may remember what it worked out. Raises LedgerError where the
+    rows hold no evaluation on `split`, SupportError where privacy cannot be accounted for.
     """
     rows = list(rows)
     scores, tests = evaluations(rows, split), evaluations(rows, "test")
@@ -253,6 +267,9 @@ def outcome(
         unheard_clients=unheard(rows, lambda client: 1),
         unheard_examples=unheard(rows, lambda client: client.examples),
         bottleneck=main_bottleneck(causes(rows)),
+        delta=account.delta if account else None,
+        epsilon_to_target=epsilon(account, hit.round) if account and hit else None,
+        epsilon=epsilon(account, len(rounds)) if account else None,
     )
 
 
@@ -270,6 +287,7 @@ def summarise(outcomes: Sequence[Outcome]) -> Summary:
         (first.method, first.variant, first.target)
     }, "a summary is of one method under one variant"
     tests = [o.test_accuracy for o in outcomes if o.test_accuracy is not None]
+    private = first.delta is not None
     return Summary(
         method=first.method,
         variant=first.variant,
@@ -286,4 +304,7 @@ def summarise(outcomes: Sequence[Outcome]) -> Summary:
         duration_s=spread(o.duration_s for o in outcomes),
         bytes_down=spread(o.bytes_down for o in outcomes),
         bytes_up=spread(o.bytes_up for o in outcomes),
+        delta=first.delta,
+        epsilon_to_target=spread(o.epsilon_to_target for o in outcomes) if private else None,
+        epsilon=spread(o.epsilon for o in outcomes) if private else None,
     )

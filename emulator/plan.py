@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from emulator import fleet, profiles
+from emulator import fleet, privacy, profiles
 from emulator.document import printable
 from emulator.fleet import Fleet
 from emulator.laws import Floats
@@ -31,6 +31,9 @@ def plan(study: Study, recordings: Path, screen: Screen = SCREEN) -> Iterator[st
     )
     if training.target:
         yield f"target: {training.target.accuracy:.1%} on the validation split"
+    accounts = map(privacy.account, study.variants.values())
+    for account in dict.fromkeys(filter(None, accounts)):
+        yield f"privacy: {privacy.describe(account, training.rounds)}"
     yield _recorded(trainings, recordings)
     shown: Fleet | None = None
     for label, variant in study.variants.items():

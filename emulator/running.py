@@ -5,12 +5,12 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import yaml
 
-from emulator import __version__, portrait, report
+from emulator import __version__, portrait, privacy, report
 from emulator.engines import Done, Options, Progress, carry_out_all
 from emulator.errors import EmulatorError, StorageError
 from emulator.files import distinct, held, replace, slug, storage, sweep
@@ -53,8 +53,10 @@ def run(
     ends. Rows are filed in the study's order whatever order trainings end in, so that the ledger is
     the same each time. A failing training leaves the others be.
 
-    Raises StorageError and AssetError: what a machine refuses one training it refuses them all.
+    Raises StorageError and AssetError: what a machine refuses one training it refuses them all;
+    SupportError where privacy is asked for and could not be accounted for.
     """
+    privacy.require(study.variants.values())
     with held(folder, lambda: say(f"{folder}: another run writes here; waiting for its end")):
         return _run(study, folder, options, workers, notify, finished)
 
@@ -121,6 +123,9 @@ def describe(study: Study) -> dict[str, str]:
     }
     if training.target:
         meta["target"] = repr(training.target.accuracy)
+    accounts = {label: privacy.account(variant) for label, variant in study.variants.items()}
+    if private := {label: asdict(account) for label, account in accounts.items() if account}:
+        meta["privacy"] = json.dumps(private)
     return meta
 
 

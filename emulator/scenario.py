@@ -4,7 +4,7 @@ Strict and typed; every key that a user may write stands here or in `flasc.confi
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -37,8 +37,11 @@ from flasc.config import (
     Engine,
     Lora,
     Method,
+    PositiveFloat,
     PositiveInt,
     Precision,
+    Privacy,
+    Scaling,
     Server,
     Settings,
     Task,
@@ -163,6 +166,24 @@ Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(_distinct)]
 
 
+class DifferentialPrivacy(Settings):
+    """Client-level privacy: (epsilon, `delta`) follows from noise, rounds and `sampling`.
+
+    `fixed` draws `cohort` clients without replacement; `poisson` takes each client by itself with
+    probability cohort / clients, so that a round may be empty.
+    """
+
+    clip: PositiveFloat
+    noise: Annotated[float, Field(ge=0.1, allow_inf_nan=False)]
+    delta: Annotated[float, Field(gt=0, lt=1)]
+    sampling: Literal["fixed", "poisson"] = "fixed"
+    scaling: Scaling = "reference"
+
+    def mechanism(self, cohort: int) -> Privacy:
+        """What of it a training learns with: neither delta nor sampling makes another training."""
+        return Privacy(clip=self.clip, noise=self.noise, scaling=self.scaling, cohort=cohort)
+
+
 class Training(Settings):
     """How long, by whom and how it is trained."""
 
@@ -177,6 +198,7 @@ class Training(Settings):
     wire: Wire = Wire()
     engine: Engine = "cohort"
     precision: Precision = "auto"
+    dp: DifferentialPrivacy | None = None
 
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"  # a run's folder is called so
@@ -253,6 +275,29 @@ class Scenario(Settings):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _privacy_is_accounted_for(self) -> Self:
+        if self.training.dp and (found := next(self._unaccounted(), None)):
+            raise ValueError(
+                f"found training.dp with {found}; allowed: synchronous rounds of clients drawn "
+                "uniformly of all, whose updates weigh the same"
+            )
+        return self
+
+    def _unaccounted(self) -> Iterator[str]:
+        """What no account of training.dp is of."""
+        if not isinstance(self.policy, Synchronous):
+            yield f"policy {self.policy.kind}"
+        if self.policy.selection != "uniform":
+            yield f"selection {self.policy.selection}"
+        if self.compute and self.compute.max_rank is not None:
+            yield "compute.max_rank"
+        if any(access.availability for access in self.network.accesses.values()):
+            yield "clients that leave (availability)"
+        for name, method in self.methods.items():
+            if not method.private:
+                yield f"method {name}, which learns from more than the noisy sum"
+
     def training_settings(self, method: str, seed: int) -> TrainingSettings:
         """All that decides what `method` learns with `seed`."""
         training = self.training
@@ -265,6 +310,7 @@ class Scenario(Settings):
             wire=training.wire,
             engine=training.engine,
             precision=training.precision,
+            dp=training.dp.mechanism(training.cohort) if training.dp else None,
             method=self.methods[method],
             evaluation_examples=training.evaluation.examples,
         )

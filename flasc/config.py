@@ -5,15 +5,13 @@ takes part, for how long and over which network is not decided here but by the e
 """
 
 import difflib
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
     Discriminator,
     Field,
-    SerializerFunctionWrapHandler,
     Tag,
-    model_serializer,
     model_validator,
 )
 
@@ -26,10 +24,19 @@ from flasc.settings import (
     PositiveInt,
     Settings,
     Targets,
+    Wire,
+    newer,
     parse_fraction,
 )
 
-__all__ = ["Method", "PositiveInt", "Settings", "parse_fraction"]  # besides all that follows
+__all__ = [
+    "Method",
+    "PositiveFloat",
+    "PositiveInt",
+    "Settings",
+    "Wire",
+    "parse_fraction",
+]  # besides all that follows
 
 SMALLEST_ALPHA = 1e-6  # of a Dirichlet split: clients of one class are the rule from 1e-3 down
 
@@ -78,13 +85,11 @@ class Lora(Settings):
     `upper_layers` puts it on that many layers below the head only; None: on all.
     """
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"upper_layers"})
-
     rank: Annotated[int, Field(ge=1, le=1024)] = 16
     alpha: PositiveFloat = 16.0
     dropout: Momentum = 0.1
     targets: Targets | None = None  # None: the paper's for this architecture
-    upper_layers: PositiveInt | None = None
+    upper_layers: PositiveInt | None = newer(None)
 
 
 class Client(Settings):
@@ -150,11 +155,20 @@ Engine = Literal["cohort", "reference"]
 Precision = Literal["auto", "fp32", "tf32", "bf16"]
 
 
-class Wire(Settings):
-    """How a message is encoded. `auto` takes the smallest format, message by message."""
+Scaling = Literal["reference", "mean"]
 
-    format: Literal["auto", "dense", "bitmask", "coo", "rice"] = "auto"
-    values: Literal["fp32", "fp16"] = "fp32"
+
+class Privacy(Settings):
+    """Differential privacy of clients: updates clipped to `clip`, noise of `noise` times that.
+
+    `reference` leaves the mean divided by `clip`, as FLASC's reference code does; `mean` is in the
+    updates' own scale. `cohort` is how many take part in a round, or are expected to.
+    """
+
+    clip: PositiveFloat
+    noise: PositiveFloat
+    scaling: Scaling = "reference"
+    cohort: PositiveInt
 
 
 class TrainingSettings(Settings):
@@ -169,6 +183,7 @@ class TrainingSettings(Settings):
     method: Method
     engine: Engine = "cohort"
     precision: Precision = "auto"
+    dp: Privacy | None = newer(None)
     evaluation_examples: PositiveInt | None  # the first so many of a split; None: all
 
     @model_validator(mode="before")
@@ -189,23 +204,9 @@ class TrainingSettings(Settings):
             "lora": lora.model_copy(update=own),
             "client": client.model_copy(update=client_lr),
             "server": server.model_copy(update=server_lr),
+            "wire": method.wire or data["wire"],
             # What is applied is dropped, so that the same training has the same digest.
             "method": method.model_copy(
-                update={"rank": None, "client_lr": None, "server_lr": None}
+                update={"rank": None, "client_lr": None, "server_lr": None, "wire": None}
             ),
         }
-
-    @model_serializer(mode="wrap")
-    def _as_recorded(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without later keys at their defaults: a training that does not use them keeps its digest.
-
-        Recordings are found by the digest of what this gives.
-        """
-        data: dict[str, Any] = handler(self)
-        for name, section in self:
-            if isinstance(section, Settings):
-                fields = type(section).model_fields
-                for key in section.LATER:
-                    if getattr(section, key) == fields[key].default:
-                        data[name].pop(key, None)
-        return data

@@ -10,7 +10,8 @@ class Message:
     """An encoded message to (`examples` and `steps` zero) or from a client.
 
     `version` counts the server steps behind the model that it was made from, `tier` says who gets
-    the same. An upload knows what it `answers`: the server remembers what it sent.
+    the same. An upload knows what it `answers`: the server remembers what it sent. `memory` is not
+    sent: what the client has yet to send (`feedback`), at the start or once this upload is merged.
     """
 
     client: int
@@ -22,6 +23,7 @@ class Message:
     tier: int = 0
     asks: Task = "update"
     answers: "Message | None" = None
+    memory: bytes = b""
 
     @property
     def nbytes(self) -> int:

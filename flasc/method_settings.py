@@ -14,6 +14,8 @@ from flasc.settings import (
     PositiveFloat,
     PositiveInt,
     Settings,
+    Wire,
+    newer,
     parse_fraction,
 )
 
@@ -30,13 +32,23 @@ Share = Annotated[float, BeforeValidator(parse_fraction), AfterValidator(_share)
 
 
 class MethodSettings(Settings):
-    """What every method may set for itself instead of the training section's value."""
+    """What every method may set for itself instead of the training section's value.
+
+    And `error_feedback`: a client keeps what its upload leaves out and adds it to its next one.
+    """
 
     has_rank: ClassVar[bool] = True  # whether LoRA's rank means anything to it
+
+    @property
+    def private(self) -> bool:
+        """Whether all that it learns from clients is the sum of their updates."""
+        return True
 
     rank: Rank | None = None
     client_lr: PositiveFloat | None = None
     server_lr: PositiveFloat | None = None
+    wire: Wire | None = newer(None)
+    error_feedback: bool = newer(False)
 
 
 class Full(MethodSettings):
@@ -73,13 +85,11 @@ class Flasc(MethodSettings):
     Both densities are multiplied by `gamma` every `every` rounds.
     """
 
-    LATER = frozenset({"gamma", "every"})
-
     kind: Literal["flasc"]
     down: Density
     up: Density
-    gamma: Density = 1.0
-    every: PositiveInt = 1
+    gamma: Density = newer(1.0)
+    every: PositiveInt = newer(1)
 
 
 class FederatedSelect(MethodSettings):
@@ -102,13 +112,16 @@ class SparseAdapter(MethodSettings):
     on the first so many `examples` of its own.
     """
 
-    LATER = frozenset({"score", "dense_rounds", "examples"})
-
     kind: Literal["sparse_adapter"]
     density: Density
-    score: Literal["magnitude", "random", "snip", "grasp"] = "magnitude"
-    dense_rounds: Annotated[int, Field(ge=0, le=2**31 - 1)] = 1
-    examples: PositiveInt = 16
+    score: Literal["magnitude", "random", "snip", "grasp"] = newer("magnitude")
+    dense_rounds: Annotated[int, Field(ge=0, le=2**31 - 1)] = newer(1)
+    examples: PositiveInt = newer(16)
+
+    @property
+    def private(self) -> bool:
+        """Gradients are measured beside updates."""
+        return self.score not in ("snip", "grasp")
 
 
 class AdapterLth(MethodSettings):
@@ -173,6 +186,11 @@ class HetLora(MethodSettings):
     weighting: Literal["uniform", "norm"] = "norm"
     prune: Density = 1.0
     penalty: NonNegativeFloat = 0.0
+
+    @property
+    def private(self) -> bool:
+        """Weights and ranks tell of single updates."""
+        return self.weighting == "uniform" and self.prune == 1
 
 
 Method = Annotated[

@@ -4,7 +4,7 @@ import contextlib
 import math
 import re
 from fractions import Fraction
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -47,5 +47,36 @@ class Settings(BaseModel):
     """Base of all settings: strict, frozen, no unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-    # Keys that came after the first recordings: see TrainingSettings.
-    LATER: ClassVar[frozenset[str]] = frozenset()
+
+
+def newer(default: object) -> Any:
+    """A field that came after the first recordings: no part of their digest while at `default`."""
+    return Field(default=default, exclude_if=lambda value: value == default)
+
+
+ValueType = Literal["fp32", "fp16", "int8", "int4"]
+Rounding = Literal["nearest", "stochastic"]  # of int8 and int4; floats go to the nearest
+
+
+class OneWay(Settings):
+    """What differs for messages of one direction; None is as for both."""
+
+    values: ValueType | None = None
+    rounding: Rounding | None = None
+
+
+class Wire(Settings):
+    """How a message is encoded. `auto` takes the smallest format, message by message."""
+
+    format: Literal["auto", "dense", "bitmask", "coo", "rice"] = "auto"
+    values: ValueType = "fp32"
+    rounding: Rounding = newer("nearest")
+    down: OneWay | None = newer(None)
+    up: OneWay | None = newer(None)
+
+    def way(self, way: Literal["down", "up"]) -> tuple[ValueType, Rounding]:
+        """The value type of messages that go this way, and how it rounds."""
+        own = (self.down if way == "down" else self.up) or OneWay()
+        values = own.values or self.values
+        rounding = own.rounding or self.rounding
+        return values, rounding if values.startswith("int") else "nearest"

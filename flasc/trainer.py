@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flasc import client, codec, engine, rng, saliency
+from flasc import client, engine, feedback, rng, saliency
 from flasc.about import About, describe
 from flasc.adapter import Adapter
 from flasc.config import TrainingSettings
@@ -23,6 +23,8 @@ from flasc.errors import DivergedError, ModelError
 from flasc.messages import Message, Score
 from flasc.methods import Got, Layout, Mask, Method, kind_of
 from flasc.methods import Task as Asked
+from flasc.post import Post
+from flasc.privacy import noisy_mean
 from flasc.server import Optimiser, weighted_sum
 from flasc.tasks.base import Examples, Task
 from flasc.workshop import Workshop
@@ -61,6 +63,8 @@ class Trainer:
         # A GPU has its own cohort in one batch, and what is remembered is remembered here.
         spread = device.type == "cpu" and not self.engine.remembers
         self._hands = workshop.hands if workshop and spread else None
+        self._post = Post(settings.wire, self.adapter.n, settings.seed, device)
+        self._memories = feedback.Memories()
         self._server = Optimiser(self.adapter.read(), settings.server)
         self.version = 0
         self._method.renewed(self.params, 0)
@@ -86,37 +90,22 @@ class Trainer:
             wire = "aligned"
         elif self._method.upload_support_known and wire in ("auto", "dense"):
             wire = "indexed"  # a dense message would not tell the client where its mask is
-        return self._encode(self.params, mask, wire)
-
-    def _encode(self, vector: Tensor, mask: Mask, wire: str) -> bytes:
-        flat = vector.cpu().numpy()
-        indices = None if mask is None else np.flatnonzero(mask.cpu().numpy())
-        values = flat if indices is None else flat[indices]
-        return codec.encode(values, indices, len(flat), wire=wire, dtype=self.settings.wire.values)
-
-    def _decode(self, content: bytes, known: Mask = None) -> tuple[Tensor, Mask]:
-        """The dense vector (zero where nothing was sent) and the support that was sent."""
-        support = None if known is None else np.flatnonzero(known.cpu().numpy())
-        decoded = codec.decode(content, n=self.adapter.n, support=support)
-        vector = torch.from_numpy(decoded.to_dense()).to(self.device)
-        if decoded.indices is None:
-            return vector, None
-        mask = torch.zeros(self.adapter.n, dtype=torch.bool)
-        mask[torch.from_numpy(decoded.indices)] = True
-        return vector, mask.to(self.device)
-
-    def _value_bytes(self, mask: Mask) -> int:
-        k = self.adapter.n if mask is None else int(mask.sum())
-        return codec.value_bytes(k, self.settings.wire.values)
+        return self._post.encode(self.params, mask, wire, "down", self.version, tier)
 
     def download(self, client: int) -> Message:
         """The current version as `client` would get it: the same bytes for all of its tier."""
         tier = self._method.tier(client)
         if tier not in self._contents:
             self._contents[tier] = self._encode_download(tier)
-        nbytes = self._value_bytes(self._down(tier))
-        asks = self._method.asks(self.version)
-        return Message(client, self.version, self._contents[tier], nbytes, tier=tier, asks=asks)
+        return Message(
+            client,
+            self.version,
+            self._contents[tier],
+            self._post.value_bytes(self._down(tier), "down"),
+            tier=tier,
+            asks=self._method.asks(self.version),
+            memory=self._memories[client],
+        )
 
     def _got(self, download: Message) -> Got:
         """What the client starts from, by the bytes that it was sent."""
@@ -124,7 +113,7 @@ class Trainer:
         known = None
         if self._method.download_support_known:
             known = self._method.down(self.params, version, tier)
-        start, support = self._decode(download.content, known)
+        start, support = self._post.decode(download.content, known)
         return Got(start, support, version, tier)
 
     def _got_all(self, downloads: Sequence[Message]) -> list[Got]:
@@ -194,7 +183,8 @@ class Trainer:
         return min(held, self._method.examples) * saliency.PASSES[download.asks]
 
     def _upload(self, download: Message, got: Got, trained: client.Trained) -> Message:
-        delta = trained.delta
+        is_update = download.asks == "update"
+        delta = feedback.add(trained.delta, download.memory) if is_update else trained.delta
         if not torch.isfinite(delta).all():
             raise DivergedError(
                 f"client {download.client} diverged in round {download.version + 1}", _LOWER
@@ -203,17 +193,22 @@ class Trainer:
         wire: str = self.settings.wire.format
         if self._method.upload_support_known and up is not None:
             wire = "aligned" if up is got.down else "indexed"
-        content = self._encode(delta, up, wire)
+        content = self._post.encode(delta, up, wire, "up", download.version, download.client)
+        memory = download.memory
+        if self.settings.method.error_feedback and is_update:
+            sent, _ = self._post.decode(content, up if wire == "aligned" else None)
+            memory = feedback.remember(delta - sent)
         return Message(
             download.client,
             download.version,
             content,
-            self._value_bytes(up),
+            self._post.value_bytes(up, "up"),
             examples=self._examples(download),
             steps=trained.steps,
             tier=download.tier,
             asks=download.asks,
             answers=download,
+            memory=memory,
         )
 
     def aggregate(self, uploads: Sequence[Message], weights: Sequence[float]) -> None:
@@ -223,18 +218,29 @@ class Trainer:
         got = [self._got(upload.answers) for upload in uploads if known and upload.answers]
         deltas = []
         for upload, one in zip_longest(uploads, got):
-            delta, sent = self._decode(upload.content, one.down if one else None)
+            delta, sent = self._post.decode(upload.content, one.down if one else None)
             self._method.received(upload.client, sent)
             deltas.append(delta)
         weights = self._method.weigh(weights, got, deltas)
         merged = list(zip(uploads, deltas, weights, strict=True))
-        if measured := [(d, w) for u, d, w in merged if u.asks != "update"]:
+        measured = [(d, w) for u, d, w in merged if u.asks != "update"]
+        updates = [(d, w) for u, d, w in merged if u.asks == "update"]
+        if measured:
             self._method.measured(self.params, weighted_sum(*zip(*measured, strict=True)))
-        if updates := [(d, w) for u, d, w in merged if u.asks == "update"]:
-            self._server.step(weighted_sum(*zip(*updates, strict=True)))
+        if updates or self.settings.dp:
+            self._server.step(self._merged(updates))
+        for upload in uploads:  # only now: what was not merged is yet to be sent
+            self._memories[upload.client] = upload.memory
         self.version += 1
         self._method.renewed(self.params, self.version)
         self._masks, self._contents = {}, {}
+
+    def _merged(self, updates: Sequence[tuple[Tensor, float]]) -> Tensor:
+        if (dp := self.settings.dp) is None:
+            return weighted_sum(*zip(*updates, strict=True))
+        assert all(weight == 1 / dp.cohort for _, weight in updates), "the accountant's one weight"
+        stream = rng.stream(self.settings.seed, "privacy", self.version)
+        return noisy_mean([delta for delta, _ in updates], dp, stream, self.params)
 
     def _shown(self) -> Tensor:
         return self.params if self._round_mask is None else self.params * self._round_mask
@@ -270,6 +276,7 @@ class Trainer:
         """The whole state as arrays by name, for `restore`."""
         state = {f"server.{name}": value for name, value in self._server.state().items()}
         state |= {f"method.{name}": value for name, value in self._method.state().items()}
+        state |= {f"memory.{client}": kept for client, kept in self._memories.state().items()}
         if self._round_mask is not None:
             state["round_mask"] = self._round_mask
         state["version"] = torch.tensor(self.version)
@@ -284,6 +291,7 @@ class Trainer:
 
         self._server.restore(part("server."))
         self._method.restore(part("method."))
+        self._memories.restore(part("memory."))
         self._round_mask = state.get("round_mask")
         self.version = int(state["version"])
         self._masks, self._contents = {}, {}

@@ -283,8 +283,8 @@ def test_every_method_is_explained():
 # -- figures
 
 
-@pytest.mark.parametrize("page", ["network.md", "fidelity.md"])
-def test_the_sums_on_the_pages_about_time_come_out(page):
+@pytest.mark.parametrize("page", ["network.md", "fidelity.md", "privacy.md"])
+def test_the_sums_on_the_pages_come_out(page):
     results = doctest.testfile(str(ROOT / "docs" / page), module_relative=False)
     assert results.attempted > 0
     assert results.failed == 0

@@ -10,7 +10,7 @@ from importlib.resources import files
 from emulator.metrics import Spread, Summary
 from emulator.report import data, validation
 from emulator.report.study import Study
-from emulator.report.table import costs, missing, or_never, time
+from emulator.report.table import costs, missing, or_never, privacy_caption, time
 from emulator.units import format_duration, format_size
 
 SCRIPTS = ("words", "plot", "bars", "curves", "heat", "round", "fleet", "main")
@@ -99,8 +99,8 @@ def headline(study: Study) -> str:
 def _caption(study: Study) -> str:
     return (
         f"Simulated time to {study.goal}, with rounds and bytes until then; accuracy after the "
-        f"last round. Medians over seeds. Target measured on {study.split}. "
-        f"{validation.line(study.validations.values())}".strip()
+        f"last round. Medians over seeds. Target measured on {study.split}."
+        f"{privacy_caption(study)} {validation.line(study.validations.values())}".strip()
     )
 
 
@@ -109,7 +109,8 @@ def _table(study: Study) -> str:
     summaries = [s for m in study.methods for v in study.variants if (s := study.summary(m, v))]
     seeded = any(len(s.seeds) > 1 for s in summaries)
     tested = any(s.test_accuracy for s in summaries)
-    rows = [_row(study, s, seeded=seeded, tested=tested) for s in summaries]
+    private = any(s.epsilon for s in summaries)
+    rows = [_row(study, s, seeded=seeded, tested=tested, private=private) for s in summaries]
     heads = list(rows[0]) if rows else []
     head = "".join(f'<th scope="col"><button>{text}</button></th>' for text in heads)
     body = "\n".join(f"<tr>{''.join(map(_cell, row.values()))}</tr>" for row in rows)
@@ -119,7 +120,9 @@ def _table(study: Study) -> str:
 Cell = tuple[float | None, str]  # what it sorts by, what it says
 
 
-def _row(study: Study, summary: Summary, *, seeded: bool, tested: bool) -> dict[str, Cell]:
+def _row(
+    study: Study, summary: Summary, *, seeded: bool, tested: bool, private: bool
+) -> dict[str, Cell]:
     """Cells by heading; the spread over seeds only where some method has several."""
     spread_s, rounds, down, up = costs(summary)
     low, high = (or_never(s, format_duration) for s in (spread_s.low, spread_s.high))
@@ -141,11 +144,21 @@ def _row(study: Study, summary: Summary, *, seeded: bool, tested: bool) -> dict[
     }
     if tested:
         cells["Test"] = _accuracy(summary.test_accuracy) if summary.test_accuracy else (None, "")
+    if private and summary.target is not None:
+        cells["ε"] = _epsilon(summary.epsilon_to_target)
+    if private:
+        cells["ε at the end"] = _epsilon(summary.epsilon)
     return cells
 
 
 def _accuracy(spread: Spread) -> Cell:
     return spread.median, or_never(spread.median, "{:.3f}".format)
+
+
+def _epsilon(spread: Spread | None) -> Cell:
+    if spread is None:
+        return None, "none"
+    return spread.median, or_never(spread.median, "{:.3g}".format)
 
 
 def _cell(cell: Cell) -> str:

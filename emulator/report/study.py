@@ -1,5 +1,6 @@
 """What a report is made of: a ledger read once, measured and put in order."""
 
+import functools
 import itertools
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,6 +11,7 @@ from emulator.causes import Cause, GroupShare, by_group, causes
 from emulator.errors import LedgerError
 from emulator.ledger import Ledger
 from emulator.metrics import Curve, Outcome, Summary, curve, outcome, summarise
+from emulator.privacy import Account, epsilon
 from emulator.records import Emulation, Round, Row
 from emulator.report import validation
 from emulator.report.timeline import RoundLine, lines
@@ -88,12 +90,14 @@ def load(ledger: Ledger) -> Study:
     """Measure every emulation of a ledger.
 
     Raises LedgerError where its meta is not what a run writes: 'target' a number if there, and
-    'methods', 'variants' and (optional) 'seeds' lists in JSON. Without 'seeds', the seeds that the
-    run got to are taken for all. A validation.json beside the ledger is read where it is of what
-    the ledger holds.
+    'methods', 'variants' and (optional) 'seeds' lists in JSON, and (optional) 'privacy' the account
+    of each variant that promises any. Without 'seeds', the seeds that the run got to are taken for
+    all. A validation.json beside the ledger is read where it is of what the ledger holds. Raises
+    SupportError where privacy cannot be accounted for.
     """
     meta = ledger.meta()
-    target = _target(meta)
+    target, accounts = _target(meta), _accounts(meta)
+    remembered = functools.cache(epsilon)  # many emulations share their number of rounds
     outcomes: dict[Emulation, Outcome] = {}
     curves: dict[Emulation, Curve] = {}
     timelines: dict[Emulation, Timeline] = {}
@@ -106,7 +110,8 @@ def load(ledger: Ledger) -> Study:
     for filed in emulations:
         rows = ledger.rows(filed)
         shown = Emulation(printable(filed.method), printable(filed.variant), filed.seed)
-        outcomes[shown] = outcome(shown, rows, target)
+        account = accounts.get(filed.variant)
+        outcomes[shown] = outcome(shown, rows, target, account=account, epsilon=remembered)
         if filed in cases and (found := validation.of(path, cases[filed], rows)):
             validations[shown] = found
         why[shown], groups[shown] = tuple(causes(rows)), tuple(by_group(rows))
@@ -154,6 +159,15 @@ def _target(meta: Mapping[str, str]) -> float | None:
         return float(meta["target"])
     except ValueError:
         raise _foreign("target", meta["target"], "a number") from None
+
+
+def _accounts(meta: Mapping[str, str]) -> dict[str, Account]:
+    """The accounts by variant."""
+    text = meta.get("privacy", "{}")
+    try:
+        return {variant: Account(**fields) for variant, fields in json.loads(text).items()}
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        raise _foreign("privacy", text, "an account a variant, in JSON") from None
 
 
 def _list(meta: Mapping[str, str], key: str, kind: type[T]) -> list[T]:

@@ -58,7 +58,17 @@ def facts(summary: Summary) -> dict[str, str]:
         "rounds": or_never(rounds.median, "{:g}".format),
         "down / up": NEVER if down.median is None else " / ".join(sizes),
         " / ".join(["final", "test"][: len(scores)]): " / ".join(f"{s.median:.3f}" for s in scores),
-    }
+    } | privacy_spent(summary)
+
+
+def privacy_spent(summary: Summary) -> dict[str, str]:
+    """Median epsilon until the target and at the end, as in `facts`; nothing without privacy."""
+    if summary.epsilon is None or summary.epsilon_to_target is None:
+        return {}
+    end = or_never(summary.epsilon.median, "{:.3g}".format)
+    if summary.target is None:
+        return {"ε": end}
+    return {"ε / end": f"{or_never(summary.epsilon_to_target.median, '{:.3g}'.format)} / {end}"}
 
 
 def fastest(study: Study, variant: str) -> set[str]:
@@ -77,7 +87,17 @@ def caption(study: Study) -> str:
     return (
         f"Simulated time to {study.goal}{over}; rounds, and bytes down / up, until then; accuracy "
         f"after the last round, on validation{tested}. Target measured on {study.split}."
+        + privacy_caption(study)
     )
+
+
+def privacy_caption(study: Study) -> str:
+    """What epsilon is of; empty where no training promises privacy."""
+    deltas = sorted({o.delta for o in study.outcomes if o.delta is not None})
+    if not deltas:
+        return ""
+    at = ", ".join(f"{delta:g}" for delta in deltas)
+    return f" ε is client-level, at δ = {at}, until the target and at the end of one training."
 
 
 def missing(study: Study) -> str:
@@ -121,11 +141,12 @@ def method_lines(summaries: Sequence[Summary]) -> list[str]:
     lines = [printable(summaries[0].method)]
     width = max(len(summary.variant) for summary in summaries)
     for summary in summaries:
-        rounds, sizes, accuracy = facts(summary).values()
+        rounds, sizes, accuracy, *spent = facts(summary).values()
         sizes = sizes.replace(" / ", " down, ") + " up"
         parts = [" ".join(time_lines(summary)), _rounds(rounds), sizes, f"accuracy {accuracy}"]
         if time(summary).median is None:
             parts = [f"{NEVER} reached {summary.target:.2f}", f"accuracy {accuracy}"]
+        parts += [f"ε {text}" for text in spent]
         lines.append(f"  {printable(summary.variant):{width}}  {', '.join(parts)}")
     return lines
 
@@ -178,7 +199,8 @@ def _cell(summary: Summary | None, *, bold: bool, whole: bool) -> Text:
         return Text("missing")
     first, *rest = time_lines(summary)
     # Where the target was never reached, one 'never' says it for time, rounds and bytes.
-    rounds, *others = facts(summary).values()
+    rounds, *others = list(facts(summary).values())[:3]
     others = [text for text in (_rounds(rounds), *others) if NEVER not in text]
+    others += [f"ε {text}" for text in privacy_spent(summary).values()]
     lines = [f"\n{text}" for text in rest + others * whole]
     return Text.assemble((first, "bold" if bold else ""), *lines)

@@ -9,10 +9,11 @@ from emulator.rounds.buffered import buffered
 from emulator.rounds.deadline import deadline
 from emulator.rounds.oort import Oort
 from emulator.rounds.overselection import overselection
-from emulator.rounds.selection import Selector, Uniform
+from emulator.rounds.selection import Poisson, Selector, Uniform
 from emulator.rounds.synchronous import synchronous
 from emulator.rounds.visit import Process
 from emulator.rounds.world import Journal, World
+from emulator.scenario import Training
 
 __all__ = ["Journal", "Process", "Selector", "World", "carry_out", "selector"]
 
@@ -30,6 +31,8 @@ def carry_out(world: World, policy: Policy) -> Process:
             return buffered(world, policy)
 
 
-def selector(policy: Chosen, seed: int) -> Selector:
+def selector(policy: Chosen, training: Training, seed: int) -> Selector:
     """Who chooses clients for `policy`."""
+    if training.dp and training.dp.sampling == "poisson":
+        return Poisson(seed)
     return Oort(seed) if policy.selection == "oort" else Uniform(seed)

@@ -18,7 +18,8 @@ class Rule:
     """`select` clients are asked; `first` updates or `deadline_s` end the round.
 
     Late updates count in the round in which they arrive, by `weight` of their staleness, or
-    ('drop') are broken off when their round ends.
+    ('drop') are broken off when their round ends. The sum of updates is divided by their number; by
+    `divisor` where there is one, and then a round makes a step even with none.
     """
 
     select: int
@@ -26,6 +27,7 @@ class Rule:
     deadline_s: float = float("inf")
     late: Late = "drop"
     weight: Callable[[int], float] = Constant().weight
+    divisor: int | None = None
 
 
 def cohorts(world: World, rule: Rule) -> Process:
@@ -57,6 +59,8 @@ def cohorts(world: World, rule: Rule) -> Process:
         closed = env.event()
         asked = [crowd.start(number, version, client) for client in chosen.tolist()]
         at_work = len(crowd.flying)
+        if not asked:
+            close()
         if rule.deadline_s < float("inf"):
             yield from _until(env, closed, rule.deadline_s)
         else:
@@ -68,8 +72,8 @@ def cohorts(world: World, rule: Rule) -> Process:
             if crowd.flying:
                 crowd.stop("late")
                 yield Settled(env)
-        if used:
-            merge(world, used, version, rule.weight)
+        if used or rule.divisor:
+            merge(world, used, version, rule.weight, rule.divisor)
             version += 1
         world.journal.add(Round(number, at_work, start_s, env.now, len(used)))
         if examiner.ends_with(number):

@@ -59,17 +59,22 @@ def somebody(world: World, crowd: Crowd) -> Generator[simpy.Event, Any, Clients]
 
 
 def merge(
-    world: World, visits: Sequence[Visit], version: int, weight: Callable[[int], float]
+    world: World,
+    visits: Sequence[Visit],
+    version: int,
+    weight: Callable[[int], float],
+    divisor: int | None = None,
 ) -> None:
-    """One server step by `visits`, each weighted by its staleness over their number.
+    """One server step by `visits`, each weighted by its staleness over their number or `divisor`.
 
     In the order in which they began, so that what is learned depends on who took part alone.
     """
     visits = sorted(visits, key=lambda visit: visit.number)
     ages = [version - visit.version for visit in visits]
     uploads = [visit.upload for visit in visits if visit.upload is not None]
-    assert len(uploads) == len(visits) > 0
-    world.trainer.aggregate(uploads, [weight(age) / len(visits) for age in ages])
+    assert len(uploads) == len(visits)
+    parts = divisor or len(visits)
+    world.trainer.aggregate(uploads, [weight(age) / parts for age in ages])
     for visit, age in zip(visits, ages, strict=True):
         world.journal.judge(visit.places, "used", age)
 

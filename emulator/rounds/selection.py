@@ -14,7 +14,10 @@ class Selector(Protocol):
     """Chooses among candidates, and hears what became of those whom it chose."""
 
     def choose(self, number: int, candidates: Clients, count: int) -> Clients:
-        """`count` distinct ones of `candidates` (int64, ascending); the `number`-th draw."""
+        """`count` distinct ones of `candidates` (int64, ascending); the `number`-th draw.
+
+        Sampling for privacy may take more or fewer.
+        """
 
     def heard(self, client: int, examples: int, seconds: float) -> None:
         """An update of `client` arrived, `seconds` after it was asked."""
@@ -39,3 +42,12 @@ class Uniform:
 
     def lost(self, client: int, seconds: float) -> None:
         """Nothing is learned."""
+
+
+class Poisson(Uniform):
+    """Each candidate by itself, `count` in the mean: perhaps nobody (McMahan et al. 2018)."""
+
+    def choose(self, number: int, candidates: Clients, count: int) -> Clients:
+        """From a stream of its own for each draw."""
+        draws = stream(self._seed, "cohort", number).random(len(candidates))
+        return candidates[draws < count / len(candidates)]

@@ -8,4 +8,6 @@ from emulator.rounds.world import World
 def synchronous(world: World) -> Process:
     """Each round: a cohort downloads, computes and uploads; the last upload ends the round."""
     cohort = world.training.cohort
+    if world.training.dp:  # how many came is private, and may be more
+        return cohorts(world, Rule(select=cohort, first=len(world.fleet), divisor=cohort))
     return cohorts(world, Rule(select=cohort, first=cohort))

@@ -46,6 +46,7 @@ FULL: dict[str, Any] = {
             "kind": "adamw", "lr": 0.1, "beta1": 0.5, "beta2": 0.5, "eps": 1e-6,
             "weight_decay": 0.1,
         },
+        "dp": {"clip": 0.5, "noise": 1.0, "delta": 1e-5},
     },
     "methods": {
         "all": {"kind": "full", "client_lr": 0.1, "server_lr": 0.1},
@@ -272,9 +273,10 @@ def test_a_whole_number_has_no_fraction_and_fits(path):
 
 
 BELOW_ONE = {"momentum", "beta1", "beta2", "dropout", "loss"}
+BETWEEN = {"delta"}  # above 0 and below 1
 
 
-@pytest.mark.parametrize("path", FLOATS, ids=ids)
+@pytest.mark.parametrize("path", [p for p in FLOATS if p[-1] not in BETWEEN], ids=ids)
 def test_a_whole_number_will_do_for_a_float_and_becomes_one(path):
     whole = 0 if path[-1] in BELOW_ONE else 1
     read = Scenario.model_validate(put(LEAVES[path][0], path, whole)).model_dump()
@@ -492,6 +494,62 @@ def test_a_methods_own_values_make_the_same_training_as_the_sections():
     )
     assert own == section
     assert own != settings_digest({"kind": "lora"})
+
+
+@pytest.mark.parametrize(
+    ("method", "training", "wanted"),
+    [
+        ({"kind": "lora"}, {}, "6e70d361f1f84e5423cfeb2cb416479e"),
+        ({"kind": "flasc", "down": 0.25, "up": 1.0}, {}, "d6524e121aa4789bae16c8abbb25ef09"),
+        ({"kind": "lora"}, {"wire": {"values": "fp16"}}, "47c2706b113dcba2bc80f96e419bf1a8"),
+    ],
+)
+def test_trainings_of_before_a_key_came_keep_their_digest(method, training, wanted):
+    """Golden: recordings that people have are found under these names."""
+    assert settings_digest(method, **training) == wanted
+
+
+def test_a_methods_own_wire_is_another_training():
+    own = settings_digest({"kind": "lora", "wire": {"values": "int8"}})
+    assert own == settings_digest({"kind": "lora"}, wire={"values": "int8"})
+    digests = [
+        settings_digest({"kind": "lora"}, wire={"values": "int8", **more})
+        for more in ({}, {"rounding": "stochastic"}, {"up": {"values": "int4"}})
+    ]
+    assert len({own, *digests}) == 3
+
+
+def test_privacy_is_another_training_by_what_is_learned_with():
+    dp = {"clip": 1.0, "noise": 0.5, "delta": 1e-5}
+    private = settings_digest({"kind": "lora"}, dp=dp)
+    assert private != settings_digest({"kind": "lora"})
+    for other in ({"delta": 1e-6}, {"sampling": "poisson"}):
+        assert settings_digest({"kind": "lora"}, dp=dp | other) == private
+    for other in ({"clip": 2.0}, {"noise": 1.0}, {"scaling": "mean"}):
+        assert settings_digest({"kind": "lora"}, dp=dp | other) != private
+    assert settings_digest({"kind": "lora"}, dp=dp, cohort=5) != private
+
+
+@pytest.mark.parametrize(
+    ("wire", "down", "up"),
+    [
+        ({}, ("fp32", "nearest"), ("fp32", "nearest")),
+        ({"values": "fp16", "up": {"values": "int8"}}, ("fp16", "nearest"), ("int8", "nearest")),
+        (
+            {"values": "int4", "rounding": "stochastic", "down": {"rounding": "nearest"}},
+            ("int4", "nearest"),
+            ("int4", "stochastic"),
+        ),
+        (
+            {"rounding": "stochastic", "up": {"values": "int8"}},
+            ("fp32", "nearest"),  # floats always do
+            ("int8", "stochastic"),
+        ),
+    ],
+)
+def test_each_way_has_its_own_values(wire, down, up):
+    found = Wire.model_validate(wire)
+    assert (found.way("down"), found.way("up")) == (down, up)
 
 
 def test_what_the_network_and_the_length_are_does_not_matter_to_a_training():

@@ -155,6 +155,81 @@ def test_half_precision_rounds_what_clients_start_from(make):
     assert ours != theirs
 
 
+LORAS = [
+    "lora",
+    {"kind": "flasc", "down": 0.25, "up": 0.0625},
+    {"kind": "sparse_adapter", "density": 0.25},
+]
+WIRES = [
+    {"values": "int8"},
+    {"values": "int4", "rounding": "stochastic"},
+    {"values": "fp16", "up": {"values": "int8", "rounding": "stochastic"}},
+]
+
+
+@pytest.mark.parametrize("wire", WIRES, ids=str)
+@pytest.mark.parametrize("method", LORAS, ids=str)
+class TestEveryWire:
+    def test_the_server_steps_by_what_it_decodes(self, make, method, wire):
+        server = config.FedAvg(kind="fedavg")
+        trainer = make(method, wire=config.Wire.model_validate(wire), server=server)
+        play(trainer, COHORTS[:1])
+        n, before = trainer.adapter.n, trainer.params.numpy().copy()
+        support = codec.decode(trainer.download(1).content, n=n).indices
+        (upload,) = trainer.train([trainer.download(1)])
+        trainer.aggregate([upload], [1.0])
+        sent = codec.decode(upload.content, n=n, support=support).to_dense()
+        np.testing.assert_array_equal(trainer.params.numpy(), before - sent)
+
+    def test_bytes_are_those_of_the_format(self, make, method, wire):
+        trainer = make(method, wire=config.Wire.model_validate(wire))
+        n = trainer.adapter.n
+        (upload,) = trainer.train([trainer.download(1)])
+        support = codec.decode(trainer.download(1).content, n=n).indices
+        for message, way in ((trainer.download(1), "down"), (upload, "up")):
+            dtype, _ = trainer.settings.wire.way(way)
+            assert message.content[3] >> 4 == codec.DTYPES.index(dtype)
+            decoded = codec.decode(message.content, n=n, support=support)
+            assert message.value_bytes == codec.value_bytes(len(decoded.values), dtype)
+            if decoded.indices is not None and message.content[3] & 15 != 4:
+                assert message.nbytes == codec.size(decoded.indices, n, dtype=dtype)
+
+    def test_draws_follow_from_round_and_client_alone(self, make, method, wire):
+        wire = config.Wire.model_validate(wire)
+        trainer, restored = (make(method, wire=wire) for _ in range(2))
+        play(trainer, COHORTS[:2])
+        restored.restore(trainer.snapshot())
+        together = trainer.train([trainer.download(c) for c in (4, 1, 2)])
+        alone = [restored.train([restored.download(c)])[0] for c in (2, 1, 4)][::-1]
+        assert [u.content for u in alone] == [u.content for u in together]
+        assert restored.download(0).content == trainer.download(0).content
+
+
+@pytest.mark.parametrize("down", ["fp16", "int8", "int4"])
+def test_clients_start_from_what_they_decode(make, down):
+    """And their update is relative to it, whatever the server itself has."""
+    trainer, shadow = make("lora", wire=config.Wire(down={"values": down})), make("lora")
+    play(trainer, COHORTS[:1])
+    download = trainer.download(1)
+    (upload,) = trainer.train([download])
+    start, sent = (
+        codec.decode(m.content, n=shadow.adapter.n).to_dense() for m in (download, upload)
+    )
+    lost = np.abs(start - trainer.params.numpy()).max()
+    assert np.abs(sent - local_delta(shadow, start, 1, 1)).max() < 1e-6 < lost
+
+
+def test_seeds_and_rounds_draw_other_roundings(make):
+    wire = config.Wire(values="int4", rounding="stochastic")
+    first, other = make("head", wire=wire), make("head", wire=wire, seed=1)
+    other.restore(first.snapshot())
+    assert first.download(0).content != other.download(0).content
+    before = first.download(0).content
+    snapshot = first.snapshot() | {"version": np.array(1)}
+    first.restore(snapshot)
+    assert first.download(0).content != before
+
+
 def test_training_learns(make):
     trainer = make("full", client=config.Client(lr=0.1, epochs=8), server=config.AdamW(lr=3e-3))
     before = trainer.evaluate("validation")

@@ -79,6 +79,26 @@ def test_a_kill_between_training_and_aggregating_costs_that_round_only(bench, to
     assert min(version for version, _ in bench.made[-1].trained) == 3
 
 
+def test_rounds_of_nobody_are_states_of_their_own(bench):
+    """Poisson sampling may draw nobody; the server's step, with its noise, is made all the same."""
+
+    def quiet(trainer):
+        states = [trainer.state]
+        for _ in range(3):
+            assert trainer.train([]) == []
+            trainer.aggregate([], [])
+            states.append(trainer.state)
+        return states
+
+    trainer = bench.open()
+    states = quiet(trainer)
+    assert len(set(states)) == 4
+    trainer.close()
+    again = bench.open()
+    assert quiet(again) == states
+    assert (again.trained, again.replayed) == (0, 3)
+
+
 def test_another_decision_trains_only_what_follows_from_it(bench, toy):
     def drop_one_in_round_3(trainer):
         play(trainer, 2)

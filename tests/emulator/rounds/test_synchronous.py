@@ -2,10 +2,13 @@
 
 import math
 
+import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from emulator.emulate import emulate
 from emulator.records import Computation, Evaluation, Round, Transfer
+from emulator.rounds import selector
 from emulator.scenario import Scenario
 from emulator.seam import StubTrainer
 
@@ -101,6 +104,77 @@ def test_the_cohort_depends_on_the_seed_and_never_repeats_a_client():
 
     assert all(len(set(cohort)) == 10 for cohort in cohorts(0))
     assert cohorts(0) == cohorts(0) != cohorts(1)
+
+
+def draw(scenario, seed, number):
+    chooses = selector(scenario.policy, scenario.training, seed)
+    return chooses.choose(number, np.arange(30), scenario.training.cohort)
+
+
+POISSON = {"clip": 1.0, "noise": 1.0, "delta": 1e-5, "sampling": "poisson"}
+
+
+def test_poisson_sampling_takes_each_client_by_itself():
+    """Sizes of Binomial(30, 1/3): mean 10, variance 20 / 3, over 400 rounds."""
+    private = scenario({"dp": POISSON})
+    cohorts = [draw(private, 0, number) for number in range(400)]
+    sizes = np.array([len(cohort) for cohort in cohorts])
+    assert abs(sizes.mean() - 10) < 4 * math.sqrt(20 / 3 / 400)
+    assert 0.75 < sizes.var() / (20 / 3) < 1.25
+    shares = np.bincount(np.concatenate(cohorts), minlength=30) / 400
+    assert (abs(shares - 1 / 3) < 4.5 * math.sqrt(2 / 9 / 400)).all()
+    assert all(len(set(cohort)) == len(cohort) for cohort in cohorts)
+
+
+def test_fixed_sampling_is_the_same_with_privacy_as_without():
+    plain, private = (scenario(t) for t in ({}, {"dp": POISSON | {"sampling": "fixed"}}))
+    assert [draw(plain, 1, n).tolist() for n in range(5)] == [
+        draw(private, 1, n).tolist() for n in range(5)
+    ]
+
+
+def test_a_round_of_nobody_takes_no_time_and_still_steps():
+    told = []
+
+    class Listening(StubTrainer):
+        def aggregate(self, uploads, weights):
+            told.append(list(weights))
+            super().aggregate(uploads, weights)
+
+    training = {"dp": POISSON, "cohort": 1, "rounds": 40}
+    rows = emulate(scenario(training), 0, Listening(down_bytes=100, up_bytes=100))
+    rounds = of(Round, rows)
+    empty = [r for r in rounds if r.cohort == 0]
+    assert [r.used for r in rounds] == [r.cohort for r in rounds]
+    assert len(rounds) == 40
+    assert 5 <= len(empty) <= 25  # about 40 (29/30)^30 = 14.5
+    assert all(r.start_s == r.finish_s for r in empty)
+    assert 2 * sum(r.cohort for r in rounds) == len(of(Transfer, rows))
+    # A sum is divided by what is expected, for how many came is private.
+    assert told == [[1.0] * r.cohort for r in rounds]
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"policy": {"kind": "deadline", "deadline": "9 s"}},
+        {"policy": {"kind": "synchronous", "selection": "oort"}},
+        {"compute": {"max_rank": 8}},
+        {"methods": {"H": {"kind": "het_lora", "tiers": [{"share": 1, "rank": 2}]}}},
+        {"methods": {"S": {"kind": "sparse_adapter", "density": 0.5, "score": "snip"}}},
+    ],
+    ids=lambda keys: next(iter(keys)),
+)
+def test_privacy_goes_with_what_its_account_is_of(keys):
+    with pytest.raises(ValidationError, match=r"found training\.dp with"):
+        scenario({"dp": POISSON}, **keys)
+
+
+def test_privacy_goes_with_clients_that_are_always_there():
+    link = {"down": "8 Mbps", "up": "1 Mbps"}
+    leaving = {"clients": link | {"availability": {"kind": "on_off", "on": "9 s", "off": "1 s"}}}
+    with pytest.raises(ValidationError, match=r"found training\.dp with clients that leave"):
+        scenario({"dp": POISSON}, leaving)
 
 
 def test_charging_values_alone_is_cheaper():

@@ -269,10 +269,11 @@ def test_every_truncation_and_every_extension_is_refused(wire, dtype):
             decode(message + tail, n=300, support=indices)
 
 
+@pytest.mark.parametrize("dtype", ["fp16", "int8", "int4"])
 @pytest.mark.parametrize("wire", WIRES)
-def test_every_flipped_bit_is_read_or_refused(wire):
+def test_every_flipped_bit_is_read_or_refused(wire, dtype):
     indices, values = random_vector(200, 1 / 10)
-    message = encode(values, indices, 200, wire=wire, dtype="fp16")
+    message = encode(values, indices, 200, wire=wire, dtype=dtype)
     for bit in range(8 * len(message)):
         flipped = bytearray(message)
         flipped[bit // 8] ^= 1 << bit % 8
@@ -280,7 +281,7 @@ def test_every_flipped_bit_is_read_or_refused(wire):
 
 
 @given(
-    kind=st.sampled_from([wire | dtype << 4 for wire in range(6) for dtype in range(3)]),
+    kind=st.sampled_from([wire | dtype << 4 for wire in range(6) for dtype in range(5)]),
     n=st.integers(0, 60),
     k=st.integers(0, 60),
     body=st.binary(max_size=300),
@@ -305,7 +306,7 @@ def test_any_index_is_read_or_refused(data):
         (8, b"PK" + bytes(42), "starts with b'PK"),
         (8, b"FL\2" + bytes(41), "starts with b'FL"),
         (8, header(5, 8, 0), "unknown wire 0x05"),
-        (8, header(0x20, 8, 0), "unknown wire 0x20"),
+        (8, header(0x40, 8, 0), "unknown wire 0x40"),
         (8, header(2, 9, 0), "length 9, not 8"),
         (8, header(2, 8, 9) + bytes(72), "9 values"),
         (8, header(0, 8, 7) + bytes(28), "7 values of 8"),
@@ -366,6 +367,6 @@ def test_needs_no_torch():
 
 
 def test_the_docs_are_true():
-    path = Path(__file__).parents[2] / "docs" / "wire.md"
+    path = Path(__file__).parents[3] / "docs" / "wire.md"
     failures, examples = doctest.testfile(str(path), module_relative=False)
     assert (failures, examples > 0) == (0, True)
