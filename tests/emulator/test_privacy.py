@@ -123,7 +123,7 @@ def test_check_prints_it(private, tmp_path):
 def test_a_run_that_cannot_account_does_not_begin(private, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "dp_accounting", None)
     with pytest.raises(SupportError, match="needs an accountant"):
-        run.run(private, tmp_path / "out", None, workers=1)
+        running.run(private, tmp_path / "out", None, workers=1)
     assert not (tmp_path / "out").exists()
 
 

@@ -236,6 +236,7 @@ def test_no_number_can_be_anything_else(path, bad):
     optional = {
         "rank",
         "upper_layers",
+        "max_rank",
         "client_lr",
         "server_lr",
         "examples",
