@@ -112,7 +112,7 @@ class HetLora(Truncated):
     def _norm(self, vector: Tensor) -> float:
         """Frobenius norm of all B A together, by ||B A||^2 = <B^T B, A A^T>."""
         squares = [((b.T @ b) * (a @ a.T)).sum() for a, b in self.layout.pairs(vector)]
-        return math.sqrt(sum(map(float, squares)))
+        return math.sqrt(max(0.0, sum(map(float, squares))))  # rounding may end below zero
 
     def received(self, client: int, support: Mask) -> None:
         """A client that has pruned itself stays at its new rank."""

@@ -1,5 +1,7 @@
 """What scenarios can name."""
 
+import re
+
 from click.testing import CliRunner
 
 from emulator.catalogue import catalogue
@@ -15,6 +17,12 @@ def test_every_family_has_names_and_laws_and_presets_say_what_they_are():
     ]  # fmt: skip
     assert [name for name, _ in found["presets"]] == list(PRESETS)
     assert all(about for family in ("laws", "presets") for _, about in found[family])
+
+
+def test_methods_say_where_they_come_from():
+    plain = {"full", "head"}  # nobody's in particular
+    for name, about in catalogue()["methods"]:
+        assert name in plain or re.search(r"\((arXiv \d{4}\.\d{5}|.* \d{4})\)\.$", about), name
 
 
 def test_laws_and_presets_are_listed():
