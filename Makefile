@@ -23,7 +23,7 @@ $(VENV)/ready: setup.py pyproject.toml
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=24" "setuptools>=69"
 	$(BIN)/python -m pip install --quiet "$(TORCH)"
 	$(BIN)/python -m pip install --quiet --editable ".[test]"
-	$(BIN)/flasc-emu assets fetch
+	$(BIN)/flasc-emu assets fetch minilm 20newsgroups
 	@touch $@
 
 run: setup

@@ -28,6 +28,7 @@ setup(
         "matplotlib>=3.8",
         "numpy>=1.26",
         "peft>=0.18",
+        "pillow>=10",  # pictures from files; matplotlib brings it anyway
         "plotly>=6.0",  # its plotly.min.js draws the page and is inside of each
         "pydantic>=2.12",  # exclude_if: new settings leave old digests be
         "pyyaml>=6.0",
@@ -38,6 +39,7 @@ setup(
         "transformers>=5.17,<6",
     ],
     extras_require={
+        "data": ["datasets>=3", "scikit-learn>=1.4"],  # the paper's tasks, from the hub
         "dp": ["dp-accounting>=0.6"],  # epsilon of trainings with noise, for training.dp
         "pandas": ["pandas>=2.0"],  # results as data frames
         "export": [  # `flasc-emu export tables --to parquet`, `flasc-emu export tensorboard`

@@ -40,6 +40,7 @@ from flasc.cohort import Cohort
 from flasc.cohort.merge import block_sites
 from flasc.dropout import PlaceDropout
 from flasc.sparsity import top_k
+from flasc.task_settings import Newsgroups
 from flasc.tasks.base import Examples
 
 SETTINGS = config.Client(lr=0.01)
@@ -104,7 +105,7 @@ def vit() -> tuple[nn.Module, Examples]:
 
 
 def minilm(tokens: int) -> tuple[nn.Module, Examples]:
-    task = tasks.load(config.Task(name="20newsgroups", tokens=tokens), 0, None, print)
+    task = tasks.load(Newsgroups(name="20newsgroups", tokens=tokens), 0, None, print)
     return model.sequence_classifier(task.model, len(task.classes), 0), task.train
 
 

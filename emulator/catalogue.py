@@ -12,7 +12,7 @@ def catalogue() -> dict[str, list[tuple[str, str]]]:
     """{family: [(name, one line about it)]}."""
     return {
         "methods": _members(config.Method),
-        "tasks": [(name, "") for name in _names(config.Task, "name")],
+        "tasks": _members(config.Task, "name"),
         "models": [
             (s.name, f"{s.source}; {s.licence}") for s in assets.status() if s.kind == "model"
         ],
@@ -24,12 +24,12 @@ def catalogue() -> dict[str, list[tuple[str, str]]]:
     }
 
 
-def _members(union: Any) -> list[tuple[str, str]]:
-    """(kind, first sentence of the docstring) of each member of a discriminated union."""
+def _members(union: Any, tag: str = "kind") -> list[tuple[str, str]]:
+    """(`tag`, first sentence of the docstring) of each member of a discriminated union."""
     found = []
     for member in get_args(get_args(union)[0]):
         model = get_args(member)[0] if get_origin(member) is not None else member
-        kind = getattr(model, "model_fields", {}).get("kind")
+        kind = getattr(model, "model_fields", {}).get(tag)
         if kind is not None:
             about = inspect.getdoc(model) or ""  # a generic law's own text is its parent's
             found.append((get_args(kind.annotation)[0], about.split("\n")[0]))

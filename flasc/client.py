@@ -14,9 +14,11 @@ from flasc import rng
 from flasc.adapter import Adapter
 from flasc.config import Client
 from flasc.methods import Mask, Penalty
+from flasc.objective import Objective, SingleLabel
 from flasc.tasks.base import Examples
 
 EVALUATION_BATCH = 64
+Tally = tuple[int, int, float]  # the metric's numerator and denominator, the sum of losses
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +79,19 @@ class Reference:
     name, precision = "reference", "fp32"
     remembers = False  # see Cohort
 
-    def __init__(self, adapter: Adapter, settings: Client) -> None:
+    def __init__(
+        self, adapter: Adapter, settings: Client, objective: Objective | None = None
+    ) -> None:
         self.adapter, self.settings = adapter, settings
+        self.objective = objective or SingleLabel()
         self.device = adapter.parameters[0].device
 
     def train(self, jobs: Sequence[Job], data: Examples) -> list[Trained]:
         """Train each job's client on its examples of `data`; in the order of `jobs`."""
         return [train(self.adapter, job, data, self.settings) for job in jobs]
 
-    def score(self, vector: Tensor, data: Examples, count: int) -> tuple[int, float]:
-        """How many of the first `count` examples are right, and the sum of their losses."""
+    def score(self, vector: Tensor, data: Examples, count: int) -> Tally:
+        """The metric's two numbers over the first `count` examples, and the sum of their losses."""
         return total(self.score_part(vector, data, part) for part in self.parts(data, count))
 
     def parts(self, data: Examples, count: int) -> list[np.ndarray]:
@@ -94,22 +99,23 @@ class Reference:
         starts = range(0, count, EVALUATION_BATCH)
         return [np.arange(start, min(start + EVALUATION_BATCH, count)) for start in starts]
 
-    def score_part(self, vector: Tensor, data: Examples, part: np.ndarray) -> tuple[int, float]:
-        """What one batch adds to the score: how many are right, and the sum of their losses."""
+    def score_part(self, vector: Tensor, data: Examples, part: np.ndarray) -> Tally:
+        """What one batch adds to the score."""
         self.adapter.write(vector)
         with torch.inference_mode():
             batch = data.batch(part, self.device)
-            output = self.adapter.model(**batch)
-            right = int((output.logits.argmax(-1) == batch["labels"]).sum())
-            return right, float(output.loss) * len(part)
+            labels = batch.pop("labels")
+            logits = self.adapter.model(**batch).logits
+            losses = self.objective.losses(logits, labels)
+            return *self.objective.tally(logits, labels), float(losses.double().sum())
 
 
-def total(parts: Iterable[tuple[int, float]]) -> tuple[int, float]:
-    """The sum of both, in order."""
-    right, loss = 0, 0.0
-    for part_right, part_loss in parts:
-        right, loss = right + part_right, loss + part_loss
-    return right, loss
+def total(parts: Iterable[Tally]) -> Tally:
+    """The sum of each, in order."""
+    right, of, loss = 0, 0, 0.0
+    for part in parts:
+        right, of, loss = right + part[0], of + part[1], loss + part[2]
+    return right, of, loss
 
 
 def train(adapter: Adapter, job: Job, data: Examples, settings: Client) -> Trained:

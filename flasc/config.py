@@ -4,18 +4,15 @@ Strict and frozen: an unknown key is an error, and a component owns the settings
 takes part, for how long and over which network is not decided here but by the emulator.
 """
 
-import difflib
 from typing import Annotated, Literal
 
 from pydantic import (
-    AfterValidator,
     Discriminator,
     Field,
     Tag,
     model_validator,
 )
 
-from flasc.assets import ASSETS
 from flasc.method_settings import Method, MethodSettings
 from flasc.settings import (
     Momentum,
@@ -28,55 +25,18 @@ from flasc.settings import (
     newer,
     parse_fraction,
 )
+from flasc.task_settings import Split, Task
 
 __all__ = [
     "Method",
     "PositiveFloat",
     "PositiveInt",
     "Settings",
+    "Split",
+    "Task",
     "Wire",
     "parse_fraction",
 ]  # besides all that follows
-
-SMALLEST_ALPHA = 1e-6  # of a Dirichlet split: clients of one class are the rule from 1e-3 down
-
-
-class Split(Settings):
-    """How training examples are dealt to clients.
-
-    `dirichlet` uses every example once and leaves no client empty; `dirichlet_reference` is the
-    reference code's, which drops examples; `iid` deals at random.
-    """
-
-    kind: Literal["dirichlet", "dirichlet_reference", "iid"] = "dirichlet"
-    alpha: Annotated[float, Field(ge=SMALLEST_ALPHA, allow_inf_nan=False)] = 0.1
-
-
-def _model(name: str) -> str:
-    """A bare word must be a name that we know: hub ids and local folders have a slash."""
-    known = [asset.name for asset in ASSETS.values() if asset.kind == "model"]
-    if "/" not in name and name not in known:
-        near = difflib.get_close_matches(name.lower(), known, n=1)
-        raise ValueError(
-            f"found {name!r}; {f'did you mean {near[0]!r}? ' if near else ''}"
-            f"allowed: {', '.join(known)}, a local folder (./model) "
-            "or a hub id (owner/name)"
-        )
-    return name
-
-
-class Task(Settings):
-    """Data, pretrained model and clients.
-
-    `model` is a name that `flasc-emu assets` lists, a local folder, or a hub id (`owner/name`).
-    `tokens` is the length that texts are cut and padded to.
-    """
-
-    name: Literal["20newsgroups"]
-    model: Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_model)] = "minilm"
-    clients: PositiveInt = 350
-    tokens: Annotated[int, Field(ge=4, le=512)] = 128
-    split: Split = Split()
 
 
 class Lora(Settings):

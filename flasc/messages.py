@@ -33,7 +33,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Quality on the first `examples` of a split: accuracy 0 to 1, mean loss in nats."""
+    """Quality on the first `examples` of a split: mean loss in nats.
+
+    `accuracy` is the value of the task's metric, whatever its name; 0 to 1.
+    """
 
     examples: int
     accuracy: float

@@ -2,6 +2,7 @@
 
 Every kind takes `labels` (int [n], any coding), the number of clients, `alpha` and a random stream,
 and returns one int64 array of indices into `labels` a client. `iid` takes no notice of `alpha`.
+`natural` takes users instead of labels.
 """
 
 import math
@@ -10,8 +11,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from flasc.config import SMALLEST_ALPHA
 from flasc.errors import FlascError
+from flasc.task_settings import SMALLEST_ALPHA
 
 Indices = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -85,6 +86,34 @@ def iid(
     """
     _check(len(labels), clients, 1.0)
     return [np.sort(part) for part in np.array_split(rng.permutation(len(labels)), clients)]
+
+
+def natural(
+    owners: npt.NDArray[np.integer], clients: int, pooled: float, rng: np.random.Generator
+) -> list[Indices]:
+    """Each client is a user: the code in `owners` (int [n]) of every example says which.
+
+    `clients` users are drawn without replacement, in random order. As in FLASC's public code, a
+    user keeps the first int((1 - pooled) k) of k examples; the rest is shuffled together and dealt
+    evenly (here to the last one: that code drops the remainder). Raises PartitionError where there
+    are fewer users than clients.
+    """
+    users = np.unique(owners)
+    if not 1 <= clients <= len(users):
+        raise PartitionError(
+            f"found {clients} clients for {len(users)} users; allowed: 1 to {len(users)} clients"
+        )
+    chosen = rng.permutation(users)[:clients]
+    order = np.argsort(owners, kind="stable").astype(np.int64)
+    starts, stops = (np.searchsorted(owners[order], chosen, side) for side in ("left", "right"))
+    held = [order[a:b] for a, b in zip(starts, stops, strict=True)]
+    if not pooled:
+        return held
+    cuts = [int((1 - pooled) * len(mine)) for mine in held]
+    pool = np.concatenate([mine[cut:] for mine, cut in zip(held, cuts, strict=True)])
+    dealt = np.array_split(rng.permutation(pool), clients)
+    parts = zip(held, cuts, dealt, strict=True)
+    return [np.concatenate([mine[:cut], more]) for mine, cut, more in parts]
 
 
 PARTITIONS: dict[str, Partition] = {

@@ -5,6 +5,7 @@ densities say it all. Anything else is None: a training knows, and a recording r
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -25,6 +26,7 @@ class Shape:
 
 MODELS = {"minilm": Shape(width=384, layers=6, weights=22_713_216)}
 CLASSES = {"20newsgroups": 20}
+Way = Literal["down", "up"]
 SQUARE = {"query", "key", "value"}  # projections from the model's width to itself
 
 
@@ -57,17 +59,22 @@ def message_bytes(settings: TrainingSettings) -> tuple[int, int] | None:
         return None
     match settings.method:
         case Flasc(down=down, up=up):
-            return _size(n, down, settings), _size(n, up, settings)
+            return _size(n, down, settings, "down"), _size(n, up, settings, "up")
         case SparseAdapter(density=density):  # the server knows the mask already
-            return _size(n, density, settings), _size(n, density, settings, wire="aligned")
+            aligned = _size(n, density, settings, "up", wire="aligned")
+            return _size(n, density, settings, "down"), aligned
         case _:
-            return _size(n, 1, settings), _size(n, 1, settings)
+            return _size(n, 1, settings, "down"), _size(n, 1, settings, "up")
 
 
-def _size(n: int, density: float, settings: TrainingSettings, wire: str | None = None) -> int:
+def _size(
+    n: int, density: float, settings: TrainingSettings, way: Way, wire: str | None = None
+) -> int:
     k = max(1, int(n * density))  # as flasc.sparsity.count, which imports torch
     support = None
     if k < n:
         drawn = stream(0, "size", k).choice(n, k, replace=False)
         support = np.sort(drawn).astype(np.int64)
-    return codec.size(support, n, wire=wire or settings.wire.format, dtype=settings.wire.values)
+    return codec.size(
+        support, n, wire=wire or settings.wire.format, dtype=settings.wire.way(way)[0]
+    )

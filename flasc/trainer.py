@@ -16,10 +16,11 @@ from torch import Tensor
 
 from flasc import client, engine, feedback, rng, saliency
 from flasc.about import About, describe
+from flasc.about import provenance as provenance
 from flasc.adapter import Adapter
 from flasc.config import TrainingSettings
 from flasc.engine import Part
-from flasc.errors import DivergedError, ModelError
+from flasc.errors import DivergedError
 from flasc.messages import Message, Score
 from flasc.methods import Got, Layout, Mask, Method, kind_of
 from flasc.methods import Task as Asked
@@ -51,7 +52,12 @@ class Trainer:
         kind = kind_of(settings.method)
         key = rng.key(settings.seed, "init")
         base = (workshop or Workshop()).pretrained(
-            task.model, len(task.classes), key, frozen=kind.scope != "all"
+            task.model,
+            task.head,
+            len(task.classes),
+            key,
+            task.objective.problem,
+            frozen=kind.scope != "all",
         )
         with torch.random.fork_rng([]):
             torch.manual_seed(key)
@@ -59,7 +65,7 @@ class Trainer:
         layout = Layout(self.adapter.spans, settings.lora.rank, settings.seed, len(task.clients))
         self._method: Method = kind(settings.method, layout)
         self.adapter.model.to(device)
-        self.engine = engine.build(self.adapter, settings, device)
+        self.engine = engine.build(self.adapter, settings, device, task.objective)
         # A GPU has its own cohort in one batch, and what is remembered is remembered here.
         spread = device.type == "cpu" and not self.engine.remembers
         self._hands = workshop.hands if workshop and spread else None
@@ -254,7 +260,7 @@ class Trainer:
         count = min(len(examples), self.settings.evaluation_examples or len(examples))
         vector = self._shown()
         parts = [Part(vector, split, part) for part in self.engine.parts(examples, count)]
-        right, loss = client.total(
+        right, of, loss = client.total(
             map(self.work, parts)
             if self._hands is None
             else self._hands.carry_out(parts, self.work)
@@ -263,7 +269,7 @@ class Trainer:
             raise DivergedError(
                 f"the model of round {self.version} diverged: its loss is {loss}", _LOWER
             )
-        return Score(count, right / count, loss / count)
+        return Score(count, right / of if of else 0.0, loss / count)
 
     def forget(self, messages: Sequence[Message]) -> None:
         """Messages hold all that is held for them."""
@@ -302,15 +308,6 @@ class Trainer:
         self.adapter.save(folder)
 
 
-def pick_device(name: str) -> torch.device:
-    """'auto' takes a GPU where there is one. Raises ModelError where 'cuda' is not to be had."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ModelError("found no GPU that this torch can use", "give --device cpu or auto")
-    return torch.device(name)
-
-
 def make(
     settings: TrainingSettings,
     *,
@@ -324,28 +321,9 @@ def make(
     One torch thread on a CPU: trainings are spread over processes instead, and one thread is what
     makes results independent of the number of cores.
     """
-    chosen = pick_device(device)
+    chosen = engine.pick_device(device)
     if chosen.type == "cpu":
         torch.set_num_threads(1)
     workshop = workshop or Workshop()
     task = workshop.task(settings.task, settings.seed, cache, notify)
     return Trainer(settings, task, chosen, workshop)
-
-
-def provenance(trainer: Trainer) -> dict[str, str]:
-    """What a training ran on: versions, device and data edition."""
-    import peft
-    import transformers
-
-    device = trainer.device
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    return {
-        "device": name,
-        "engine": trainer.engine.name,
-        "precision": trainer.engine.precision,
-        "data": trainer.task.edition,
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-        "peft": peft.__version__,
-        "numpy": np.__version__,
-    }

@@ -16,7 +16,7 @@ from flasc import config
 if TYPE_CHECKING:
     from torch import nn
 
-    from flasc.tasks.base import Task
+    from flasc.tasks.base import Head, Task
 
 T = TypeVar("T")
 KEPT = 2  # of each kind, the latest used: a study goes through one setting before the next
@@ -54,8 +54,10 @@ class Workshop:
         key = (settings.model_dump_json(), seed, cache)
         return _kept(self._tasks, key, lambda: tasks.load(settings, seed, cache, notify))
 
-    def pretrained(self, folder: Path, classes: int, key: int, *, frozen: bool) -> nn.Module:
-        """The model in `folder` with a head drawn by `key`, as `model.sequence_classifier` gives.
+    def pretrained(
+        self, folder: Path, head: Head, classes: int, key: int, problem: str | None, *, frozen: bool
+    ) -> nn.Module:
+        """The model in `folder` with a head drawn by `key`, as `model.pretrained` gives it.
 
         Where it is `frozen` the copy shares the weights' memory and the caller must not write to
         it; else the memory is copied too. Modules and the parameters' flags are the caller's own
@@ -63,8 +65,8 @@ class Workshop:
         """
         from flasc import model
 
-        load = lambda: model.sequence_classifier(folder, classes, key)  # noqa: E731
-        return copied(_kept(self._models, (folder, classes, key), load), share=frozen)
+        asked = (folder, head, classes, key, problem)
+        return copied(_kept(self._models, asked, lambda: model.pretrained(*asked)), share=frozen)
 
 
 def copied(model: nn.Module, *, share: bool) -> nn.Module:

@@ -205,11 +205,12 @@ def keys_of_union(members: tuple[Any, ...], here: str) -> Iterator[tuple[str, Ke
         return
     place = "LAW" if issubclass(models[0], LAWS) else here
     place = "RATE" if issubclass(models[0], VARYING) else place
-    by_kind = {next(iter(names_in(m.model_fields["kind"].annotation))): m for m in models}
+    tag = "kind" if "kind" in models[0].model_fields else "name"
+    by_kind = {next(iter(names_in(m.model_fields[tag].annotation))): m for m in models}
     found = {kind: dict(keys_of(model, place)) for kind, model in by_kind.items()}
-    kinds = [keys.pop(f"{place}.kind") for keys in found.values()]
+    kinds = [keys.pop(f"{place}.{tag}") for keys in found.values()]
     default = next((k.default for k in kinds if k.default != "required"), "required")
-    yield f"{place}.kind", Key(default, frozenset(by_kind))
+    yield f"{place}.{tag}", Key(default, frozenset(by_kind))
     for kind, keys in found.items():
         for name, key in keys.items():
             alike = all(other.get(name) == key for other in found.values())

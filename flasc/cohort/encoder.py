@@ -204,8 +204,11 @@ ARCHITECTURES = {"bert": _BERT, "gpt2": _GPT2, "vit": _VIT}
 
 def supported(adapter: Adapter, settings: Client) -> bool:
     """Whether the lean forward knows this model and what is trained of it."""
-    known = _base(adapter).config.model_type in ARCHITECTURES
-    return bool(known) and adapter.scope != "all" and not settings.base_dropout
+    base = _base(adapter)
+    names = ARCHITECTURES.get(base.config.model_type)
+    # A causal language model has no head of its own: every token is scored by the embeddings.
+    known = names is not None and hasattr(base, names.head)
+    return known and adapter.scope != "all" and not settings.base_dropout
 
 
 def read(adapter: Adapter) -> Encoder:

@@ -6,16 +6,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from flasc.adapter import Adapter
-from flasc.client import Job, Trained, batches, total
+from flasc.client import Job, Tally, Trained, batches, total
 from flasc.cohort.encoder import Encoder, read
 from flasc.cohort.forward import Dropper, Pass
 from flasc.cohort.memory import Memory, Rows
 from flasc.cohort.merge import block_sites, merged, sites_of
 from flasc.cohort.pack import Packed, pack
 from flasc.config import Client, Precision
+from flasc.objective import Objective, SingleLabel
 from flasc.tasks.base import Examples
 
 # A batch: on a CPU its activations stay in the cache; more would not fill a GPU any better.
@@ -35,10 +35,16 @@ class Cohort:
     name = "cohort"
 
     def __init__(
-        self, adapter: Adapter, settings: Client, precision: Precision, group: int | None = None
+        self,
+        adapter: Adapter,
+        settings: Client,
+        precision: Precision,
+        group: int | None = None,
+        objective: Objective | None = None,
     ) -> None:
         """`group`: the most clients at once; None: by device."""
         self.adapter, self.settings, self.precision = adapter, settings, precision
+        self.objective = objective or SingleLabel()
         self.device = adapter.parameters[0].device
         self.group = group or (1 if self.device.type == "cpu" else 1 << 30)
         self._encoder = read(adapter).to(DTYPES[precision])
@@ -117,7 +123,7 @@ class Cohort:
             if self.remembers
             else one.logits()
         )
-        losses = F.cross_entropy(logits, batch.labels, reduction="none")
+        losses = self.objective.losses(logits, batch.labels)
         counts = torch.tensor([b - a for a, b in batch.row_runs], device=self.device)
         weights = (1 / counts).repeat_interleave(counts, output_size=batch.rows)
         found = torch.autograd.grad((losses * weights).sum(), list(leaves.values()))
@@ -213,18 +219,16 @@ class Cohort:
         """[examples, width], from memory."""
         return torch.stack([self._seen[id(data), int(i)] for i in indices])
 
-    def score(self, vector: Tensor, data: Examples, count: int) -> tuple[int, float]:
-        """How many of the first `count` examples are right, and the sum of their losses."""
+    def score(self, vector: Tensor, data: Examples, count: int) -> Tally:
+        """The metric's two numbers over the first `count` examples, and the sum of their losses."""
         return total(self.score_part(vector, data, part) for part in self.parts(data, count))
 
     def parts(self, data: Examples, count: int) -> list[NDArray[np.int64]]:
         """The first `count` examples as the batches that they are scored in."""
         return list(self._batches(data, np.arange(count)))
 
-    def score_part(
-        self, vector: Tensor, data: Examples, part: NDArray[np.int64]
-    ) -> tuple[int, float]:
-        """What one batch adds to the score: how many are right, and the sum of their losses."""
+    def score_part(self, vector: Tensor, data: Examples, part: NDArray[np.int64]) -> Tally:
+        """What one batch adds to the score."""
         encoder, leaves = self._merged(vector)
         if self.remembers:
             self._look(data, part)
@@ -233,9 +237,8 @@ class Cohort:
             batch = self._pack(data, [part])
             one = Pass(encoder, batch, leaves, None)
             logits = self._logits(one, data, [part], [below])
-            right = int((logits.argmax(-1) == batch.labels).sum())
-            losses = F.cross_entropy(logits, batch.labels, reduction="none")
-            return right, float(losses.double().sum())
+            losses = self.objective.losses(logits, batch.labels)
+            return *self.objective.tally(logits, batch.labels), float(losses.double().sum())
 
     def _merged(self, vector: Tensor) -> tuple[Encoder, dict[int, Tensor]]:
         """Encoder and leaves of `vector`, whose batches come one after the other."""

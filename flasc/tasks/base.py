@@ -1,21 +1,35 @@
 """What a trainer needs of a task: examples by split, clients, a model to adapt."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from flasc.objective import Objective, SingleLabel
+
+# What stands on top of the pretrained model: a fresh classifier of texts or of images, which is
+# trained in full, or the language model's own output, tied to its embeddings and frozen.
+Head = Literal["text", "image", "causal"]
+
+
+class Column(Protocol):
+    """One input of all examples: an array [N, ...], or something that makes its rows when asked."""
+
+    def __getitem__(self, rows: Any, /) -> NDArray[Any]:
+        """The rows at int64 indices, or of a slice."""
+
 
 @dataclass(frozen=True)
 class Examples:
-    """Model inputs by name, each [N, ...], and int64 labels [N]."""
+    """Model inputs by name, each [N, ...], and labels [N, ...] as the task's objective has them."""
 
-    features: Mapping[str, NDArray[np.generic]]
-    labels: NDArray[np.int64]
+    features: Mapping[str, Column]
+    labels: NDArray[Any]
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -32,7 +46,7 @@ class Task:
     """Data dealt to clients, and where the pretrained model lies.
 
     `clients[i]` are the int64 indices into `train` that client i holds. `edition` says exactly
-    which data a result was measured on.
+    which data a result was measured on. `classes` is empty where the head is `causal`.
     """
 
     edition: str
@@ -42,3 +56,5 @@ class Task:
     clients: Sequence[NDArray[np.int64]]
     classes: Sequence[str]
     model: Path
+    head: Head = "text"
+    objective: Objective = field(default_factory=SingleLabel)

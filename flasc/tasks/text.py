@@ -13,8 +13,9 @@ from filelock import FileLock
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from flasc.assets import Notify, cache_folder
+from flasc.cache import cache_folder
 from flasc.errors import AssetError, ModelError
+from flasc.packages import Notify
 
 # Whatever of these a model folder has decides what its tokenizer does.
 _TOKENIZER_FILES = (
@@ -29,6 +30,10 @@ class Tokens:
 
     input_ids: npt.NDArray[np.int32]
     attention_mask: npt.NDArray[np.bool_]
+
+    def take(self, rows: npt.NDArray[np.int64]) -> "Tokens":
+        """Those of the texts at `rows` (int64 [k]), in that order."""
+        return Tokens(self.input_ids[rows], self.attention_mask[rows])
 
 
 def encode(

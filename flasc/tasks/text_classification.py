@@ -5,9 +5,9 @@ from pathlib import Path
 
 from flasc import rng
 from flasc.assets import locate, resolve_model
-from flasc.config import Task as Settings
 from flasc.partition import PARTITIONS
-from flasc.tasks import newsgroups, text
+from flasc.task_settings import Newsgroups as Settings
+from flasc.tasks import newsgroups, newsgroups_raw, text
 from flasc.tasks.base import Examples, Task
 
 
@@ -15,8 +15,11 @@ def newsgroups_task(
     settings: Settings, seed: int, cache: Path | None, notify: Callable[[str], None]
 ) -> Task:
     """20 Newsgroups for `settings.model`; `seed` decides who holds which example."""
-    folder = locate("20newsgroups", cache=cache, notify=notify)
-    return _task(newsgroups.load(folder), settings, seed, cache, notify)
+    if settings.edition == "raw":
+        corpus = newsgroups_raw.load(settings.data, notify)
+    else:
+        corpus = newsgroups.load(locate("20newsgroups", cache=cache, notify=notify))
+    return _task(corpus, settings, seed, cache, notify)
 
 
 def _task(

@@ -125,6 +125,7 @@ SERVERS = [
     {"kind": "fedadam", "lr": 0.1, "beta1": 0.5, "beta2": 0.5, "tau": 0.01},
     {"kind": "fedavg", "lr": 0.5},
 ]
+USERS = {"name": "friends", "clients": 20, "split": {"kind": "natural", "pooled": 0.5}}
 
 
 def put(data: Any, path: tuple[Any, ...], value: Any) -> Any:
@@ -162,6 +163,7 @@ WHOLE = [
     *(put(FULL, ("compute",), compute) for compute in COMPUTES),
     *(put(FULL, ("training", "server"), server) for server in SERVERS),
     *(put(FULL, ("policy",), policy) for policy in POLICIES),
+    put(FULL, ("task",), USERS),
 ]
 LEAVES = {path: (data, value) for data in WHOLE for path, value in leaves(data)}
 NUMBERS = [p for p, (_, v) in LEAVES.items() if isinstance(v, int | float) and v is not True]

@@ -6,6 +6,7 @@ import torch
 from transformers.utils import logging
 
 from flasc import config
+from flasc.task_settings import Newsgroups
 from flasc.tasks.base import Examples, Task
 from flasc.trainer import Trainer
 
@@ -79,7 +80,7 @@ def make(task):
         settings = config.TrainingSettings.model_validate(
             {
                 "seed": 0,
-                "task": config.Task(name="20newsgroups", clients=len(task.clients)),
+                "task": Newsgroups(name="20newsgroups", clients=len(task.clients)),
                 "lora": config.Lora(rank=4),
                 "client": config.Client(lr=0.05),
                 "server": config.AdamW(lr=0.01),

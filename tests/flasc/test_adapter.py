@@ -120,3 +120,36 @@ def test_settings_without_upper_layers_have_the_digest_they_had():
     }  # fmt: skip
     assert Lora(upper_layers=2).model_dump(mode="json")["upper_layers"] == 2
     assert Lora.model_validate(Lora(upper_layers=2).model_dump()) == Lora(upper_layers=2)
+
+
+def meta(config, kind):
+    """A model of the paper's size, without memory for its weights."""
+    with torch.device("meta"):
+        return kind(config)
+
+
+@pytest.mark.parametrize(("labels", "n"), [(10, 597_514), (17, 602_897)])
+def test_a_vits_targets_are_the_papers(labels, n):
+    """PAPER: query and value of all 12 layers and the classifier, at rank 16."""
+    from transformers import ViTConfig, ViTForImageClassification
+
+    base = meta(ViTConfig(num_labels=labels), ViTForImageClassification)
+    assert Adapter(base, Lora(), "adapter").n == n
+
+
+def test_a_language_models_targets_are_the_papers():
+    """PAPER: c_attn, both c_proj and c_fc of all 12 layers, no head."""
+    from transformers import GPT2Config, GPT2ForSequenceClassification, GPT2LMHeadModel
+
+    assert Adapter(meta(GPT2Config(), GPT2LMHeadModel), Lora(), "adapter").n == 2_359_296
+    base = meta(GPT2Config(num_labels=20), GPT2ForSequenceClassification)
+    assert Adapter(base, Lora(), "adapter").n == 2_374_656
+
+
+def test_vit_targets_of_old_names_are_refused():
+    from transformers import ViTConfig, ViTForImageClassification
+
+    base = meta(ViTConfig(num_hidden_layers=1), ViTForImageClassification)
+    with pytest.raises(ModelError, match="'query' matches no module") as caught:
+        Adapter(base, Lora(targets=["query", "value"]), "adapter")
+    assert "q_proj" in caught.value.hint

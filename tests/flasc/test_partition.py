@@ -13,6 +13,7 @@ from flasc.partition import (
     iid,
     largest_remainder,
     log_dirichlet,
+    natural,
 )
 from flasc.rng import stream
 
@@ -187,3 +188,31 @@ def test_more_clients_than_examples(kind, clients):
 def test_alpha_out_of_range(kind, alpha):
     with pytest.raises(PartitionError, match="found alpha"):
         kind(np.array([0, 1, 2]), 2, alpha, stream(0, "split"))
+
+
+owners = st.lists(st.integers(0, 5), min_size=1, max_size=60).map(np.array)
+
+
+@given(owners, st.floats(0, 1), st.integers(0, 3))
+def test_natural_clients_are_users(owners, pooled, seed):
+    """All of a user's examples, once each; pooled ones are dealt evenly over the clients."""
+    users = len(set(owners.tolist()))
+    parts = natural(owners, users, pooled, stream(seed, "partition"))
+    assert sorted(np.concatenate(parts).tolist()) == list(range(len(owners)))
+    kept = natural(owners, users, 0.0, stream(seed, "partition"))
+    assert all(len(set(owners[part].tolist())) == 1 for part in kept)
+    for part, mine in zip(parts, kept, strict=True):
+        own = int((1 - pooled) * len(mine))
+        assert part[:own].tolist() == mine[:own].tolist()
+    dealt = [
+        len(p) - int((1 - pooled) * len(m)) if pooled else 0
+        for p, m in zip(parts, kept, strict=True)
+    ]
+    assert max(dealt) - min(dealt) <= 1
+
+
+def test_more_clients_than_users_are_refused():
+    with pytest.raises(PartitionError, match="found 4 clients for 3 users"):
+        natural(np.array([0, 1, 2, 1]), 4, 0.0, stream(0, "partition"))
+    drawn = natural(np.arange(100), 10, 0.0, stream(0, "partition"))
+    assert len({int(part[0]) for part in drawn}) == 10

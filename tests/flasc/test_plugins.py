@@ -11,6 +11,7 @@ import torch
 
 from flasc import config, plugins
 from flasc.errors import PluginError
+from flasc.task_settings import Newsgroups
 from flasc.trainer import Trainer
 
 ROOT = Path(__file__).parent.parent.parent
@@ -63,7 +64,7 @@ def test_it_trains(installed, task, monkeypatch):
     from flasc_rotating.settings import Rotating
 
     settings = config.TrainingSettings.model_construct(
-        seed=0, task=config.Task(name="20newsgroups", clients=len(task.clients)),
+        seed=0, task=Newsgroups(name="20newsgroups", clients=len(task.clients)),
         lora=config.Lora(rank=4), client=config.Client(), server=config.AdamW(),
         wire=config.Wire(format="coo"), method=Rotating(kind="rotating", parts=4),
         evaluation_examples=None,

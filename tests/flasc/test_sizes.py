@@ -10,25 +10,21 @@ from flasc import codec
 from flasc.config import (
     AdamW,
     Client,
-    DenseLora,
-    Flasc,
-    Full,
-    Head,
     Lora,
-    SparseAdapter,
-    Task,
     TrainingSettings,
     Wire,
 )  # fmt: skip
+from flasc.method_settings import DenseLora, Flasc, Full, Head, SparseAdapter
 from flasc.sizes import entries, message_bytes
 from flasc.sparsity import count
+from flasc.task_settings import Newsgroups
 
 METHODS_PAGE = (Path(__file__).parent.parent.parent / "docs/methods.md").read_text("utf-8")
 
 
 def settings(method, rank=16, model="minilm", targets=None, **wire):
     return TrainingSettings(
-        seed=0, task=Task(name="20newsgroups", model=model),
+        seed=0, task=Newsgroups(name="20newsgroups", model=model),
         lora=Lora(rank=rank, targets=targets), client=Client(), server=AdamW(),
         wire=Wire(**wire), method=method, evaluation_examples=None,
     )  # fmt: skip

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from flasc import codec, config, rng
+from flasc.engine import pick_device
 from flasc.errors import DivergedError, ModelError
-from flasc.trainer import pick_device
 
 COHORTS = [[1, 2], [4, 0, 1], [2, 3], [1, 4]]
 

@@ -11,7 +11,7 @@ import torch
 
 from flasc import tasks
 from flasc.config import Split
-from flasc.config import Task as TaskSettings
+from flasc.task_settings import Newsgroups
 from flasc.trainer import Trainer
 from flasc.workshop import KEPT, Workshop, copied
 
@@ -61,8 +61,8 @@ def test_another_rank_or_seed_shares_what_it_may(make, shared, task):
 
 def test_a_copy_shares_memory_but_not_modules_or_flags(bert, task):
     workshop = Workshop()
-    models = [workshop.pretrained(bert, 4, 0, frozen=True) for _ in range(2)]
-    models.append(workshop.pretrained(bert, 4, 0, frozen=False))
+    models = [workshop.pretrained(bert, "text", 4, 0, None, frozen=True) for _ in range(2)]
+    models.append(workshop.pretrained(bert, "text", 4, 0, None, frozen=False))
     first, second, third = ([*model.parameters()] for model in models)
     first[0].requires_grad = False
     assert second[0].requires_grad
@@ -92,7 +92,7 @@ def test_a_task_is_loaded_once_for_its_settings_and_seed(monkeypatch, task):
 
     monkeypatch.setattr(tasks, "load", load)
     workshop = Workshop()
-    plain = TaskSettings(name="20newsgroups")
+    plain = Newsgroups(name="20newsgroups")
     other = plain.model_copy(update={"split": Split(alpha=0.5)})
     first = workshop.task(plain, 0, None, print)
     assert workshop.task(plain, 0, None, print) is first

@@ -1,0 +1,97 @@
+"""CIFAR-10 (Krizhevsky 2009) as FLASC's public code has it: ViT, 40,000 to train, 224 pixels.
+
+From the hub (or its parquet files in a folder), or from a folder with the original binary version.
+That code crops and mirrors training pictures at random; here every picture is only resized, as it
+does for the test.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flasc import rng
+from flasc.assets import resolve_model
+from flasc.errors import AssetError
+from flasc.objective import SingleLabel
+from flasc.packages import Notify
+from flasc.partition import PARTITIONS
+from flasc.task_settings import Cifar10
+from flasc.tasks import hub
+from flasc.tasks.base import Examples, Task
+from flasc.tasks.images import Bytes, Look, Pictures, size_of
+
+CLASSES = (
+    "airplane", "automobile", "bird", "cat", "deer",
+    "dog", "frog", "horse", "ship", "truck",
+)  # fmt: skip
+SIDE = 32
+# FLASC's code: the set's own statistics, not those that the ViT was pretrained with.
+MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
+
+_BATCHES = {"train": [f"data_batch_{i}.bin" for i in range(1, 6)], "test": ["test_batch.bin"]}
+_RECORD = 1 + 3 * SIDE * SIDE  # a label, then the planes of red, green and blue
+
+Labelled = tuple[Bytes, NDArray[np.int64]]
+
+
+def read_binary(folder: Path, split: str) -> Labelled:
+    """Pictures uint8 [n, 32, 32, 3] and labels int64 [n] of the binary version.
+
+    Raises AssetError, naming the file.
+    """
+    parts = []
+    for path in (folder / name for name in _BATCHES[split]):
+        try:
+            content = np.frombuffer(path.read_bytes(), np.uint8)
+        except OSError as error:
+            raise AssetError(f"{path}: cannot be read: {error}") from error
+        if not len(content) or len(content) % _RECORD or content[::_RECORD].max() >= len(CLASSES):
+            raise AssetError(f"{path}: is no batch of CIFAR-10's binary version")
+        parts.append(content.reshape(-1, _RECORD))
+    whole = np.concatenate(parts)
+    planes = whole[:, 1:].reshape(-1, 3, SIDE, SIDE)
+    return np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), whole[:, 0].astype(np.int64)
+
+
+def read_hub(data: str, split: str, notify: Notify) -> Labelled:
+    """The same from the hub's columns `img` and `label`. Raises AssetError."""
+    rows = hub.load_split(data, split, {"img", "label"}, notify)
+    pictures = [np.asarray(image.convert("RGB")) for image in rows["img"]]
+    return np.stack(pictures), np.asarray(rows["label"], np.int64)
+
+
+def load(data: str, split: str, notify: Notify) -> Labelled:
+    """From a folder in the binary version, else through the hub's package. Raises AssetError."""
+    folder = hub.local(data)
+    if folder and (folder / _BATCHES[split][0]).exists():
+        return read_binary(folder, split)
+    return read_hub(data, split, notify)
+
+
+def cifar10_task(
+    settings: Cifar10, seed: int, cache: Path | None, notify: Callable[[str], None]
+) -> Task:
+    """The paper's task: the first four fifths of train for clients, the rest to validate."""
+    pixels, labels = load(settings.data, "train", notify)
+    tests = load(settings.data, "test", notify)
+    model = resolve_model(settings.model, cache=cache, notify=notify)
+    look = Look(size_of(model), MEAN, STD)
+
+    def examples(found: Labelled) -> Examples:
+        return Examples({"pixel_values": Pictures(found[0], look)}, found[1])
+
+    cut = int(len(labels) * 0.8)
+    deal, stream = PARTITIONS[settings.split.kind], rng.stream(seed, "partition")
+    return Task(
+        edition=f"CIFAR-10 ({settings.data}), not augmented",
+        train=examples((pixels[:cut], labels[:cut])),
+        validation=examples((pixels[cut:], labels[cut:])),
+        test=examples(tests),
+        clients=deal(labels[:cut], settings.clients, settings.split.alpha, stream),
+        classes=CLASSES,
+        model=model,
+        head="image",
+        objective=SingleLabel(),
+    )

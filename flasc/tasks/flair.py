@@ -1,0 +1,101 @@
+"""FLAIR (Song et al. 2022): photographs by Flickr users, 17 coarse labels, several a picture.
+
+`data` is the folder that the data set's own download script fills: labels_and_metadata.json and
+small_images/*.jpg. Users and their partition (train, val, test; disjoint) are the official ones.
+FLASC's public code crops and mirrors training pictures at random; here they are only resized.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from flasc import rng
+from flasc.assets import resolve_model
+from flasc.errors import AssetError
+from flasc.objective import MultiLabel
+from flasc.partition import natural
+from flasc.task_settings import Flair
+from flasc.tasks.base import Examples, Task
+from flasc.tasks.images import Files, Look, size_of
+
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229**2, 0.224**2, 0.225**2)  # FLASC's code squares ImageNet's deviations; kept
+PARTITIONS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Photographs:
+    """Paths, labels (float32 [n, labels], zero or one) and owners of one partition."""
+
+    paths: tuple[Path, ...]
+    labels: npt.NDArray[np.float32]
+    owners: tuple[str, ...]
+
+    def take(self, rows: npt.NDArray[np.int64]) -> "Photographs":
+        """Those at `rows`, in that order."""
+        return Photographs(
+            tuple(self.paths[i] for i in rows),
+            self.labels[rows],
+            tuple(self.owners[i] for i in rows),
+        )
+
+
+def load(folder: Path) -> tuple[dict[str, Photographs], tuple[str, ...]]:
+    """The three partitions, and the sorted names of the labels. Raises AssetError."""
+    path = folder / "labels_and_metadata.json"
+    try:
+        rows = json.loads(path.read_text("utf-8"))
+        names = tuple(sorted({label for row in rows for label in row["labels"]}))
+        code = {name: i for i, name in enumerate(names)}
+        parts: dict[str, list[tuple[Path, list[int], str]]] = {p: [] for p in PARTITIONS}
+        for row in rows:
+            image = folder / "small_images" / f"{row['image_id']}.jpg"
+            had = [code[name] for name in row["labels"]]
+            parts[row["partition"]].append((image, had, str(row["user_id"])))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise AssetError(
+            f"{path}: is not FLAIR's: {type(error).__name__}: {error}",
+            "give task.data the folder that FLAIR's download script filled",
+        ) from error
+    return {part: _photographs(found, len(names)) for part, found in parts.items()}, names
+
+
+def _photographs(rows: list[tuple[Path, list[int], str]], labels: int) -> Photographs:
+    hot = np.zeros((len(rows), labels), np.float32)
+    for row, (_, had, _) in zip(hot, rows, strict=True):
+        row[had] = 1
+    return Photographs(tuple(p for p, _, _ in rows), hot, tuple(user for _, _, user in rows))
+
+
+def flair_task(
+    settings: Flair, seed: int, cache: Path | None, notify: Callable[[str], None]
+) -> Task:
+    """The paper's task; `seed` decides which users are the clients."""
+    parts, names = load(Path(settings.data).expanduser())
+    model = resolve_model(settings.model, cache=cache, notify=notify)
+    look = Look(size_of(model), MEAN, STD)
+
+    def examples(part: Photographs) -> Examples:
+        return Examples({"pixel_values": Files(part.paths, look)}, part.labels)
+
+    def shuffled(name: str) -> Examples:  # the first k are a fair sample
+        order = rng.stream(0, f"flair/{name}").permutation(len(parts[name].paths))
+        return examples(parts[name].take(order))
+
+    owners = np.unique(parts["train"].owners, return_inverse=True)[1]
+    stream = rng.stream(seed, "partition")
+    return Task(
+        edition="FLAIR, coarse labels, small images, not augmented",
+        train=examples(parts["train"]),
+        validation=shuffled("val"),
+        test=shuffled("test"),
+        clients=natural(owners, settings.clients, settings.split.pooled, stream),
+        classes=names,
+        model=model,
+        head="image",
+        objective=MultiLabel(),
+    )

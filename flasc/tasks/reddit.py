@@ -1,0 +1,61 @@
+"""Reddit comments by author: the next token, GPT-2; the paper's task.
+
+From a folder of JSON Lines (`*.jsonl`: one object a comment with `author` and `body`, as
+Pushshift's dumps have them), or from a data set of the hub with those columns. Whoever deleted
+their account is nobody.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from flasc.errors import AssetError
+from flasc.task_settings import Reddit
+from flasc.tasks import hub, lines
+from flasc.tasks.base import Task
+from flasc.tasks.lines import Lines
+
+DELETED = frozenset({"[deleted]", "[removed]", ""})
+
+
+def read_lines(folder: Path) -> Lines:
+    """All comments in `*.jsonl`, files by name. Raises AssetError, naming file and line."""
+    users, texts = [], []
+    for path in sorted(folder.glob("*.jsonl")):
+        try:
+            content = path.read_text("utf-8").strip("\n").split("\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise AssetError(f"{path}: cannot be read: {error}") from error
+        for number, line in enumerate(content, start=1):
+            try:
+                row = json.loads(line)
+                user, body = row["author"], row["body"]
+            except (ValueError, KeyError, TypeError) as error:
+                raise AssetError(
+                    f"{path}, line {number}: found {line[:40]!r}; expected an object with author "
+                    "and body"
+                ) from error
+            users.append(str(user))
+            texts.append(str(body))
+    return Lines(users, texts)
+
+
+def load(data: str, notify: Callable[[str], None]) -> Lines:
+    """Comments by authors who are somebody, and that say something. Raises AssetError."""
+    folder = hub.local(data)
+    if folder and any(folder.glob("*.jsonl")):
+        found = read_lines(folder)
+    else:
+        rows = hub.load_split(data, "train", {"author", "body"}, notify)
+        found = Lines(list(rows["author"]), list(rows["body"]))
+    pairs = zip(found.users, found.texts, strict=True)
+    kept = [(user, body) for user, body in pairs if not DELETED & {user, body.strip()}]
+    return Lines([user for user, _ in kept], [body for _, body in kept])
+
+
+def reddit_task(
+    settings: Reddit, seed: int, cache: Path | None, notify: Callable[[str], None]
+) -> Task:
+    """The paper's task; `seed` decides which authors are the clients."""
+    found = load(settings.data, notify)
+    return lines.task(found, f"Reddit ({settings.data})", settings, seed, cache, notify)
