@@ -127,28 +127,6 @@ def evaluations(rows: Iterable[Row], split: str = SPLIT) -> list[Evaluation]:
     return sorted(found, key=lambda row: row.round)
 
 
-class Point(NamedTuple):
-    """A scored model: simulated seconds and bytes (down and up together) until then."""
-
-    round: int
-    time_s: float
-    nbytes: int
-    accuracy: float
-
-
-def points(rows: Iterable[Row], split: str = SPLIT) -> list[Point]:
-    """Every model that was scored on `split`, by round."""
-    rows = list(rows)
-    of_round: dict[int, int] = {}
-    for row in rows:
-        if isinstance(row, Transfer):
-            of_round[row.round] = of_round.get(row.round, 0) + row.nbytes
-    return [
-        Point(s.round, s.time_s, sum(n for r, n in of_round.items() if r <= s.round), s.accuracy)
-        for s in evaluations(rows, split)
-    ]
-
-
 def bytes_sent(rows: Iterable[Row], direction: str, last_round: float = math.inf) -> int:
     """Bytes that crossed the network in `direction` ('down', 'up') in rounds 1 to `last_round`."""
     return sum(
@@ -170,6 +148,21 @@ def curve(rows: Iterable[Row], split: str = SPLIT) -> Curve:
         up,
         tuple(s.accuracy for s in scores),
     )
+
+
+class Point(NamedTuple):
+    """A scored model: simulated seconds and bytes (down and up together) until then."""
+
+    round: int
+    time_s: float
+    nbytes: int
+    accuracy: float
+
+
+def points(rows: Iterable[Row], split: str = SPLIT) -> list[Point]:
+    """The curve, evaluation by evaluation."""
+    found = zip(*curve(rows, split), strict=True)
+    return [Point(n, time_s, down + up, accuracy) for n, time_s, down, up, accuracy in found]
 
 
 def bytes_by_round(rows: Iterable[Row], direction: str) -> dict[int, int]:

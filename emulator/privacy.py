@@ -10,14 +10,35 @@ The accountant is told the sampling that the rounds really do:
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
 
 from emulator.errors import SupportError
+from flasc.config import PositiveFloat, Privacy, Scaling, Settings
 
 if TYPE_CHECKING:
     from emulator.scenario import Scenario
 
 _LOSS_STEP = 1e-3  # of the discretised privacy loss; 1e-4 changes the fifth digit, ten times slower
+
+
+class DifferentialPrivacy(Settings):
+    """Client-level privacy: (epsilon, `delta`) follows from noise, rounds and `sampling`.
+
+    `fixed` draws `cohort` clients without replacement; `poisson` takes each client by itself with
+    probability cohort / clients, so that a round may be empty.
+    """
+
+    clip: PositiveFloat
+    noise: Annotated[float, Field(ge=0.1, allow_inf_nan=False)]
+    delta: Annotated[float, Field(gt=0, lt=1)]
+    sampling: Literal["fixed", "poisson"] = "fixed"
+    scaling: Scaling = "reference"
+
+    def mechanism(self, cohort: int) -> Privacy:
+        """What of it a training learns with: neither delta nor sampling makes another training."""
+        return Privacy(clip=self.clip, noise=self.noise, scaling=self.scaling, cohort=cohort)
 
 
 @dataclass(frozen=True, slots=True)

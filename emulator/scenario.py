@@ -30,6 +30,7 @@ from emulator.policies import (
     enough,
     spelled_out,
 )
+from emulator.privacy import DifferentialPrivacy
 from emulator.varying import DownShared, UpShared
 from flasc.config import (
     AdamW,
@@ -37,11 +38,8 @@ from flasc.config import (
     Engine,
     Lora,
     Method,
-    PositiveFloat,
     PositiveInt,
     Precision,
-    Privacy,
-    Scaling,
     Server,
     Settings,
     Task,
@@ -164,24 +162,6 @@ def _distinct(seeds: list[int]) -> list[int]:
 
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(_distinct)]
-
-
-class DifferentialPrivacy(Settings):
-    """Client-level privacy: (epsilon, `delta`) follows from noise, rounds and `sampling`.
-
-    `fixed` draws `cohort` clients without replacement; `poisson` takes each client by itself with
-    probability cohort / clients, so that a round may be empty.
-    """
-
-    clip: PositiveFloat
-    noise: Annotated[float, Field(ge=0.1, allow_inf_nan=False)]
-    delta: Annotated[float, Field(gt=0, lt=1)]
-    sampling: Literal["fixed", "poisson"] = "fixed"
-    scaling: Scaling = "reference"
-
-    def mechanism(self, cohort: int) -> Privacy:
-        """What of it a training learns with: neither delta nor sampling makes another training."""
-        return Privacy(clip=self.clip, noise=self.noise, scaling=self.scaling, cohort=cohort)
 
 
 class Training(Settings):

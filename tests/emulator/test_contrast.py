@@ -14,6 +14,12 @@ COUNTS = {"rounds": 4, "bytes_down": 40, "bytes_up": 20}
 SPENT = {"download_s": 1.0, "compute_s": 1.0, "upload_s": 1.0, "waiting_s": 1.0}
 
 
+WHY = {
+    "wasted_bytes_down": 0, "wasted_bytes_up": 0, "wasted_compute_s": 0.0, "mean_staleness": 0.0,
+    "unheard_clients": None, "unheard_examples": None, "bottleneck": "server",
+}  # fmt: skip
+
+
 def measured(time_s, accuracy=0.5, points=(), target=0.5):
     outcome = Outcome(
         method="m", variant="v", seed=0, target=target, time_to_target_s=time_s,
@@ -21,7 +27,7 @@ def measured(time_s, accuracy=0.5, points=(), target=0.5):
         bytes_down_to_target=None if time_s is None else 30,
         bytes_up_to_target=None if time_s is None else 10,
         final_accuracy=accuracy, best_accuracy=accuracy, final_loss=1.0, test_accuracy=None,
-        duration_s=99.0, **COUNTS, **SPENT,
+        duration_s=99.0, **COUNTS, **SPENT, **WHY,
     )  # fmt: skip
     return Measured(outcome, tuple(points))
 

@@ -151,7 +151,7 @@ def test_reports_have_it_until_the_target_and_at_the_end(reported, private):
         text = f"{found.epsilon_to_target:.3g} / {found.epsilon:.3g}"
         assert table.facts(summary)["ε / end"] == text
         assert f"ε {text}" in "\n".join(table.method_lines([summary]))
-        assert f">{found.epsilon:.3g}</td>" in page.html(reported, "<svg ></svg>")
+        assert f">{found.epsilon:.3g}</td>" in page.html(reported)
     assert "at δ = 0.0001" in table.caption(reported)
     assert '"epsilon_to_target": ' in export.to_json(reported.outcomes)
 
