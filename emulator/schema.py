@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 from emulator.scenario import Network, Scenario
-from emulator.units import parse_duration, parse_rate
+from emulator.units import parse_duration, parse_rate, parse_speed
 from emulator.varying import rate_or_zero
 from flasc.config import parse_fraction
 
@@ -21,6 +21,7 @@ Schema = dict[str, Any]
 FILE_NAME = "flasc-emu.schema.json"
 _NUMBER = r"\s*[+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?\s*"
 _RATE = rf"^{_NUMBER}(Ki|Mi|Gi|Ti|[kKMGT]?)(bps|bit/s|b/s|Bps|byte/s|bytes/s|B/s)\s*$"
+_SPEED = rf"^{_NUMBER}([kMGT]?)FLOP(/s|S)\s*$"
 _DURATION = rf"^{_NUMBER}(ns|us|µs|ms|s|min|h|d)\s*$"
 _FRACTION = r"^\s*(\d+\s*/\s*\d+|\d+(\.\d+)?\s*%)\s*$"
 
@@ -28,6 +29,9 @@ _FRACTION = r"^\s*(\d+\s*/\s*\d+|\d+(\.\d+)?\s*%)\s*$"
 _TEXTS: Mapping[Callable[..., Any], Schema] = {
     parse_rate: {
         "type": "string", "pattern": _RATE, "description": "a rate, like 20 Mbps or 1.25 MB/s",
+    },
+    parse_speed: {
+        "type": "string", "pattern": _SPEED, "description": "a speed, like 20 GFLOP/s",
     },
     rate_or_zero: {
         "description": "a rate, like 20 Mbps, or 0",

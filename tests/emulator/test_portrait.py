@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from emulator import fleet, portrait, run, study
+from emulator import fleet, portrait, running, study
 
 FLEET = """\
 name: toy
@@ -56,6 +56,6 @@ def test_rates_are_quantiles_of_the_fleet(found):
 
 
 def test_a_ledger_is_told(found):
-    meta = run.describe(found)
+    meta = running.describe(found)
     assert json.loads(meta["densities"])["FLASC"] == [0.25, 0.0625]
     assert json.loads(meta["fleet"]) == portrait.fleets(found)

@@ -9,6 +9,7 @@ from emulator import study
 from emulator.engines import Options, carry_out
 from emulator.metrics import bytes_sent
 from emulator.preview import Messages, bars, is_whole, known, messages, round_s
+from flasc.workshop import Workshop
 
 
 @given(st.lists(st.floats(1e-3, 1e12), min_size=1, max_size=50), st.integers(1, 100))
@@ -35,7 +36,8 @@ def test_recorded_bytes_are_those_that_a_run_sends(scenario, toys, tmp_path):
     training = read.trainings()[0]
     assert known(training, tmp_path).how == "computed"
     assert not is_whole(training, tmp_path)
-    rows = next(iter(carry_out(training, Options(tmp_path), lambda _: None).emulations.values()))
+    done = carry_out(training, Options(tmp_path), lambda _: None, Workshop())
+    rows = next(iter(done.emulations.values()))
     found = known(training, tmp_path)
     assert found.how == "recorded"
     assert found.down == bytes_sent(rows, "down") / 12  # four rounds of three clients
@@ -47,7 +49,7 @@ def test_a_training_ended_by_its_target_is_whole(scenario, toys, tmp_path):
     path = scenario()
     path.write_text(path.read_text().replace("rounds: 4", "rounds: 99").replace("never", "1"))
     training = study.read(path).trainings()[1]
-    carry_out(training, Options(tmp_path), lambda _: None)
+    carry_out(training, Options(tmp_path), lambda _: None, Workshop())
     assert is_whole(training, tmp_path)
     longer = study.read(path, ["training.target.accuracy=0.85"]).trainings()[1]
     assert not is_whole(longer, tmp_path)

@@ -46,7 +46,6 @@ FULL: dict[str, Any] = {
             "kind": "adamw", "lr": 0.1, "beta1": 0.5, "beta2": 0.5, "eps": 1e-6,
             "weight_decay": 0.1,
         },
-        "dp": {"clip": 0.5, "noise": 1.0, "delta": 1e-5},
     },
     "methods": {
         "all": {"kind": "full", "client_lr": 0.1, "server_lr": 0.1},
@@ -158,12 +157,20 @@ POLICIES = [
 COMPUTES = [
     {"speed": {"kind": "choice", "values": ["1 GFLOP/s"]}, "utilisation": 0.5, "max_rank": 4.0},
 ]
+# Privacy is of clients that are always there.
+PRIVATE = put(
+    put(FULL, ("training", "dp"), {"clip": 0.5, "noise": 1.0, "delta": 1e-5}),
+    ("network", "groups"),
+    {"b": FULL["network"]["groups"]["b"]},
+)
+PRIVATE = put(PRIVATE, ("methods",), {"lora": {"kind": "lora"}})
 WHOLE = [
     FULL,
     *(put(FULL, ("compute",), compute) for compute in COMPUTES),
     *(put(FULL, ("training", "server"), server) for server in SERVERS),
     *(put(FULL, ("policy",), policy) for policy in POLICIES),
     put(FULL, ("task",), USERS),
+    PRIVATE,
 ]
 LEAVES = {path: (data, value) for data in WHOLE for path, value in leaves(data)}
 NUMBERS = [p for p, (_, v) in LEAVES.items() if isinstance(v, int | float) and v is not True]
@@ -282,9 +289,9 @@ BETWEEN = {"delta"}  # above 0 and below 1
 @pytest.mark.parametrize("path", [p for p in FLOATS if p[-1] not in BETWEEN], ids=ids)
 def test_a_whole_number_will_do_for_a_float_and_becomes_one(path):
     whole = 0 if path[-1] in BELOW_ONE else 1
-    read = Scenario.model_validate(put(LEAVES[path][0], path, whole)).model_dump()
+    read: Any = Scenario.model_validate(put(LEAVES[path][0], path, whole))
     for key in path:
-        read = read[key]
+        read = read[key] if isinstance(read, dict | list) else getattr(read, key)
     assert type(read) is float
     assert read == whole
 
