@@ -1,5 +1,6 @@
 """Loaders against what the files hold, and against files that are not theirs."""
 
+import io
 import json
 import sys
 
@@ -99,15 +100,29 @@ def test_cifar_planes(cifar):
         cifar10.read_binary(cifar, "test")
 
 
+def png(pixels):
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, "png")
+    return {"bytes": content.getvalue(), "path": None}
+
+
+@pytest.mark.filterwarnings("ignore")  # the package's own, about how it hashes
 def test_cifar_from_parquet_is_the_same(cifar, tmp_path, monkeypatch):
-    datasets = pytest.importorskip("datasets")
+    """A file as the hub has it: pictures as PNG in a struct, and the features in the schema."""
+    pytest.importorskip("datasets")
+    parquet, arrow = pytest.importorskip("pyarrow.parquet"), pytest.importorskip("pyarrow")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     pixels, labels = cifar10.read_binary(cifar, "train")
-    features = datasets.Features({"img": datasets.Image(), "label": datasets.Value("int64")})
-    rows = {"img": [Image.fromarray(p) for p in pixels], "label": labels.tolist()}
+    told = {"img": {"_type": "Image"}, "label": {"dtype": "int64", "_type": "Value"}}
+    picture = arrow.struct({"bytes": arrow.binary(), "path": arrow.string()})
+    schema = arrow.schema(
+        {"img": picture, "label": arrow.int64()},
+        {"huggingface": json.dumps({"info": {"features": told}})},
+    )
+    table = arrow.table({"img": [png(p) for p in pixels], "label": labels}, schema)
     folder = tmp_path / "parquet"
     folder.mkdir()
-    datasets.Dataset.from_dict(rows, features).to_parquet(folder / "train-00000-of-00001.parquet")
+    parquet.write_table(table, folder / "train-00000-of-00001.parquet")
     found, given = cifar10.load(str(folder), "train", quiet)
     assert np.array_equal(found, pixels)
     assert np.array_equal(given, labels)
