@@ -179,7 +179,7 @@ def keys_of(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, Key]]
 
 def keys_inside(annotation: Any, here: str) -> Iterator[tuple[str, Key]]:
     origin = get_origin(annotation)
-    if origin in (Annotated, list):
+    if origin is Annotated:
         yield from keys_inside(get_args(annotation)[0], here)
     elif origin is dict:
         yield from keys_inside(get_args(annotation)[1], f"{here}.NAME")

@@ -139,8 +139,13 @@ def test_simpy_stays_where_time_passes():
             assert "simpy" not in {module for module, _ in imports(path)}, where
 
 
+# Between our own processes, through pipes of their own.
+PICKLED = {"emulator/engines/hands.py"}
+
+
 def test_nothing_untrusted_is_unpickled():
     for folder in ("emulator", "flasc"):
         for path in (ROOT / folder).rglob("*.py"):
-            assert not {"pickle", "marshal", "shelve", "dill"} & {m for m, _ in imports(path)}
+            found = {"pickle", "marshal", "shelve", "dill"} & {m for m, _ in imports(path)}
+            assert not found or path.relative_to(ROOT).as_posix() in PICKLED, path
             assert "torch.load(" not in path.read_text("utf-8")

@@ -184,8 +184,9 @@ class TestAgainstTheReference:
         judged = client.Reference(adapter, SETTINGS).train(work, data)
         engine = Cohort(adapter, SETTINGS, "fp32", 3)
         assert furthest(engine.train(work, data), judged) < 1e-5
-        right, loss = client.Reference(adapter, SETTINGS).score(work[0].start, data, 50)
-        assert engine.score(work[0].start, data, 50) == (right, pytest.approx(loss, rel=1e-6))
+        right, of, loss = client.Reference(adapter, SETTINGS).score(work[0].start, data, 50)
+        found = engine.score(work[0].start, data, 50)
+        assert found == (right, of, pytest.approx(loss, rel=1e-6))
 
     def test_pruning_the_last_block_changes_nothing(self, kind):
         adapter, data = build(kind), examples(kind)
@@ -224,9 +225,10 @@ class TestAgainstTheReference:
         again = Cohort(adapter, SETTINGS, "fp32").train(work[::-1], data)[::-1]
         assert all(torch.equal(a.delta, b.delta) for a, b in zip(found, again, strict=True))
         assert furthest(Cohort(adapter, SETTINGS, "fp32", 3).train(work, data), judged) < 1e-5
-        right, loss = reference.score(work[0].start, data, 70)
+        right, of, loss = reference.score(work[0].start, data, 70)
         for _ in range(2):
-            assert engine.score(work[0].start, data, 70) == (right, pytest.approx(loss, rel=1e-6))
+            found = engine.score(work[0].start, data, 70)
+            assert found == (right, of, pytest.approx(loss, rel=1e-6))
         units = len({job.examples.tobytes() for job in work}) + len(engine.parts(data, 70))
         assert len(runs) == units if limit == 1 << 29 else len(runs) > units
         assert engine._memory.nbytes <= limit
