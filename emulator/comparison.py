@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from emulator import study
+from emulator import soundness, study
 from emulator.contrast import Cells, Comparison, Measured, contrasted
 from emulator.errors import LedgerError
 from emulator.ledger import Ledger
@@ -54,7 +54,7 @@ def _cells(runs: Mapping[Path, study.Study], target: float | None) -> Cells:
                 scenario = run.variants[filed.variant]
                 variant = variant_name(filed.variant, _conditions(scenario), folder)
                 method = method_name(filed.method, _method(run.scenario, filed.method), folder)
-                rows = ledger.rows(filed)
+                rows = soundness.rows_of(ledger, filed)
                 shown = Emulation(method, variant, filed.seed)
                 measured = Measured(outcome(shown, rows, target), tuple(points(rows)))
                 cells.setdefault((method, variant), {}).setdefault(filed.seed, measured)

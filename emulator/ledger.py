@@ -230,7 +230,9 @@ class Ledger:
             placed: list[tuple[int, Row]] = []
             for record in _RECORDS:
                 select = f"SELECT * FROM {record.__name__.lower()} WHERE emulation = ?"
-                for filed in self._db.execute(select, number):
-                    placed.append((filed[1], _record(record, filed[2:])))
+                for _, position, *values in self._db.execute(select, number):
+                    if type(position) is not int:
+                        raise sqlite3.DataError(f"{position!r} is no position of a row")
+                    placed.append((position, _record(record, values)))
         placed.sort(key=itemgetter(0))
         return [row for _, row in placed]

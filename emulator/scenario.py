@@ -49,6 +49,7 @@ from flasc.config import (
 )
 
 Label = Annotated[str, Field(min_length=1, max_length=200)]
+MAX_CLIENTS = 10_000_000  # a fleet is arrays in memory: a few gigabytes then
 
 
 class ServerLink(Settings):
@@ -204,6 +205,15 @@ class Scenario(Settings):
     compute: Compute | None = None
     policy: Policy = Synchronous()
     vary: dict[Label, dict[Label, dict[Label, Any]]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _fleet_fits(self) -> Self:
+        if self.task.clients > MAX_CLIENTS:
+            raise MisfitError(
+                ("task", "clients"),
+                f"found {self.task.clients}; allowed: at most {MAX_CLIENTS:,} clients",
+            )
+        return self
 
     @model_validator(mode="after")
     def _cohort_fits(self) -> Self:

@@ -102,10 +102,11 @@ def perfetto(
 ) -> None:
     """Timelines of a RUN for ui.perfetto.dev, a file an emulation."""
     from emulator.report import trace
+    from emulator.soundness import rows_of
 
     with _ledger(run) as ledger:
         for name, emulation in _chosen(ledger, methods, variants):
-            text = trace.to_json(emulation, ledger.rows(emulation))
+            text = trace.to_json(emulation, rows_of(ledger, emulation))
             _write((out or run / "traces") / f"{name}.json", text.encode())
 
 
@@ -122,11 +123,12 @@ def tensorboard(
     Its 'Relative' axis shows simulated time. Takes pip install "flasc-emu[export]".
     """
     from emulator.report import scalars
+    from emulator.soundness import rows_of
 
     with _ledger(run) as ledger:
         for name, emulation in _chosen(ledger, methods, variants):
             folder = (out or run / "tensorboard") / name
-            scalars.write(folder, ledger.rows(emulation))
+            scalars.write(folder, rows_of(ledger, emulation))
             click.echo(folder)
 
 

@@ -4,11 +4,12 @@ import contextlib
 import errno
 import hashlib
 import json
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -65,6 +66,35 @@ class RecordedAbout:
 
     examples: tuple[int, ...] | None = None
     flop_per_example: float | None = None
+
+
+Told = TypeVar("Told", Fact, RecordedScore)
+_LARGEST = 2**63 - 1  # of whole numbers: the ledger's
+_NO_FACT = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+
+
+def _sound(told: Told) -> Told:
+    """`told`, where its values are what a training says. Raises ValueError."""
+    for each in fields(told):
+        value = getattr(told, each.name)
+        if each.type is int:
+            fits = type(value) is int and 0 <= value <= _LARGEST
+        elif each.type is float:
+            fits = type(value) in (int, float) and math.isfinite(value)
+        else:
+            fits = type(value) is str
+        if not fits:
+            raise ValueError(f"found {each.name} {value!r:.60}")
+    return told
+
+
+def fingerprint(arrays: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 of arrays with their names, types and shapes, as hexadecimal digits."""
+    said = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        said.update(f"{name}\0{array.dtype.str}\0{array.shape}\0".encode())
+        said.update(np.ascontiguousarray(array).data)
+    return said.hexdigest()
 
 
 class Recording:
@@ -127,7 +157,7 @@ class Recording:
         for number, line in enumerate(whole.splitlines(), 1):
             try:
                 self._learn(json.loads(line))
-            except (ValueError, KeyError, TypeError, RecursionError) as error:
+            except _NO_FACT as error:
                 where = f"{path}: line {number} after byte {self._read_bytes}"
                 raise RecordingError(
                     f"{where} is no fact of a recording ({error})",
@@ -138,10 +168,10 @@ class Recording:
     def _learn(self, entry: dict[str, Any]) -> None:
         match entry.pop("fact"):
             case "download":
-                fact = Fact(**entry)
+                fact = _sound(Fact(**entry))
                 self.downloads[fact.state, fact.client] = fact
             case "upload":
-                fact = Fact(**entry)
+                fact = _sound(Fact(**entry))
                 self.uploads[fact.state, fact.client] = fact
             case "aggregate":
                 state = entry.pop("state")
@@ -153,19 +183,21 @@ class Recording:
                 self.steps[state] = step
             case "evaluate":
                 state, split = entry.pop("state"), entry.pop("split")
-                self.scores[state, split] = RecordedScore(**entry)
+                self.scores[state, split] = _sound(RecordedScore(**entry))
             case "about":
                 examples = tuple(map(int, entry.pop("examples")))
-                self.about = RecordedAbout(examples, float(entry.pop("flop_per_example")))
+                flop = float(entry.pop("flop_per_example"))
+                if not (all(0 <= n <= _LARGEST for n in examples) and 0 <= flop < math.inf):
+                    raise ValueError("found numbers that no training has")
+                self.about = RecordedAbout(examples, flop)
             case other:
                 raise ValueError(f"unknown fact {other!r}")
 
     def provenance(self) -> dict[str, str]:
         """What the recording was made on, as it says itself."""
         try:
-            return dict(
-                json.loads((self.folder / "settings.json").read_text("utf-8"))["provenance"]
-            )
+            found = json.loads((self.folder / "settings.json").read_text("utf-8"))["provenance"]
+            return {str(name): str(value) for name, value in dict(found).items()}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise self._foreign(f"settings.json names no provenance ({error})") from error
 
@@ -232,25 +264,36 @@ class Recording:
         return self._state_path(state).exists()
 
     def keep_state(self, state: str, arrays: dict[str, np.ndarray]) -> None:
-        """Write a state to restart from."""
+        """Write a state to restart from, with a hash: a damaged one must not be trained on."""
         from safetensors.numpy import save
 
         with storage(self.folder):
-            replace(self._state_path(state), save(arrays))
+            content = save(arrays, metadata={"sha256": fingerprint(arrays)})
+            replace(self._state_path(state), content)
 
     def load_state(self, state: str) -> dict[str, np.ndarray]:
-        """Read a kept state. Raises RecordingError where it is damaged."""
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
+        """Read a kept state. Raises RecordingError where it is damaged.
+
+        One that was kept before there were hashes is taken as it is.
+        """
+        from safetensors import SafetensorError, safe_open
 
         try:
-            arrays: dict[str, np.ndarray] = load_file(self._state_path(state))
-            return arrays
-        except (OSError, ValueError, SafetensorError) as error:
-            raise RecordingError(
-                f"{self._state_path(state)}: cannot be read ({error})",
-                "delete the file: the state is then trained again",
-            ) from error
+            with safe_open(self._state_path(state), "numpy") as file:
+                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                kept = (file.metadata() or {}).get("sha256")
+        except (OSError, ValueError, TypeError, KeyError, SafetensorError) as error:
+            raise self.damaged(state, str(error)) from error
+        if kept is not None and kept != fingerprint(arrays):
+            raise self.damaged(state, "its content is not what was written")
+        return arrays
+
+    def damaged(self, state: str, why: str) -> RecordingError:
+        """What there is to say of a kept state that is of no use."""
+        return RecordingError(
+            f"{self._state_path(state)}: cannot be read ({why})",
+            "delete the file: the state is then trained again",
+        )
 
     def drop_state(self, state: str) -> None:
         """Forget a state that something newer replaces."""

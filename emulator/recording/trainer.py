@@ -208,7 +208,12 @@ class RecordingTrainer:
             at = step.parent
             passed.add(at)
         held = frozenset(self._uploads)
-        self._live.restore(self.recording.load_state(at))
+        arrays = self.recording.load_state(at)
+        try:
+            self._live.restore(arrays)
+        except (KeyError, ValueError, TypeError, RuntimeError) as error:
+            why = f"it is no state of this training: {error!r}"
+            raise self.recording.damaged(at, why) from error
         self._live_state = at
         for step in reversed(steps):
             self._train_live(sorted(key for key in needed if key[0] == at))

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from emulator import soundness
 from emulator.causes import Cause, GroupShare, by_group, causes
 from emulator.errors import LedgerError
 from emulator.ledger import Ledger
@@ -108,7 +109,7 @@ def load(ledger: Ledger) -> Study:
     cases = validation.read(path)
     emulations = ledger.emulations()
     for filed in emulations:
-        rows = ledger.rows(filed)
+        rows = soundness.rows_of(ledger, filed)
         shown = Emulation(printable(filed.method), printable(filed.variant), filed.seed)
         account = accounts.get(filed.variant)
         outcomes[shown] = outcome(shown, rows, target, account=account, epsilon=remembered)

@@ -233,6 +233,9 @@ def test_a_value_of_another_type_is_damage(tmp_path: Path) -> None:
     path = foreign(fill(tmp_path / "ledger"), "UPDATE evaluation SET accuracy = 'high'")
     with Ledger.open(path) as ledger, pytest.raises(LedgerError, match="no Evaluation"):
         ledger.rows(LORA)
+    foreign(path, "UPDATE evaluation SET accuracy = 0.5, position = 'p' || position")
+    with Ledger.open(path) as ledger, pytest.raises(LedgerError, match="no position"):
+        ledger.rows(LORA)
     foreign(path, "UPDATE emulation SET seed = 'none' WHERE seed = 1")
     foreign(path, "UPDATE meta SET value = x'00'")
     with Ledger.open(path) as ledger:

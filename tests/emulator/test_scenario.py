@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from emulator.access import Correlation
 from emulator.laws import Choice, LogNormal, Uniform
 from emulator.recording.store import digest
-from emulator.scenario import FluidTransport, Scenario, TcpTransport
+from emulator.scenario import MAX_CLIENTS, FluidTransport, Scenario, TcpTransport
 from flasc.config import AdamW, Client, FedAdam, FedAvg, Lora, Split, Wire, parse_fraction
 
 DATA = Path(__file__).parents[1] / "data"
@@ -451,6 +451,12 @@ def test_either_groups_or_clients():
     with pytest.raises(ValidationError, match="found neither"):
         at("network.clients", None)
     assert at("network", {"server": LINK, "groups": groups}).network.clients is None
+
+
+def test_a_fleet_is_one_that_memory_holds():
+    assert at("task.clients", MAX_CLIENTS)
+    with pytest.raises(ValidationError, match="at most 10,000,000 clients"):
+        at("task.clients", MAX_CLIENTS + 1)
 
 
 def test_a_cohort_is_at_most_everybody():

@@ -2,7 +2,9 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from emulator.errors import RecordingError, StorageError
 from emulator.recording import Recording
@@ -38,6 +40,13 @@ def test_other_settings_are_another_recording(tmp_path):
         lambda text: "[" * 100_000 + "\n" + text,
         lambda text: "{}\n",
         lambda text: "\0\n",
+        lambda text: '"text"\n' + text,
+        lambda text: text.replace('"nbytes":101', '"nbytes":"101"'),
+        lambda text: text.replace('"nbytes":101', '"nbytes":-1'),
+        lambda text: text.replace('"examples":3', '"examples":[3]'),
+        lambda text: text.replace('"steps":1', '"steps":' + "9" * 400),
+        lambda text: text.replace('"loss":', '"loss":1e999,"was":'),
+        lambda text: text.replace('"accuracy":', '"accuracy":true,"was":'),
     ],
 )
 def test_a_damaged_log_is_one_clear_error(bench, log, damage):
@@ -70,6 +79,39 @@ def test_a_damaged_state_is_named(bench, log):
     trainer = bench.open()
     trainer.aggregate(trainer.train([trainer.download(c) for c in (1, 2)]), [0.5, 0.5])
     with pytest.raises(RecordingError, match="cannot be read"):
+        trainer.train([trainer.download(3)])
+
+
+def test_a_state_is_what_was_written(tmp_path):
+    recording = Recording(tmp_path, SETTINGS)
+    arrays = {"b": np.arange(6.0).reshape(2, 3), "a": np.array(7)}
+    with recording.writing({}):
+        recording.keep_state("x", arrays)
+    kept = recording.load_state("x")
+    assert kept.keys() == arrays.keys()
+    assert all(np.array_equal(kept[name], arrays[name]) for name in arrays)
+    path = recording.folder / "states/x.safetensors"
+    raw = bytearray(path.read_bytes())
+    raw[-1] ^= 1
+    path.write_bytes(raw)
+    with pytest.raises(RecordingError, match="not what was written"):
+        recording.load_state("x")
+
+
+def test_a_state_without_a_hash_is_an_older_one(tmp_path):
+    recording = Recording(tmp_path, SETTINGS)
+    (recording.folder / "states").mkdir(parents=True)
+    save_file({"a": np.arange(3)}, recording.folder / "states/x.safetensors")
+    assert recording.load_state("x")["a"].tolist() == [0, 1, 2]
+
+
+def test_another_trainings_state_is_a_damaged_one(bench, log):
+    with Recording(bench.store, SETTINGS).writing({}):
+        for path in (bench.folder / "states").iterdir():
+            Recording(bench.store, SETTINGS).keep_state(path.stem, {"other": np.zeros(3)})
+    trainer = bench.open()
+    trainer.aggregate(trainer.train([trainer.download(c) for c in (1, 2)]), [0.5, 0.5])
+    with pytest.raises(RecordingError, match="no state of this training"):
         trainer.train([trainer.download(3)])
 
 
