@@ -5,13 +5,14 @@ TORCH ?= torch==2.13.0
 BIN := $(VENV)/bin
 SCENARIO ?= scenarios/slow_upload.yaml
 
-.PHONY: help setup run test test-all check bench clean
+.PHONY: help setup run test test-all check campaigns bench clean
 
 help:
 	@echo "make run       set up, then run $(SCENARIO)"
 	@echo "make test      set up, then run the tests (make test-all: the slow ones as well)"
 	@echo "make check     set up, then lint, types and tests"
 	@echo "make setup     make $(VENV) (PYTHON=$(PYTHON), TORCH=$(TORCH))"
+	@echo "make campaigns set up, then look for what breaks it, for hours (tests/campaigns)"
 	@echo "make bench     set up, then measure"
 	@echo "make clean     remove $(VENV) and caches; runs/ stays"
 
@@ -40,6 +41,9 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+campaigns: setup
+	$(BIN)/python tests/campaigns/run.py
 
 bench: setup
 	$(BIN)/python bench/startup.py
