@@ -5,7 +5,9 @@ no link over its capacity, a flow's bytes the integral of its rate. The rest is 
 A resumed training must give the rows of an unbroken one.
 """
 
+import contextlib
 import functools
+import itertools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -226,7 +228,7 @@ def hold(found: Scenario, rows: Sequence[Row], trainer: Live, order: Sequence[Ro
         assert outcome != "used" or nbytes >= base, f"{nbytes} B {direction} of {base} were used"
     if found.policy.kind not in ("buffered", "asynchronous"):
         for visit in visits.values():
-            for earlier, later in zip(visit, visit[1:], strict=False):
+            for earlier, later in itertools.pairwise(visit):
                 assert earlier.finish_s <= later.start_s + 1e-9 * later.start_s, (earlier, later)
 
 
@@ -254,10 +256,8 @@ def resumed(
         finally:
             trainer.close()
 
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         carried(rng.randrange(found.training.rounds))
-    except KeyboardInterrupt:
-        pass
     work = Transfer | Computation | Absence | Round | Evaluation
     expected = [row for row in whole if isinstance(row, work)]
     for _ in range(2):
