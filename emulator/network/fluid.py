@@ -18,7 +18,6 @@ from numpy.typing import ArrayLike
 
 from emulator.network.filling import max_min_rates
 from emulator.network.mesh import Mesh
-from emulator.network.queue import Queue
 from emulator.network.star import Star
 
 
@@ -32,9 +31,9 @@ class _Flow:
 
 @dataclass(slots=True, eq=False)
 class _Part:
-    number: int
     hub: int | None  # the link that all flows of a star cross; a mesh has none
     rates: Star | Mesh
+    next_s: float = math.inf  # when its next flow finishes
 
 
 class Fluid:
@@ -52,15 +51,14 @@ class Fluid:
         assert (capacity_Bps >= 0).all(), "capacities are numbers, zero or more"
         self._capacity_Bps: list[float] = capacity_Bps.tolist()
         self._flows: dict[int, _Flow] = {}
-        self._users: dict[int, dict[int, None]] = {}  # by link that is in use: its flows
+        self._lone: dict[int, int] = {}  # by link that one flow crosses: this flow
+        self._crowds: dict[int, dict[int, None]] = {}  # by link that more cross: its flows
         self._finished: dict[int, float] = {}  # size_B, until `advance`; in the order of finishes
-        self._parts: dict[int, _Part] = {}  # by number
-        self._next = Queue()  # of the numbers of parts: when each has its next finish
-        self._next_s = math.inf  # the first of them
+        self._parts: dict[_Part, None] = {}  # few: all messages of a network cross its server
+        self._next_s = math.inf  # when the first of them has its next finish
         self._stale: dict[_Part, None] = {}  # parts whose next finish is to be found
         self._loosened: dict[_Part, None] = {}  # of those, meshes that lost a flow: stars by now?
-        self._started = self._numbered = 0
-        self._now_s = -math.inf
+        self._started, self._now_s = 0, -math.inf
 
     def start(
         self, now_s: float, links: Sequence[int], size_B: float, cap_Bps: float = math.inf
@@ -85,7 +83,8 @@ class Fluid:
             return finished_B
         at = self._flows[flow]
         left_B = at.part.rates.remove(now_s, flow)
-        self._leave([flow], {})
+        self._leave(at.part, [flow])
+        del self._flows[flow]
         return at.size_B - left_B
 
     def set_cap(self, now_s: float, flow: int, cap_Bps: float) -> None:
@@ -107,7 +106,7 @@ class Fluid:
         assert 0 <= link < len(self._capacity_Bps)
         self._run_until(now_s)
         self._capacity_Bps[link] = capacity_Bps
-        if not (users := self._users.get(link)):
+        if not (users := self._users(link)):
             return
         part = self._flows[next(reversed(users))].part
         self._stale[part] = None
@@ -129,10 +128,10 @@ class Fluid:
             while self._loosened:
                 self._regroup(self._loosened.popitem()[0])
             for part in self._stale:
-                if part.number in self._parts:
-                    self._next.put(part.number, part.rates.next_finish())
+                if part in self._parts:
+                    part.next_s = part.rates.next_finish()
             self._stale.clear()
-            self._next_s = self._next.first()[0]
+            self._next_s = min([part.next_s for part in self._parts], default=math.inf)
         return self._next_s
 
     def advance(self, now_s: float) -> list[int]:
@@ -152,9 +151,12 @@ class Fluid:
         while (finish_s := self.next_finish()) <= now_s:
             self._now_s = finish_s
             done: list[int] = []
-            for number in self._next.take(finish_s):
-                done += self._parts[int(number)].rates.finish(finish_s)
-            self._leave(sorted(done), self._finished)
+            for part in [part for part in self._parts if part.next_s <= finish_s]:
+                flows = part.rates.finish(finish_s)
+                self._leave(part, flows)
+                done += flows
+            for flow in sorted(done):
+                self._finished[flow] = self._flows.pop(flow).size_B
         self._now_s = now_s
 
     # --- who belongs together
@@ -163,14 +165,18 @@ class Fluid:
         parts: dict[_Part, None] = {}
         met: list[int] = []
         for link in links:
-            if users := self._users.setdefault(link, {}):
+            if link in self._lone:
+                self._crowds[link] = {self._lone.pop(link): None}
+            if users := self._crowds.get(link):
                 parts[self._flows[next(reversed(users))].part] = None  # the last is found at once
                 met.append(link)
-            users[flow] = None
+                users[flow] = None
+            else:
+                self._lone[link] = flow
         self._flows[flow] = _Flow(links, size_B, cap_Bps)
         if len(parts) == 1:
             (part,) = parts
-            if part.hub in met and (len(met) == 1 or self._nests(part.hub, links)):
+            if part.hub in met and (len(met) == 1 or self._nests(part.hub, flow)):
                 self._add(part, flow, size_B)
                 if len(met) > 1:
                     self._recap([flow])
@@ -184,30 +190,30 @@ class Fluid:
             left_B |= self._dissolve(part)
         self._gather(stays or self._new_part(hub), left_B)
 
-    def _leave(self, flows: list[int], sizes_B: dict[int, float]) -> None:
-        """Forget flows that their part let go, but for sizes; who shared an access link, gains."""
-        parts: dict[_Part, None] = {}
+    def _leave(self, part: _Part, flows: list[int]) -> None:
+        """Flows that `part` let go leave their links. Who shared an access link, gains."""
+        self._stale[part] = None
         freed: dict[int, None] = {}
         for flow in flows:
-            at = self._flows.pop(flow)
-            sizes_B[flow] = at.size_B
-            part, hub = at.part, at.part.hub
-            for link in at.links:
-                users = self._users[link]
-                del users[flow]
-                if not users:
-                    del self._users[link]
-                elif hub is not None and link != hub:
+            for link in self._flows[flow].links:
+                if (crowd := self._crowds.get(link)) is None:
+                    del self._lone[link]
+                    continue
+                del crowd[flow]
+                if len(crowd) == 1:
+                    (self._lone[link],) = self._crowds.pop(link)
+                if link != part.hub:
                     freed[link] = None
-            parts[part] = None
-        self._stale |= parts
-        for part in parts:
-            if part.hub is None:
-                self._loosened[part] = None
-            elif not part.rates.flows:
-                self._dissolve(part)
-        if freed:
-            self._recap(next(reversed(self._users[link])) for link in freed if link in self._users)
+        if part.hub is None:
+            self._loosened[part] = None
+        elif not self._users(part.hub):
+            self._dissolve(part)
+        elif freed:
+            self._recap(next(reversed(users)) for link in freed if (users := self._users(link)))
+
+    def _users(self, link: int) -> tuple[int, ...] | dict[int, None]:
+        """The flows on a link, the oldest first."""
+        return self._crowds.get(link) or ((self._lone[link],) if link in self._lone else ())
 
     def _regroup(self, part: _Part) -> None:
         """Take a mesh apart where nothing ties it together any more."""
@@ -216,7 +222,7 @@ class Fluid:
             group = [rest.popitem()[0]]
             for flow in group:  # grows
                 for link in self._flows[flow].links:
-                    for other in self._users[link]:
+                    for other in self._users(link):
                         if rest.pop(other, other) is None:
                             group.append(other)
             groups.append(group)
@@ -229,33 +235,28 @@ class Fluid:
     def _hub(self, flows: Sequence[int]) -> int | None:
         """The link that makes a star of these flows; the last of them, so that it is always one."""
         for link in sorted(self._flows[flows[0]].links, reverse=True):
-            if len(self._users[link]) == len(flows) and all(
-                self._nests(link, self._flows[flow].links) for flow in flows
-            ):
+            if len(self._users(link)) == len(flows) and all(self._nests(link, f) for f in flows):
                 return link
         return None
 
-    def _nests(self, hub: int | None, links: Iterable[int]) -> bool:
-        """Whether every flow on `links` shares at most one link besides the hub."""
-        for link in links:
-            if link != hub and len(self._users[link]) > 1:
-                return all(len(self._shared(flow, hub)) <= 1 for flow in self._users[link])
-        return True
+    def _nests(self, hub: int | None, flow: int) -> bool:
+        """Whether it, and whoever shares its access, shares at most one link besides the hub."""
+        shared = self._shared(flow, hub)
+        return not shared or all(len(self._shared(f, hub)) <= 1 for f in self._crowds[shared[0]])
 
     def _shared(self, flow: int, hub: int | None) -> list[int]:
         links = self._flows[flow].links
-        return [link for link in links if link != hub and len(self._users[link]) > 1]
+        return [link for link in links if link != hub and link in self._crowds]
 
     def _new_part(self, hub: int | None) -> _Part:
-        capacity_Bps, self._numbered = self._capacity_Bps, self._numbered + 1
-        rates = Mesh(capacity_Bps) if hub is None else Star(self._now_s, capacity_Bps[hub])
-        part = self._parts[self._numbered] = _Part(self._numbered, hub, rates)
+        links_Bps = self._capacity_Bps
+        part = _Part(hub, Mesh(links_Bps) if hub is None else Star(self._now_s, links_Bps[hub]))
+        self._parts[part] = None
         return part
 
     def _dissolve(self, part: _Part) -> dict[int, float]:
         """Take a part out. Returns the bytes that each of its flows has left."""
-        del self._parts[part.number]
-        self._next.drop(part.number)
+        del self._parts[part]
         self._stale[part] = None
         self._loosened.pop(part, None)
         return {flow: part.rates.remove(self._now_s, flow) for flow in list(part.rates.flows)}
@@ -283,7 +284,7 @@ class Fluid:
             part = self._flows[flow].part
             self._stale[part] = None
             shared = self._shared(flow, part.hub)
-            mates = self._users[shared[0]] if shared else (flow,)
+            mates = self._users(shared[0]) if shared else (flow,)
             caps_Bps = [self._own_cap(self._flows[mate], part.hub) for mate in mates]
             if shared and self._capacity_Bps[shared[0]] < math.inf:
                 caps_Bps = max_min_rates(self._capacity_Bps, [shared] * len(caps_Bps), caps_Bps)
@@ -292,8 +293,5 @@ class Fluid:
             done |= dict.fromkeys(mates)
 
     def _own_cap(self, flow: _Flow, hub: int | None) -> float:
-        cap_Bps = flow.cap_Bps
-        for link in flow.links:
-            if link != hub and self._capacity_Bps[link] < cap_Bps:
-                cap_Bps = self._capacity_Bps[link]
-        return cap_Bps
+        access_Bps = [self._capacity_Bps[link] for link in flow.links if link != hub]
+        return min([flow.cap_Bps, *access_Bps])

@@ -23,7 +23,7 @@ import math
 from collections.abc import KeysView
 from heapq import heapify, heappop, heappush
 
-from emulator.network.served import SCALE, UNLIMITED, Class, exact
+from emulator.network.served import SCALE, UNLIMITED, Class, Entry, exact
 
 _Heap = list[tuple[float, float]]
 
@@ -45,7 +45,7 @@ class Star:
         self._free = 0  # flows that are not capped
         self._taken = 0  # sum of the caps of those that are
         self._classes: dict[float, Class] = {}
-        self._at: dict[int, tuple[Class, tuple[int, int]]] = {}  # by flow: where it finishes
+        self._at: dict[int, Entry] = {}  # by flow: where it finishes
         self._stale = False
         self._changed: dict[Class, None] = {}  # in this instant: their next finish
         self._emptied: list[Class] = []
@@ -69,7 +69,7 @@ class Star:
     def set_cap(self, now_s: float, flow: int, cap_Bps: float) -> None:
         """Limit a flow to `cap_Bps` from now on."""
         self._change(now_s)
-        if cap_Bps != self._at[flow][0].cap_Bps:
+        if cap_Bps != self._at[flow][2].cap_Bps:
             self._join(flow, self._leave(flow), cap_Bps)
 
     def set_capacity(self, now_s: float, capacity_Bps: float) -> None:
@@ -86,7 +86,7 @@ class Star:
         """Bytes/s of a flow, from the latest change on."""
         if self._stale:
             self._settle()
-        kind, _ = self._at[flow]
+        kind = self._at[flow][2]
         return kind.cap_Bps if kind.capped else self._theta_Bps
 
     def next_finish(self) -> float:
@@ -122,8 +122,7 @@ class Star:
     def _join(self, flow: int, left: int, cap_Bps: float) -> None:
         if (kind := self._classes.get(cap_Bps)) is None:
             kind = self._found(cap_Bps)
-        entry = kind.served(self._now_s, self._clock) + left, flow
-        self._at[flow] = kind, entry
+        entry = self._at[flow] = kind.served(self._now_s, self._clock) + left, flow, kind
         heappush(kind.flows, entry)
         self._count(kind, 1)
         if kind.flows[0] is entry:
@@ -141,18 +140,15 @@ class Star:
 
     def _leave(self, flow: int) -> int:
         """Returns what it has left."""
-        kind, entry = self._at.pop(flow)
+        entry = self._at.pop(flow)
+        kind = entry[2]
         self._count(kind, -1)
         if kind.flows[0] is entry:
             self._changed[kind] = None
         if len(kind.flows) > 2 * kind.count + 16:
-            kind.flows = [entry for entry in kind.flows if self._lives(entry)]
+            kind.flows = [entry for entry in kind.flows if self._at.get(entry[1]) is entry]
             heapify(kind.flows)
         return max(0, entry[0] - kind.served(self._now_s, self._clock))
-
-    def _lives(self, entry: tuple[int, int]) -> bool:
-        at = self._at.get(entry[1])
-        return at is not None and at[1] is entry
 
     def _count(self, kind: Class, more: int) -> None:
         kind.count += more
@@ -191,7 +187,7 @@ class Star:
         reading = flows[0][0]
         while flows and flows[0][0] == reading:
             first = heappop(flows)
-            if (placed := at.get(first[1])) is not None and placed[1] is first:
+            if at.get(first[1]) is first:
                 del at[first[1]]
                 done.append(first[1])
         self._count(kind, before - len(done))
@@ -201,7 +197,7 @@ class Star:
     def _queue(self, kind: Class) -> None:
         """Put a class where its next flow belongs in the order."""
         flows = kind.flows
-        while len(flows) > kind.count and not self._lives(flows[0]):
+        while len(flows) > kind.count and self._at.get(flows[0][1]) is not flows[0]:
             heappop(flows)
         kind.entry = None
         if flows and kind.running:
@@ -216,11 +212,12 @@ class Star:
     def _settle(self) -> None:
         """Classes, sides and theta of this instant: functions of who is there, not of who came."""
         self._stale = False
-        for kind in self._emptied:
+        while self._emptied:
+            kind = self._emptied.pop()
             if not kind.count:
                 self._classes.pop(kind.cap_Bps, None)
-        self._emptied.clear()
-        for kind in self._balance():
+                kind.flows.clear()
+        for kind in [] if self._parted() else self._balance():
             if kind.running is not kind.capped:
                 self.crossings += kind.entry is not None  # or it is new
                 kind.switch(self._now_s, self._clock)
@@ -248,6 +245,14 @@ class Star:
             self._capped_caps[:] = sorted(-kind.cap_Bps for kind in kinds if kind.capped)
             by_time[:] = sorted(kind.entry for kind in kinds if kind.entry and kind.running)
             by_clock[:] = sorted(kind.entry for kind in kinds if kind.entry and not kind.running)
+
+    def _parted(self) -> bool:
+        """Whether nobody changes sides. The first of a heap bounds its side, there still or not."""
+        free, limit = self._free, self._capacity - self._taken
+        free_caps, capped_caps = self._free_caps, self._capped_caps
+        if free and free_caps[0] < math.inf and int(free_caps[0] * SCALE) * free <= limit:
+            return False
+        return not capped_caps or int(-capped_caps[0] * SCALE) * free <= limit
 
     def _balance(self) -> list[Class]:
         """Move classes until max capped <= theta < min free. Returns them; some may be back.
