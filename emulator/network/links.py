@@ -50,17 +50,20 @@ class Links:
         self._parties = self._clients + cells  # but for the server
         assert np.shape(up_Bps) == np.shape(down_Bps) == (self._clients,)
         assert np.shape(cell_up_Bps) == np.shape(cell_down_Bps) == (cells,)
-        self._cell = np.array(np.full(self._clients, -1) if cell is None else cell, np.int64)
-        assert self._cell.shape == (self._clients,)
-        assert ((self._cell >= -1) & (self._cell < cells)).all(), "a cell is an index, or -1"
-        self._half_duplex = np.concatenate(
+        cell = np.array(np.full(self._clients, -1) if cell is None else cell, np.int64)
+        assert cell.shape == (self._clients,)
+        assert ((cell >= -1) & (cell < cells)).all(), "a cell is an index, or -1"
+        half_duplex = np.concatenate(
             [_flags(half_duplex, self._clients), _flags(cell_half_duplex, cells)]
         )
+        # Lists, since every message looks: numpy takes several times as long for one element.
+        self._cell: list[int] = cell.tolist()
+        self._half_duplex: list[bool] = half_duplex.tolist()
         self._profiles = profiles
         # Every party's up, every party's down, their media if there are any, the server's. The
         # fluid engine takes the last link that all flows of a star cross for its hub.
         up, down = np.concatenate([up_Bps, cell_up_Bps]), np.concatenate([down_Bps, cell_down_Bps])
-        media = np.maximum(up, down) if self._half_duplex.any() else ()
+        media = np.maximum(up, down) if half_duplex.any() else ()
         self.capacity_Bps = np.concatenate([up, down, media, [server_down_Bps, server_up_Bps]])
         assert (self.capacity_Bps > 0).all()
         self._server_down = len(self.capacity_Bps) - 2
@@ -68,11 +71,10 @@ class Links:
     def path(self, client: int, direction: Direction) -> tuple[int, ...]:
         """The links that a message between `client` and the server crosses, in its order."""
         assert 0 <= client < self._clients, f"client {client} of {self._clients}"
-        parties, links = [client], []
-        if (cell := self._cell.item(client)) >= 0:
-            parties.append(self._clients + cell)
-        for party in parties:
-            links.append(party if direction == "up" else self._parties + party)
+        cell, way = self._cell[client], 0 if direction == "up" else self._parties
+        links = []
+        for party in (client,) if cell < 0 else (client, self._clients + cell):
+            links.append(way + party)
             if self._half_duplex[party]:
                 links.append(2 * self._parties + party)
         if direction == "up":

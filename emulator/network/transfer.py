@@ -184,11 +184,11 @@ class Network:
 
     def _queue(self, message: _Message) -> None:
         """For its next flight with bytes, or for being told of when there is none."""
-        message.ready_s = max(message.ready_s, self._env.now)
-        while message.flights and not message.flights[-1].size_B:
-            message.ready_s += message.flights.pop().round_s
-        self._queued += 1
-        heappush(self._queue_by_time, (message.ready_s, self._queued, message))
+        flights, ready_s = message.flights, max(message.ready_s, self._env.now)
+        while flights and not flights[-1].size_B:
+            ready_s += flights.pop().round_s
+        message.ready_s, self._queued = ready_s, self._queued + 1
+        heappush(self._queue_by_time, (ready_s, self._queued, message))
 
     def _proceed(self, message: _Message) -> None:
         now_s = self._env.now
