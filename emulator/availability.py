@@ -17,9 +17,9 @@ from typing_extensions import Self
 
 from emulator.behaviour import FORMATS, Behaviour
 from emulator.errors import ScenarioError
-from emulator.laws import Duration, DurationLaw, quantile
+from emulator.laws import Duration, DurationLaw, Floats, quantile
 from emulator.policies import spelled_out
-from emulator.presence import Alternating, Always, Presence, Windows
+from emulator.presence import Alternating, Always, Presence, Windows, grid
 from flasc.config import Settings
 
 OnReturn = Literal["resume", "lost"]
@@ -49,16 +49,18 @@ class OnOff(Settings):
     on: DurationLaw
     off: DurationLaw
     on_return: OnReturn = "resume"
+    _lengths: tuple[Floats, Floats] = PrivateAttr()
 
     @model_validator(mode="after")
     def _takes_time(self) -> Self:
         if self.on == 0 or self.off == 0:
             raise ValueError("found on or off of 0; allowed: times above 0, or the kind always")
+        self._lengths = grid(self.off), grid(self.on)
         return self
 
     def presence(self, rng: np.random.Generator) -> Presence:
         """Of one client, by its own stream."""
-        return Alternating(self.on, self.off, rng)
+        return Alternating(self.on, self.off, rng, self._lengths)
 
 
 class Diurnal(Settings):

@@ -6,7 +6,7 @@ differ by what was varied and not by luck.
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emulator.access import Access, Ratio
+from emulator.availability import Availability
 from emulator.compute import Compute
 from emulator.laws import Floats, Law, normal_cdf, normal_quantile, quantile
 from emulator.presence import Always, Presence
@@ -51,7 +52,7 @@ class Fleet:
     server_down_Bps: float
     server_up_Bps: float
     resumes: NDArray[np.bool_]
-    presence: tuple[Presence, ...] = ()
+    presence: Sequence[Presence] = ()
     max_rank: Floats | None = None
 
     def presence_of(self, client: int, now_s: float) -> tuple[bool, float]:
@@ -222,15 +223,33 @@ def _resumes(access: Access) -> bool:
     return access.availability is None or access.availability.on_return == "resume"
 
 
-def _presence(groups: list[Access], index: NDArray[np.int64], seed: int) -> tuple[Presence, ...]:
-    """Each client's comings and goings, from a stream of its own; none where nobody ever leaves."""
+def _presence(groups: list[Access], index: NDArray[np.int64], seed: int) -> Sequence[Presence]:
+    """Each client's comings and goings; none where nobody ever leaves."""
     laws = [access.availability for access in groups]
-    if not any(laws):
-        return ()
-    return tuple(
-        law.presence(stream(seed, "availability", client)) if (law := laws[group]) else Always()
-        for client, group in enumerate(index.tolist())
-    )
+    return _Presences(laws, index, seed) if any(laws) else ()
+
+
+class _Presences(Sequence[Presence]):
+    """Each client's presence, from a stream of its own, made when it is first asked for.
+
+    A fleet of a million is mostly looked at for its rates.
+    """
+
+    def __init__(
+        self, laws: list[Availability | None], group: NDArray[np.int64], seed: int
+    ) -> None:
+        self._laws, self._group, self._seed = laws, group, seed
+        self._made: dict[int, Presence] = {}
+
+    def __len__(self) -> int:
+        return len(self._group)
+
+    def __getitem__(self, client: Any) -> Any:
+        if client not in self._made:
+            law = self._laws[self._group.item(client)]
+            rng = stream(self._seed, "availability", client)
+            self._made[client] = law.presence(rng) if law else Always()
+        return self._made[client]
 
 
 def _cells(groups: list[Access], index: NDArray[np.int64], seed: int) -> dict[str, NDArray[Any]]:

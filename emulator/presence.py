@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from emulator.laws import Law, quantile
+from emulator.laws import Floats, Law, quantile
 
 GRID = 1000  # quantiles that stand for a law where its mean or length-biased draws are needed
 
@@ -64,6 +64,11 @@ class Windows:
         return (turn + more) * self._period_s + self._edges[index] - self._offset_s
 
 
+def grid(law: Law) -> Floats:
+    """Quantiles that stand for a law, float64 [GRID]."""
+    return quantile(law, (np.arange(GRID) + 0.5) / GRID)
+
+
 class Alternating:
     """On and off by turns, each for as long as its law draws: a renewal process in equilibrium.
 
@@ -71,10 +76,16 @@ class Alternating:
     and what is left of that interval is a uniform share of a length-biased draw (Cox 1962, ch. 5).
     """
 
-    def __init__(self, on: Law, off: Law, rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        on: Law,
+        off: Law,
+        rng: np.random.Generator,
+        lengths: tuple[Floats, Floats] | None = None,
+    ) -> None:
+        """`lengths` are `grid(off)` and `grid(on)`, found once by who makes many of these."""
         self._laws, self._rng = (off, on), rng
-        grid = (np.arange(GRID) + 0.5) / GRID
-        lengths = [quantile(law, grid) for law in self._laws]
+        lengths = lengths or (grid(off), grid(on))
         mean_off, mean_on = (float(found.mean()) for found in lengths)
         assert mean_on + mean_off > 0, "on and off for no time at all"
         self._on = bool(rng.random() * (mean_on + mean_off) < mean_on)

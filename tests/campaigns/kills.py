@@ -52,7 +52,7 @@ def start(folder: Path, workers: int, most_bytes: int = resource.RLIM_INFINITY) 
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=limited,  # noqa: PLW1509  # setrlimit alone, and no thread runs here
+        preexec_fn=limited,  # noqa: PLW1509  # one thread here
     )
 
 

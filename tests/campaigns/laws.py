@@ -7,10 +7,10 @@ A resumed training must give the rows of an unbroken one.
 
 import contextlib
 import functools
-import itertools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -228,7 +228,7 @@ def hold(found: Scenario, rows: Sequence[Row], trainer: Live, order: Sequence[Ro
         assert outcome != "used" or nbytes >= base, f"{nbytes} B {direction} of {base} were used"
     if found.policy.kind not in ("buffered", "asynchronous"):
         for visit in visits.values():
-            for earlier, later in itertools.pairwise(visit):
+            for earlier, later in pairwise(visit):
                 assert earlier.finish_s <= later.start_s + 1e-9 * later.start_s, (earlier, later)
 
 
