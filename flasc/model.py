@@ -42,9 +42,14 @@ def pretrained(
         torch.manual_seed(key)
         try:
             model = _LOADERS[head].from_pretrained(
-                str(folder), local_files_only=True, dtype=torch.float32, **fresh
+                str(folder),
+                local_files_only=True,
+                use_safetensors=True,  # a pickle runs code when it is opened
+                trust_remote_code=False,
+                dtype=torch.float32,
+                **fresh,
             )
-        except (OSError, ValueError) as error:
+        except Exception as error:  # a folder's config decides what fails, and how
             wanted = "causal language model" if head == "causal" else f"classifier of {head}s"
             raise ModelError(
                 f"{folder}: transformers cannot load a {wanted} from it: {error}",

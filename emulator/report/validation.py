@@ -37,7 +37,7 @@ def read(path: Path) -> Mapping[Emulation, Any]:
     try:
         cases = json.loads(path.read_text("utf-8"))["cases"]
         return {Emulation(case["method"], case["variant"], case["seed"]): case for case in cases}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise _foreign(path) from error
 
 
@@ -55,8 +55,10 @@ def of(path: Path, case: Any, rows: Iterable[Row]) -> Validation | None:
             (t["client"], t["direction"], t["nbytes"]): float(t["simulated_s"])
             for t in case["transfers"]
         }
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise _foreign(path) from error
+    if not (math.isfinite(found.makespan_error) and math.isfinite(found.mean_absolute_error)):
+        raise _foreign(path)
     filed = {
         (row.client, row.direction, row.nbytes): row.finish_s - row.start_s
         for row in rows
