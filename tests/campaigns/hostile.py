@@ -1,6 +1,7 @@
 """Hostile values and hostile bytes: how inputs are changed. Deterministic by its generator."""
 
 import copy
+import json
 from random import Random
 from typing import Any
 
@@ -115,3 +116,35 @@ def damaged(rng: Random, raw: bytes) -> bytes:
                 other = rng.randrange(len(out) + 1)
                 out[spot:spot] = out[other : other + rng.randrange(1, 200)]
     return bytes(out)
+
+
+def written(rng: Random, data: Any) -> bytes:
+    """Nested values as text: JSON, which is YAML too, with YAML's own names for no numbers."""
+    text = json.dumps(data, ensure_ascii=rng.random() < 0.5)
+    if rng.random() < 0.7:
+        text = text.replace("NaN", ".nan").replace("Infinity", ".inf")
+    return text.encode("utf-8", "surrogatepass")
+
+
+def lines(rng: Random, raw: bytes) -> bytes:
+    """A file of JSON, whole or a line each, with one value of it changed."""
+    try:
+        entries = [json.loads(raw)]
+    except ValueError:
+        entries = [json.loads(line) for line in raw.splitlines()]
+    number = rng.randrange(len(entries))
+    entries[number] = changed(rng, entries[number])
+    if rng.random() < 0.1:
+        rng.shuffle(entries)
+    return b"".join(json.dumps(entry).encode() + b"\n" for entry in entries)
+
+
+def tensors(rng: Random, raw: bytes) -> bytes:
+    """A safetensors file with another header, or one of a length that is a lie."""
+    length = int.from_bytes(raw[:8], "little")
+    if rng.random() < 0.3:
+        return rng.choice((2**63, 2**40, 10**8, 0, length + 1)).to_bytes(8, "little") + raw[8:]
+    if rng.random() < 0.5:
+        return damaged(rng, raw)
+    header = json.dumps(changed(rng, json.loads(raw[8 : 8 + length]))).encode()
+    return len(header).to_bytes(8, "little") + header + raw[8 + length :]

@@ -10,6 +10,7 @@ import runpy
 import shutil
 import sqlite3
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -25,7 +26,9 @@ from emulator.engines import Options, task
 from emulator.ledger import Ledger
 from emulator.plan import plan
 from emulator.recording import Recording, RecordingTrainer
+from emulator.records import Transfer
 from emulator.report import data as report_data
+from emulator.report import export as report_export
 from emulator.report import study as report
 from emulator.transfers.read import read as read_transfers
 
@@ -77,6 +80,7 @@ class Inputs:
         finally:
             task._real_trainer = real
         self.ledger = (self.folder / "run/ledger.sqlite").read_bytes()
+        self.case = validated(self.folder / "run/ledger.sqlite")
         self.training = self.study.trainings()[0]
         self.settings = self.training.settings.model_dump(mode="json")
         recording = Recording(self.folder / "recordings", self.settings)
@@ -92,7 +96,7 @@ class Inputs:
         """A shipped scenario with something about it changed, read and planned."""
         path = self.rng.choice(self.scenarios)
         if self.rng.random() < 0.75:
-            raw = written(self.rng, hostile.changed(self.rng, self.data[path]))
+            raw = hostile.written(self.rng, hostile.changed(self.rng, self.data[path]))
         else:
             raw = hostile.damaged(self.rng, self.texts[path])
         file = path.with_name("changed.yaml")
@@ -131,9 +135,9 @@ class Inputs:
             (folder / path).write_bytes(raw)
         raw = self.recorded[victim]
         if victim.suffix == ".safetensors":
-            raw = tensors(self.rng, raw)
+            raw = hostile.tensors(self.rng, raw)
         elif self.rng.random() < 0.6:
-            raw = lines(self.rng, raw)
+            raw = hostile.lines(self.rng, raw)
         else:
             raw = hostile.damaged(self.rng, raw)
         (folder / victim).write_bytes(raw)
@@ -177,6 +181,24 @@ class Inputs:
 
         return act
 
+    def validation(self) -> Callable[[], object]:
+        """What was measured of the small run, changed."""
+        folder = self.folder / "validated run"
+        folder.mkdir(exist_ok=True)
+        (folder / "ledger.sqlite").write_bytes(self.ledger)
+        found = {"cases": [self.case]}
+        if self.rng.random() < 0.7:
+            raw = hostile.written(self.rng, hostile.changed(self.rng, found))
+        else:
+            raw = hostile.damaged(self.rng, hostile.written(self.rng, found))
+        (folder / "validation.json").write_bytes(raw)
+
+        def act() -> None:
+            with Ledger.open(folder / "ledger.sqlite") as ledger:
+                report_export.to_json((), report.load(ledger).validations)
+
+        return act
+
     # -- files that scenarios name
 
     def trace(self) -> Callable[[], object]:
@@ -184,7 +206,7 @@ class Inputs:
         name, what = self.rng.choice(sorted(ACCESSES.items()))
         raw, file = self.samples[name], self.folder / f"damaged_{name}"
         if name.endswith(".json") and self.rng.random() < 0.6:
-            raw = written(self.rng, hostile.changed(self.rng, json.loads(raw)))
+            raw = hostile.written(self.rng, hostile.changed(self.rng, json.loads(raw)))
         else:
             raw = hostile.damaged(self.rng, raw)
         file.write_bytes(raw)
@@ -215,7 +237,7 @@ class Inputs:
     def transfer(self) -> Callable[[], object]:
         """Transfers with damage, read."""
         if self.rng.random() < 0.6:
-            raw = written(self.rng, hostile.changed(self.rng, json.loads(self.transfers)))
+            raw = hostile.written(self.rng, hostile.changed(self.rng, json.loads(self.transfers)))
         else:
             raw = hostile.damaged(self.rng, self.transfers)
         file = self.folder / "transfers.json"
@@ -223,36 +245,20 @@ class Inputs:
         return lambda: read_transfers(file)
 
 
-def written(rng: Random, data: Any) -> bytes:
-    """Nested values as text: JSON, which is YAML too, with YAML's own names for no numbers."""
-    text = json.dumps(data, ensure_ascii=rng.random() < 0.5)
-    if rng.random() < 0.7:
-        text = text.replace("NaN", ".nan").replace("Infinity", ".inf")
-    return text.encode("utf-8", "surrogatepass")
-
-
-def lines(rng: Random, raw: bytes) -> bytes:
-    """A file of JSON, whole or a line each, with one value of it changed."""
-    try:
-        entries = [json.loads(raw)]
-    except ValueError:
-        entries = [json.loads(line) for line in raw.splitlines()]
-    number = rng.randrange(len(entries))
-    entries[number] = hostile.changed(rng, entries[number])
-    if rng.random() < 0.1:
-        rng.shuffle(entries)
-    return b"".join(json.dumps(entry).encode() + b"\n" for entry in entries)
-
-
-def tensors(rng: Random, raw: bytes) -> bytes:
-    """A safetensors file with another header, or one of a length that is a lie."""
-    length = int.from_bytes(raw[:8], "little")
-    if rng.random() < 0.3:
-        return rng.choice((2**63, 2**40, 10**8, 0, length + 1)).to_bytes(8, "little") + raw[8:]
-    if rng.random() < 0.5:
-        return hostile.damaged(rng, raw)
-    header = json.dumps(hostile.changed(rng, json.loads(raw[8 : 8 + length]))).encode()
-    return len(header).to_bytes(8, "little") + header + raw[8 + length :]
+def validated(file: Path) -> dict[str, Any]:
+    """What `flasc-emu validate` would say of the first round in a ledger."""
+    with Ledger.open(file) as ledger:
+        first = ledger.emulations()[0]
+        moved = [r for r in ledger.rows(first) if isinstance(r, Transfer) and r.round == 1]
+    transfers = [
+        {"client": r.client, "direction": r.direction, "nbytes": r.nbytes,
+         "simulated_s": r.finish_s - r.start_s}
+        for r in moved
+    ]  # fmt: skip
+    return asdict(first) | {
+        "round": 1, "transfers": transfers, "makespan": {"error": 0.1},
+        "mean_absolute_error": 0.1, "warning": "",
+    }  # fmt: skip
 
 
 def rewritten(rng: Random, file: Path) -> None:
@@ -285,7 +291,7 @@ def rewritten(rng: Random, file: Path) -> None:
 
 KINDS = (
     (Inputs.scenario, 60), (Inputs.recording, 12), (Inputs.run, 12), (Inputs.trace, 12),
-    (Inputs.transfer, 4),
+    (Inputs.transfer, 4), (Inputs.validation, 3),
 )  # fmt: skip
 
 

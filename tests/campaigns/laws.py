@@ -85,23 +85,31 @@ class Live(StubTrainer):
 
     def __init__(self, down_bytes: int, up_bytes: int, breaks_at: int = -1) -> None:
         super().__init__(down_bytes=down_bytes, up_bytes=up_bytes, flop=1e9)
-        self.merged, self.breaks_at = 0, breaks_at
+        self.merged: Counter[int] = Counter()  # updates by client
+        self.breaks_at = breaks_at
 
     def download(self, client: int) -> StubMessage:
-        nbytes = self.down_bytes * (1 + client % 3) + self.version % 5
+        nbytes = self.down(client, self.version % 5)
         return StubMessage(client, nbytes, nbytes)
+
+    def down(self, client: int, more: int) -> int:
+        """Bytes down to a client, 0 to 4 `more` by the version."""
+        return self.down_bytes * (1 + client % 3) + more
+
+    def up(self, client: int) -> int:
+        """Bytes up from a client."""
+        return self.up_bytes * (1 + client % 2)
 
     def train(self, downloads: Sequence[Download]) -> list[StubMessage]:
         return [
-            StubMessage(d.client, self.up_bytes * (1 + d.client % 2), 0, 1 + d.client % 40, 2)
-            for d in downloads
+            StubMessage(d.client, self.up(d.client), 0, 1 + d.client % 40, 2) for d in downloads
         ]
 
     def aggregate(self, uploads: Sequence[Upload], weights: Sequence[float]) -> None:
         if self.version == self.breaks_at:
             raise KeyboardInterrupt
         super().aggregate(uploads, weights)
-        self.merged += len(uploads)
+        self.merged.update(upload.client for upload in uploads)
 
     def snapshot(self) -> dict[str, np.ndarray]:
         return {"version": np.array(self.version)}
@@ -209,24 +217,25 @@ def hold(found: Scenario, rows: Sequence[Row], trainer: Live, order: Sequence[Ro
     assert times_s == sorted(times_s), "the clock ran back"
     rounds = [row for row in rows if isinstance(row, Round)]
     assert [row.round for row in rounds] == list(range(1, found.training.rounds + 1))
-    assert sum(row.used for row in rounds) == trainer.merged
-    sent: Counter[tuple[int, int, str, str]] = Counter()
+    assert sum(row.used for row in rounds) == trainer.merged.total()
+    sent: Counter[tuple[int, int, str]] = Counter()
+    used: Counter[tuple[int, str]] = Counter()
     visits: dict[tuple[int, int], list[Row]] = defaultdict(list)
     for row in rows:
         if isinstance(row, Transfer):
-            sent[row.round, row.client, row.direction, row.outcome] += row.nbytes
+            sent[row.round, row.client, row.direction] += row.nbytes
+            used[row.client, row.direction] += row.nbytes * (row.outcome == "used")
         if isinstance(row, Transfer | Computation | Absence):
             visits[row.round, row.client].append(row)
-    for (_, client, direction, outcome), nbytes in sent.items():
-        base = trainer.up_bytes * (1 + client % 2)
-        if direction == "down":
-            base = trainer.down_bytes * (1 + client % 3)
-        slack = 4 * (direction == "down")
-        if found.policy.kind in ("buffered", "asynchronous"):
-            continue  # a client may visit twice in a round there
-        assert nbytes <= base + slack, f"{nbytes} B {direction} of {base}"
-        assert outcome != "used" or nbytes >= base, f"{nbytes} B {direction} of {base} were used"
-    if found.policy.kind not in ("buffered", "asynchronous"):
+    for client in range(found.task.clients):
+        merged = trainer.merged[client]
+        assert used[client, "up"] == merged * trainer.up(client), f"client {client}: up"
+        most, least = trainer.down(client, 4), trainer.down(client, 0)
+        assert merged * least <= used[client, "down"] <= merged * most, f"client {client}: down"
+    if found.policy.kind not in ("buffered", "asynchronous"):  # at most a visit a round
+        for (_, client, way), nbytes in sent.items():
+            most = trainer.up(client) if way == "up" else trainer.down(client, 4)
+            assert nbytes <= most, f"{nbytes} B {way} of {most}"
         for visit in visits.values():
             for earlier, later in pairwise(visit):
                 assert earlier.finish_s <= later.start_s + 1e-9 * later.start_s, (earlier, later)

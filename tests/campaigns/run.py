@@ -11,7 +11,13 @@ from importlib import import_module
 from pathlib import Path
 
 # How many to try: in the tests, in the long form.
-CAMPAIGNS = {"inputs": (500, 100_000), "laws": (50, 10_000), "kills": (2, 200), "sizes": (1, 100)}
+CAMPAIGNS = {
+    "inputs": (500, 100_000),
+    "weights": (40, 5_000),
+    "laws": (50, 10_000),
+    "kills": (2, 200),
+    "sizes": (1, 100),  # percent
+}
 
 
 def main() -> int:
