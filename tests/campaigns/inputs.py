@@ -276,8 +276,9 @@ def rewritten(rng: Random, file: Path) -> None:
             new = hostile.value(rng, {"a": old})
             if isinstance(new, dict | list):
                 new = json.dumps(new)
-            if isinstance(old, str) and old[:1] in "[{" and rng.random() < 0.7:
-                new = json.dumps(hostile.changed(rng, json.loads(old)))
+            if isinstance(old, str) and old[:1] in ("[", "{") and rng.random() < 0.7:
+                with contextlib.suppress(ValueError):  # changed before
+                    new = json.dumps(hostile.changed(rng, json.loads(old)))
             if isinstance(new, int) and abs(new) >= 2**63:
                 new = 2**63 - 1
             if isinstance(new, str):
