@@ -84,8 +84,7 @@ class Fluid:
         at = self._flows[flow]
         left_B = at.part.rates.remove(now_s, flow)
         self._leave(at.part, [flow])
-        del self._flows[flow]
-        return at.size_B - left_B
+        return self._flows.pop(flow).size_B - left_B
 
     def set_cap(self, now_s: float, flow: int, cap_Bps: float) -> None:
         """Limit a flow to `cap_Bps` from now on. One that has finished by now stays finished."""
@@ -293,5 +292,8 @@ class Fluid:
             done |= dict.fromkeys(mates)
 
     def _own_cap(self, flow: _Flow, hub: int | None) -> float:
-        access_Bps = [self._capacity_Bps[link] for link in flow.links if link != hub]
-        return min([flow.cap_Bps, *access_Bps])
+        cap_Bps = flow.cap_Bps
+        for link in flow.links:
+            if link != hub and self._capacity_Bps[link] < cap_Bps:
+                cap_Bps = self._capacity_Bps[link]
+        return cap_Bps
