@@ -123,7 +123,7 @@ class Live(StubTrainer):
 
 def rate(rng: Random, varies: bool = True) -> Any:
     """A rate: constant, drawn, or changing in time."""
-    bps = 10 ** rng.uniform(3, 9)
+    bps = 10 ** rng.uniform(4, 9)
     match rng.randrange(6 if varies else 3):
         case 0 | 1:
             return f"{bps:.6g} bps"
@@ -134,7 +134,7 @@ def rate(rng: Random, varies: bool = True) -> Any:
         case _:
             factors = rng.sample((0, 0.01, 0.3, 1, 4), 2)
             states = {
-                name: {"rate": f"{factor * bps + 8:.6g} bps", "dwell": f"{rng.uniform(0.1, 50)} s"}
+                name: {"rate": f"{factor * bps + 8:.6g} bps", "dwell": f"{rng.uniform(2, 50)} s"}
                 for name, factor in zip("ab", factors, strict=True)
             }
             return {"kind": "markov", "states": list(states.values())}

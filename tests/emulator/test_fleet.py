@@ -246,3 +246,17 @@ def test_many_groups_are_no_trouble():
     groups = {str(k): {"share": 1, "down": f"{k + 1} Mbps", "up": LAW} for k in range(100)}
     built = fleet.build(network(groups=groups), None, 300, 0)
     np.testing.assert_array_equal(built.down_Bps, (built.group + 1) * 125_000)
+
+
+def test_when_a_client_is_there_does_not_depend_on_who_was_asked_before():
+    away = {
+        "kind": "on_off",
+        "on": {"kind": "lognormal", "median": "1 h", "sigma": 1},
+        "off": "1 h",
+    }
+    settings = network(down="8 Mbps", up="2 Mbps", availability=away)
+    one, other = (fleet.build(settings, None, 20, 0) for _ in range(2))
+    forth = [one.presence_of(client, 0.0) for client in range(20)]
+    back = [other.presence_of(client, 0.0) for client in reversed(range(20))]
+    assert forth == back[::-1]
+    assert len(one.presence) == len(set(forth)) == 20
