@@ -146,7 +146,7 @@ def _timeline(rows: Sequence[Row], room: int) -> Timeline:
     """As many rounds as fit into `room` lines of a client each, and one at least."""
     clients = max(FEWEST_CLIENTS, min(MOST_CLIENTS, room))
     cohort = max((row.cohort for row in rows if isinstance(row, Round)), default=1)
-    return Timeline(*lines(rows, max(1, room // min(cohort, clients)), clients))
+    return Timeline(*lines(rows, max(1, room // max(1, min(cohort, clients))), clients))
 
 
 def _ordered(named: Iterable[T], seen: Iterable[T]) -> tuple[T, ...]:

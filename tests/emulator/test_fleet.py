@@ -249,12 +249,9 @@ def test_many_groups_are_no_trouble():
 
 
 def test_when_a_client_is_there_does_not_depend_on_who_was_asked_before():
-    away = {
-        "kind": "on_off",
-        "on": {"kind": "lognormal", "median": "1 h", "sigma": 1},
-        "off": "1 h",
-    }
-    settings = network(down="8 Mbps", up="2 Mbps", availability=away)
+    on = {"kind": "lognormal", "median": "1 h", "sigma": 1}
+    away = {"kind": "on_off", "on": on, "off": "1 h"}
+    settings = network(clients={"down": "8 Mbps", "up": "2 Mbps", "availability": away})
     one, other = (fleet.build(settings, None, 20, 0) for _ in range(2))
     forth = [one.presence_of(client, 0.0) for client in range(20)]
     back = [other.presence_of(client, 0.0) for client in reversed(range(20))]

@@ -7,8 +7,8 @@ import pytest
 
 from emulator.errors import LedgerError
 from emulator.ledger import Ledger
-from emulator.records import Emulation
-from emulator.report.study import Study, load
+from emulator.records import Emulation, Round
+from emulator.report.study import Study, _timeline, load
 
 Studies = Callable[..., Study]
 
@@ -67,3 +67,8 @@ def test_control_characters_do_not_reach_a_terminal(study_of: Studies) -> None:
     shown = [study.name, *study.methods, *study.variants, study.outcomes[0].method]
     assert all(text.isprintable() for text in shown)
     assert not study.missing
+
+
+def test_rounds_of_nobody_have_a_timeline() -> None:
+    found = _timeline([Round(1, 0, 0.0, 1.0), Round(2, 0, 1.0, 2.0)], 100)
+    assert [line.of_clients for line in found.rounds] == [0, 0]
