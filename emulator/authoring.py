@@ -67,7 +67,7 @@ def whole(
     name: str,
     preset: str | None = None,
     clients: int = 350,
-    methods: Sequence[str] = ("lora", "flasc"),
+    methods: Sequence[str] = ("lora", "head", "flasc"),
     target: str = "50 %",
 ) -> str:
     """A scenario that needs no other; `preset` None is a plain link, `target` a fraction."""

@@ -15,7 +15,7 @@ from typing_extensions import Self
 
 from emulator.errors import ScenarioError
 from emulator.laws import DurationLaw, Empirical, Law, ShareLaw, SpeedLaw
-from emulator.network.capacity.devices import read_fedscale, read_flash
+from emulator.network.capacity.devices import read_fedscale
 from emulator.nodes import printable
 from flasc.config import Settings, parse_fraction
 
@@ -29,12 +29,12 @@ def _utilisation(value: float) -> float:
 Utilisation = Annotated[float, BeforeValidator(parse_fraction), AfterValidator(_utilisation)]
 
 
-def seconds_of(path: Path, form: str) -> Empirical[float]:
-    """Times for one example, as a law, of the devices in a table.
+def seconds_of(path: Path) -> Empirical[float]:
+    """Times for one example, as a law, of the devices in FedScale's table: FLASH's has none.
 
     Raises ScenarioError; also where a device's time is missing: it is not taken for none.
     """
-    devices = {"fedscale": read_fedscale, "flash": read_flash}[form](path)
+    devices = read_fedscale(path)
     seconds = [device.per_example_s or 0.0 for device in devices]
     if 0.0 in seconds:
         name = devices[seconds.index(0.0)].name
@@ -59,15 +59,14 @@ class Compute(Settings):
     """How long clients compute, forward and backward, in one of three ways; and what they can hold.
 
     `per_example`: time for one example; `devices`: as each client's device has it in the table of
-    its group. `speed`: operations a second, of which `utilisation` is
-    put to use. `file`: a published table of devices, which says how long each takes.
+    its group. `speed`: operations a second, of which `utilisation` is put to use. `file`:
+    FedScale's table of devices, which says how long each takes, whatever link a client has.
     """
 
     per_example: PerExample | None = None
     speed: SpeedLaw | None = None
     utilisation: Utilisation | None = None
     file: str | None = None
-    format: Literal["fedscale", "flash"] = "fedscale"
     max_rank: ShareLaw | None = None
     too_large: Literal["skip", "error"] = "skip"
     _table: Empirical[float] | None = PrivateAttr(None)
@@ -85,7 +84,7 @@ class Compute(Settings):
             )
         if self.file is not None:
             try:
-                self._table = seconds_of(Path(self.file), self.format)
+                self._table = seconds_of(Path(self.file))
             except ScenarioError as error:
                 raise ValueError(error.message) from None
         return self

@@ -9,6 +9,7 @@ from emulator import fleet, privacy, profiles
 from emulator.document import printable
 from emulator.fleet import Fleet
 from emulator.laws import Floats
+from emulator.policies import describe
 from emulator.preview import SCREEN, Screen, bars, is_whole, messages
 from emulator.recording import Recording
 from emulator.scenario import Scenario
@@ -94,6 +95,12 @@ def _links(scenario: Scenario, clients: Fleet) -> str:
         "presets": [access.preset for access in accesses if access.preset],
         "devices": [str(access.devices) for access in accesses if access.devices],
         "changing": profiles.changing(network),
+        "leaving": [
+            f"{printable(name)} ({access.availability.kind})"
+            for name, access in network.accesses.items()
+            if access.availability and access.availability.kind != "always"
+        ],
+        "policy": [words] if (words := describe(scenario.policy, scenario.training.cohort)) else [],
     }
     said = [f"{what}: {', '.join(dict.fromkeys(names))}" for what, names in named.items() if names]
     return "; ".join([f"{links}, over {network.transport.kind}", *said, *_shared(clients)])

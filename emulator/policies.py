@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
 from emulator.laws import Duration
+from emulator.units import format_duration
 from flasc.config import PositiveInt, Settings
 
 
@@ -140,6 +141,26 @@ def at_work(policy: Policy, cohort: int) -> int:
             return policy.select or cohort
         case _:
             return cohort
+
+
+def describe(policy: Policy, cohort: int) -> str:
+    """What it asks of clients, in words: 'first 10 of 13'; '' if a cohort is waited for."""
+    oort = ["selection oort"] if policy.selection == "oort" else []
+    match policy:
+        case Overselection():
+            found = [f"first {enough(policy, cohort)} of {policy.select}"]
+        case Deadline():
+            asked = at_work(policy, cohort)
+            found = [f"deadline {format_duration(policy.deadline)}", f"{asked} asked"]
+            found += [f"first {policy.first}"] if policy.first else []
+        case Buffered():
+            found = [f"{policy.concurrency} at work", f"a step for {policy.buffer} updates"]
+        case Asynchronous():
+            found = [f"{policy.concurrency} at work", "a step for each update"]
+        case _:
+            found = []
+    late = ["late ones count"] if getattr(policy, "late", "drop") == "accept" else []
+    return ", ".join([*found, *late, *oort])
 
 
 def enough(policy: Overselection | Deadline, cohort: int) -> int:

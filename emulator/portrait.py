@@ -40,6 +40,8 @@ def densities(study: Study) -> dict[str, tuple[float, float]]:
 def _densities(method: Method) -> tuple[float, float] | None:
     if method.kind == "lora":
         return 1.0, 1.0
+    if getattr(method, "gamma", 1) != 1:  # a schedule has no one density
+        return None
     both = getattr(method, "density", None)
     down, up = getattr(method, "down", both), getattr(method, "up", both)
     return (down, up) if isinstance(down, float) and isinstance(up, float) else None

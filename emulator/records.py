@@ -70,7 +70,8 @@ class Round:
     """One server step: from the first download's start to the aggregation.
 
     `cohort` clients were at work, those of earlier rounds included (asynchronous: at a time);
-    `used` updates were merged, and where there were none, there was no step.
+    `used` updates were merged, and where there were none, there was no step (but for training.dp's
+    noise).
     """
 
     round: int

@@ -73,13 +73,13 @@ def test_it_builds_on_another_from_wherever_it_is(folder):
     invoke("new", "b/mine.yaml", "--from", "a/base.yaml")
     found = accepted("b/mine.yaml")
     assert found.scenario.name == "mine"
-    assert len(found.methods) == 2
+    assert len(found.methods) == 3
     own = (
         Path("b/mine.yaml").read_text().replace("# methods:", "methods:").replace("# vary", "vary")
     )
     Path("b/mine.yaml").write_text(own.replace('#   "LoRA', '  "LoRA').replace("#   v:", "  v:"))
     dropped = study.read(Path("b/mine.yaml"))
-    assert len(dropped.methods) == 1
+    assert len(dropped.methods) == 2
     assert list(dropped.variants) == [study.UNVARIED]
 
 

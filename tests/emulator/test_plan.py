@@ -105,3 +105,26 @@ def test_it_says_what_changes_in_time(scenario, tmp_path):
     assert links_line(scenario, tmp_path, devices).endswith(
         "RTT 9 ms, over tcp; devices: fedscale fedscale_sample.json"
     )
+
+
+@pytest.mark.parametrize(
+    ("policy", "says"),
+    [
+        ("synchronous", None),
+        ("{kind: overselection, select: 13}", "first 10 of 13"),
+        ("{kind: deadline, deadline: 30 s, late: accept}", "deadline 30.0 s, 10 asked, late ones"),
+        ("{kind: buffered, concurrency: 20, buffer: 5}", "20 at work, a step for 5 updates"),
+        ("{kind: asynchronous, concurrency: 9, selection: oort}", "9 at work, a step for each"),
+    ],
+    ids=str,
+)
+def test_it_names_a_policy_and_who_leaves(scenario, tmp_path, policy, says):
+    link = "{down: 20 Mbps, up: 5 Mbps, availability: {kind: on_off, on: 9 min, off: 1 min}}"
+    path = scenario()
+    text = path.read_text().split("vary:")[0].replace("cohort: 3", "cohort: 10")
+    old = "clients: {down: 20 Mbps, up: 20 Mbps, rtt: 40 ms}"
+    path.write_text(f"{text.replace(old, f'clients: {link}')}policy: {policy}\n")
+    line = next(line for line in plan(study.read(path), tmp_path) if line.startswith("as given"))
+    assert "; leaving: clients (on_off)" in line
+    assert ("policy" in line) == (says is not None)
+    assert says is None or f"; policy: {says}" in line

@@ -16,6 +16,7 @@ methods:
   LoRA r4: {kind: lora, rank: 4}
   head: {kind: head}
   FLASC: {kind: flasc, down: 1/4, up: 1/16}
+  falling: {kind: flasc, down: 1/4, up: 1/4, gamma: 1/2}
   sparse: {kind: sparse_adapter, density: 1/8}
 network:
   server: {down: 1 Gbps, up: 1 Gbps}
