@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from emulator import elsewhere
 from emulator.errors import ScenarioError
 from emulator.files import replace, storage
 from emulator.nodes import printable, quoted
@@ -13,13 +14,13 @@ from emulator.presets import PRESETS
 from emulator.schema import FILE_NAME, scenario_schema
 from emulator.study import read
 
-# One line a kind that can stand alone; the rest is in docs/methods.md.
+# One line a kind that can stand alone; the rest is in docs/methods.md. Rates are docs/tuning.md's.
 METHODS = {
-    "lora": "LoRA: {kind: lora}",
-    "head": "head only: {kind: head}",
+    "lora": "LoRA: {kind: lora, server_lr: 0.01}",
+    "head": "head only: {kind: head, server_lr: 0.1}",
     "flasc": "FLASC 1/4 down, 1/16 up: {kind: flasc, down: 1/4, up: 1/16}",
     "sparse_adapter": "SparseAdapter 1/4: {kind: sparse_adapter, density: 1/4}",
-    "full": "everything: {kind: full}",
+    "full": "everything: {kind: full, client_lr: 0.01, server_lr: 0.001}",
 }
 
 _HEAD = f"""\
@@ -40,25 +41,27 @@ training:
   rounds: 36                  # at most
   cohort: {cohort:<19} # clients a round
   seeds: [0]                  # several tell a difference from luck: [0, 1, 2, 3, 4]
-  target: {{accuracy: {target}}}    # on the validation split; times are times to it
+  target: {{accuracy: {target}, stop_after: 1}}   # on validation; then one evaluation more
   evaluation: {{every: 3, examples: 800}}
   lora: {{rank: 16}}
   client: {{lr: 0.1}}
-  server: {{kind: adamw, lr: 0.01}}
+  server: {{kind: adamw, lr: 0.02}}
 
 methods:                      # the names are yours; a method may have its own rank and rates
 {methods}
 
-network:
-  server: {{down: 1 Gbps, up: 1 Gbps}}         # shared by all who send or receive
-  clients: {link}
-
+{network}
 # Variants: every combination of one label from each axis. One training serves them all where only
 # the network differs.
 # vary:
-#   distance:
-#     near: {{network.clients.rtt: 10 ms}}
-#     far: {{network.clients.rtt: 200 ms}}
+#   server:
+#     data centre: {{network.server: {{down: 10 Gbps, up: 10 Gbps}}}}
+#     home: {{network.server: {{down: 100 Mbps, up: 10 Mbps}}}}
+"""
+_NETWORK = """\
+network:
+  server: {{down: 1 Gbps, up: 1 Gbps}}         # shared by all who send or receive
+  clients: {link}
 """
 _LINK = "{down: 20 Mbps, up: 5 Mbps, rtt: 40 ms}"
 
@@ -69,17 +72,34 @@ def whole(
     clients: int = 350,
     methods: Sequence[str] = ("lora", "head", "flasc"),
     target: str = "50 %",
+    network: str | None = None,
 ) -> str:
-    """A scenario that needs no other; `preset` None is a plain link, `target` a fraction."""
+    """A scenario that needs no other; `preset` None is a plain link, `target` a fraction.
+
+    `network` is the text of one, which takes the preset's place: see `network_text`.
+    """
     about = f"   # {PRESETS[preset].about}" if preset in PRESETS else ""
+    link = f"{{preset: {preset}}}{about}" if preset else _LINK
     return _HEAD + _WHOLE.format(
         name=name,
         clients=clients,
         cohort=min(10, clients),
         target=target,
         methods="\n".join(f"  {METHODS[kind]}" for kind in methods),
-        link=f"{{preset: {preset}}}{about}" if preset else _LINK,
+        network=network or _NETWORK.format(link=link),
     )
+
+
+def network_text(file: Path) -> str:
+    """A network as in scenarios/networks/, as it is written. Raises ScenarioError."""
+    elsewhere.network_in(file)
+    text = file.read_text("utf-8")
+    if found := re.search(r"^(\{|extends)|\bfile(?=['\"]?\s*:)", text, re.MULTILINE):
+        raise ScenarioError(
+            f"{file}: found {found[0].strip()!r}; allowed: a network whose text stands alone",
+            f"name it in the scenario instead: extends: {file}",
+        )
+    return text.rstrip() + "\n"
 
 
 def extending(name: str, base: Path, file: Path) -> str:

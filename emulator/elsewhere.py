@@ -34,7 +34,7 @@ def transplanted(
                 f"--network {printable(str(file))}: found a second file named "
                 f"{printable(file.stem)}; allowed: each name once, as it names a variant"
             )
-        networks[file.stem] = _network(file, inner)
+        networks[file.stem] = network_in(file, inner)
     points = {name: Node({"network": network}, network.where) for name, network in networks.items()}
     axis = Node(dict(points), f"--network {printable(str(files[0]))}")
     assert isinstance(tree.value, dict), "a scenario is a mapping"
@@ -44,8 +44,8 @@ def transplanted(
     return moved, [text for text in overrides if text not in inner]
 
 
-def _network(file: Path, overrides: Sequence[str]) -> Node:
-    """The network in `file`, under the overrides of it."""
+def network_in(file: Path, overrides: Sequence[str] = ()) -> Node:
+    """The network in `file`, under the overrides of it. Raises ScenarioError."""
     tree = document.overridden(document.read(file), overrides).tree
     assert isinstance(tree.value, dict), "what is read is a mapping"
     for key, node in tree.value.items():

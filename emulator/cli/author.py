@@ -1,6 +1,7 @@
 """Commands for those who write scenarios: new, schema."""
 
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -21,32 +22,42 @@ def schema(what: str) -> None:
 @click.argument("file", type=click.Path(path_type=Path), default=Path("scenario.yaml"))
 @click.option("--preset", metavar="NAME", help="Clients' access network: flasc-emu list presets.")
 @click.option(
+    "--network",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Clients and server of FILE, as in scenarios/networks/.",
+)
+@click.option(
     "--from", "base", type=click.Path(path_type=Path), metavar="SCENARIO", help="Build on it."
 )
-def new(file: Path, preset: str | None, base: Path | None) -> None:
+def new(file: Path, preset: str | None, network: Path | None, base: Path | None) -> None:
     """Write a scenario to begin with, with comments, into FILE.
 
-    Its schema for editors is written beside it. On a terminal, and with neither option, it asks.
+    Its schema for editors is written beside it. On a terminal, and with no option, it asks.
     """
     from emulator import authoring
     from emulator.errors import ScenarioError
     from emulator.nodes import choice
     from emulator.presets import PRESETS
 
-    if preset and base:
-        raise click.UsageError("found --preset and --from; allowed: either")
+    given = {"--preset": preset, "--network": network, "--from": base}
+    if len(options := [name for name, value in given.items() if value]) > 1:
+        raise click.UsageError(f"found {' and '.join(options)}; allowed: one of them")
     if preset and preset not in PRESETS:
         raise ScenarioError(f"--preset {preset}: unknown{choice(preset, list(PRESETS))}")
     name = authoring.name_for(file)
     if base:
         text = authoring.extending(name, base, file)
+    elif network:
+        text = authoring.whole(name, network=authoring.network_text(network))
     elif preset or not _on_a_terminal():
         text = authoring.whole(name, preset)
     else:
         text = _asked(name)
     schema = authoring.write(file, text)
     click.echo(f"{file}: written, with {schema.name} beside it")
-    click.echo(f"next: flasc-emu check {file}")
+    said = shlex.quote(str(file))
+    click.echo(f"next: flasc-emu check {said}, then flasc-emu run {said}")
 
 
 def _on_a_terminal() -> bool:

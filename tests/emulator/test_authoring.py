@@ -14,6 +14,9 @@ from emulator.nodes import Composer, Node
 from emulator.presets import PRESETS
 from flasc import config
 
+SCENARIOS = Path(__file__).parents[2] / "scenarios"
+NETWORKS = sorted((SCENARIOS / "networks").glob("*.yaml"))
+
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
@@ -46,7 +49,7 @@ def accepted(file):
 
 def test_without_a_word_it_is_a_whole_scenario(folder):
     out = invoke("new").output
-    assert out.endswith("next: flasc-emu check scenario.yaml\n")
+    assert out.endswith("next: flasc-emu check scenario.yaml, then flasc-emu run scenario.yaml\n")
     found = accepted("scenario.yaml")
     assert found.scenario.name == "scenario"
     assert {p.name for p in folder.iterdir()} == {"scenario.yaml", "flasc-emu.schema.json"}
@@ -63,7 +66,40 @@ def test_every_preset_will_do(preset):
 def test_what_is_commented_out_would_do_as_well(folder):
     text = whole("x").replace("# vary:", "vary:").replace("#   ", "  ")
     (folder / "x.yaml").write_text(text)
-    assert list(study.read(folder / "x.yaml").variants) == ["near", "far"]
+    assert list(study.read(folder / "x.yaml").variants) == ["data centre", "home"]
+
+
+@pytest.mark.parametrize("file", NETWORKS, ids=lambda file: file.stem)
+def test_every_ready_network_stands_in_it_with_its_sources(file):
+    invoke("new", "mine.yaml", "--network", file)
+    found = accepted("mine.yaml")
+    (variant,) = study.read(Path("mine.yaml"), networks=[file]).variants.values()
+    assert found.scenario.network == variant.network
+    assert file.read_text("utf-8").strip() in Path("mine.yaml").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "extends: base.yaml\nnetwork: {server: {down: 1 Gbps}}\n",
+        "network:\n  clients: {down: {kind: trace, file: drive.csv}}\n",
+        "{network: {server: {down: 1 Gbps, up: 1 Gbps}}}\n",
+    ],
+)
+def test_a_network_that_leans_on_other_files_is_not_torn_from_them(folder, text):
+    (folder / "base.yaml").write_text("network: {server: {up: 1 Gbps}}\n")
+    (folder / "n.yaml").write_text(text)
+    result = invoke("new", "mine.yaml", "--network", "n.yaml")
+    assert result.exit_code == 2
+    assert "hint: name it in the scenario instead: extends: n.yaml" in result.output
+    assert not Path("mine.yaml").exists()
+
+
+def test_what_the_main_job_trained_serves_a_new_scenario():
+    invoke("new", "mine.yaml", "--preset", "4g")
+    main_job = study.read(SCENARIOS / "slow_upload.yaml").trainings()
+    for training in study.read(Path("mine.yaml")).trainings():
+        assert training.settings in [t.settings for t in main_job if t.method == training.method]
 
 
 def test_it_builds_on_another_from_wherever_it_is(folder):
@@ -99,7 +135,9 @@ def test_on_a_terminal_it_asks(monkeypatch):
         (["there.yaml"], "there.yaml: is there already"),
         (["x.yaml", "--preset", "fiber"], "--preset fiber: unknown; did you mean 'fibre'?"),
         (["x.yaml", "--from", "nowhere.yaml"], "nowhere.yaml: no such file"),
-        (["x.yaml", "--from", "there.yaml", "--preset", "4g"], "allowed: either"),
+        (["x.yaml", "--from", "there.yaml", "--preset", "4g"], "allowed: one of them"),
+        (["x.yaml", "--network", "nowhere.yaml"], "nowhere.yaml: no such file"),
+        (["x.yaml", "--network", "there.yaml"], "there.yaml: found an empty file"),
         (["there.yaml/x.yaml"], "cannot be written"),
     ],
 )
