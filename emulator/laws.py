@@ -53,7 +53,20 @@ Sigma = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]  # past 10, dr
 Quantity = TypeVar("Quantity")
 
 
-class Uniform(Settings, Generic[Quantity]):
+def _name(quantity: Any) -> str:
+    checks = getattr(quantity, "__metadata__", ())
+    return " ".join(check.func.__name__ for check in checks) or str(quantity.__name__)
+
+
+class _Drawn(Settings):
+    """Laws of unlike quantities are classes of unlike names: pickle finds classes by name."""
+
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
+        return f"{cls.__name__}[{', '.join(map(_name, params))}]"
+
+
+class Uniform(_Drawn, Generic[Quantity]):
     """Uniform between `low` and `high`."""
 
     kind: Literal["uniform"]
@@ -68,7 +81,7 @@ class Uniform(Settings, Generic[Quantity]):
         return self
 
 
-class Normal(Settings, Generic[Quantity]):
+class Normal(_Drawn, Generic[Quantity]):
     """Normal with `mean` and `sd`, cut off below `low` (0 if not given) and above `high`."""
 
     kind: Literal["normal"]
@@ -94,7 +107,7 @@ class Normal(Settings, Generic[Quantity]):
         return self
 
 
-class LogNormal(Settings, Generic[Quantity]):
+class LogNormal(_Drawn, Generic[Quantity]):
     """Log-normal: exp(N(ln median, sigma^2))."""
 
     kind: Literal["lognormal"]
@@ -102,7 +115,7 @@ class LogNormal(Settings, Generic[Quantity]):
     sigma: Sigma
 
 
-class Choice(Settings, Generic[Quantity]):
+class Choice(_Drawn, Generic[Quantity]):
     """One of `values`, with `weights` (equal if not given)."""
 
     kind: Literal["choice"]
@@ -123,7 +136,7 @@ class Choice(Settings, Generic[Quantity]):
         return self
 
 
-class Empirical(Settings, Generic[Quantity]):
+class Empirical(_Drawn, Generic[Quantity]):
     """One of the measured `values`, each as likely; a `file` may hold them, one a line.
 
     In a file, empty lines and what follows a # are skipped; `unit` is put behind each line.

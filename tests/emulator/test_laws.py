@@ -1,6 +1,8 @@
 """Laws as quantile functions, and the files that empirical ones come from."""
 
+import itertools
 import math
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +19,14 @@ from emulator.laws import (
     LossLaw,
     RateLaw,
     ShareLaw,
+    SpeedLaw,
     normal_cdf,
     normal_quantile,
     quantile,
 )
 
 RATE = TypeAdapter(RateLaw)
+UNITS = {RateLaw: "Mbps", DurationLaw: "ms", LossLaw: "%", ShareLaw: "%", SpeedLaw: "GFLOP/s"}
 U = np.linspace(0, 1, 1001)[1:-1]
 
 NORMAL = {"kind": "normal", "mean": "5 Mbps", "sd": "4 Mbps"}
@@ -40,6 +44,27 @@ every_law = pytest.mark.parametrize("law", LAWS, ids=str)
 
 def rate(law):
     return RATE.validate_python(law)
+
+
+# -- across processes
+
+
+@pytest.mark.parametrize("law", LAWS[1:], ids=str)
+def test_a_law_of_any_quantity_goes_to_another_process(law):
+    """Trainings go to workers with their scenario: pickle must tell an RTT's law from a rate's."""
+    laws = []
+    for kind, unit in UNITS.items():
+        said = {key: _in_unit(value, unit) for key, value in law.items()}
+        laws.append(TypeAdapter(kind).validate_python(said))
+        assert pickle.loads(pickle.dumps(laws[-1])) == laws[-1]
+    for one, other in itertools.combinations(laws, 2):
+        assert type(one) is not type(other)
+
+
+def _in_unit(value, unit):
+    if isinstance(value, list):
+        return [_in_unit(item, unit) for item in value]
+    return value.replace("Mbps", unit) if isinstance(value, str) else value
 
 
 # -- quantiles
