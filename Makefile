@@ -5,12 +5,13 @@ TORCH ?= torch==2.13.0
 BIN := $(VENV)/bin
 SCENARIO ?= scenarios/slow_upload.yaml
 
-.PHONY: help setup run test test-all check campaigns bench clean
+.PHONY: help setup run test test-all check docs campaigns bench clean
 
 help:
 	@echo "make run       set up, then run $(SCENARIO)"
 	@echo "make test      set up, then run the tests (make test-all: the slow ones as well)"
 	@echo "make check     set up, then lint, types and tests"
+	@echo "make docs      set up, then build site/ from docs/"
 	@echo "make setup     make $(VENV) (PYTHON=$(PYTHON), TORCH=$(TORCH))"
 	@echo "make campaigns set up, then look for what breaks it, for hours (tests/campaigns)"
 	@echo "make bench     set up, then measure"
@@ -42,6 +43,10 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
+docs: setup
+	$(BIN)/python -m pip install --quiet --editable ".[docs]"
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 campaigns: setup
 	$(BIN)/python tests/campaigns/run.py
 
@@ -51,4 +56,4 @@ bench: setup
 	$(BIN)/python bench/transport.py tests/data/tcp_measured_sample.json
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -40,6 +40,9 @@ setup(
     ],
     extras_require={
         "data": ["datasets>=3", "scikit-learn>=1.4"],  # the paper's tasks, from the hub
+        # `make docs`. No mkdocs-click, no mkdocstrings: what they make is on the site alone, and
+        # what docs/commands.py makes is in the repository as well
+        "docs": ["mkdocs>=1.6,<2", "mkdocs-material>=9.5,<10"],
         "dp": ["dp-accounting>=0.6"],  # epsilon of trainings with noise, for training.dp
         "pandas": ["pandas>=2.0"],  # results as data frames
         "export": [  # `flasc-emu export tables --to parquet`, `flasc-emu export tensorboard`

@@ -1,4 +1,8 @@
-"""The documentation is executed: examples, messages, tables, links, commands and keys."""
+"""The documentation is executed: examples, messages, tables, links, commands and keys.
+
+The tutorial is followed from its first command to its last; its trainings are not done again but
+priced from what they recorded, in tests/data/recordings.
+"""
 
 import contextlib
 import doctest
@@ -8,6 +12,8 @@ import json
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -16,10 +22,11 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 
 import click
 import pytest
+import yaml
 from click.testing import CliRunner
 from pydantic import BaseModel
 
-from emulator import study
+from emulator import authoring, running, study
 from emulator.cli import main
 from emulator.laws import Choice, Empirical, LogNormal, Normal, Uniform
 from emulator.scenario import Scenario
@@ -31,6 +38,7 @@ from flasc.config import Lora
 
 ROOT = Path(__file__).parent.parent
 GUIDE = ROOT / "docs/scenarios.md"
+TUTORIAL = ROOT / "docs/tutorial.md"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 LAWS = (Uniform, Normal, LogNormal, Choice, Empirical)
 VARYING = (Trace, Markov, Diurnal)
@@ -83,6 +91,7 @@ every_yaml = pytest.mark.parametrize("block", [b for b in YAMLS if b.kind == "ya
 CHECKS = [
     (page, match[1], match[2])
     for page in PAGES
+    if page != TUTORIAL
     for block in blocks(page)
     if block.kind == "console"
     for match in re.finditer(
@@ -102,6 +111,7 @@ def desk(tmp_path, monkeypatch):
     """A folder as the guide's reader has it: scenarios/, and each example where it says."""
     shutil.copytree(ROOT / "scenarios", tmp_path / "scenarios")
     (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/first.yaml").write_text(authoring.whole("first", "4g"), "utf-8")
     for block in YAMLS + DATA:
         (tmp_path / file_name(block)).write_text(block.text, "utf-8")
     monkeypatch.chdir(tmp_path)
@@ -141,6 +151,33 @@ def test_every_check_prints_what_is_shown(desk, page, line, shown):
 def test_there_is_something_to_check():
     assert FAILURES
     assert CHECKS
+
+
+# -- the tutorial
+
+
+def as_shown(text: str) -> str:
+    """Without blanks at ends of lines; who trains has the rounds under 'trained', we 'reused'."""
+    text = re.sub(" +$", "", text, flags=re.MULTILINE)
+    return re.sub(
+        r"(\d+) rounds trained, (\d+) reused", lambda m: f"{int(m[1]) + int(m[2])} rounds", text
+    )
+
+
+def test_the_tutorial_goes_as_it_says(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("FLASC_EMU_CACHE", str(tmp_path / "no data, no weights"))
+    monkeypatch.setattr(running, "default_workers", lambda: 1)
+    for block in blocks(TUTORIAL):
+        if block.kind == "yaml":
+            Path(file_name(block)).write_text(block.text, "utf-8")
+        if block.kind == "console":
+            line, _, shown = block.text.removeprefix("$ flasc-emu ").partition("\n")
+            if line == "run mine/first.yaml":
+                shutil.copytree(ROOT / "tests/data/recordings", "runs/recordings")
+            printed = CliRunner().invoke(main, shlex.split(line)).stdout
+            assert as_shown(printed) == as_shown(shown), line
 
 
 # -- the reference
@@ -279,6 +316,44 @@ def test_every_method_is_explained():
     text = (ROOT / "docs/methods.md").read_text("utf-8")
     for kind in schema()["methods.NAME.kind"].names:
         assert f"`{kind}`" in text
+
+
+def test_the_commands_page_is_what_the_commands_say():
+    made = subprocess.run(
+        [sys.executable, ROOT / "docs/commands.py"], cwd=ROOT, capture_output=True, check=True
+    )
+    page = (ROOT / "docs/commands.md").read_text("utf-8")
+    assert made.stdout.decode() == page, "python docs/commands.py > docs/commands.md"
+
+
+# -- the site
+
+
+def test_the_site_has_every_page():
+    def files(nav: Any) -> Iterator[str]:
+        for value in nav.values() if isinstance(nav, dict) else nav:
+            yield from [value] if isinstance(value, str) else files(value)
+
+    nav = yaml.safe_load((ROOT / "mkdocs.yml").read_text("utf-8"))["nav"]
+    assert sorted(files(nav)) == [page.name for page in PAGES[1:]]
+
+
+def test_the_site_is_built_without_a_warning_and_asks_for_nothing(tmp_path, monkeypatch):
+    pytest.importorskip("material", reason="the site's tools are the extra `docs`")
+    monkeypatch.setenv("NO_MKDOCS_2_WARNING", "1")
+    built = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", tmp_path],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert built.returncode == 0, built.stderr
+    for page in PAGES[1:]:
+        html = (tmp_path / page.with_suffix(".html").name).read_text("utf-8")
+        tags = re.findall(r"<(?:script|link|img|iframe|source)\b[^>]*>", html)
+        assert tags
+        assert not [tag for tag in tags if re.search(r"(?:src|href)=\"?(?:https?:)?//", tag)]
 
 
 # -- figures
