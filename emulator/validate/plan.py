@@ -177,7 +177,7 @@ def _star(scenario: Scenario, seed: int, clients: list[int], name: str) -> Star:
     if everybody.loss[clients].any():
         raise EmulationError(
             f"{name}: found loss; allowed: none, since it makes every single transfer differ",
-            "add --set network.clients.loss=0; docs/network.md compares means under loss",
+            "add --set network.clients.loss=0; docs/fidelity.md compares means under loss",
         )
     if (everybody.cell[clients] >= 0).any() or everybody.half_duplex[clients].any():
         raise EmulationError(
