@@ -14,6 +14,8 @@ def main() -> None:
 
     Trains each method of a SCENARIO for real, times its encoded messages over each network, and
     shows the time to target accuracy.
+
+    To begin: flasc-emu new mine.yaml, then check and run it, and open runs/mine/index.html.
     """
 
 
