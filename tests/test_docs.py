@@ -180,6 +180,19 @@ def test_the_tutorial_goes_as_it_says(tmp_path, monkeypatch):
             assert as_shown(printed) == as_shown(shown), line
 
 
+def test_the_five_commands_of_the_readme_end_with_a_page(desk, monkeypatch):
+    monkeypatch.setattr(running, "default_workers", lambda: 1)
+    shutil.copytree(ROOT / "tests/data/recordings", "runs/recordings")
+    found = next(block for block in blocks(PAGES[0]) if block.kind == "sh").text
+    install, *lines, look = found.splitlines()
+    assert install == "pip install -e ."
+    assert len(lines) == 3
+    for line in lines:
+        result = CliRunner().invoke(main, shlex.split(line)[1:])
+        assert result.exit_code == 0, result.output
+    assert Path(look.split()[-1]).read_text("utf-8").startswith("<!DOCTYPE html>")
+
+
 # -- the reference
 
 
