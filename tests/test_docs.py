@@ -355,7 +355,7 @@ def test_the_site_is_built_without_a_warning_and_asks_for_nothing(tmp_path, monk
     pytest.importorskip("material", reason="the site's tools are the extra `docs`")
     monkeypatch.setenv("NO_MKDOCS_2_WARNING", "1")
     built = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", tmp_path],
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "-d", tmp_path],
         cwd=ROOT,
         capture_output=True,
         text=True,
