@@ -7,9 +7,10 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 from typing_extensions import Self
 
 from emulator.availability import Availability
+from emulator.devices import Devices
 from emulator.laws import DurationLaw, LossLaw, ShareLaw
 from emulator.presets import PRESETS, PresetName
-from emulator.varying import Devices, DownLink, DownShared, UpLink, UpShared
+from emulator.varying import DownLink, DownShared, UpLink, UpShared
 from flasc.config import PositiveInt, Settings, parse_fraction
 
 

@@ -17,9 +17,10 @@ from emulator.access import Access, Ratio
 from emulator.availability import Availability
 from emulator.compute import Compute
 from emulator.laws import Floats, Law, normal_cdf, normal_quantile, quantile
+from emulator.network.transport import Direction
 from emulator.presence import Always, Presence
 from emulator.scenario import Network
-from emulator.varying import Quantity, Varying
+from emulator.varying import Varying
 
 
 @dataclass(frozen=True)
@@ -173,23 +174,23 @@ def _draw(
         n = len(access.devices.table)
         device = (n * uniforms("down")).astype(np.int64).clip(max=n - 1)
 
-    def drawn(law: Law | Varying | Literal["devices"], quantity: Quantity) -> Floats:
+    def drawn(law: Law | Varying | Literal["devices"], way: Direction) -> Floats:
         if law == "devices":
             assert access.devices
-            column: Floats = access.devices.column(quantity)[device]
-            return column
-        return _level(law, uniforms(quantity))
+            return np.take(access.devices.rates(way), device)
+        return _level(law, uniforms(way))
 
     down = drawn(access.down, "down").clip(min=LEAST_RATE)
     if isinstance(access.up, Ratio):
         up = down * quantile(access.up.ratio, uniforms("up"))
     else:
         up = drawn(access.up, "up")
-    if by_speed:
-        assert law != "devices"
-        compute = quantile(law, 1 - uniforms("compute"))  # the slow are those with little speed
+    if law == "devices":
+        assert access.devices
+        compute = np.take(access.devices.seconds(), device)
     else:
-        compute = drawn(law, "compute")
+        u = uniforms("compute")
+        compute = quantile(law, 1 - u if by_speed else u)  # the slow are those with little speed
     return {
         "down": down,
         "up": up.clip(min=LEAST_RATE),

@@ -44,8 +44,15 @@ def _above_zero(value: float) -> float:
     return value
 
 
+def _lasting(seconds: float) -> float:
+    if seconds <= 0:
+        raise ValueError(f"found {seconds:g} s; allowed: a duration above zero")
+    return seconds
+
+
 Rate = Annotated[float, BeforeValidator(parse_rate)]  # bits a second
 Duration = Annotated[float, BeforeValidator(parse_duration)]  # seconds
+Span = Annotated[Duration, AfterValidator(_lasting)]
 Loss = Annotated[float, BeforeValidator(parse_fraction), AfterValidator(_loss)]
 Share = Annotated[float, BeforeValidator(parse_fraction), AfterValidator(_above_zero)]
 Speed = Annotated[float, BeforeValidator(parse_speed)]  # floating-point operations a second

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emulator.access import Access, Ratio
+from emulator.devices import Redrawn
 from emulator.fleet import Fleet, stream
 from emulator.network.capacity.profile import Profile
 from emulator.network.links import LinkName
 from emulator.network.transport import Direction
 from emulator.scenario import Network
-from emulator.varying import Diurnal, Markov, Redrawn, Trace, Varying
+from emulator.varying import Diurnal, Markov, Trace, Varying
 
 WAYS: tuple[Direction, ...] = ("down", "up")
 

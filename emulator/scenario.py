@@ -229,11 +229,12 @@ class Scenario(Settings):
     def _speeds_have_a_table(self) -> Self:
         if self.compute and self.compute.per_example == "devices":
             for name, access in self.network.accesses.items():
-                if access.devices is None or access.devices.format != "fedscale":
+                if access.devices is None:
                     raise ValueError(
-                        f"found compute.per_example devices, and no speeds for {name!r}; allowed: "
-                        "with devices of format fedscale for every client"
+                        f"found compute.per_example devices, and no devices for {name!r}; "
+                        "allowed: with devices of format fedscale for every client"
                     )
+                access.devices.seconds()
         return self
 
     @model_validator(mode="after")

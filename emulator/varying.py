@@ -6,7 +6,6 @@ drawn once a client as any other rate is, so ratios, correlations and groups are
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -23,9 +22,8 @@ from pydantic import (
 from typing_extensions import Self
 
 from emulator.errors import ScenarioError
-from emulator.laws import Duration, Floats, Law, RateLaw, RateLaws, ShareLaw, kind_of
+from emulator.laws import Law, RateLaw, RateLaws, ShareLaw, Span, kind_of
 from emulator.network.capacity import generators
-from emulator.network.capacity.devices import Device, read_fedscale, read_flash
 from emulator.network.capacity.profile import Profile
 from emulator.network.capacity.source import MAX_PIECES
 from emulator.network.capacity.traces import Format, profile_from
@@ -37,14 +35,6 @@ from flasc.config import Settings
 _SUFFIXES: dict[str, Format] = {
     ".csv": "csv", ".down": "mahimahi", ".mahi": "mahimahi", ".trace": "mahimahi", ".up": "mahimahi"
 }  # fmt: skip
-Quantity = Direction | Literal["compute"]
-REDRAWN_STEPS = 1_000  # before a device's rates come again
-
-
-def _positive(seconds: float) -> float:
-    if seconds <= 0:
-        raise ValueError(f"found {seconds:g} s; allowed: a duration above zero")
-    return seconds
 
 
 def rate_or_zero(value: object) -> float:
@@ -57,7 +47,6 @@ def _offset(value: object) -> object:
     return value if value in ("random", "none") else parse_duration(value)
 
 
-Span = Annotated[Duration, AfterValidator(_positive)]
 Offset = Annotated[Literal["random", "none"] | float, BeforeValidator(_offset)]
 
 
@@ -200,64 +189,6 @@ class Diurnal(Settings):
 
     def __str__(self) -> str:
         return "diurnal"
-
-
-@dataclass(frozen=True, slots=True)
-class Redrawn:
-    """A device's rate, normal, drawn anew every `step_s`; `shape_mean` is in bytes/s."""
-
-    shape_mean: float
-    sigma_Bps: float
-    step_s: float
-
-    def shape(self, rng: np.random.Generator, u: float) -> Profile:
-        """Drawn from `rng`, so many steps, and then from the start again."""
-        return generators.normal(self.shape_mean, self.sigma_Bps, self.step_s, REDRAWN_STEPS, rng)
-
-
-class Devices(Settings):
-    """A published table of devices: each client is one of them, and may be the same as another.
-
-    `flash` has means and deviations: a client's rate is drawn anew every `step`.
-    """
-
-    format: Literal["fedscale", "flash"]
-    file: str
-    step: Span = 60.0
-    _table: list[Device] = PrivateAttr()
-
-    @model_validator(mode="after")
-    def _read(self) -> Self:
-        read = read_fedscale if self.format == "fedscale" else read_flash
-        try:
-            table = read(Path(self.file))
-        except ScenarioError as error:
-            raise ValueError("; ".join(filter(None, [error.message, error.hint]))) from None
-        self._table = sorted(table, key=lambda d: (d.down_Bps, d.up_Bps, d.name))
-        return self
-
-    @property
-    def table(self) -> list[Device]:
-        """By rate, the slowest first, so that a client's number in [0, 1) rises with its rate."""
-        return self._table
-
-    def column(self, quantity: Quantity) -> Floats:
-        """Bits/s, or seconds an example, float64 [devices]."""
-        if quantity == "compute":
-            return np.array([device.per_example_s for device in self._table], np.float64)
-        return np.array([8 * device.rate(quantity)[0] for device in self._table])
-
-    def changes(self, direction: Direction) -> bool:
-        """Whether any device's rate does."""
-        return any(device.rate(direction)[1] for device in self._table)
-
-    def redrawn(self, number: int, direction: Direction) -> Redrawn | None:
-        """How the rate of the device of this number changes; None if it does not."""
-        mean_Bps, sigma_Bps = self._table[number].rate(direction)
-        return Redrawn(mean_Bps, sigma_Bps, self.step) if sigma_Bps else None
-
-    def __str__(self) -> str:
-        return f"{self.format} {printable(Path(self.file).name)}"
 
 
 Varying = Trace | Markov | Diurnal

@@ -167,21 +167,22 @@ def test_a_table_of_devices_and_one_without_a_time(tmp_path):
     table = tmp_path / "devices.json"
     table.write_text('{"a": {"computation": 50, "communication": 1}, '
                      '"b": {"computation": 200, "communication": 1}}')  # fmt: skip
-    rows = played(FAST, compute={"file": str(table)})
+    fedscale, flash = {"format": "fedscale"}, {"format": "flash"}
+    rows = played(FAST, compute={"per_example": fedscale | {"file": str(table)}})
     seconds = {round(row.seconds_per_example, 12) for row in rows if isinstance(row, Client)}
     assert seconds == {0.15, 0.6}
     data = Path(__file__).parents[1] / "data"
     with pytest.raises(ValueError, match="7: found no time to train"):
-        played(FAST, compute={"file": str(data / "fedscale_sample.json")})
-    with pytest.raises(ValueError, match="made-up-phone-a: found no time to train"):
-        played(FAST, compute={"file": str(data / "flash_sample.json"), "format": "flash"})
+        played(FAST, compute={"per_example": fedscale | {"file": f"{data}/fedscale_sample.json"}})
+    with pytest.raises(ValueError, match="made-up-phone-b: found no time to train"):
+        played(FAST, compute={"per_example": flash | {"file": f"{data}/flash_sample.json"}})
 
 
 @pytest.mark.parametrize(
     ("compute", "message"),
     [
-        ({}, "found no compute time; allowed: one of per_example, speed, file"),
-        ({"per_example": "1 ms", "file": "x"}, "found per_example and file"),
+        ({}, "found no compute time; allowed: one of per_example, speed"),
+        ({"per_example": "1 ms", "speed": "1 GFLOP/s"}, "found per_example and speed"),
         ({"speed": "1 GFLOP/s"}, "found one of speed and utilisation"),
         ({"speed": "1 GHz", "utilisation": 0.5}, "allowed: a speed with its unit"),
         ({"speed": "1 GFLOP/s", "utilisation": 2}, "allowed: above 0 and at most 1"),

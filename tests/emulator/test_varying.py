@@ -296,14 +296,27 @@ def test_devices_go_with_the_correlation():
     assert made.delay_s[fast].max() < made.delay_s[~fast].min()
 
 
-def test_fedscale_has_speeds_too():
+def test_fedscale_has_times_to_train_too(tmp_path):
+    table = tmp_path / "devices.json"
+    table.write_text('{"a": {"computation": 50, "communication": 8000}, '
+                     '"b": {"computation": 200, "communication": 800}}')  # fmt: skip
     compute = Compute(per_example="devices")
-    found = network(clients={"devices": devices("fedscale", FEDSCALE)})
+    found = network(clients={"devices": devices("fedscale", table)})
     made, by_link = built(found, 300, compute=compute)
     assert by_link is None
     pairs = {*zip(made.down_Bps.tolist(), made.seconds_per_example.tolist(), strict=True)}
-    assert pairs == {(154_320.0, 0.4215), (1e6, 0.15), (1.2e7, 0.0)}
+    assert pairs == {(1e6, 0.15), (1e5, 0.6)}
     np.testing.assert_array_equal(made.up_Bps, made.down_Bps)
+
+
+@pytest.mark.parametrize(
+    "table", [devices("fedscale", FEDSCALE), devices()], ids=["fedscale", "flash"]
+)
+def test_a_missing_time_is_never_taken_for_none(table):
+    with pytest.raises(ValidationError, match="found no time to train"):
+        Compute.model_validate({"per_example": {k: table[k] for k in ("format", "file")}})
+    with pytest.raises(ValueError, match="found no time to train"):
+        network(clients={"devices": table}).clients.devices.seconds()
 
 
 @pytest.mark.parametrize(
