@@ -1,17 +1,47 @@
 """A client's access link as a scenario describes it: rates, delay, loss, and what they share."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 from typing_extensions import Self
 
 from emulator.availability import Availability
 from emulator.devices import Devices
-from emulator.laws import DurationLaw, LossLaw, ShareLaw
+from emulator.laws import DurationLaw, LossLaw, RateLaws, ShareLaw, kind_of
+from emulator.network.transport import Direction
 from emulator.presets import PRESETS, PresetName
-from emulator.varying import DownLink, DownShared, UpLink, UpShared
+from emulator.varying import Changing, Trace, Varying
+from flasc import plugins
 from flasc.config import PositiveInt, Settings, parse_fraction
+
+
+def _reading(direction: Direction) -> Callable[[object], object]:
+    def read(law: object) -> object:
+        if isinstance(law, Trace):
+            law.read(direction)
+        return law
+
+    return read
+
+
+def link_form(value: object) -> str:
+    """What `laws.kind_of` says, or `devices`, which is a word and no rate."""
+    return "devices" if value == "devices" else kind_of(value)
+
+
+_Shared = Annotated[RateLaws | Changing, Discriminator(kind_of)]
+_Link = Annotated[
+    RateLaws | Changing | Annotated[Literal["devices"], Tag("devices")],
+    Discriminator(link_form),
+]
+if not TYPE_CHECKING:  # what is installed is known at run time only
+    _Link = plugins.extended(_Link, Varying)
+    _Shared = plugins.extended(_Shared, Varying)
+DownLink = Annotated[_Link, AfterValidator(_reading("down"))]
+UpLink = Annotated[_Link, AfterValidator(_reading("up"))]
+DownShared = Annotated[_Shared, AfterValidator(_reading("down"))]
+UpShared = Annotated[_Shared, AfterValidator(_reading("up"))]
 
 
 class Ratio(Settings):

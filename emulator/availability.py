@@ -17,8 +17,8 @@ from typing_extensions import Self
 
 from emulator.behaviour import FORMATS, Behaviour
 from emulator.errors import ScenarioError
+from emulator.kinds import spelled_out
 from emulator.laws import Duration, DurationLaw, Floats, quantile
-from emulator.policies import spelled_out
 from emulator.presence import Alternating, Always, Presence, Windows, grid
 from flasc.config import Settings
 

@@ -1,11 +1,16 @@
 """What scenarios can name, read off the settings themselves."""
 
 import inspect
+from collections.abc import Iterator
 from typing import Any, Literal, get_args, get_origin
 
+from emulator.access import DownLink
 from emulator.laws import RateLaw
 from emulator.presets import PRESETS
+from emulator.scenario import Policy, Selection
+from emulator.varying import Varying
 from flasc import assets, config
+from flasc.plugins import Pluggable, origin
 
 
 def catalogue() -> dict[str, list[tuple[str, str]]]:
@@ -19,21 +24,33 @@ def catalogue() -> dict[str, list[tuple[str, str]]]:
         "splits": [(name, "") for name in _names(config.Split, "kind")],
         "servers": _members(config.Server),
         "wires": [(name, "") for name in _names(config.Wire, "format")],
+        "policies": _members(Policy),
+        "selections": _members(Selection),
         "laws": _members(RateLaw),
+        "capacities": [_about(m, "kind") for m in _models(DownLink) if issubclass(m, Varying)],
         "presets": [(name, preset.about) for name, preset in PRESETS.items()],
     }
 
 
 def _members(union: Any, tag: str = "kind") -> list[tuple[str, str]]:
-    """(`tag`, first sentence of the docstring) of each member of a discriminated union."""
-    found = []
+    return [_about(model, tag) for model in _models(union)]
+
+
+def _models(union: Any) -> Iterator[type[config.Settings]]:
+    """Each class of settings in a discriminated union."""
     for member in get_args(get_args(union)[0]):
         model = get_args(member)[0] if get_origin(member) is not None else member
-        kind = getattr(model, "model_fields", {}).get(tag)
-        if kind is not None:
-            about = inspect.getdoc(model) or ""  # a generic law's own text is its parent's
-            found.append((get_args(kind.annotation)[0], about.split("\n")[0]))
-    return found
+        if hasattr(model, "model_fields"):
+            yield model
+
+
+def _about(model: type[config.Settings], tag: str) -> tuple[str, str]:
+    """What it is called; the first line of its docstring, and which package brought it."""
+    text = inspect.getdoc(model) or ""  # a generic law's own text is its parent's
+    package = origin(model) if issubclass(model, Pluggable) else None
+    brought = f" [{' '.join(package)}]" if package else ""
+    name = get_args(model.model_fields[tag].annotation)[0]
+    return name, text.split("\n")[0] + brought
 
 
 def _names(model: type[config.Settings], field: str) -> tuple[str, ...]:

@@ -77,7 +77,7 @@ def emulate(
         clients,
         able(clients, rank, compute),
         scenario.training,
-        selector(scenario.policy, scenario.training, seed),
+        selector(scenario.selection, scenario.training, seed),
         charge(scenario.network.charge),
         journal,
     )

@@ -27,7 +27,7 @@ from emulator.errors import ScenarioError
 from emulator.network.capacity.source import read_text
 from emulator.nodes import printable
 from emulator.units import parse_duration, parse_rate, parse_speed
-from flasc.config import Settings, parse_fraction
+from flasc.settings import Settings, parse_fraction
 
 MAX_VALUES = 10_000
 

@@ -9,7 +9,6 @@ from emulator import fleet, privacy, profiles
 from emulator.document import printable
 from emulator.fleet import Fleet
 from emulator.laws import Floats
-from emulator.policies import describe
 from emulator.preview import SCREEN, Screen, bars, is_whole, messages
 from emulator.recording import Recording
 from emulator.scenario import Scenario
@@ -100,7 +99,8 @@ def _links(scenario: Scenario, clients: Fleet) -> str:
             for name, access in network.accesses.items()
             if access.availability and access.availability.kind != "always"
         ],
-        "policy": [words] if (words := describe(scenario.policy, scenario.training.cohort)) else [],
+        "policy": scenario.policy.terms(scenario.training.cohort),
+        "selection": [] if scenario.selection.kind == "uniform" else [scenario.selection.kind],
     }
     said = [f"{what}: {', '.join(dict.fromkeys(names))}" for what, names in named.items() if names]
     return "; ".join([f"{links}, over {network.transport.kind}", *said, *_shared(clients)])

@@ -1,21 +1,17 @@
-"""Round policies as a scenario names them: who is asked, when a round ends, what is late.
+"""Round policies as a scenario names them: how many are asked, when a round ends, what is late.
 
 How each is carried out stands in `emulator.rounds`, by formula in docs/rounds.md.
 """
 
-from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, BeforeValidator, Field, Tag
 
+from emulator.kinds import kind_or, spelled_out
 from emulator.laws import Duration
 from emulator.units import format_duration
-from flasc.config import PositiveInt, Settings
-
-
-def spelled_out(value: object) -> object:
-    """A bare name is that kind with its defaults."""
-    return {"kind": value} if isinstance(value, str) else value
+from flasc.plugins import Pluggable
+from flasc.settings import PositiveInt, Settings
 
 
 def _positive(value: float) -> float:
@@ -45,40 +41,40 @@ class Polynomial(Settings):
         return float((1 + staleness) ** -self.a)
 
 
-def _kind(default: str) -> Discriminator:
-    """A mapping without a kind is the default one."""
-
-    def kind(value: object) -> str:
-        if isinstance(value, Mapping):
-            return str(value.get("kind", default))
-        return str(getattr(value, "kind", default))
-
-    return Discriminator(kind)
-
-
 Staleness = Annotated[
     Annotated[
         Annotated[Constant, Tag("constant")] | Annotated[Polynomial, Tag("polynomial")],
-        _kind("constant"),
+        kind_or("constant"),
     ],
     BeforeValidator(spelled_out),
 ]
 Late = Literal["drop", "accept"]
+_LATE: dict[Late, list[str]] = {"drop": [], "accept": ["late ones count"]}  # in words
 
 
-class Chosen(Settings):
-    """What all policies have: who of the available clients is asked."""
+class PolicySettings(Pluggable):
+    """What every policy says of itself; `cohort` is training.cohort."""
 
-    selection: Literal["uniform", "oort"] = "uniform"
+    plugin_group = "flasc_emu.policies"
+
+    kind: str
+
+    def at_work(self, cohort: int) -> int:
+        """The most clients that it asks at a time."""
+        return cohort
+
+    def terms(self, cohort: int) -> list[str]:
+        """What it asks of clients, in words, for `check`: ['first 10 of 13']."""
+        return []
 
 
-class Synchronous(Chosen):
+class Synchronous(PolicySettings):
     """The server waits for the whole cohort (McMahan et al. 2017)."""
 
     kind: Literal["synchronous"] = "synchronous"
 
 
-class Overselection(Chosen):
+class Overselection(PolicySettings):
     """`select` clients are asked; the `first` updates (training.cohort) end the round."""
 
     kind: Literal["overselection"]
@@ -87,8 +83,20 @@ class Overselection(Chosen):
     late: Late = "drop"
     staleness: Staleness = Constant()
 
+    def at_work(self, cohort: int) -> int:
+        """Those who are asked."""
+        return self.select
 
-class Deadline(Chosen):
+    def enough(self, cohort: int) -> int:
+        """How many updates end a round."""
+        return self.first or cohort
+
+    def terms(self, cohort: int) -> list[str]:
+        """The first so many of so many."""
+        return [f"first {self.enough(cohort)} of {self.select}", *_LATE[self.late]]
+
+
+class Deadline(PolicySettings):
     """The round ends `deadline` after it began, or once the `first` updates (all) have arrived.
 
     (Bonawitz et al. 2019.) `select` clients are asked: training.cohort if not given.
@@ -101,8 +109,22 @@ class Deadline(Chosen):
     late: Late = "drop"
     staleness: Staleness = Constant()
 
+    def at_work(self, cohort: int) -> int:
+        """Those who are asked."""
+        return self.select or cohort
 
-class Buffered(Chosen):
+    def enough(self, cohort: int) -> int:
+        """How many updates end a round before its deadline."""
+        return self.first or self.at_work(cohort)
+
+    def terms(self, cohort: int) -> list[str]:
+        """Its deadline, and of how many."""
+        first = [f"first {self.first}"] if self.first else []
+        asked = f"{self.at_work(cohort)} asked"
+        return [f"deadline {format_duration(self.deadline)}", asked, *first, *_LATE[self.late]]
+
+
+class Buffered(PolicySettings):
     """FedBuff: `concurrency` clients at work at all times, a step for `buffer` updates."""
 
     kind: Literal["buffered"]
@@ -110,13 +132,29 @@ class Buffered(Chosen):
     buffer: PositiveInt
     staleness: Staleness = Polynomial(kind="polynomial")
 
+    def at_work(self, cohort: int) -> int:
+        """At all times."""
+        return self.concurrency
 
-class Asynchronous(Chosen):
+    def terms(self, cohort: int) -> list[str]:
+        """How many are at work, and when the server steps."""
+        return [f"{self.concurrency} at work", f"a step for {self.buffer} updates"]
+
+
+class Asynchronous(PolicySettings):
     """A step for every update: FedBuff with a buffer of one (FedAsync, Xie et al. 2019)."""
 
     kind: Literal["asynchronous"]
     concurrency: PositiveInt
     staleness: Staleness = Polynomial(kind="polynomial")
+
+    def at_work(self, cohort: int) -> int:
+        """At all times."""
+        return self.concurrency
+
+    def terms(self, cohort: int) -> list[str]:
+        """How many are at work."""
+        return [f"{self.concurrency} at work", "a step for each update"]
 
 
 Policy = Annotated[
@@ -126,45 +164,7 @@ Policy = Annotated[
         | Annotated[Deadline, Tag("deadline")]
         | Annotated[Buffered, Tag("buffered")]
         | Annotated[Asynchronous, Tag("asynchronous")],
-        _kind("synchronous"),
+        kind_or("synchronous"),
     ],
     BeforeValidator(spelled_out),
 ]
-
-
-def at_work(policy: Policy, cohort: int) -> int:
-    """The most clients that a policy asks at a time, where training.cohort is `cohort`."""
-    match policy:
-        case Buffered() | Asynchronous():
-            return policy.concurrency
-        case Overselection() | Deadline():
-            return policy.select or cohort
-        case _:
-            return cohort
-
-
-def describe(policy: Policy, cohort: int) -> str:
-    """What it asks of clients, in words: 'first 10 of 13'; '' if a cohort is waited for."""
-    oort = ["selection oort"] if policy.selection == "oort" else []
-    match policy:
-        case Overselection():
-            found = [f"first {enough(policy, cohort)} of {policy.select}"]
-        case Deadline():
-            asked = at_work(policy, cohort)
-            found = [f"deadline {format_duration(policy.deadline)}", f"{asked} asked"]
-            found += [f"first {policy.first}"] if policy.first else []
-        case Buffered():
-            found = [f"{policy.concurrency} at work", f"a step for {policy.buffer} updates"]
-        case Asynchronous():
-            found = [f"{policy.concurrency} at work", "a step for each update"]
-        case _:
-            found = []
-    late = ["late ones count"] if getattr(policy, "late", "drop") == "accept" else []
-    return ", ".join([*found, *late, *oort])
-
-
-def enough(policy: Overselection | Deadline, cohort: int) -> int:
-    """How many updates end a round of `policy` before its deadline."""
-    if isinstance(policy, Overselection):
-        return policy.first or cohort
-    return policy.first or at_work(policy, cohort)

@@ -15,7 +15,7 @@ from emulator.network.capacity.profile import Profile
 from emulator.network.links import LinkName
 from emulator.network.transport import Direction
 from emulator.scenario import Network
-from emulator.varying import Diurnal, Markov, Trace, Varying
+from emulator.varying import Varying
 
 WAYS: tuple[Direction, ...] = ("down", "up")
 
@@ -100,4 +100,4 @@ class Profiles:
         elif party == "cell":
             owner = self._accesses[int(self._group_of_cell[index])].cells
         law: object = getattr(owner, way)
-        return law if isinstance(law, Ratio | Trace | Markov | Diurnal) else None
+        return law if isinstance(law, Ratio | Varying) else None

@@ -5,33 +5,28 @@ Strict and typed; every key that a user may write stands here or in `flasc.confi
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
     BeforeValidator,
-    Discriminator,
     Field,
     Tag,
     model_validator,
 )
 from typing_extensions import Self
 
-from emulator.access import Access, Group
+from emulator.access import Access, DownShared, Group, UpShared
 from emulator.complaint import MisfitError
 from emulator.compute import Compute
+from emulator.kinds import kind_or, spelled_out
 from emulator.nodes import shown
-from emulator.policies import (
-    Deadline,
-    Overselection,
-    Policy,
-    Synchronous,
-    at_work,
-    enough,
-    spelled_out,
-)
+from emulator.policies import Deadline, Overselection, PolicySettings, Synchronous
+from emulator.policies import Policy as Policy
 from emulator.privacy import DifferentialPrivacy
-from emulator.varying import DownShared, UpShared
+from emulator.selections import Selection as Selection
+from emulator.selections import SelectionSettings, Uniform
+from flasc import plugins
 from flasc.config import (
     AdamW,
     Client,
@@ -47,6 +42,10 @@ from flasc.config import (
     Wire,
     parse_fraction,
 )
+
+if not TYPE_CHECKING:  # what is installed is known at run time only
+    Policy = plugins.extended(Policy, PolicySettings)
+    Selection = plugins.extended(Selection, SelectionSettings)
 
 Label = Annotated[str, Field(min_length=1, max_length=200)]
 MAX_CLIENTS = 10_000_000  # a fleet is arrays in memory: a few gigabytes then
@@ -76,17 +75,10 @@ class TcpTransport(Settings):
     congestion: Literal["cubic", "reno"] = "cubic"
 
 
-def _transport_kind(value: object) -> str:
-    """Switches alone are TCP's."""
-    if isinstance(value, Mapping):
-        return str(value.get("kind", "tcp"))
-    return str(getattr(value, "kind", "tcp"))
-
-
 Transport = Annotated[
     Annotated[
         Annotated[FluidTransport, Tag("fluid")] | Annotated[TcpTransport, Tag("tcp")],
-        Discriminator(_transport_kind),
+        kind_or("tcp"),  # switches alone are its
     ],
     BeforeValidator(spelled_out),
 ]
@@ -204,6 +196,7 @@ class Scenario(Settings):
     network: Network
     compute: Compute | None = None
     policy: Policy = Synchronous()
+    selection: Selection = Uniform()
     vary: dict[Label, dict[Label, dict[Label, Any]]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -251,14 +244,14 @@ class Scenario(Settings):
 
     @model_validator(mode="after")
     def _policy_fits(self) -> Self:
-        most, clients = at_work(self.policy, self.training.cohort), self.task.clients
+        most, clients = self.policy.at_work(self.training.cohort), self.task.clients
         if most > clients:
             raise ValueError(
                 f"found a policy with {most} clients at a time and task.clients {clients}; "
                 "allowed: at most all clients"
             )
         if isinstance(self.policy, Overselection | Deadline):
-            first = enough(self.policy, self.training.cohort)
+            first = self.policy.enough(self.training.cohort)
             if first > most:
                 raise ValueError(
                     f"found a policy that waits for {first} updates and asks {most} clients; "
@@ -277,10 +270,10 @@ class Scenario(Settings):
 
     def _unaccounted(self) -> Iterator[str]:
         """What no account of training.dp is of."""
-        if not isinstance(self.policy, Synchronous):
+        if self.policy.kind != "synchronous":
             yield f"policy {self.policy.kind}"
-        if self.policy.selection != "uniform":
-            yield f"selection {self.policy.selection}"
+        if self.selection.kind != "uniform":
+            yield f"selection {self.selection.kind}"
         if self.compute and self.compute.max_rank is not None:
             yield "compute.max_rank"
         if any(access.availability for access in self.network.accesses.values()):

@@ -19,7 +19,7 @@ from flasc.config import TrainingSettings
 MAX_VARIANTS = 10_000
 UNVARIED = "as given"
 # What the methods are and what a study is called is not a matter of degree.
-VARIABLE = ("task", "training", "network", "compute", "policy")
+VARIABLE = ("task", "training", "network", "compute", "policy", "selection")
 
 
 @dataclass(frozen=True)

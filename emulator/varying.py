@@ -5,15 +5,13 @@ drawn once a client as any other rate is, so ratios, correlations and groups are
 """
 
 import math
-from collections.abc import Callable
+from abc import abstractmethod
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import (
-    AfterValidator,
     BeforeValidator,
-    Discriminator,
     Field,
     PrivateAttr,
     Tag,
@@ -22,7 +20,7 @@ from pydantic import (
 from typing_extensions import Self
 
 from emulator.errors import ScenarioError
-from emulator.laws import Law, RateLaw, RateLaws, ShareLaw, Span, kind_of
+from emulator.laws import Law, RateLaw, ShareLaw, Span
 from emulator.network.capacity import generators
 from emulator.network.capacity.profile import Profile
 from emulator.network.capacity.source import MAX_PIECES
@@ -30,7 +28,8 @@ from emulator.network.capacity.traces import Format, profile_from
 from emulator.network.transport import Direction
 from emulator.nodes import printable
 from emulator.units import parse_duration, parse_rate
-from flasc.config import Settings
+from flasc.plugins import Pluggable
+from flasc.settings import Settings
 
 _SUFFIXES: dict[str, Format] = {
     ".csv": "csv", ".down": "mahimahi", ".mahi": "mahimahi", ".trace": "mahimahi", ".up": "mahimahi"
@@ -61,7 +60,37 @@ def offset_s(offset: Literal["random", "none"] | float, profile: Profile, u: flo
             return float(offset)
 
 
-class Trace(Settings):
+class Varying(Pluggable):
+    """What every rate that changes in time is: a shape, times a level drawn once a client."""
+
+    plugin_group = "flasc_emu.capacities"
+    implementation = None
+
+    kind: str
+
+    @property
+    def level(self) -> Law:
+        """A law of what the shape is multiplied with."""
+        return 1.0
+
+    @property
+    @abstractmethod
+    def shape_mean(self) -> float:
+        """Bytes/s of the shape, in the long run: above zero."""
+
+    @abstractmethod
+    def shape(self, rng: np.random.Generator, u: float) -> Profile:
+        """The rates where the level is 1, drawn from `rng`.
+
+        `u` in [0, 1) is the same for both ways of a client: for what they have in common, like
+        where in a day time 0 is.
+        """
+
+    def __str__(self) -> str:
+        return self.kind
+
+
+class Trace(Varying):
     """A file's rates, times `scale`. The format goes by the file's suffix if it is not given.
 
     Each client reads it from an offset of its own, the same one for both ways: `random` anywhere
@@ -112,7 +141,7 @@ class State(Settings):
     dwell: Span
 
 
-class Markov(Settings):
+class Markov(Varying):
     """A rate that jumps between states at random, drawn for each client anew.
 
     After `horizon` it is what it was at first, over and over.
@@ -156,7 +185,7 @@ class Markov(Settings):
         return f"markov of {len(self.states)} states"
 
 
-class Diurnal(Settings):
+class Diurnal(Varying):
     """A day, over and over: mean x (1 - depth x cos(2 pi t / 24 h)), lowest at midnight.
 
     The emulation begins at `offset` past midnight; `random` is another time of day each client.
@@ -187,38 +216,9 @@ class Diurnal(Settings):
         """The rates where the level is 1; `u` in [0, 1) decides a random offset."""
         return self._day.shifted(offset_s(self.offset, self._day, u))
 
-    def __str__(self) -> str:
-        return "diurnal"
 
-
-Varying = Trace | Markov | Diurnal
-_Varying = (
+Changing = (
     Annotated[Trace, Tag("trace")]
     | Annotated[Markov, Tag("markov")]
     | Annotated[Diurnal, Tag("diurnal")]
 )
-
-
-def _reading(direction: Direction) -> Callable[[object], object]:
-    def read(law: object) -> object:
-        if isinstance(law, Trace):
-            law.read(direction)
-        return law
-
-    return read
-
-
-def link_form(value: object) -> str:
-    """What `laws.kind_of` says, or `devices`, which is a word and no rate."""
-    return "devices" if value == "devices" else kind_of(value)
-
-
-_Link = Annotated[
-    RateLaws | _Varying | Annotated[Literal["devices"], Tag("devices")],
-    Discriminator(link_form),
-]
-DownLink = Annotated[_Link, AfterValidator(_reading("down"))]
-UpLink = Annotated[_Link, AfterValidator(_reading("up"))]
-_Shared = Annotated[RateLaws | _Varying, Discriminator(kind_of)]
-DownShared = Annotated[_Shared, AfterValidator(_reading("down"))]
-UpShared = Annotated[_Shared, AfterValidator(_reading("up"))]

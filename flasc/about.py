@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from flasc import model
+from flasc import model, plugins
 from flasc.adapter import Adapter
 from flasc.tasks.base import Task
 
@@ -45,7 +45,8 @@ def provenance(trainer: "Trainer") -> dict[str, str]:
     import peft
     import transformers
 
-    device = trainer.device
+    device, settings = trainer.device, trainer.settings
+    brought = (plugins.origin(type(each)) for each in (settings.task, settings.method))
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     return {
         "device": name,
@@ -53,9 +54,10 @@ def provenance(trainer: "Trainer") -> dict[str, str]:
         "precision": trainer.engine.precision,
         "data": trainer.task.edition,
         "metric": trainer.task.objective.metric,
-        "model": model.identity(trainer.task.model) or trainer.settings.task.model,
+        "model": model.identity(trainer.task.model) or settings.task.model,
         "torch": torch.__version__,
         "transformers": transformers.__version__,
         "peft": peft.__version__,
         "numpy": np.__version__,
+        **dict(filter(None, brought)),  # whose code, besides ours, decides what is learned
     }

@@ -4,7 +4,7 @@ Strict and frozen: an unknown key is an error, and a component owns the settings
 takes part, for how long and over which network is not decided here but by the emulator.
 """
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import (
     Discriminator,
@@ -13,6 +13,7 @@ from pydantic import (
     model_validator,
 )
 
+from flasc import plugins
 from flasc.method_settings import Method, MethodSettings
 from flasc.settings import (
     Momentum,
@@ -25,7 +26,7 @@ from flasc.settings import (
     newer,
     parse_fraction,
 )
-from flasc.task_settings import Split, Task
+from flasc.task_settings import Split, Task, TaskSettings
 
 __all__ = [
     "Method",
@@ -37,6 +38,10 @@ __all__ = [
     "Wire",
     "parse_fraction",
 ]  # besides all that follows
+
+if not TYPE_CHECKING:  # what is installed is known at run time only
+    Method = plugins.extended(Method, MethodSettings)
+    Task = plugins.extended(Task, TaskSettings)
 
 
 class Lora(Settings):

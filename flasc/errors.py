@@ -4,7 +4,7 @@ FlascError
 ├── AssetError      data or weights that cannot be had, or are not what they should be
 ├── CodecError      bytes that are no message of ours
 ├── ModelError      a model that the settings do not fit (LoRA targets that match nothing)
-├── PluginError     a package that claims to bring a method, and does not
+├── PluginError     a package that claims to bring a method or the like, and does not
 └── DivergedError   training left the finite numbers
 """
 
@@ -36,7 +36,7 @@ class ModelError(FlascError):
 
 
 class PluginError(FlascError):
-    """A package that claims to bring a method, and does not."""
+    """A package that claims to bring a method or the like, and does not."""
 
 
 class DivergedError(FlascError):

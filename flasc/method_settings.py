@@ -3,11 +3,11 @@
 The first line of a class is what `flasc-emu list methods` says of it.
 """
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from flasc import plugins
+from flasc.plugins import Pluggable
 from flasc.settings import (
     Density,
     NonNegativeFloat,
@@ -31,12 +31,13 @@ def _share(value: float) -> float:
 Share = Annotated[float, BeforeValidator(parse_fraction), AfterValidator(_share)]
 
 
-class MethodSettings(Settings):
+class MethodSettings(Pluggable):
     """What every method may set for itself instead of the training section's value.
 
     And `error_feedback`: a client keeps what its upload leaves out and adds it to its next one.
     """
 
+    plugin_group = "flasc_emu.methods"
     has_rank: ClassVar[bool] = True  # whether LoRA's rank means anything to it
 
     @property
@@ -207,6 +208,3 @@ Method = Annotated[
     | HetLora,
     Field(discriminator="kind"),
 ]
-
-if not TYPE_CHECKING:  # what is installed is known at run time only
-    Method = plugins.extended(Method, MethodSettings)

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from typing_extensions import Self
 
 from flasc.assets import known_models
+from flasc.plugins import Pluggable
 from flasc.settings import PositiveInt, Settings, parse_fraction
 
 SMALLEST_ALPHA = 1e-6  # of a Dirichlet split: clients of one class are the rule from 1e-3 down
@@ -60,7 +61,18 @@ Source = Annotated[str, Field(min_length=1, max_length=500)]
 _VIT = "google/vit-base-patch16-224-in21k"
 
 
-class Newsgroups(Settings):
+class TaskSettings(Pluggable):
+    """What every task has: a model, and clients that its examples are dealt to."""
+
+    plugin_group = "flasc_emu.tasks"
+    plugin_tag = "name"
+
+    name: str
+    model: Model
+    clients: PositiveInt = 350
+
+
+class Newsgroups(TaskSettings):
     """20 Newsgroups: 20 classes of text. `edition` raw keeps headers, as the paper has it."""
 
     name: Literal["20newsgroups"]
@@ -82,7 +94,7 @@ class Newsgroups(Settings):
         return self
 
 
-class Cifar10(Settings):
+class Cifar10(TaskSettings):
     """CIFAR-10: 10 classes of pictures, the paper's."""
 
     name: Literal["cifar10"]
@@ -92,7 +104,7 @@ class Cifar10(Settings):
     split: Split = Split()
 
 
-class Flair(Settings):
+class Flair(TaskSettings):
     """FLAIR: 17 labels, several a picture, the paper's. `data` is where its script put it."""
 
     name: Literal["flair"]
@@ -102,7 +114,7 @@ class Flair(Settings):
     split: UserSplit = UserSplit()
 
 
-class Reddit(Settings):
+class Reddit(TaskSettings):
     """Reddit comments: the next token, the paper's. `data` has an author and a body a comment."""
 
     name: Literal["reddit"]
@@ -113,7 +125,7 @@ class Reddit(Settings):
     split: UserSplit = UserSplit()
 
 
-class FashionMnist(Settings):
+class FashionMnist(TaskSettings):
     """Fashion-MNIST, a stand-in for CIFAR-10: 10 classes of small pictures."""
 
     name: Literal["fashion_mnist"]
@@ -122,7 +134,7 @@ class FashionMnist(Settings):
     split: Split = Split()
 
 
-class FashionScenes(Settings):
+class FashionScenes(TaskSettings):
     """Several garments a picture, a stand-in for FLAIR: 10 labels, several at once."""
 
     name: Literal["fashion_scenes"]
@@ -131,7 +143,7 @@ class FashionScenes(Settings):
     split: Split = Split()
 
 
-class Friends(Settings):
+class Friends(TaskSettings):
     """Lines of a television series, a stand-in for Reddit: the next token; speakers as clients."""
 
     name: Literal["friends"]

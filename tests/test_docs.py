@@ -31,7 +31,7 @@ from emulator.cli import main
 from emulator.laws import Choice, Empirical, LogNormal, Normal, Uniform
 from emulator.scenario import Scenario
 from emulator.units import parse_duration
-from emulator.varying import Diurnal, Markov, Trace
+from emulator.varying import Varying
 from flasc import assets, codec, model
 from flasc.adapter import Adapter
 from flasc.config import Lora
@@ -41,7 +41,6 @@ GUIDE = ROOT / "docs/scenarios.md"
 TUTORIAL = ROOT / "docs/tutorial.md"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 LAWS = (Uniform, Normal, LogNormal, Choice, Empirical)
-VARYING = (Trace, Markov, Diurnal)
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
@@ -153,6 +152,13 @@ def test_there_is_something_to_check():
     assert CHECKS
 
 
+def test_code_of_the_examples_is_shown_as_it_is():
+    shown = [b for page in PAGES for b in blocks(page) if b.kind.startswith("python examples/")]
+    assert shown
+    for block in shown:
+        assert block.text in (ROOT / block.kind.removeprefix("python ")).read_text("utf-8")
+
+
 # -- the tutorial
 
 
@@ -249,12 +255,12 @@ def keys_of_union(members: tuple[Any, ...], here: str) -> Iterator[tuple[str, Ke
         for member in plain:
             yield from keys_inside(member, here) if member is not NoneType else ()
         return
-    if issubclass(models[0], LAWS) and issubclass(models[-1], VARYING):
+    if issubclass(models[0], LAWS) and issubclass(models[-1], Varying):
         yield from keys_of_union(tuple(m for m in models if issubclass(m, LAWS)), here)
-        yield from keys_of_union(tuple(m for m in models if issubclass(m, VARYING)), here)
+        yield from keys_of_union(tuple(m for m in models if issubclass(m, Varying)), here)
         return
     place = "LAW" if issubclass(models[0], LAWS) else here
-    place = "RATE" if issubclass(models[0], VARYING) else place
+    place = "RATE" if issubclass(models[0], Varying) else place
     tag = "kind" if "kind" in models[0].model_fields else "name"
     by_kind = {next(iter(names_in(m.model_fields[tag].annotation))): m for m in models}
     found = {kind: dict(keys_of(model, place)) for kind, model in by_kind.items()}

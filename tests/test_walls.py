@@ -11,6 +11,8 @@ ROOT = Path(__file__).parent.parent
 # The emulator's doors into flasc: torch-free settings, errors and workshop, and two lazy ones.
 DOORS = {
     "flasc.config": None,
+    "flasc.settings": None,
+    "flasc.plugins": None,
     "flasc.errors": None,
     "flasc.workshop": None,
     "flasc.sizes": None,

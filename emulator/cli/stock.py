@@ -4,11 +4,15 @@ from pathlib import Path
 
 import click
 
+FAMILIES = [
+    "methods", "tasks", "models", "wires", "policies", "selections", "laws", "capacities", "presets"
+]  # fmt: skip
+
 
 @click.command("list")
 @click.argument(
     "what",
-    type=click.Choice(["methods", "tasks", "models", "wires", "laws", "presets"]),
+    type=click.Choice(FAMILIES),
     required=False,
 )
 def list_(what: str | None) -> None:

@@ -1,6 +1,6 @@
 """Rounds of a cohort each, ended by a rule: what synchronous rounds and deadlines share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import simpy
@@ -30,8 +30,10 @@ class Rule:
     divisor: int | None = None
 
 
-def cohorts(world: World, rule: Rule) -> Process:
-    """Rounds by `rule`, until the last one, or until enough evaluations lie past the target.
+def cohorts(world: World, rules: Iterable[Rule]) -> Process:
+    """A round by each of `rules`, until the last one, or enough evaluations lie past the target.
+
+    `rules` never end. Each is asked for when its round begins: it may go by the rows so far.
 
     A round that nobody's update reached in time makes no step; it is a round all the same.
     """
@@ -39,6 +41,7 @@ def cohorts(world: World, rule: Rule) -> Process:
     arrived: list[Visit] = []
     asked: list[Visit] = []
     closed = env.event()
+    rule = Rule(0, 0)
 
     def close() -> None:
         if not closed.triggered:
@@ -51,9 +54,8 @@ def cohorts(world: World, rule: Rule) -> Process:
             close()
 
     crowd = Crowd(world, ended)
-    number = 0
-    while True:
-        number, start_s = number + 1, env.now
+    for number, rule in enumerate(rules, 1):  # `ended` goes by it
+        start_s = env.now
         candidates = yield from somebody(world, crowd)
         chosen = world.selector.choose(number, candidates, min(rule.select, len(candidates)))
         closed = env.event()

@@ -1,13 +1,18 @@
 """Synchronous rounds: the server waits for the whole cohort (McMahan et al. 2017)."""
 
+from itertools import repeat
+
+from emulator.policies import Synchronous
 from emulator.rounds.cohorts import Rule, cohorts
 from emulator.rounds.visit import Process
 from emulator.rounds.world import World
 
 
-def synchronous(world: World) -> Process:
+def synchronous(world: World, policy: Synchronous) -> Process:
     """Each round: a cohort downloads, computes and uploads; the last upload ends the round."""
     cohort = world.training.cohort
     if world.training.dp:  # how many came is private, and may be more
-        return cohorts(world, Rule(select=cohort, first=len(world.fleet), divisor=cohort))
-    return cohorts(world, Rule(select=cohort, first=cohort))
+        rule = Rule(select=cohort, first=len(world.fleet), divisor=cohort)
+    else:
+        rule = Rule(select=cohort, first=cohort)
+    return cohorts(world, repeat(rule))

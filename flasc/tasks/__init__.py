@@ -4,8 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from flasc.task_settings import Task as Settings
-from flasc.tasks.base import Task
+from flasc import plugins
+from flasc.task_settings import TaskSettings
+from flasc.tasks.base import Examples as Examples
+from flasc.tasks.base import Task as Task
 from flasc.tasks.cifar10 import cifar10_task
 from flasc.tasks.fashion import fashion_mnist_task
 from flasc.tasks.flair import flair_task
@@ -26,6 +28,13 @@ TASKS: dict[str, Callable[[Any, int, Path | None, Callable[[str], None]], Task]]
 }
 
 
-def load(settings: Settings, seed: int, cache: Path | None, notify: Callable[[str], None]) -> Task:
-    """The task that `settings` describe, its clients dealt with `seed`."""
-    return TASKS[settings.name](settings, seed, cache, notify)
+def load(
+    settings: TaskSettings, seed: int, cache: Path | None, notify: Callable[[str], None]
+) -> Task:
+    """The task that `settings` describe, its clients dealt with `seed`.
+
+    One of ours, or of another package.
+    """
+    found = TASKS.get(settings.name) or plugins.implementation(settings)
+    task: Task = found(settings, seed, cache, notify)
+    return task

@@ -185,9 +185,7 @@ def scenario(rng: Random) -> Scenario:
     tcp = rng.random() < 0.5
     groups = {name: {"share": 1, **access(rng, tcp)} for name in "xyz"[: rng.randint(1, 3)]}
     chosen = policy(rng, cohort, clients)
-    if rng.random() < 0.3:
-        named = {"kind": chosen} if isinstance(chosen, str) else chosen
-        chosen = {**named, "selection": "oort"}
+    selection = "oort" if rng.random() < 0.3 else "uniform"
     compute = rng.choice((None, {"per_example": "10 ms"}, {"per_example": "0 s"}))
     return Scenario.model_validate(
         {
@@ -201,6 +199,7 @@ def scenario(rng: Random) -> Scenario:
                 "transport": "tcp" if tcp else "fluid",
             },
             "policy": chosen,
+            "selection": selection,
         }
         | ({"compute": compute} if compute else {})
     )

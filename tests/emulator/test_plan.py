@@ -114,7 +114,7 @@ def test_it_says_what_changes_in_time(scenario, tmp_path):
         ("{kind: overselection, select: 13}", "first 10 of 13"),
         ("{kind: deadline, deadline: 30 s, late: accept}", "deadline 30.0 s, 10 asked, late ones"),
         ("{kind: buffered, concurrency: 20, buffer: 5}", "20 at work, a step for 5 updates"),
-        ("{kind: asynchronous, concurrency: 9, selection: oort}", "9 at work, a step for each"),
+        ("{kind: asynchronous, concurrency: 9}", "9 at work, a step for each"),
     ],
     ids=str,
 )

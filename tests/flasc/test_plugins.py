@@ -1,8 +1,5 @@
 """Methods from other packages: the example is installed for real, and mistakes are met."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import get_args
 
@@ -18,44 +15,26 @@ ROOT = Path(__file__).parent.parent.parent
 EXAMPLE = ROOT / "examples/rotating"
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory):
-    """A folder that the example package was installed into."""
-    target = tmp_path_factory.mktemp("site")
-    source = tmp_path_factory.mktemp("source") / "rotating"
-    subprocess.run(["cp", "-r", EXAMPLE, source], check=True)  # pip builds in place
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
-    options = ["--no-index", "--disable-pip-version-check", "--root-user-action=ignore"]
-    done = subprocess.run(
-        [*pip, *options, "--target", target, source], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return target
+@pytest.fixture
+def flasc_emu(installed, beside):
+    return lambda *args: beside(installed, "-m", "emulator", *args)
 
 
-def flasc_emu(installed, *args):
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(installed), str(ROOT)])}
-    return subprocess.run(
-        [sys.executable, "-m", "emulator", *args],
-        capture_output=True, text=True, check=False, cwd=ROOT, env=environment,
-    )  # fmt: skip
-
-
-def test_an_installed_method_is_one_of_ours(installed, tmp_path):
-    assert "  rotating " in flasc_emu(installed, "list", "methods").stdout
-    checked = flasc_emu(installed, "check", "examples/rotating/rotating.yaml")
+def test_an_installed_method_is_one_of_ours(flasc_emu, tmp_path):
+    listed = flasc_emu("list", "methods").stdout
+    assert "  rotating             Dense training; " in listed
+    assert "[flasc-rotating 0.1.0]" in listed
+    checked = flasc_emu("check", "examples/rotating/rotating.yaml")
     assert checked.returncode == 0, checked.stderr
     assert "4 trainings (4 methods" in checked.stdout
     assert "Rotating, 1/16 up        not known until it is trained" in checked.stdout
-    assert '"rotating"' in flasc_emu(installed, "schema").stdout
+    assert '"rotating"' in flasc_emu("schema").stdout
     (tmp_path / "x.yaml").write_text(
         f"extends: {EXAMPLE}/rotating.yaml\nmethods:\n  R: {{kind: rotating, prts: 2}}\n"
     )
-    wrong = flasc_emu(installed, "check", str(tmp_path / "x.yaml")).stderr
+    wrong = flasc_emu("check", str(tmp_path / "x.yaml")).stderr
     assert "x.yaml:3: methods.R.prts: unknown key; did you mean 'parts'?" in wrong
-    wrong = flasc_emu(
-        installed, "check", str(tmp_path / "x.yaml"), "--set", "methods.R.kind=rotate"
-    )
+    wrong = flasc_emu("check", str(tmp_path / "x.yaml"), "--set", "methods.R.kind=rotate")
     assert "did you mean 'rotating'? allowed: full, head" in wrong.stderr
 
 
@@ -78,9 +57,21 @@ def test_it_trains(installed, task, monkeypatch):
     assert trainer.version == 2
 
 
+def test_a_recording_says_whose_code_it_was_made_with(installed, monkeypatch):
+    monkeypatch.syspath_prepend(installed)
+    from flasc_rotating.settings import Rotating
+
+    assert plugins.origin(Rotating) == ("flasc-rotating", "0.1.0")
+    assert plugins.origin(Newsgroups) is None
+
+
+HEAD = "from typing import ClassVar, Literal\nfrom flasc.method_settings import MethodSettings\n"
 MISTAKES = {
     "class_is_missing": ("x = 1", "found 1; allowed: a subclass of MethodSettings"),
-    "import_fails": ("import no_such_package", "cannot be imported: No module named"),
+    "import_fails": ("import no_such_package", "ModuleNotFoundError: No module named"),
+    "syntax_fails": ("x = (", "cannot be imported: SyntaxError"),
+    "module_fails": ("x = 1 / 0", "cannot be imported: ZeroDivisionError"),
+    "nothing_is_there": ("", "cannot be imported: AttributeError"),
     "kind_differs": ("kind: Literal['other']", "found kind 'other'"),
     "no_implementation": ("kind: Literal['NAME']", "found no implementation"),
     "lora": ("kind: Literal['lora']\n    implementation: ClassVar[str] = 'a:b'", "is already"),
@@ -88,22 +79,40 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_package_that_is_wrong_is_named(tmp_path, monkeypatch, name):
+def test_a_package_that_is_wrong_is_named(package, name):
     body, says = MISTAKES[name]
-    head = (
-        "from typing import ClassVar, Literal\nfrom flasc.method_settings import MethodSettings\n"
-    )
     inside = body.replace("NAME", name)
     text = inside if "kind" not in inside else f"class x(MethodSettings):\n    {inside}"
-    (tmp_path / f"bad_{name}.py").write_text(f"{head}\n\n{text}\n")
-    info = tmp_path / f"bad_{name}-1.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: bad-{name}\nVersion: 1\n")
-    (info / "entry_points.txt").write_text(f"[{plugins.METHODS}]\n{name} = bad_{name}:x\n")
-    monkeypatch.syspath_prepend(tmp_path)
+    package(f"bad_{name}", HEAD + text, {"flasc_emu.methods": f"{name} = bad_{name}:x"})
     with pytest.raises(PluginError, match=f"plug-in {name}") as error:
         plugins.extended(config.Method, config.MethodSettings)
     assert says in error.value.message
+    assert error.value.hint == f"mend or uninstall bad_{name}"
+
+
+def test_of_two_packages_with_one_name_the_second_is_refused(package):
+    body = "class x(MethodSettings):\n    kind: Literal['twin']\n    implementation = 'a:b'\n"
+    for name in ("first", "second"):
+        package(name, HEAD + body, {"flasc_emu.methods": f"twin = {name}:x"})
+    with pytest.raises(PluginError, match="found a kind that there is already"):
+        plugins.extended(config.Method, config.MethodSettings)
+
+
+def test_settings_that_import_torch_are_refused(package, beside):
+    body = "import torch\n\n\nclass x(MethodSettings):\n    kind: Literal['x']\n"
+    text = f"{HEAD}{body}    implementation = 'a:b'\n"
+    folder = package("heavy", text, {"flasc_emu.methods": "x = heavy:x"})
+    done = beside(folder, "-c", "import flasc.config")
+    assert "plug-in x (heavy:x): its settings import torch" in done.stderr
+
+
+def test_an_implementation_that_is_not_there_is_named(package):
+    body = "class x(MethodSettings):\n    kind: Literal['x']\n    implementation = 'hollow:Y'\n"
+    package("hollow", HEAD + body, {"flasc_emu.methods": "x = hollow:x"})
+    import hollow
+
+    with pytest.raises(PluginError, match=r"plug-in x \(hollow:Y\): cannot be imported"):
+        plugins.implementation(hollow.x(kind="x"))
 
 
 def test_without_packages_the_union_stays(monkeypatch):

@@ -28,9 +28,9 @@ POLICIES = {
     "deadline, late ones count": {"kind": "deadline", "deadline": "400 ms", "late": "accept"},
     "buffered": {"kind": "buffered", "concurrency": 12, "buffer": 5},
     "asynchronous": {"kind": "asynchronous", "concurrency": 12},
-    "oort": {"kind": "synchronous", "selection": "oort"},
 }
 every_policy = pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
+every_selection = pytest.mark.parametrize("selection", ["uniform", "oort"])
 
 
 @pytest.mark.parametrize("policy", LIKE_SYNCHRONOUS)
@@ -61,9 +61,11 @@ def test_the_polynomial(a, weights):
     assert [law.weight(s) for s in (0, 1, 3)] == pytest.approx(weights, rel=1e-15)
 
 
+@every_selection
 @every_policy
-def test_all_ends_and_adds_up(played, transfers_of, rounds_of, spread, policy):
-    rows, trainer = played(policy, clients=spread, training={"rounds": 12})
+def test_all_ends_and_adds_up(played, transfers_of, rounds_of, spread, policy, selection):
+    training = {"rounds": 12}
+    rows, trainer = played(policy, clients=spread, training=training, selection=selection)
     rounds = rounds_of(rows)
     assert [r.round for r in rounds] == list(range(1, 13))
     assert all(r.start_s <= r.finish_s for r in rounds)
@@ -80,10 +82,12 @@ def test_all_ends_and_adds_up(played, transfers_of, rounds_of, spread, policy):
     assert max(t.finish_s for t in transfers_of(rows)) <= rounds[-1].finish_s
 
 
+@every_selection
 @every_policy
-def test_twice_is_the_same(played, spread, policy):
-    assert played(policy, clients=spread)[0] == played(policy, clients=spread)[0]
-    assert played(policy, clients=spread)[0] != played(policy, seed=1, clients=spread)[0]
+def test_twice_is_the_same(played, spread, policy, selection):
+    keys = {"clients": spread, "selection": selection}
+    assert played(policy, **keys)[0] == played(policy, **keys)[0]
+    assert played(policy, **keys)[0] != played(policy, seed=1, **keys)[0]
 
 
 @every_policy
@@ -234,7 +238,7 @@ def test_a_fleet_smaller_than_the_buffer_goes_round(played, rounds_of, transfers
 def test_oort_prefers_the_fast(played, transfers_of):
     up = {"kind": "choice", "values": ["8 Mbps", "0.08 Mbps"], "weights": [1, 1]}
     keys = {"clients": {"down": "8 Mbps", "up": up}, "training": {"rounds": 60, "cohort": 5}}
-    oort, _ = played({"kind": "synchronous", "selection": "oort"}, **keys)
+    oort, _ = played(selection="oort", **keys)
     uniform, _ = played("synchronous", **keys)
 
     def slow(rows):

@@ -107,7 +107,7 @@ def test_the_cohort_depends_on_the_seed_and_never_repeats_a_client():
 
 
 def draw(scenario, seed, number):
-    chooses = selector(scenario.policy, scenario.training, seed)
+    chooses = selector(scenario.selection, scenario.training, seed)
     return chooses.choose(number, np.arange(30), scenario.training.cohort)
 
 
@@ -158,7 +158,7 @@ def test_a_round_of_nobody_takes_no_time_and_still_steps():
     "keys",
     [
         {"policy": {"kind": "deadline", "deadline": "9 s"}},
-        {"policy": {"kind": "synchronous", "selection": "oort"}},
+        {"selection": "oort"},
         {"compute": {"max_rank": 8}},
         {"methods": {"H": {"kind": "het_lora", "tiers": [{"share": 1, "rank": 2}]}}},
         {"methods": {"S": {"kind": "sparse_adapter", "density": 0.5, "score": "snip"}}},

@@ -1,0 +1,43 @@
+"""A task from a file: texts and labels, tokenised, held out in part and dealt to clients."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from flasc import rng
+from flasc.assets import resolve_model
+from flasc.errors import AssetError
+from flasc.partition import PARTITIONS
+from flasc.tasks import Examples, Task, text
+from flasc_own.settings import Csv
+
+
+def load(settings: Csv, seed: int, cache: Path | None, notify: Callable[[str], None]) -> Task:
+    """Of five rows in turn, three are to train on, one is to validate and one to test with."""
+    with Path(settings.file).open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    if not rows or not {"text", "label"} <= rows[0].keys():
+        raise AssetError(f"{settings.file}: found no rows of text and label; allowed: both columns")
+    model = resolve_model(settings.model, cache=cache, notify=notify)
+    texts = [row["text"] for row in rows]
+    classes, codes = np.unique([row["label"] for row in rows], return_inverse=True)
+    tokens = text.encode(texts, model, settings.tokens, cache, notify)
+    turn = np.arange(len(rows)) % 5
+
+    def part(chosen: np.ndarray) -> Examples:
+        features = {"input_ids": tokens.input_ids, "attention_mask": tokens.attention_mask}
+        return Examples({name: array[chosen] for name, array in features.items()}, codes[chosen])
+
+    train, deal = part(turn < 3), PARTITIONS[settings.split.kind]
+    stream = rng.stream(seed, "partition")
+    return Task(
+        edition=f"{Path(settings.file).name} {settings.sha256[:12]}",
+        train=train,
+        validation=part(turn == 3),
+        test=part(turn == 4),
+        clients=deal(train.labels, settings.clients, settings.split.alpha, stream),
+        classes=classes.tolist(),
+        model=model,
+    )

@@ -1,0 +1,56 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory):
+    """A folder that the example packages were installed into, without network."""
+    target = tmp_path_factory.mktemp("site")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
+    options = ["--no-index", "--disable-pip-version-check", "--root-user-action=ignore"]
+    for name in ("rotating", "own"):
+        source = tmp_path_factory.mktemp("source") / name
+        subprocess.run(["cp", "-r", ROOT / "examples" / name, source], check=True)  # built in place
+        done = subprocess.run(
+            [*pip, *options, "--target", target, source],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    return target
+
+
+@pytest.fixture(scope="session")
+def beside():
+    """Runs python, in a fresh process that finds packages in a folder as well."""
+
+    def run(folder, *args):
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)])}
+        return subprocess.run(
+            [sys.executable, *map(str, args)],
+            capture_output=True, text=True, check=False, cwd=ROOT, env=environment,
+        )  # fmt: skip
+
+    return run
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """Makes a package that brings plug-ins: found here, and in processes beside `tmp_path`."""
+
+    def make(name, text, groups):
+        (tmp_path / f"{name}.py").write_text(text)
+        info = tmp_path / f"{name}-1.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
+        points = "".join(f"[{group}]\n{point}\n" for group, point in groups.items())
+        (info / "entry_points.txt").write_text(points)
+        monkeypatch.syspath_prepend(tmp_path)
+        return tmp_path
+
+    return make
