@@ -2,7 +2,6 @@
 
 import shutil
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from emulator.errors import EmulationError
 
 if TYPE_CHECKING:
     from emulator.engines import Done
+    from emulator.progress import How
     from emulator.study import Study
 
 SCENARIO = click.argument("scenario", type=click.Path(path_type=Path))
@@ -58,6 +58,13 @@ RECORDINGS = click.option(
     show_default=True,
     help="Where to train.",
 )
+@click.option(
+    "--progress",
+    type=click.Choice(["auto", "live", "plain", "json", "none"]),
+    default="auto",
+    show_default=True,
+    help="How to follow it on stderr: a live view, lines, or a JSON object a line.",
+)
 def run(
     scenario: Path,
     overrides: tuple[str, ...],
@@ -67,6 +74,7 @@ def run(
     only: tuple[str, ...],
     workers: int | None,
     device: str,
+    progress: "How",
 ) -> None:
     """Train, time and report.
 
@@ -74,32 +82,29 @@ def run(
     cut off goes on when it is run again. SCENARIO may also be the folder of a run, which is then
     carried out again, as under another --network.
     """
-    from rich.console import Console
-
     from emulator import running
-    from emulator.engines import Options
-    from emulator.progress import Display, titles
+    from emulator.engines import Done, Options
+    from emulator.progress import display, titles
 
     study = _read(scenario, overrides, only, networks)
     trainings = study.trainings()
     names = titles(trainings)
     workers = workers or running.default_workers()
     folder = out or Path("runs") / "-on-".join([study.scenario.name, *(n.stem for n in networks)])
-    with Display(Console(stderr=True), trainings, workers) as display:
+    with display(progress, trainings, workers) as shown:
 
-        def finished(index: int, result: "Done | Exception") -> None:
-            display.end(index)
-            for line in _result_lines(study, names[index], result):
-                display.say(line)
+        def finished(index: int, result: Done | Exception) -> None:
+            lines = _result_lines(study, names[index], result)
+            shown.end(index, lines, failed=not isinstance(result, Done))
 
         outcome = running.run(
             study,
             folder,
             Options(recordings, device),
             workers=workers,
-            notify=display.show,
+            notify=shown.show,
             finished=finished,
-            say=display.say,
+            say=shown.say,
         )
     if outcome.written:
         _print_report(folder, "table")
@@ -112,7 +117,7 @@ def run(
         raise EmulationError(f"not finished: {failed}: {error.message}", error.hint)
 
 
-def _result_lines(study: "Study", name: str, result: "Done | Exception") -> Iterable[str]:
+def _result_lines(study: "Study", name: str, result: "Done | Exception") -> list[str]:
     """One method's lines of the table, as soon as they are known."""
     from emulator.engines import Done
     from emulator.metrics import outcome, summarise

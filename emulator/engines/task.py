@@ -2,14 +2,14 @@
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from emulator.emulate import emulate
 from emulator.errors import StalledError
 from emulator.recording import LiveTrainer, Recording, RecordingTrainer
-from emulator.records import Emulation, Evaluation, Round, Row
+from emulator.records import Emulation, Evaluation, Round, Row, Transfer
 from emulator.study import Training
 from flasc.config import TrainingSettings
 from flasc.workshop import Workshop
@@ -29,7 +29,8 @@ class Progress:
     """How far a training is under one variant, or (`note`) what it is waiting for.
 
     `clock_s` is simulated seconds, `accuracy` (0 to 1) the newest on any split, `trained` the
-    number of server steps really computed so far.
+    number of server steps really computed so far, `bytes_down` and `bytes_up` what has moved.
+    `split` is what was scored just now; empty where a round ended.
     """
 
     round: int = 0
@@ -38,6 +39,10 @@ class Progress:
     accuracy: float | None = None
     trained: int = 0
     note: str = ""
+    variant: str = ""
+    bytes_down: int = 0
+    bytes_up: int = 0
+    split: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,43 @@ def prepare(settings: TrainingSettings, options: Options, workshop: Workshop) ->
     return _real_trainer(settings, options, lambda _: None, workshop)[0]
 
 
+class _Teller:
+    """Tells of each round and each score, from the rows of one emulation as they come."""
+
+    def __init__(
+        self,
+        variant: str,
+        rounds: int,
+        notify: Callable[[Progress], None],
+        trained: Callable[[], int],
+    ) -> None:
+        self._told = Progress(rounds=rounds, variant=variant)
+        self._moved = {"down": 0, "up": 0}
+        self._notify, self._trained = notify, trained
+
+    def __call__(self, row: Row) -> None:
+        match row:
+            case Transfer():
+                self._moved[row.direction] += row.nbytes
+            case Evaluation():
+                self._tell(row.round, row.time_s, row.accuracy, row.split)
+            case Round():
+                self._tell(row.round, row.finish_s, self._told.accuracy, "")
+
+    def _tell(self, number: int, clock_s: float, accuracy: float | None, split: str) -> None:
+        self._told = replace(
+            self._told,
+            round=number,
+            clock_s=clock_s,
+            accuracy=accuracy,
+            split=split,
+            trained=self._trained(),
+            bytes_down=self._moved["down"],
+            bytes_up=self._moved["up"],
+        )
+        self._notify(self._told)
+
+
 def carry_out(
     training: Training, options: Options, notify: Callable[[Progress], None], workshop: Workshop
 ) -> Done:
@@ -101,25 +143,12 @@ def carry_out(
     reused = 0
     try:
         for label, scenario in training.variants.items():
-            rounds = scenario.training.rounds
-            accuracy: float | None = None
-
-            def notice(row: Row, rounds: int = rounds) -> None:
-                nonlocal accuracy
-                if isinstance(row, Evaluation):
-                    accuracy = row.accuracy
-                    at, clock_s = row.round, row.time_s
-                elif isinstance(row, Round):
-                    at, clock_s = row.round, row.finish_s
-                else:
-                    return
-                notify(Progress(at, rounds, clock_s, accuracy, trainer.trained))
-
             trainer.restart()
             emulation = Emulation(training.method, label, training.seed)
             rank = _rank(training.settings)
             before = trainer.replayed
             halt = functools.partial(stalled.__setitem__, emulation)
+            notice = _Teller(label, scenario.training.rounds, notify, lambda: trainer.trained)
             rows = emulate(scenario, training.seed, trainer, notice, rank, halt)
             if emulation not in stalled or any(isinstance(row, Evaluation) for row in rows):
                 emulations[emulation] = rows

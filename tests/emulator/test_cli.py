@@ -67,6 +67,21 @@ def test_run_reports_and_running_again_trains_nothing(invoke, scenario, toys):
     assert "\n0 rounds trained" in again
 
 
+def test_progress_in_json_is_all_that_stderr_has(invoke, scenario, toys):
+    keys = ["--workers", "1", "--method", "head", "--method", "bad", "--set", BAD]
+    code, out, err = invoke("run", scenario(), *keys, "--progress", "json")
+    *lines, error, hint = err.splitlines()
+    events = [json.loads(line) for line in lines]
+    assert (code, error[:7], hint[:6]) == (2, "error: ", "hint: ")
+    assert [e["training"] for e in events if e["event"] == "failed"] == [1]
+    assert [e["training"] for e in events if e["event"] == "done"] == [0]
+    assert [e["round"] for e in events if e["event"] == "round"][:4] == [1, 2, 3, 4]
+    assert "head" in out
+    silent = invoke("run", scenario(), "--workers", "1", "--method", "head", "--progress", "none")
+    assert silent[0] == 0
+    assert silent[2] == ""
+
+
 def test_report_in_every_format(invoke, scenario, toys, tmp_path):
     _, printed, _ = invoke("run", scenario(), "--workers", "1")
     code, table, _ = invoke("report", "runs/toy")

@@ -1,6 +1,9 @@
 """What a person sees while a run goes on."""
 
 import io
+import json
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -8,7 +11,9 @@ from rich.console import Console
 
 from emulator import progress, study
 from emulator.engines import Progress
-from emulator.progress import Display, titles
+from emulator.progress import Display, Json, Live, Plain, display, titles
+
+PAGE = Path(__file__).parent.parent.parent / "docs/progress.md"
 
 
 @pytest.fixture
@@ -27,12 +32,14 @@ def trainings(scenario):
 @pytest.fixture
 def plain(trainings, clock):
     out = io.StringIO()
-    display = Display(Console(file=out, width=80), trainings, workers=2)
+    display = Plain(Console(file=out, width=80), trainings, workers=2)
     return display, out
 
 
 def at(number, trained=None, **more):
-    return Progress(number, 4, 0.5 * number, 0.25, number if trained is None else trained, **more)
+    moved = {"bytes_down": 1_500_000 * number, "bytes_up": 300_000 * number}
+    trained = number if trained is None else trained
+    return Progress(number, 4, 0.5 * number, 0.25, trained, **moved, **more)
 
 
 def test_plain_lines_come_at_most_every_ten_seconds_a_training(plain, clock):
@@ -48,7 +55,7 @@ def test_plain_lines_come_at_most_every_ten_seconds_a_training(plain, clock):
     assert [line.split(",")[0] for line in lines] == [
         "LoRA: round 1/4", "head: round 1/4", "LoRA: round 3/4"
     ]  # fmt: skip
-    assert lines[0] == "LoRA: round 1/4, accuracy 0.250, simulated 500 ms"
+    assert lines[0] == ("LoRA: round 1/4, accuracy 0.250, simulated 500 ms, 1.5 MB down, 300 kB up")
 
 
 def test_what_is_only_replayed_says_nothing(plain):
@@ -91,7 +98,7 @@ def test_notes_and_names_are_shown_as_they_are_but_for_control_characters(scenar
     path = scenario()
     path.write_text(path.read_text().replace("  head:", '  "[red]x[/red] \\e[31m\\a":'))
     out = io.StringIO()
-    display = Display(Console(file=out, width=80), study.read(path).trainings(), 1)
+    display = Plain(Console(file=out, width=80), study.read(path).trainings(), 1)
     display.show(1, Progress(note="fetching [bold]things[/bold]\x1b[2J"))
     assert out.getvalue() == ("[red]x[/red] \\x1b[31m\\x07: fetching [bold]things[/bold]\\x1b[2J\n")
 
@@ -102,23 +109,93 @@ def test_live_view_keeps_a_line_a_training_within_80_columns(scenario, clock):
     found = study.read(path).trainings()
     out = io.StringIO()
     console = Console(file=out, width=80, force_terminal=True, color_system=None)
-    display = Display(console, found, workers=2)
+    display = Live(console, found, workers=2)
     with display:
         display.show(0, Progress(note="loading data and model"))
-        display.show(1, Progress(12, 4, 7000.0, 0.123, 1))
+        display.show(1, Progress(1200, 1200, 7000.0, 0.123, 1, bytes_down=10**9, bytes_up=10**6))
         clock.now += 400
-        display.show(0, Progress(2, 4, 70_000.0, 0.123, 2))
-        shown = [str(task.description) for task in display._bars.tasks]
+        display.show(0, Progress(2, 4, 370_000.0, 0.123, 2, bytes_down=1, bytes_up=0))
+        shown = [str(task.description).strip() for task in display._bars.tasks]
         console.print(display._bars.get_renderable())
         display.end(0)
         display.say("LoRA is done")
-    assert shown == ["all", "LoRA", "long long long long lon…"]
-    text = out.getvalue()
-    lines = [line for line in text.replace("\r", "\n").splitlines() if "simulated" in line]
-    assert lines
-    assert all("…" not in line.split("simulated")[1] for line in lines)
-    assert "LoRA is done" in text
-    assert "about" in text
+    assert shown[0].startswith("all, ")
+    assert shown[0].endswith(" left")
+    assert shown[1:] == ["LoRA", "long long long long l…"]
+    text = re.sub(r"\x1b\[[0-9?]*[A-Za-z]", "\r", out.getvalue())
+    rows = [line.rstrip() for line in text.replace("\r", "\n").splitlines()]
+    assert "LoRA is done" in rows
+    header = next(row for row in rows if "simulated" in row)
+    assert header.split()[-5:] == ["round", "accuracy", "simulated", "down", "up"]
+    for end in (
+        "1200/1200    0.123   1 h 56 min    1 GB    1 MB",
+        "      2/4    0.123 102 h 46 min     1 B     0 B",
+    ):
+        row = next(row for row in rows if row.endswith(end))
+        assert len(row) == len(header) < 80
+
+
+# -- for programs
+
+
+@pytest.fixture
+def events(trainings, clock):
+    """A display of JSON lines, and what it has said so far."""
+    out = io.StringIO()
+    display = Json(Console(file=out, width=20), trainings, workers=1)
+    return display, lambda: [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def test_each_event_is_a_json_object_on_a_line(events, clock):
+    display, said = events
+    with display:
+        display.say("waiting for\nthe other")
+        display.show(0, Progress(note="loading data and model"))
+        display.show(0, at(1, variant="slow"))
+        clock.now += 10
+        display.show(0, at(2, variant="slow", split="validation"))
+        display.end(0, ["LoRA", "  fast  3 s"])
+        display.end(1, ["head: the disk is full"], failed=True)
+    whose = {"training": 0, "method": "LoRA", "seed": 0}
+    rows = said()
+    assert rows[0] == {"event": "note", "text": "waiting for\nthe other"}
+    assert rows[1] == {"event": "note", **whose, "text": "loading data and model"}
+    assert rows[2] == {
+        "event": "round", **whose, "variant": "slow", "round": 1, "rounds": 4, "accuracy": 0.25,
+        "split": None, "simulated_s": 0.5, "bytes_down": 1_500_000, "bytes_up": 300_000,
+        "trained": 1, "left_s": None,
+    }  # fmt: skip
+    assert (rows[3]["event"], rows[3]["split"]) == ("score", "validation")
+    assert rows[3]["left_s"] == 10 * (2 + 4 + 4)  # a round took 10 s; three trainings of four
+    assert rows[4] == {"event": "done", **whose, "text": "LoRA\n  fast  3 s"}
+    assert (rows[5]["event"], rows[5]["training"]) == ("failed", 1)
+    assert len(rows) == 6
+
+
+def test_its_page_has_every_field_and_no_other(events):
+    display, said = events
+    display.show(0, at(1))
+    display.end(0, ["LoRA"])
+    table = PAGE.read_text("utf-8").partition("## Events")[2]
+    cells = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
+    assert {name for cell in cells for name in re.findall(r"`(\w+)`", cell)} == {
+        name for event in said() for name in event
+    }
+
+
+def test_auto_is_a_live_view_on_a_terminal_only(trainings, monkeypatch):
+    kinds = {"live": Live, "plain": Plain, "json": Json, "none": Display, "auto": Plain}
+    assert {how: type(display(how, trainings, 1)) for how in kinds} == kinds
+    monkeypatch.setenv("FORCE_COLOR", "1")  # for rich, a terminal
+    assert type(display("auto", trainings, 1)) is Live
+
+
+def test_none_is_silent(trainings, capsys):
+    with display("none", trainings, 1) as shown:
+        shown.say("hello")
+        shown.show(0, at(1))
+        shown.end(0, ["done"])
+    assert capsys.readouterr() == ("", "")
 
 
 def test_titles_tell_trainings_apart(scenario, tmp_path):

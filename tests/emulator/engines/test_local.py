@@ -12,6 +12,7 @@ import pytest
 from emulator import study
 from emulator.engines import Done, Options, carry_out_all, worker
 from emulator.errors import EmulationError
+from emulator.records import Evaluation, Transfer
 from flasc.errors import DivergedError
 
 BAD = "methods.bad={kind: lora, client_lr: 1e6}"
@@ -44,6 +45,22 @@ def test_one_worker_is_this_process(scenario, toys, tmp_path):
     assert len(toys) == 3
     rounds = [p.round for index, p in heard if index == 1 and not p.note]
     assert rounds == [1, 1, 2, 2, 3, 3, 4, 4] * 2  # a round and its evaluation; two variants
+
+
+def test_what_is_told_of_a_training_is_what_its_rows_say(scenario, toys, tmp_path):
+    trainings = study.read(scenario(), (), ["head"]).trainings()
+    heard = []
+    ended = dict(carry_out_all(trainings, Options(tmp_path), 1, lambda _, told: heard.append(told)))
+    for emulation, found in ended[0].emulations.items():
+        told = [each for each in heard if each.variant == emulation.variant]
+        scores = [row for row in found if isinstance(row, Evaluation)]
+        assert [each.accuracy for each in told if each.split] == [row.accuracy for row in scores]
+        assert [each.clock_s for each in told if each.split] == [row.time_s for row in scores]
+        for way, moved in (("down", told[-1].bytes_down), ("up", told[-1].bytes_up)):
+            assert moved == sum(
+                row.nbytes for row in found if isinstance(row, Transfer) and row.direction == way
+            )
+        assert told[0].bytes_down < told[-1].bytes_down
 
 
 def test_an_error_of_one_leaves_the_others_be(scenario, toys, tmp_path):
