@@ -50,8 +50,8 @@ def implementation(settings: Pluggable) -> Any:
 def origin(settings: type[Pluggable]) -> tuple[str, str] | None:
     """(package, version) that brought these settings; None for ours."""
     kind = _kind(settings, settings)
-    points = (point for point in _points(settings) if point.name == kind and point.dist)
-    return next(((p.dist.name, p.dist.version) for p in points if p.dist), None)
+    brought = (p.dist for p in _points(settings) if p.name == kind)
+    return next(((dist.name, dist.version) for dist in brought if dist), None)
 
 
 def _points(base: type[Pluggable]) -> list[EntryPoint]:
