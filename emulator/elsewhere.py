@@ -13,6 +13,7 @@ from emulator import document
 from emulator.errors import LedgerError, ScenarioError
 from emulator.ledger import Ledger
 from emulator.nodes import Node, choice, parse_path, printable
+from emulator.recording import packed
 
 AXIS = "--network"  # of `vary`; no axis that people write begins with dashes
 _OF_NETWORK = re.compile(r'"?network"?[.=]')
@@ -42,6 +43,17 @@ def transplanted(
     network = next(iter(networks.values()))
     moved = Node({**tree.value, "network": network, "vary": vary}, tree.where)
     return moved, [text for text in overrides if text not in inner]
+
+
+def each(networks: Sequence[Path]) -> list[Path]:
+    """The files, with those of folders among them. Raises ScenarioError for a folder of none."""
+    found: list[Path] = []
+    for path in networks:
+        inside = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
+        if not inside:
+            raise ScenarioError(f"--network {printable(str(path))}: found no .yaml in it", _FORM)
+        found += inside
+    return found
 
 
 def network_in(file: Path, overrides: Sequence[str] = ()) -> Node:
@@ -91,3 +103,9 @@ def of_run(folder: Path) -> tuple[Node, list[str]]:
             f"{folder}: its ledger names no scenario and methods ({error!r})",
             "run the scenario again with this version of flasc-emu",
         ) from None
+
+
+def of_recording(path: Path) -> tuple[Node, list[str]]:
+    """The scenario in a packed recording, and its methods. Raises RecordingError."""
+    found = packed.read(path)
+    return document.parse(found.scenario, f"{printable(str(path))}: scenario"), found.methods

@@ -4,17 +4,20 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from dataclasses import replace as replaced
 from pathlib import Path
 
 import yaml
 
 from emulator import __version__, portrait, privacy, report
 from emulator.engines import Done, Options, Progress, carry_out_all
-from emulator.errors import EmulatorError, StorageError
+from emulator.errors import EmulatorError, RecordingError, StorageError
 from emulator.files import distinct, held, replace, slug, storage, sweep
 from emulator.ledger import Ledger
+from emulator.preview import is_whole
+from emulator.recording import Recording, packed
 from emulator.study import Study, Training
 from flasc.errors import AssetError, FlascError
 
@@ -29,6 +32,12 @@ class Outcome:
     reused_rounds: int
     written: Sequence[Path]
     failures: Sequence[tuple[int, Failure]]
+
+
+def folder_name(study: Study, networks: Sequence[Path]) -> str:
+    """Of a run's results; a packed recording has no models and shall not take a run's away."""
+    name = study.scenario.name + ("-recorded" if study.packed else "")
+    return "-on-".join([name, *(network.stem for network in networks)])
 
 
 def default_workers() -> int:
@@ -57,8 +66,21 @@ def run(
     SupportError where privacy is asked for and could not be accounted for.
     """
     privacy.require(study.variants.values())
-    with held(folder, lambda: say(f"{folder}: another run writes here; waiting for its end")):
-        return _run(study, folder, options, workers, notify, finished)
+    with (
+        held(folder, lambda: say(f"{folder}: another run writes here; waiting for its end")),
+        recorded(study, options) as known,
+    ):
+        return _run(study, folder, known, workers, notify, finished)
+
+
+@contextlib.contextmanager
+def recorded(study: Study, options: Options) -> Iterator[Options]:
+    """`options` with the study's own recordings, where it is read from a packed one."""
+    if study.packed is None:
+        yield options
+    else:
+        with packed.unpacked(study.packed) as store:
+            yield replaced(options, recordings=store, replay=True)
 
 
 def _run(
@@ -93,6 +115,21 @@ def _run(
     trained = sum(result.trained_rounds for result in done.values())
     reused = sum(result.reused_rounds for result in done.values())
     return Outcome(trained, reused, written, failures)
+
+
+def packed_recording(study: Study, recordings: Path) -> bytes:
+    """What `study` trained, as a packed recording. Raises RecordingError where some is missing."""
+    found = []
+    for training in study.trainings():
+        if not is_whole(training, recordings):
+            raise RecordingError(
+                f"{recordings}: found no whole recording of {training.method}, seed "
+                f"{training.seed}, in this folder",
+                "run the scenario first, or give its folder with --recordings",
+            )
+        found.append(Recording(recordings, training.settings.model_dump(mode="json")))
+    scenario = yaml.safe_dump(study.document.data, sort_keys=False, allow_unicode=True)
+    return packed.pack(scenario, study.methods, found)
 
 
 def _file(ledger: Ledger, result: Done | Failure) -> None:

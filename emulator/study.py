@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -13,6 +13,7 @@ from emulator.complaint import explain
 from emulator.document import Document, dotted, parse_path
 from emulator.errors import ScenarioError
 from emulator.nodes import choice
+from emulator.recording import packed
 from emulator.scenario import Scenario
 from flasc.config import TrainingSettings
 
@@ -40,6 +41,7 @@ class Study:
     scenario: Scenario
     variants: dict[str, Scenario]
     only: tuple[str, ...] = ()
+    packed: Path | None = None  # the packed recording that it is read from
 
     @property
     def methods(self) -> list[str]:
@@ -67,19 +69,22 @@ def read(
 ) -> Study:
     """The study at `path` with 'a.b=value' overrides, of the methods named in `only` (or all).
 
-    `path` is a scenario, or the folder of a run, whose scenario it then is. `networks` are files
-    that take the place of its network, a variant each.
+    `path` is a scenario, or the folder of a run or a packed recording, whose scenario it then is.
+    `networks` are files that take the place of its network, a variant each; a folder is all in it.
 
-    Raises ScenarioError, and LedgerError for a folder that is no run's.
+    Raises ScenarioError, LedgerError for a folder that is no run's, and RecordingError for a
+    damaged recording.
     """
-    if path.is_dir():
-        tree, methods = elsewhere.of_run(path)
+    is_packed = packed.is_packed(path)
+    if path.is_dir() or is_packed:
+        tree, methods = elsewhere.of_recording(path) if is_packed else elsewhere.of_run(path)
         only = only or methods
     else:
         tree = document.read(path)
     if networks:
-        tree, overrides = elsewhere.transplanted(tree, networks, overrides)
-    return multiplied(document.overridden(tree, overrides), str(path), only)
+        tree, overrides = elsewhere.transplanted(tree, elsewhere.each(networks), overrides)
+    found = multiplied(document.overridden(tree, overrides), str(path), only)
+    return replace(found, packed=path) if is_packed else found
 
 
 def multiplied(document: Document, name: str, only: Sequence[str] = ()) -> Study:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from emulator.cli.study import SCENARIO, SET
+from emulator.cli.study import RECORDINGS, SCENARIO, SET
 
 if TYPE_CHECKING:
     from emulator.errors import EmulatorError
@@ -43,7 +43,7 @@ def _out(name: str) -> Callable[[Any], Any]:
 
 @click.group()
 def export() -> None:
-    """Figures, tables and traces of a RUN; tc for a test bed."""
+    """Figures, tables, traces and recording of a RUN; tc for a test bed."""
 
 
 @export.command()
@@ -130,6 +130,26 @@ def tensorboard(
             folder = (out or run / "tensorboard") / name
             scalars.write(folder, rows_of(ledger, emulation))
             click.echo(folder)
+
+
+@export.command()
+@RUN
+@METHOD
+@RECORDINGS
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File to write  [default: RUN/recording.json.gz]",
+)
+def recording(run: Path, methods: tuple[str, ...], recordings: Path, out: Path | None) -> None:
+    """What a RUN trained in one small file, to be priced elsewhere.
+
+    States and models are left out. RUN may also be a scenario that is recorded to its end.
+    """
+    from emulator import running, study
+
+    content = running.packed_recording(study.read(run, only=methods), recordings)
+    _write(out or run / "recording.json.gz", content)
 
 
 @export.command()

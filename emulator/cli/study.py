@@ -28,7 +28,8 @@ NETWORKS = click.option(
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Take FILE's network instead, as in scenarios/networks/. Repeatable: a variant each.",
+    help="Take FILE's network instead, as in scenarios/networks/. Repeatable, or a folder: "
+    "a variant each.",
 )
 RECORDINGS = click.option(
     "--recordings",
@@ -80,7 +81,8 @@ def run(
 
     What is already recorded is not trained again: a new network takes seconds, and a run that was
     cut off goes on when it is run again. SCENARIO may also be the folder of a run, which is then
-    carried out again, as under another --network.
+    carried out again, as under another --network; or a packed recording, which is priced without
+    training.
     """
     from emulator import running
     from emulator.engines import Done, Options
@@ -89,8 +91,8 @@ def run(
     study = _read(scenario, overrides, only, networks)
     trainings = study.trainings()
     names = titles(trainings)
-    workers = workers or running.default_workers()
-    folder = out or Path("runs") / "-on-".join([study.scenario.name, *(n.stem for n in networks)])
+    workers = workers or (1 if study.packed else running.default_workers())
+    folder = out or Path("runs") / running.folder_name(study, networks)
     with display(progress, trainings, workers) as shown:
 
         def finished(index: int, result: Done | Exception) -> None:
@@ -156,13 +158,17 @@ def check(
 
     How many trainings, over which links, and what messages would weigh.
     """
+    from emulator.engines import Options
     from emulator.plan import plan
     from emulator.preview import Screen
+    from emulator.running import recorded
 
     blocks = "utf" in (sys.stdout.encoding or "").lower()
     screen = Screen(shutil.get_terminal_size().columns, blocks)
-    for line in plan(_read(scenario, overrides, networks=networks), recordings, screen):
-        click.echo(line)
+    study = _read(scenario, overrides, networks=networks)
+    with recorded(study, Options(recordings)) as known:
+        for line in plan(study, known.recordings, screen):
+            click.echo(line)
 
 
 @click.command()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from emulator.emulate import emulate
-from emulator.errors import StalledError
+from emulator.errors import RecordingError, StalledError
 from emulator.recording import LiveTrainer, Recording, RecordingTrainer
 from emulator.records import Emulation, Evaluation, Round, Row, Transfer
 from emulator.study import Training
@@ -22,6 +22,7 @@ class Options:
     recordings: Path
     device: str = "auto"
     cache: Path | None = None
+    replay: bool = False  # what is not recorded is an error, and not trained
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,16 @@ def _real_trainer(
     return live, trainer.provenance(live)
 
 
+def _unrecorded(training: Training, recording: Recording) -> RecordingError:
+    """Somebody else would take part, or more rounds are asked for; that has to be trained."""
+    return RecordingError(
+        f"{training.method}, seed {training.seed}: found no record of what this scenario would do "
+        f"next; allowed: what the recording holds, {len(recording.steps)} rounds by whom they were "
+        "done, as it has no states to train on from",
+        "run the scenario that it was made of instead: that trains what is missing",
+    )
+
+
 def prepare(settings: TrainingSettings, options: Options, workshop: Workshop) -> LiveTrainer:
     """A trainer at version 0, to help another one with the same settings."""
     return _real_trainer(settings, options, lambda _: None, workshop)[0]
@@ -133,10 +144,13 @@ def carry_out(
     def say(note: str) -> None:
         notify(Progress(note=note))
 
+    def make() -> tuple[LiveTrainer, Mapping[str, str]]:
+        if options.replay:
+            raise _unrecorded(training, recording)
+        return _real_trainer(training.settings, options, say, workshop)
+
     trainer = RecordingTrainer(
-        recording,
-        lambda: _real_trainer(training.settings, options, say, workshop),
-        lambda: say("waiting for another process that trains the same"),
+        recording, make, lambda: say("waiting for another process that trains the same")
     )
     emulations: dict[Emulation, list[Row]] = {}
     stalled: dict[Emulation, StalledError] = {}

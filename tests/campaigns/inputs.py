@@ -1,14 +1,16 @@
 """Hostile inputs: always a typed error or a valid result, in bounded time and memory.
 
-Scenarios, recordings, ledgers, traces, transfers and validations are changed and read in this
+Scenarios, recordings, packed or not, ledgers, traces, transfers and validations are changed and read in this
 process, behind a fence: a write outside of the campaign's folder is a loss.
 """
 
 import contextlib
+import gzip
 import json
 import runpy
 import shutil
 import sqlite3
+import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -31,6 +33,7 @@ from emulator.report import data as report_data
 from emulator.report import export as report_export
 from emulator.report import study as report
 from emulator.transfers.read import read as read_transfers
+from flasc.workshop import Workshop
 
 ROOT = Path(__file__).parent.parent.parent
 MEMORY = 4 << 30
@@ -81,6 +84,7 @@ class Inputs:
             task._real_trainer = real
         self.ledger = (self.folder / "run/ledger.sqlite").read_bytes()
         self.case = validated(self.folder / "run/ledger.sqlite")
+        self.small = running.packed_recording(self.study, options.recordings)
         self.training = self.study.trainings()[0]
         self.settings = self.training.settings.model_dump(mode="json")
         recording = Recording(self.folder / "recordings", self.settings)
@@ -162,6 +166,24 @@ class Inputs:
         made: Any = runpy.run_path(str(ROOT / "tests/emulator/toy_command.py"))["make"]
         workshop = type("Workshop", (), {"hands": None})
         return made(self.training.settings, None, None, workshop)
+
+    def packed(self) -> Callable[[], object]:
+        """A packed recording with damage inside or out, priced."""
+        file = self.folder / "damaged.json.gz"
+        if self.rng.random() < 0.3:
+            file.write_bytes(hostile.damaged(self.rng, self.small))
+        else:
+            found = hostile.changed(self.rng, json.loads(gzip.decompress(self.small)))
+            file.write_bytes(gzip.compress(hostile.written(self.rng, found)))
+
+        def act() -> None:
+            found = study.read(file)
+            if found.scenario.task.clients <= 10 * FEW and len(found.variants) < 10:
+                with running.recorded(found, Options(self.folder / "none")) as options:
+                    for training in found.trainings():
+                        task.carry_out(training, options, lambda _: None, Workshop())
+
+        return act
 
     def run(self) -> Callable[[], object]:
         """A run's folder with damage to its ledger, reported and read as a scenario."""
@@ -292,7 +314,7 @@ def rewritten(rng: Random, file: Path) -> None:
 
 KINDS = (
     (Inputs.scenario, 60), (Inputs.recording, 12), (Inputs.run, 12), (Inputs.trace, 12),
-    (Inputs.transfer, 4), (Inputs.validation, 3),
+    (Inputs.transfer, 4), (Inputs.validation, 3), (Inputs.packed, 6),
 )  # fmt: skip
 
 
@@ -300,6 +322,7 @@ def campaign(folder: Path, seed: int, count: int, only: int = -1) -> Tally:
     """`count` inputs; with `only`, that one alone."""
     inputs = Inputs(folder, Random(seed))
     limit_memory(MEMORY)
+    tempfile.tempdir = str(folder)
     fence(folder)
     tally = Tally("inputs", seed)
     kinds, weights = zip(*KINDS, strict=True)

@@ -47,7 +47,10 @@ def test_help_and_version(invoke):
         assert f"\n  {name} " in out
     assert invoke("-h")[1] == out
     assert __version__ in invoke("--version")[1]
-    exports = [("export", name) for name in ("figures", "tables", "perfetto", "tensorboard", "tc")]
+    exports = [
+        ("export", name)
+        for name in ("figures", "tables", "perfetto", "tensorboard", "recording", "tc")
+    ]
     for name in (("run",), ("check",), ("report",), ("export",), ("list",), ("assets",), *exports):
         code, out, _ = invoke(*name, "--help")
         assert code == 0
