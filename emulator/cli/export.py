@@ -56,9 +56,11 @@ def export() -> None:
     show_default=True,
     help="Columns of a page: 3.3 or 6.9 inches.",
 )
+@click.option("--figure", "only", multiple=True, metavar="NAME", help="Only this one. Repeatable.")
 @_out("figures")
-def figures(run: Path, form: str, width: str, out: Path | None) -> None:
+def figures(run: Path, form: str, width: str, only: tuple[str, ...], out: Path | None) -> None:
     """Figures of a RUN for a paper, a file each."""
+    from emulator.errors import LedgerError
     from emulator.report import study, style
     from emulator.report.figure import DOUBLE_IN, SINGLE_IN
     from emulator.report.figure import figures as drawings
@@ -71,8 +73,11 @@ def figures(run: Path, form: str, width: str, out: Path | None) -> None:
         "png": lambda draw, of: style.png(draw, of, dpi=600),
     }
     width_in = {"single": SINGLE_IN, "double": DOUBLE_IN}[width]
-    for name, draw in drawings(width_in).items():
-        _write((out or run / "figures") / f"{name}.{form}", saved[form](draw, found))
+    named = drawings(width_in)
+    for name in only:
+        _known("figure", name, named, LedgerError)
+    for name in only or named:
+        _write((out or run / "figures") / f"{name}.{form}", saved[form](named[name], found))
 
 
 @export.command()

@@ -32,6 +32,7 @@ def figures(width_in: float) -> dict[str, Draw]:
         "accuracy_over_time": partial(_single, partial(_curves, against="time"), width_in),
         "accuracy_over_bytes": partial(_single, partial(_curves, against="bytes"), width_in),
         "accuracy_over_rounds": partial(_single, partial(_curves, against="rounds"), width_in),
+        "accuracy_by_variant": partial(_single, _finals, width_in),
         "where_the_time_went": partial(breakdown, width_in=width_in),
     }
 
@@ -171,6 +172,28 @@ def _curves(axes: "Axes", study: Study, panel_in: float, against: Against) -> No
     what = {"time": f"simulated time ({unit_name})", "bytes": "bytes down and up (MB)"}
     axes.set_title(f"Accuracy over {against}, {textwrap.shorten(variant, int(10 * panel_in))}")
     axes.set_xlabel(what.get(against, against))
+    axes.set_ylabel("accuracy")
+
+
+def _finals(axes: "Axes", study: Study, panel_in: float) -> None:
+    """The last model's accuracy by variant: mean over seeds, from minimum to maximum."""
+    width = 0.5 / len(study.methods)
+    for i, method in enumerate(study.methods):
+        found = {
+            j + (i - (len(study.methods) - 1) / 2) * width: [o.final_accuracy for o in outcomes]
+            for j, variant in enumerate(study.variants)
+            if (outcomes := study.of(method, variant))
+        }
+        means = [fmean(scores) for scores in found.values()]
+        axes.plot(list(found), means, **line(i) | {"linewidth": 1, "markersize": 3.5})
+        axes.vlines(
+            list(found), list(map(min, found.values())), list(map(max, found.values())),
+            color=colour(i), linewidth=0.8,
+        )  # fmt: skip
+    room = max(6, int(9 * panel_in) // len(study.variants))
+    axes.set_xticks(range(len(study.variants)), [textwrap.fill(v, room) for v in study.variants])
+    axes.set_xlim(-0.5, len(study.variants) - 0.5)
+    axes.set_title("Accuracy of the last model")
     axes.set_ylabel("accuracy")
 
 

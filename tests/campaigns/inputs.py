@@ -1,7 +1,7 @@
 """Hostile inputs: always a typed error or a valid result, in bounded time and memory.
 
-Scenarios, recordings, packed or not, ledgers, traces, transfers and validations are changed and read in this
-process, behind a fence: a write outside of the campaign's folder is a loss.
+Scenarios, recordings (packed ones too), ledgers, traces, transfers and validations are changed and
+read in this process, behind a fence: a write outside of the campaign's folder is a loss.
 """
 
 import contextlib

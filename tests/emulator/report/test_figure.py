@@ -99,6 +99,20 @@ def test_a_curve_is_the_same_against_time_bytes_and_rounds(study_of: Studies) ->
     assert found["rounds"] == list(range(11))
 
 
+def test_last_accuracies_are_by_variant_with_a_range_over_seeds(study_of: Studies) -> None:
+    study = study_of({"A": 0.05, "B": 0.02}, {"x": 1, "y": 5}, absent=[Emulation("B", "y", 0)])
+    axes = figure.figures(figure.SINGLE_IN)["accuracy_by_variant"](study).axes[0]
+    a, b = axes.lines
+    assert list(a.get_ydata()) == pytest.approx([0.5, 0.5])
+    assert list(b.get_ydata()) == pytest.approx([0.2])
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["x", "y"]
+    places = [*a.get_xdata(), *b.get_xdata()]
+    assert len(set(places)) == 3, "none hides another"
+    assert [round(place) for place in places] == [0, 1, 0]
+    ranges = [segment[:, 1] for c in axes.collections for segment in c.get_segments()]
+    assert all(low <= high for low, high in ranges)
+
+
 @pytest.mark.parametrize("width_in", [figure.SINGLE_IN, figure.DOUBLE_IN])
 def test_figures_have_a_papers_width(study_of: Studies, width_in: float) -> None:
     study = study_of({"A": 0.1, "a" * 90: 0.04}, {"x": 1, "y": 2})
