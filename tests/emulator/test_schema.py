@@ -20,7 +20,9 @@ from emulator.units import parse_duration, parse_rate
 from flasc.config import parse_fraction
 
 ROOT = Path(__file__).parent.parent.parent
-SCENARIOS = sorted((ROOT / "scenarios").glob("*.yaml"))
+SCENARIOS = [
+    p for at in ("", "paper/", "paper/full/") for p in sorted(ROOT.glob(f"scenarios/{at}*.yaml"))
+]
 NETWORKS = sorted((ROOT / "scenarios/networks").glob("*.yaml"))
 VALID = Draft202012Validator(scenario_schema())
 NETWORK = Draft202012Validator(network_schema())

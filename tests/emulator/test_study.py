@@ -141,7 +141,11 @@ def test_too_many_variants_are_counted_not_made(read):
         read(GOOD[: GOOD.index("vary:")] + "vary:\n" + axes)
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "scenarios").glob("*.yaml")), ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path",
+    [p for at in ("", "paper/", "paper/full/") for p in sorted(ROOT.glob(f"scenarios/{at}*.yaml"))],
+    ids=lambda path: "-".join(path.relative_to(ROOT / "scenarios").with_suffix("").parts),
+)
 def test_every_shipped_scenario_is_fine(path):
     assert study.read(path).trainings()
 
