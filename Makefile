@@ -5,13 +5,19 @@ TORCH ?= torch==2.13.0
 BIN := $(VENV)/bin
 SCENARIO ?= scenarios/slow_upload.yaml
 
-.PHONY: help setup run test test-all check docs campaigns bench clean
+# Recordings by name, and the drawing that each is shown as.
+FIGURES := slow_upload:time_to_target figure2:accuracy_over_bytes figure3:time_to_target \
+	figure4:accuracy_over_bytes figure5:accuracy_by_variant tiers:accuracy_over_bytes \
+	privacy:accuracy_by_variant
+
+.PHONY: help setup run test test-all check docs figures campaigns bench clean
 
 help:
 	@echo "make run       set up, then run $(SCENARIO)"
 	@echo "make test      set up, then run the tests (make test-all: the slow ones as well)"
 	@echo "make check     set up, then lint, types and tests"
 	@echo "make docs      set up, then build site/ from docs/"
+	@echo "make figures   set up, then draw docs/paper/ anew from recordings/, without training"
 	@echo "make setup     make $(VENV) (PYTHON=$(PYTHON), TORCH=$(TORCH))"
 	@echo "make campaigns set up, then look for what breaks it, for hours (tests/campaigns)"
 	@echo "make bench     set up, then measure"
@@ -46,6 +52,17 @@ check: setup
 docs: setup
 	$(BIN)/python -m pip install --quiet --editable ".[docs]"
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# What is not in recordings/ is passed over.
+figures: setup
+	@set -e; for each in $(FIGURES); do \
+	  name=$${each%%:*}; file=recordings/$$name.json.gz; \
+	  if [ -f $$file ]; then \
+	    $(BIN)/flasc-emu run $$file --out runs/recorded/$$name; \
+	    $(BIN)/flasc-emu export figures runs/recorded/$$name --figure $${each##*:} \
+	      --to svg --width double --out docs/paper/$$name; \
+	  fi; \
+	done
 
 campaigns: setup
 	$(BIN)/python tests/campaigns/run.py

@@ -13,11 +13,10 @@ import yaml
 
 from emulator import __version__, portrait, privacy, report
 from emulator.engines import Done, Options, Progress, carry_out_all
-from emulator.errors import EmulatorError, RecordingError, StorageError
+from emulator.errors import EmulatorError, StorageError
 from emulator.files import distinct, held, replace, slug, storage, sweep
 from emulator.ledger import Ledger
-from emulator.preview import is_whole
-from emulator.recording import Recording, packed
+from emulator.recording import packed
 from emulator.study import Study, Training
 from flasc.errors import AssetError, FlascError
 
@@ -115,21 +114,6 @@ def _run(
     trained = sum(result.trained_rounds for result in done.values())
     reused = sum(result.reused_rounds for result in done.values())
     return Outcome(trained, reused, written, failures)
-
-
-def packed_recording(study: Study, recordings: Path) -> bytes:
-    """What `study` trained, as a packed recording. Raises RecordingError where some is missing."""
-    found = []
-    for training in study.trainings():
-        if not is_whole(training, recordings):
-            raise RecordingError(
-                f"{recordings}: found no whole recording of {training.method}, seed "
-                f"{training.seed}, in this folder",
-                "run the scenario first, or give its folder with --recordings",
-            )
-        found.append(Recording(recordings, training.settings.model_dump(mode="json")))
-    scenario = yaml.safe_dump(study.document.data, sort_keys=False, allow_unicode=True)
-    return packed.pack(scenario, study.methods, found)
 
 
 def _file(ledger: Ledger, result: Done | Failure) -> None:

@@ -139,22 +139,30 @@ def tensorboard(
 
 @export.command()
 @RUN
+@SET
 @METHOD
 @RECORDINGS
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="File to write  [default: RUN/recording.json.gz]",
+    help="File to write  [default: recording.json.gz, in the RUN]",
 )
-def recording(run: Path, methods: tuple[str, ...], recordings: Path, out: Path | None) -> None:
+def recording(
+    run: Path,
+    overrides: tuple[str, ...],
+    methods: tuple[str, ...],
+    recordings: Path,
+    out: Path | None,
+) -> None:
     """What a RUN trained in one small file, to be priced elsewhere.
 
     States and models are left out. RUN may also be a scenario that is recorded to its end.
     """
-    from emulator import running, study
+    from emulator import packing, study
 
-    content = running.packed_recording(study.read(run, only=methods), recordings)
-    _write(out or run / "recording.json.gz", content)
+    content = packing.packed_recording(study.read(run, overrides, methods), recordings)
+    beside = run / "recording.json.gz" if run.is_dir() else Path("recording.json.gz")
+    _write(out or beside, content)
 
 
 @export.command()

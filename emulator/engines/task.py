@@ -62,7 +62,7 @@ class Done:
     reused_rounds: int = 0
 
 
-def _rank(settings: TrainingSettings) -> int | None:
+def lora_rank(settings: TrainingSettings) -> int | None:
     """Of the LoRA that is trained; None where none is."""
     return None if settings.method.kind in ("full", "head") else settings.lora.rank
 
@@ -159,7 +159,7 @@ def carry_out(
         for label, scenario in training.variants.items():
             trainer.restart()
             emulation = Emulation(training.method, label, training.seed)
-            rank = _rank(training.settings)
+            rank = lora_rank(training.settings)
             before = trainer.replayed
             halt = functools.partial(stalled.__setitem__, emulation)
             notice = _Teller(label, scenario.training.rounds, notify, lambda: trainer.trained)

@@ -22,7 +22,7 @@ import numpy as np
 import yaml
 from campaign import Tally, fence, limit_memory
 
-from emulator import fleet, profiles, running, study
+from emulator import fleet, packing, profiles, running, study
 from emulator.emulate import emulate
 from emulator.engines import Options, task
 from emulator.ledger import Ledger
@@ -84,7 +84,7 @@ class Inputs:
             task._real_trainer = real
         self.ledger = (self.folder / "run/ledger.sqlite").read_bytes()
         self.case = validated(self.folder / "run/ledger.sqlite")
-        self.small = running.packed_recording(self.study, options.recordings)
+        self.small = packing.packed_recording(self.study, options.recordings)
         self.training = self.study.trainings()[0]
         self.settings = self.training.settings.model_dump(mode="json")
         recording = Recording(self.folder / "recordings", self.settings)

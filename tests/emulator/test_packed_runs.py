@@ -97,6 +97,18 @@ def test_what_is_not_recorded_to_its_end_is_not_packed(invoke, scenario, file):
     assert "of 1 of 1 training, 1 to the end" in invoke("check", "x.json.gz")[1]
 
 
+def test_what_other_scenarios_recorded_is_left_out(invoke, scenario, file):
+    """Twice the rounds of the same trainings, and other clients in them."""
+    before = file.read_bytes()
+    Path("elsewhere").rename("runs/recordings")
+    more = ["--set", "name=more", "--set", "training.rounds=8"]
+    assert invoke("run", scenario(), "--workers", 1, *more)[0] == 0
+    asked = ["--set", "name=asked", "--set", "policy={kind: overselection, select: 5}"]
+    assert invoke("run", scenario(), "--workers", 1, *asked)[0] == 0
+    assert invoke("export", "recording", "runs/toy")[0] == 0
+    assert file.read_bytes() == before
+
+
 def test_a_damaged_file_is_one_message(invoke, file):
     file.write_bytes(file.read_bytes()[:-20])
     for command in ("run", "check"):

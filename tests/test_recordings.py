@@ -1,0 +1,74 @@
+"""The recordings that we publish: whole, small, and what training gives again."""
+
+import dataclasses
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from emulator import running, study
+from emulator.engines import Options
+from emulator.preview import is_whole
+from emulator.recording import Recording
+
+ROOT = Path(__file__).parent.parent
+FILES = sorted((ROOT / "recordings").glob("*.json.gz"))
+every_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.name.split(".")[0])
+
+
+def test_there_are_some():
+    assert FILES
+
+
+@every_file
+def test_it_is_small_whole_and_says_what_it_was_made_on(path):
+    found = study.read(path)
+    trainings = found.trainings()
+    assert path.stat().st_size < 8_000 * len(trainings)
+    with running.recorded(found, Options(Path("none"))) as options:
+        for training in trainings:
+            assert is_whole(training, options.recordings)
+            settings = training.settings.model_dump(mode="json")
+            said = Recording(options.recordings, settings).provenance()
+            assert {"data", "engine", "torch", "peft", "device"} <= set(said)
+    assert b"/tmp" not in gzip.decompress(path.read_bytes())
+
+
+@every_file
+def test_it_is_the_scenario_that_is_shipped(path):
+    """A scenario that changed since would be another training."""
+    name = path.name.removesuffix(".json.gz")
+    own = next(ROOT.glob(f"scenarios/**/{name}.yaml"))
+    found = study.read(path)
+    seeds = f"training.seeds={json.dumps(found.scenario.training.seeds)}"
+    shipped = study.read(own, [seeds], found.methods)
+    assert [t.settings for t in found.trainings()] == [t.settings for t in shipped.trainings()]
+
+
+@pytest.mark.real
+def test_training_a_row_again_gives_what_was_recorded(tmp_path):
+    """Three rounds of FLASC. Exact where machine and versions are; close to it elsewhere."""
+    name = "FLASC 1/4 down, 1/4 up"
+    changes = ["training.rounds=3", "training.seeds=[0]", "vary=null"]
+    found = study.read(ROOT / "recordings/slow_upload.json.gz", changes, [name])
+    (training,) = found.trainings()
+    settings = training.settings.model_dump(mode="json")
+    again = dataclasses.replace(found, packed=None)
+    outcome = running.run(again, tmp_path / "run", Options(tmp_path / "store"), workers=1)
+    assert outcome.trained_rounds == 3
+    ours = Recording(tmp_path / "store", settings)
+    with running.recorded(found, Options(tmp_path / "none")) as options:
+        theirs = Recording(options.recordings, settings)
+    if theirs.about.examples is not None:  # older recordings do not say
+        assert ours.about == theirs.about
+    assert len(ours.steps) == 3
+    assert set(ours.steps) <= set(theirs.steps)  # the same clients, by the same weights
+    for facts, known in ((ours.downloads, theirs.downloads), (ours.uploads, theirs.uploads)):
+        assert len(facts) == 30
+        for key, fact in facts.items():
+            assert (fact.examples, fact.steps) == (known[key].examples, known[key].steps)
+            assert fact.nbytes == pytest.approx(known[key].nbytes, rel=0.01)
+    ((key, score),) = ours.scores.items()
+    assert score.accuracy == pytest.approx(theirs.scores[key].accuracy, abs=0.02)
+    assert score.loss == pytest.approx(theirs.scores[key].loss, rel=0.02)
