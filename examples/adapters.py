@@ -14,6 +14,7 @@ import torch
 from peft import PeftModel
 from torch import nn
 from transformers import AutoModelForSequenceClassification
+from transformers.utils import logging
 
 from emulator import study
 from emulator.ledger import Ledger
@@ -61,6 +62,8 @@ def scores(run: Path) -> Iterator[tuple[str, tuple[float, float], Evaluation]]:
 
 
 if __name__ == "__main__":
+    logging.set_verbosity_error()  # it reports of every base that its head is fresh
+    logging.disable_progress_bar()
     for name, (accuracy, loss), said in scores(Path(sys.argv[1])):
         print(
             f"{name:<40} PEFT {accuracy:.4f} (loss {loss:.5f})  "
