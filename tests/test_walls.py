@@ -65,6 +65,7 @@ with Ledger.create(folder / "ledger.sqlite", running.describe(s)) as ledger:
         ["--help"],
         ["run", "--help"],
         ["check", "scenarios/slow_upload.yaml"],
+        ["check", "recordings/slow_upload.json.gz"],
         ["export", "tc", "scenarios/slow_upload.yaml"],
         ["list"],
         ["assets"],
@@ -77,6 +78,14 @@ def test_light_commands_load_no_torch(args):
 
 def test_help_loads_next_to_nothing():
     assert not {"numpy", "pydantic", "simpy", "yaml", "rich", "sqlite3"} & loaded(command("--help"))
+
+
+def test_a_packed_recording_is_priced_without_torch(tmp_path):
+    priced = ["run", "recordings/slow_upload.json.gz", "--method", "head only"]
+    network = ["--network", "scenarios/networks/leo.yaml", "--out", str(tmp_path)]
+    modules = loaded(command(*priced, *network))
+    assert "simpy" in modules
+    assert not {"torch", "transformers", "peft"} & modules
 
 
 @pytest.mark.parametrize("form", ["table", "json", "csv", "files"])
