@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from emulator.metrics import Curve, TimeSpent
 from emulator.records import Emulation
 from emulator.report.study import Study
-from emulator.report.style import PHASES, Draw, colour, line, unit
+from emulator.report.style import PHASES, Draw, colour, fill, line, unit
 from emulator.report.table import NEVER, time
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _bars(axes: "Axes", study: Study, panel_in: float) -> None:
         if median is None:
             _never(axes, x, width, panel_in, colour(i), f"never-{i}-{j}")
             continue
-        axes.bar(x, median / scale_s, width * 0.92, color=colour(i))
+        axes.bar(x, median / scale_s, width * 0.92, **fill(i))
         if low != high:
             ends = ((low or 0) / scale_s, (top if high is None else high) / scale_s)
             axes.plot((x, x), ends, color="#444444", linewidth=0.8)

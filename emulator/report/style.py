@@ -97,6 +97,14 @@ def line(i: int) -> dict[str, Any]:
     return {"color": colour(i), "linestyle": dash, "marker": MARKERS[i % len(MARKERS)]}
 
 
+def fill(i: int) -> dict[str, Any]:
+    """Of its bar: pale and dashed, as its line is, where its colour is not the first's."""
+    if i < len(COLOURS):
+        return {"color": colour(i)}
+    dash = line(i)["linestyle"]
+    return {"color": colour(i) + "59", "edgecolor": colour(i), "linestyle": dash, "linewidth": 0.8}
+
+
 def unit(times_s: Sequence[float]) -> tuple[float, str]:
     """Seconds in the largest unit that keeps the longest time above two, and its name."""
     longest = max(times_s, default=60.0)

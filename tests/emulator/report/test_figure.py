@@ -99,6 +99,11 @@ def test_a_curve_is_the_same_against_time_bytes_and_rounds(study_of: Studies) ->
     assert found["rounds"] == list(range(11))
 
 
+def test_bars_of_one_colour_are_told_apart() -> None:
+    looks = [str(style.fill(i)) for i in range(2 * len(style.COLOURS))]
+    assert len(set(looks)) == len(looks)
+
+
 def test_last_accuracies_are_by_variant_with_a_range_over_seeds(study_of: Studies) -> None:
     study = study_of({"A": 0.05, "B": 0.02}, {"x": 1, "y": 5}, absent=[Emulation("B", "y", 0)])
     axes = figure.figures(figure.SINGLE_IN)["accuracy_by_variant"](study).axes[0]
