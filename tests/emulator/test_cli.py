@@ -105,7 +105,13 @@ def test_a_run_is_exported(invoke, scenario, toys, tmp_path):
     code, out, _ = invoke("export", "figures", "runs/toy", "--to", "svg")
     assert code == 0
     assert out.splitlines()[0] == "runs/toy/figures/time_to_target.svg"
-    assert len(list((run / "figures").iterdir())) == 5
+    assert len(list((run / "figures").iterdir())) == 6
+    only = "accuracy_by_variant"
+    code, out, _ = invoke("export", "figures", "runs/toy", "--figure", only, "--out", "one")
+    assert out.splitlines() == [f"one/{only}.pdf"]
+    code, _, err = invoke("export", "figures", "runs/toy", "--figure", "accuracy_by_varient")
+    assert code == 2
+    assert f"did you mean '{only}'?" in err
     code, _, _ = invoke("export", "tables", "runs/toy", "--out", "elsewhere")
     assert code == 0
     transfers = list(csv.DictReader(io.StringIO(Path("elsewhere/transfers.csv").read_text())))
