@@ -48,10 +48,11 @@ class Scenario:
         methods: Sequence[str] = (),
         networks: Sequence[str | Path] = (),
     ) -> "Scenario":
-        """The scenario in a file, or of a run's folder.
+        """The scenario in a file, or of a run's folder or a packed recording.
 
         `changes` are values by dotted path, None to delete; `methods` only some of them; `networks`
-        files that take the place of its network, a variant each. Raises ScenarioError.
+        files that take the place of its network, a variant each. Raises ScenarioError, LedgerError
+        and RecordingError.
         """
         overrides = [f"{key}={json.dumps(value)}" for key, value in (changes or {}).items()]
         return cls(study.read(Path(path), overrides, methods, [Path(each) for each in networks]))
@@ -120,7 +121,7 @@ def run(
     a scenario raises.
     """
     found = scenario if isinstance(scenario, Scenario) else Scenario.read(scenario)
-    folder = Path(out) if out else Path("runs") / found.name
+    folder = Path(out) if out else Path("runs") / running.folder_name(found.study, ())
     options = Options(Path(recordings), device)
     outcome = running.run(found.study, folder, options, workers=workers)
     if outcome.failures:

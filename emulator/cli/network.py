@@ -101,7 +101,8 @@ def validate(
     """
     from rich.console import Console
 
-    from emulator import study
+    from emulator import running, study
+    from emulator.engines import Options
     from emulator.files import replace, storage
     from emulator.validate import compare, enact, plan
 
@@ -109,14 +110,15 @@ def validate(
     if not only:
         found = study.read(scenario, overrides, found.methods[:1])
     ceiling_Bps = enact.ceiling()
-    cases = plan.cases(found, scenario, recordings, variants, number)
+    with running.recorded(found, Options(recordings)) as known:
+        cases = plan.cases(found, scenario, known.recordings, variants, number)
     plan.check_limit(cases, repeats, limit)
     comparisons = compare.measure(cases, repeats, limit, lambda note: click.echo(note, err=True))
     Console().print(compare.tables(comparisons))
     for comparison in comparisons:
         if warning := compare.warning(comparison, ceiling_Bps):
             click.echo(f"warning: {warning}", err=True)
-    path = (out or Path("runs") / found.scenario.name) / "validation.json"
+    path = (out or Path("runs") / running.folder_name(found, ())) / "validation.json"
     with storage(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         replace(path, compare.to_json(comparisons, ceiling_Bps).encode())
