@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from emulator.errors import RecordingError
+from emulator.files import storage
 from emulator.recording.store import FORMAT, Fact, Recording, Step, digest
 
 KIND = "flasc-emu packed recording 1"
@@ -67,8 +68,10 @@ def _rows(recording: Recording) -> Iterator[list[Any]]:
 
 
 def is_packed(path: Path) -> bool:
-    """Whether a file begins like one; a scenario does not."""
+    """Whether a file begins like one; a scenario does not. A pipe is left as it is."""
     try:
+        if not path.is_file():
+            return False
         with path.open("rb") as file:
             return file.read(len(_MAGIC)) == _MAGIC
     except OSError:
@@ -109,10 +112,13 @@ def _foreign(path: Path, why: str) -> RecordingError:
 def unpacked(path: Path) -> Iterator[Path]:
     """The recordings in the file at `path`, in a folder that goes afterwards.
 
-    Raises RecordingError.
+    Raises RecordingError and StorageError.
     """
-    with tempfile.TemporaryDirectory(prefix="flasc-emu-") as folder:
-        for number, training in enumerate(read(path).trainings, 1):
+    found = read(path)
+    with contextlib.ExitStack() as stack:
+        with storage(Path(tempfile.gettempdir())):
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="flasc-emu-"))
+        for number, training in enumerate(found.trainings, 1):
             try:
                 _unpack(training, Path(folder))
             except RecordingError as error:
@@ -126,10 +132,11 @@ def _unpack(training: Mapping[str, Any], store: Path) -> None:
     settings, provenance = dict(training["settings"]), dict(training["provenance"])
     root = digest({"format": FORMAT, "settings": settings})
     lines = "".join(json.dumps(fact) + "\n" for fact in _facts(root, training["facts"]))
-    (store / root).mkdir()
     whole = json.dumps({"settings": settings, "provenance": provenance})
-    (store / root / "settings.json").write_text(whole, "utf-8")
-    (store / root / "log.jsonl").write_text(lines, "utf-8")
+    with storage(store):
+        (store / root).mkdir(exist_ok=True)
+        (store / root / "settings.json").write_text(whole, "utf-8")
+        (store / root / "log.jsonl").write_text(lines, "utf-8")
     Recording(store, settings)  # reads it all: what is no fact is told now
 
 

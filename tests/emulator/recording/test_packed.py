@@ -2,13 +2,15 @@
 
 import gzip
 import json
+import os
+import tempfile
 from dataclasses import asdict
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emulator.errors import RecordingError
+from emulator.errors import RecordingError, StorageError
 from emulator.recording import Recording, packed
 
 SETTINGS = {"what": "toy", "seed": 0}
@@ -127,3 +129,14 @@ def test_a_scenario_is_not_packed(tmp_path):
     assert not packed.is_packed(tmp_path / "a.yaml")
     assert not packed.is_packed(tmp_path / "none")
     assert not packed.is_packed(tmp_path)
+
+
+def test_a_scenario_may_come_through_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert not packed.is_packed(tmp_path / "pipe")  # and nothing was read, or waited for
+
+
+def test_a_disk_that_refuses_is_said(file, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    with pytest.raises(StorageError, match="cannot be written"), packed.unpacked(file):
+        pass
