@@ -14,6 +14,7 @@ from emulator.files import refused, replace, storage
 from emulator.recording.store import Fact, RecordedAbout, RecordedScore, Recording, Step
 from emulator.seam import About, Download, Score, Trainer, Upload
 
+EXPORT = 2  # goes up when what is exported changes; 1 left the round's mask out
 KEEP_EVERY = 10  # rounds between states that stay; the newest state is kept as well
 
 
@@ -143,8 +144,8 @@ class RecordingTrainer:
         Raises StorageError.
         """
         folder = self.recording.folder / "adapter"
-        stamp = folder / "state.txt"
-        if stamp.exists() and stamp.read_text("utf-8") == self.state:
+        stamp, is_of = folder / "state.txt", f"{self.state} {EXPORT}"
+        if stamp.exists() and stamp.read_text("utf-8") == is_of:
             return folder
         if self._live_state != self.state and not self.recording.has_state(self.state):
             return None
@@ -158,7 +159,7 @@ class RecordingTrainer:
                 self._live.export(folder)
             except SafetensorError as error:  # no OSError, though all that it says is the disk's
                 raise refused(folder, str(error)) from error
-            replace(stamp, self.state.encode())
+            replace(stamp, is_of.encode())
         return folder
 
     # -- the real trainer behind it

@@ -209,6 +209,20 @@ def test_a_kept_state_is_enough_to_export(bench):
     assert not bench.made[-1].trained
 
 
+def test_a_model_that_an_older_version_exported_is_exported_anew(bench):
+    trainer = bench.open()
+    play(trainer, 3)
+    stamp = trainer.export() / "state.txt"
+    current = stamp.read_bytes()
+    stamp.write_text(trainer.state)  # as it was once written
+    (stamp.parent / "model.npy").write_bytes(b"what was exported then")
+    trainer.close()
+    again = bench.open()
+    play(again, 3)
+    np.testing.assert_array_equal(np.load(again.export() / "model.npy"), bench.made[0].vector)
+    assert stamp.read_bytes() == current
+
+
 def test_what_would_have_to_be_trained_again_is_not_exported(bench):
     trainer = bench.open()
     play(trainer, 3)
