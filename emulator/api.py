@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from emulator import comparison, document, running, study
+from emulator import comparison, document, running, soundness, study
 from emulator.contrast import Comparison, Contrast, FrontPoint
 from emulator.engines import Options
 from emulator.errors import EmulationError
@@ -102,7 +102,7 @@ class Results:
             scores = tuple(
                 Score(each.method, each.variant, each.seed, *point)
                 for each in ledger.emulations()
-                for point in points(ledger.rows(each))
+                for point in points(soundness.rows_of(ledger, each))
             )
             return cls(Path(folder), report.load(ledger).outcomes, scores)
 

@@ -11,6 +11,7 @@ from dataclasses import astuple, dataclass, fields
 from functools import partial
 from typing import Any, get_args
 
+from emulator import soundness
 from emulator.errors import SupportError
 from emulator.ledger import Ledger
 from emulator.metrics import Outcome
@@ -48,7 +49,7 @@ def _columns(record: type[Any]) -> dict[str, type]:
 def _batches(ledger: Ledger, record: type[Row]) -> Iterator[Batch]:
     for emulation in ledger.emulations():
         key = (printable(emulation.method), printable(emulation.variant), emulation.seed)
-        rows = ledger.rows(emulation)
+        rows = soundness.rows_of(ledger, emulation)
         yield [(*key, *astuple(row)) for row in rows if type(row) is record]
 
 

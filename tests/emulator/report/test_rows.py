@@ -5,16 +5,17 @@ import io
 from collections.abc import Callable
 from dataclasses import astuple, fields
 from pathlib import Path
-from typing import get_args
+from typing import cast, get_args
 
 import pytest
 
-from emulator.errors import SupportError
+from emulator.api import Results
+from emulator.errors import LedgerError, SupportError
 from emulator.ledger import Ledger
 from emulator.metrics import Outcome
-from emulator.records import Emulation, Row
+from emulator.records import Emulation, Evaluation, Row, Transfer
 from emulator.report import rows
-from emulator.report.study import load
+from emulator.report.study import Study, load
 
 METHODS = {"LoRA": 0.1, 'Größe, "x"\n': 0.04}
 
@@ -86,3 +87,15 @@ def test_a_missing_extra_is_said(ledger: Ledger, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(SupportError, match="found no pyarrow") as caught:
         rows.to_parquet(rows.tables(ledger, load(ledger))["rounds"])
     assert "flasc-emu[export]" in caught.value.hint
+
+
+def test_rows_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
+    bad = Transfer(1, 0, "sideways", 10, 0.0, 1.0)
+    score = Evaluation(1, 1.0, "validation", 1, 0.5, 1.0)
+    with Ledger.create(tmp_path / "ledger.sqlite", {}) as hostile:
+        hostile.write(Emulation("A", "x", 0), [bad, score])
+        table = rows.tables(hostile, cast(Study, None))["transfers"]
+        with pytest.raises(LedgerError, match="contradict each other"):
+            list(table.batches())
+    with pytest.raises(LedgerError, match="contradict each other"):
+        Results.read(tmp_path)
