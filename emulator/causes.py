@@ -1,14 +1,18 @@
-"""Why it took so long, for whom, and what was done in vain. Pure; defined in docs/metrics.md."""
+"""Why it took so long, and what was done in vain. Pure; defined in docs/metrics.md."""
 
 import math
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeGuard
 
 from emulator.records import Absence, Client, Computation, Round, Row, SharedLink, Transfer
 
 Work = Transfer | Computation | Absence
+BOTTLENECKS = (
+    "client down", "compute", "client up", "cell", "server", "latency", "absence", "deadline",
+)  # fmt: skip
 BUSY = 0.5  # a link that is used less than this over a transfer did not hold it up
 
 
@@ -16,36 +20,15 @@ BUSY = 0.5  # a link that is used less than this over a transfer did not hold it
 class Cause:
     """Who ended a round (-1: no client did), and what held that client up most.
 
-    `bottleneck` is 'client up', 'client down', 'cell', 'server', 'latency', 'compute', 'absence',
-    or 'deadline' where the round ended by the clock.
+    `bottleneck` is one of BOTTLENECKS: 'deadline' where the round ended by the clock. `group` is
+    the straggler's, empty where there is none.
     """
 
     round: int
     straggler: int
     bottleneck: str
     duration_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class GroupShare:
-    """What became of a group of clients. Seconds are means over its visits, asked to done.
-
-    `unheard_examples` is None where it is not known who holds how much.
-    """
-
-    group: str
-    clients: int
-    visits: int
-    used: int
-    download_s: float
-    compute_s: float
-    upload_s: float
-    absent_s: float
-    bytes_down: int
-    bytes_up: int
-    wasted_bytes: int
-    unheard_clients: float | None
-    unheard_examples: float | None
+    group: str = ""
 
 
 def causes(rows: Iterable[Row]) -> list[Cause]:
@@ -59,10 +42,7 @@ def causes(rows: Iterable[Row]) -> list[Cause]:
     for row in rows:
         if isinstance(row, Work):
             work[row.round, row.client].append(row)
-    arrivals = sorted(
-        (r for r in rows if isinstance(r, Transfer) and (r.direction, r.outcome) == ("up", "used")),
-        key=lambda row: row.finish_s,
-    )
+    arrivals = sorted(filter(is_used_upload, rows), key=lambda row: row.finish_s)
     ends = [row.finish_s for row in arrivals]
     asked_s: dict[int, float] = {}
     for row in rows:
@@ -72,9 +52,9 @@ def causes(rows: Iterable[Row]) -> list[Cause]:
     for row in rows:
         if isinstance(row, Round):
             before = bisect_right(ends, row.finish_s)
-            found.append(
-                _cause(row, arrivals[before - 1] if before else None, work, traffic, asked_s)
-            )
+            cause = _cause(row, arrivals[before - 1] if before else None, work, traffic, asked_s)
+            of_it = fleet[cause.straggler].group if cause.straggler >= 0 else ""
+            found.append(replace(cause, group=of_it))
     return found
 
 
@@ -171,66 +151,13 @@ def wasted_compute(rows: Iterable[Row]) -> float:
     return math.fsum(row.finish_s - row.start_s for row in of_it)
 
 
-def mean_staleness(rows: Iterable[Row]) -> float:
-    """Server steps that overtook an update, the mean over those used; 0 where none was."""
-    used = (row for row in rows if isinstance(row, Transfer) and _is_used_upload(row))
-    ages = {(row.round, row.client): row.staleness for row in used}
-    return sum(ages.values()) / len(ages) if ages else 0.0
-
-
-def unheard(rows: Iterable[Row], weight: Callable[[Client], int]) -> float | None:
-    """Share of the clients, by weight, no update of whom was ever used; None: not known."""
-    rows = list(rows)
-    fleet = [row for row in rows if isinstance(row, Client)]
-    weights = {client.client: weight(client) for client in fleet}
-    if not fleet or min(weights.values()) < 0 or not (total := sum(weights.values())):
-        return None
-    heard = {row.client for row in rows if isinstance(row, Transfer) and _is_used_upload(row)}
-    return sum(w for client, w in weights.items() if client not in heard) / total
-
-
-def _is_used_upload(row: Row) -> bool:
+def is_used_upload(row: Row) -> TypeGuard[Transfer]:
+    """Whether an update was sent, whole, and merged."""
     return isinstance(row, Transfer) and row.direction == "up" and row.outcome == "used"
 
 
-def by_group(rows: Iterable[Row]) -> list[GroupShare]:
-    """Each group of the fleet, in order of its first client."""
-    rows = list(rows)
-    fleet = {row.client: row for row in rows if isinstance(row, Client)}
-    return [
-        _group(name, [r for r in rows if not _of_another(r, name, fleet)])
-        for name in dict.fromkeys(client.group for client in fleet.values())
-    ]
-
-
-def _of_another(row: Row, name: str, fleet: dict[int, Client]) -> bool:
-    if isinstance(row, Work | Client):
-        return fleet[row.client].group != name
-    return True
-
-
-def _group(name: str, rows: list[Row]) -> GroupShare:
-    transfers = [row for row in rows if isinstance(row, Transfer)]
-    visits = {(row.round, row.client) for row in transfers}
-
-    def mean_s(part: Iterable[Work]) -> float:
-        seconds = math.fsum(row.finish_s - row.start_s for row in part)
-        return seconds / len(visits) if visits else 0.0
-
-    down = [row for row in transfers if row.direction == "down"]
-    up = [row for row in transfers if row.direction == "up"]
-    return GroupShare(
-        group=name,
-        clients=sum(isinstance(row, Client) for row in rows),
-        visits=len(visits),
-        used=len({(row.round, row.client) for row in up if row.outcome == "used"}),
-        download_s=mean_s(down),
-        compute_s=mean_s(row for row in rows if isinstance(row, Computation)),
-        upload_s=mean_s(up),
-        absent_s=mean_s(row for row in rows if isinstance(row, Absence)),
-        bytes_down=sum(row.nbytes for row in down),
-        bytes_up=sum(row.nbytes for row in up),
-        wasted_bytes=wasted_bytes(rows, "down") + wasted_bytes(rows, "up"),
-        unheard_clients=unheard(rows, lambda client: 1),
-        unheard_examples=unheard(rows, lambda client: client.examples),
-    )
+def mean_staleness(rows: Iterable[Row]) -> float:
+    """Server steps that overtook an update, the mean over those used; 0 where none was."""
+    used = [row for row in rows if is_used_upload(row)]
+    ages = {(row.round, row.client): row.staleness for row in used}
+    return sum(ages.values()) / len(ages) if ages else 0.0

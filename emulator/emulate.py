@@ -12,7 +12,7 @@ from emulator.errors import EmulationError, StalledError
 from emulator.fleet import Fleet
 from emulator.network.transfer import Network
 from emulator.network.transport import Tcp
-from emulator.records import Client, Row, SharedLink
+from emulator.records import Client, Holding, Row, SharedLink
 from emulator.rounds import Journal, World, carry_out, selector
 from emulator.scenario import FluidTransport, Scenario, TcpTransport
 from emulator.seam import Download, Trainer, Upload
@@ -119,7 +119,8 @@ def facts(clients: Fleet, trainer: Trainer) -> Iterator[Row]:
     rates = zip(clients.cell_down_Bps.tolist(), clients.cell_up_Bps.tolist(), strict=True)
     for number, (down_Bps, up_Bps) in enumerate(rates):
         yield SharedLink("cell", number, down_Bps, up_Bps)
-    examples = trainer.about().examples or [-1] * len(clients)
+    about = trainer.about()
+    examples = about.examples or [-1] * len(clients)
     for i in range(len(clients)):
         yield Client(
             i,
@@ -132,3 +133,7 @@ def facts(clients: Fleet, trainer: Trainer) -> Iterator[Row]:
             int(clients.cell[i]),
             examples[i],
         )
+    for client, held in enumerate(about.labels or ()):
+        for label, count in enumerate(held):
+            if count:
+                yield Holding(client, label, count)

@@ -22,7 +22,7 @@ from emulator.records import Emulation, Row
 R = TypeVar("R", bound=Row | Emulation)
 
 APPLICATION_ID = 0x464C4153  # 'FLAS'
-VERSION = 2  # of the schema; goes up when a record's fields change
+VERSION = 3  # of the schema; goes up when a record's fields change
 
 _RECORDS: tuple[type[Row], ...] = get_args(Row)
 _VALUES = {record: attrgetter(*(f.name for f in fields(record))) for record in _RECORDS}

@@ -14,15 +14,9 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from emulator import privacy
-from emulator.causes import (
-    causes,
-    main_bottleneck,
-    mean_staleness,
-    unheard,
-    wasted_bytes,
-    wasted_compute,
-)
+from emulator.causes import causes, main_bottleneck, mean_staleness, wasted_bytes, wasted_compute
 from emulator.errors import LedgerError
+from emulator.groups import left_out
 from emulator.records import Computation, Emulation, Evaluation, Round, Row, Transfer
 
 SPLIT = "validation"  # targets are met here, so that the test split chooses nothing
@@ -44,7 +38,7 @@ class Outcome:
 
     Seconds are simulated, bytes are of encoded messages, accuracies shares from 0 to 1.
     `download_s` to `waiting_s` cover the time to target, or the whole where it was never reached.
-    The last three are None where the training promises no privacy.
+    What was not recorded is None, and so are the last three where nothing is promised of privacy.
     """
 
     method: str
@@ -74,6 +68,8 @@ class Outcome:
     unheard_clients: float | None
     unheard_examples: float | None
     bottleneck: str
+    heard_accuracy: float | None = None
+    unheard_accuracy: float | None = None
     delta: float | None = None
     epsilon_to_target: float | None = None
     epsilon: float | None = None
@@ -257,8 +253,7 @@ def outcome(
         wasted_bytes_up=wasted_bytes(rows, "up"),
         wasted_compute_s=wasted_compute(rows),
         mean_staleness=mean_staleness(rows),
-        unheard_clients=unheard(rows, lambda client: 1),
-        unheard_examples=unheard(rows, lambda client: client.examples),
+        **left_out(rows)._asdict(),
         bottleneck=main_bottleneck(causes(rows)),
         delta=account.delta if account else None,
         epsilon_to_target=epsilon(account, hit.round) if account and hit else None,

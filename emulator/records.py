@@ -116,6 +116,27 @@ class Client:
 
 
 @dataclass(frozen=True, slots=True)
+class Holding:
+    """How many examples of a label a client holds, where it holds any."""
+
+    client: int
+    label: int
+    examples: int
+    round: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LabelScore:
+    """What an evaluation says of one label: so many of its examples were answered right."""
+
+    round: int
+    split: str
+    label: int
+    right: int
+    examples: int
+
+
+@dataclass(frozen=True, slots=True)
 class SharedLink:
     """What several clients share: `kind` 'server' or 'cell', bytes/s as that party sees them."""
 
@@ -126,4 +147,14 @@ class SharedLink:
     round: int = 0
 
 
-Row = Transfer | Computation | Absence | Round | Evaluation | Client | SharedLink
+Row = (
+    Transfer
+    | Computation
+    | Absence
+    | Round
+    | Evaluation
+    | Client
+    | SharedLink
+    | Holding
+    | LabelScore
+)

@@ -65,6 +65,10 @@ class Score(Protocol):
     def loss(self) -> float:
         """Mean loss an example, nats."""
 
+    @property
+    def by_label(self) -> Sequence[tuple[int, int]]:
+        """How many were right, of how many, of each label; empty: not known, or no such thing."""
+
 
 class About(Protocol):
     """What holds of a training whatever is done with it; None where it is not known."""
@@ -76,6 +80,10 @@ class About(Protocol):
     @property
     def flop_per_example(self) -> float | None:
         """Floating-point operations to train on one example, forward and backward."""
+
+    @property
+    def labels(self) -> Sequence[Sequence[int]] | None:
+        """How many examples of each label each client holds; empty where they have no labels."""
 
 
 class Trainer(Protocol):
@@ -118,6 +126,7 @@ class StubScore:
     examples: int
     accuracy: float
     loss: float
+    by_label: Sequence[tuple[int, int]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +135,7 @@ class StubAbout:
 
     examples: Sequence[int] | None = None
     flop_per_example: float | None = None
+    labels: Sequence[Sequence[int]] | None = None
 
 
 class StubTrainer:

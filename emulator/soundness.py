@@ -12,6 +12,8 @@ from emulator.records import (
     Computation,
     Emulation,
     Evaluation,
+    Holding,
+    LabelScore,
     Round,
     Row,
     SharedLink,
@@ -56,6 +58,10 @@ def _is_sane(row: Row) -> bool:
             return row.cohort >= 0 and row.used >= 0 and _passes(row)
         case Evaluation():
             return all(map(math.isfinite, (row.time_s, row.accuracy, row.loss)))
+        case Holding():
+            return row.examples >= 0
+        case LabelScore():
+            return 0 <= row.right <= row.examples
         case _:
             return all(0 < rate_Bps < math.inf for rate_Bps in (row.down_Bps, row.up_Bps))
 

@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from flasc import model, plugins
 from flasc.adapter import Adapter
+from flasc.objective import SingleLabel
 from flasc.tasks.base import Task
 
 if TYPE_CHECKING:
@@ -18,10 +19,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """Examples by client, and the operations that training on one takes, forward and backward."""
+    """Examples by client, and the operations that training on one takes, forward and backward.
+
+    `labels` are each client's examples by label; empty where an example has not just one.
+    """
 
     examples: tuple[int, ...]
     flop_per_example: float
+    labels: tuple[tuple[int, ...], ...] = ()
 
 
 def describe(adapter: Adapter, vector: Tensor, task: Task) -> About:
@@ -37,7 +42,16 @@ def describe(adapter: Adapter, vector: Tensor, task: Task) -> About:
         adapter.model(**one).loss.backward()
     for parameter in adapter.parameters:
         parameter.grad = None
-    return About(tuple(map(len, task.clients)), float(counter.get_total_flops()))
+    return About(
+        tuple(map(len, task.clients)), float(counter.get_total_flops()), _labels_by_client(task)
+    )
+
+
+def _labels_by_client(task: Task) -> tuple[tuple[int, ...], ...]:
+    if not isinstance(task.objective, SingleLabel):
+        return ()
+    held = (np.bincount(task.train.labels[c], minlength=len(task.classes)) for c in task.clients)
+    return tuple(tuple(counts.tolist()) for counts in held)
 
 
 def provenance(trainer: "Trainer") -> dict[str, str]:

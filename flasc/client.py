@@ -14,11 +14,11 @@ from flasc import rng
 from flasc.adapter import Adapter
 from flasc.config import Client
 from flasc.methods import Mask, Penalty
-from flasc.objective import Objective, SingleLabel
+from flasc.objective import Objective, SingleLabel, Tally
 from flasc.tasks.base import Examples
 
 EVALUATION_BATCH = 64
-Tally = tuple[int, int, float]  # the metric's numerator and denominator, the sum of losses
+Scored = tuple[Tally, float]  # what the metric is of, and the sum of losses
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +90,16 @@ class Reference:
         """Train each job's client on its examples of `data`; in the order of `jobs`."""
         return [train(self.adapter, job, data, self.settings) for job in jobs]
 
-    def score(self, vector: Tensor, data: Examples, count: int) -> Tally:
+    def score(self, vector: Tensor, data: Examples, count: int) -> tuple[int, int, float]:
         """The metric's two numbers over the first `count` examples, and the sum of their losses."""
-        return total(self.score_part(vector, data, part) for part in self.parts(data, count))
+        return ratio(*total(self.score_part(vector, data, p) for p in self.parts(data, count)))
 
     def parts(self, data: Examples, count: int) -> list[np.ndarray]:
         """The first `count` examples as the batches that they are scored in: int64 indices."""
         starts = range(0, count, EVALUATION_BATCH)
         return [np.arange(start, min(start + EVALUATION_BATCH, count)) for start in starts]
 
-    def score_part(self, vector: Tensor, data: Examples, part: np.ndarray) -> Tally:
+    def score_part(self, vector: Tensor, data: Examples, part: np.ndarray) -> Scored:
         """What one batch adds to the score."""
         self.adapter.write(vector)
         with torch.inference_mode():
@@ -107,14 +107,18 @@ class Reference:
             labels = batch.pop("labels")
             logits = self.adapter.model(**batch).logits
             losses = self.objective.losses(logits, labels)
-            return *self.objective.tally(logits, labels), float(losses.double().sum())
+            return self.objective.tally(logits, labels), float(losses.double().sum())
 
 
-def total(parts: Iterable[Tally]) -> Tally:
+def total(parts: Iterable[Scored]) -> Scored:
     """The sum of each, in order."""
-    right, of, loss = 0, 0, 0.0
-    for part in parts:
-        right, of, loss = right + part[0], of + part[1], loss + part[2]
+    tallies, losses = zip(*parts, strict=True)
+    return sum(tallies[1:], start=tallies[0]), sum(losses)
+
+
+def ratio(tally: Tally, loss: float) -> tuple[int, int, float]:
+    """Numerator and denominator over all labels, and the loss."""
+    right, of = tally.sum(axis=0).tolist()
     return right, of, loss
 
 

@@ -35,9 +35,11 @@ class Message:
 class Score:
     """Quality on the first `examples` of a split: mean loss in nats.
 
-    `accuracy` is the value of the task's metric, whatever its name; 0 to 1.
+    `accuracy` is the value of the task's metric, whatever its name; 0 to 1. `by_label` is how many
+    were right, of how many, of each label; empty where the metric is not of single labels.
     """
 
     examples: int
     accuracy: float
     loss: float
+    by_label: tuple[tuple[int, int], ...] = ()

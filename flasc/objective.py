@@ -6,9 +6,12 @@ A metric is a ratio of two whole numbers summed over examples (`tally`), from 0 
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+Tally = NDArray[np.int64]  # [kinds, 2]: what adds up to a metric's numerator and denominator
 IGNORED = -100  # a label that neither trains nor counts, as in torch and transformers
 
 
@@ -26,8 +29,8 @@ class Objective(Protocol):
     def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Mean loss of each row, nats: float32 [rows]."""
 
-    def tally(self, logits: Tensor, labels: Tensor) -> tuple[int, int]:
-        """Numerator and denominator of the metric."""
+    def tally(self, logits: Tensor, labels: Tensor) -> Tally:
+        """Numerator and denominator of the metric, by label where an example has just one."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +44,11 @@ class SingleLabel:
         """Cross entropy."""
         return F.cross_entropy(logits, labels, reduction="none")
 
-    def tally(self, logits: Tensor, labels: Tensor) -> tuple[int, int]:
-        """Rows whose largest logit is the label's, of all rows."""
-        return int((logits.argmax(-1) == labels).sum()), len(labels)
+    def tally(self, logits: Tensor, labels: Tensor) -> Tally:
+        """Rows whose largest logit is the label's, of all rows; int64 [classes, 2]."""
+        asked, said = labels.cpu().numpy(), logits.argmax(-1).cpu().numpy()
+        of = np.bincount(asked, minlength=logits.shape[-1])
+        return np.stack([np.bincount(asked[asked == said], minlength=len(of)), of], axis=1)
 
 
 @dataclass(frozen=True)
@@ -57,10 +62,10 @@ class MultiLabel:
         """Binary cross entropy, mean over the labels."""
         return F.binary_cross_entropy_with_logits(logits, labels, reduction="none").mean(1)
 
-    def tally(self, logits: Tensor, labels: Tensor) -> tuple[int, int]:
-        """2 TP of 2 TP + FP + FN, at a probability of 0.5, over all rows and labels."""
+    def tally(self, logits: Tensor, labels: Tensor) -> Tally:
+        """2 TP of 2 TP + FP + FN, at a probability of 0.5, over all rows and labels: [1, 2]."""
         said, true = logits >= 0, labels > 0.5
-        return 2 * int((said & true).sum()), int(said.sum()) + int(true.sum())
+        return np.array([[2 * int((said & true).sum()), int(said.sum()) + int(true.sum())]])
 
 
 @dataclass(frozen=True)
@@ -81,8 +86,8 @@ class NextToken:
         )
         return each.sum(1) / (asked != IGNORED).sum(1).clamp(min=1)
 
-    def tally(self, logits: Tensor, labels: Tensor) -> tuple[int, int]:
-        """Tokens that had the largest logit, of all that are asked for."""
+    def tally(self, logits: Tensor, labels: Tensor) -> Tally:
+        """Tokens that had the largest logit, of all that are asked for: [1, 2]."""
         asked = labels[:, 1:]
         right = (logits[:, :-1].argmax(-1) == asked) & (asked != IGNORED)
-        return int(right.sum()), int((asked != IGNORED).sum())
+        return np.array([[int(right.sum()), int((asked != IGNORED).sum())]])

@@ -165,8 +165,7 @@ class Trainer:
     def work(self, piece: client.Job | Part) -> Any:
         """Carry out a piece of a training with these settings, at whatever version it is.
 
-        A job gives its Trained, a part of an evaluation (right, sum of losses): the same bits in
-        any process.
+        A job gives its Trained, a part of an evaluation its Scored: the same bits in any process.
         """
         if isinstance(piece, client.Job):
             return self.engine.train([piece], self.task.train)[0]
@@ -260,16 +259,18 @@ class Trainer:
         count = min(len(examples), self.settings.evaluation_examples or len(examples))
         vector = self._shown()
         parts = [Part(vector, split, part) for part in self.engine.parts(examples, count)]
-        right, of, loss = client.total(
+        tally, loss = client.total(
             map(self.work, parts)
             if self._hands is None
             else self._hands.carry_out(parts, self.work)
         )
+        right, of, loss = client.ratio(tally, loss)
         if not math.isfinite(loss):
             raise DivergedError(
                 f"the model of round {self.version} diverged: its loss is {loss}", _LOWER
             )
-        return Score(count, right / of if of else 0.0, loss / count)
+        labels = tuple((int(hits), int(asked)) for hits, asked in tally) if len(tally) > 1 else ()
+        return Score(count, right / of if of else 0.0, loss / count, labels)
 
     def forget(self, messages: Sequence[Message]) -> None:
         """Messages hold all that is held for them."""

@@ -53,11 +53,12 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class RecordedScore:
-    """A score as it was measured."""
+    """A score as it was measured; `by_label` is empty in older recordings too."""
 
     examples: int
     accuracy: float
     loss: float
+    by_label: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class RecordedAbout:
 
     examples: tuple[int, ...] | None = None
     flop_per_example: float | None = None
+    labels: tuple[tuple[int, ...], ...] | None = None
 
 
 Told = TypeVar("Told", Fact, RecordedScore)
@@ -82,10 +84,25 @@ def _sound(told: Told) -> Told:
         elif each.type is float:
             fits = type(value) in (int, float) and math.isfinite(value)
         else:
-            fits = type(value) is str
+            fits = type(value) is str or each.name == "by_label"  # checked before
         if not fits:
             raise ValueError(f"found {each.name} {value!r:.60}")
     return told
+
+
+def _counts(found: Any) -> tuple[int, ...]:
+    """`found` as numbers of something. Raises ValueError and TypeError."""
+    counts = tuple(found)
+    if not all(type(count) is int and 0 <= count <= _LARGEST for count in counts):
+        raise ValueError("found numbers that no training has")
+    return counts
+
+
+def _right_of(found: Any) -> tuple[int, int]:
+    right, of = _counts(found)
+    if right > of:
+        raise ValueError(f"found {right} right of {of}")
+    return right, of
 
 
 def fingerprint(arrays: Mapping[str, np.ndarray]) -> str:
@@ -183,13 +200,16 @@ class Recording:
                 self.steps[state] = step
             case "evaluate":
                 state, split = entry.pop("state"), entry.pop("split")
-                self.scores[state, split] = _sound(RecordedScore(**entry))
+                by_label = tuple(map(_right_of, entry.pop("by_label", ())))
+                self.scores[state, split] = _sound(RecordedScore(**entry, by_label=by_label))
             case "about":
-                examples = tuple(map(int, entry.pop("examples")))
+                examples = _counts(entry.pop("examples"))
                 flop = float(entry.pop("flop_per_example"))
-                if not (all(0 <= n <= _LARGEST for n in examples) and 0 <= flop < math.inf):
+                labels = entry.pop("labels", None)
+                held = None if labels is None else tuple(map(_counts, labels))
+                if not 0 <= flop < math.inf or (held and len(held) != len(examples)):
                     raise ValueError("found numbers that no training has")
-                self.about = RecordedAbout(examples, flop)
+                self.about = RecordedAbout(examples, flop, held)
             case other:
                 raise ValueError(f"unknown fact {other!r}")
 

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -114,6 +114,7 @@ class RecordingTrainer:
         if key not in self.recording.scores and key not in self._at(self.state).scores:
             assert self._live is not None
             score: Score = self._live.evaluate(split)
+            by_label: dict[str, Any] = {"by_label": score.by_label} if score.by_label else {}
             self.recording.add(
                 "evaluate",
                 state=self.state,
@@ -121,6 +122,7 @@ class RecordingTrainer:
                 examples=score.examples,
                 accuracy=score.accuracy,
                 loss=score.loss,
+                **by_label,
             )
         return self.recording.scores[key]
 
@@ -172,7 +174,7 @@ class RecordingTrainer:
             self._live_state = self.recording.root
             if not self.recording.has_state(self.recording.root):
                 self.recording.keep_state(self.recording.root, self._live.snapshot())
-            if self.recording.about.examples is None:
+            if self.recording.about.labels is None:
                 self._learn_about(self._live.about())
         return self.recording
 
@@ -182,6 +184,7 @@ class RecordingTrainer:
                 "about",
                 examples=[int(count) for count in about.examples],
                 flop_per_example=float(about.flop_per_example),
+                labels=[[int(count) for count in held] for held in about.labels or ()],
             )
 
     def _at(self, state: str) -> Recording:

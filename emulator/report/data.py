@@ -1,15 +1,18 @@
 """What the page's script draws, as JSON: names by index, numbers to five digits."""
 
 import json
-from collections.abc import Iterable
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from emulator.groups import GroupShare
 from emulator.metrics import Curve, Outcome
 from emulator.records import Emulation
 from emulator.report import timeline
 from emulator.report.figure import SEEN, WIDE
 from emulator.report.study import Group, Study
-from emulator.report.style import COLOURS, PHASES
+from emulator.report.style import BOTTLENECKS, COLOURS, PHASES
 
 MOST_POINTS = 6_000  # of all curves together: a quarter of a megabyte
 FEWEST_POINTS = 20  # of one curve
@@ -28,6 +31,10 @@ def to_json(study: Study) -> str:
         "variants": study.variants,
         "colours": COLOURS,
         "phases": list(PHASES.items()),
+        "bottlenecks": list(BOTTLENECKS.items()),
+        "groups": _groups(study),
+        "metric": study.metric,
+        "trades": study.trades,
         "wide": WIDE,
         "seen": SEEN,
         "emulations": [_emulation(study, outcome) for outcome in study.outcomes],
@@ -49,6 +56,9 @@ def _emulation(study: Study, outcome: Outcome) -> dict[str, Any]:
     cost_s = outcome.duration_s if outcome.target is None else outcome.time_to_target_s
     parts_s = (outcome.download_s, outcome.compute_s, outcome.upload_s, outcome.waiting_s)
     kept = study.timelines[key]
+    groups = study.groups.get(key, ())
+    computed_s = math.fsum(group.compute_s * group.visits for group in groups)
+    wasted = outcome.wasted_bytes_down + outcome.wasted_bytes_up
     return {
         "method": study.methods.index(outcome.method),
         "variant": study.variants.index(outcome.variant),
@@ -56,10 +66,54 @@ def _emulation(study: Study, outcome: Outcome) -> dict[str, Any]:
         "time_s": cost_s,
         "accuracy": _number(outcome.final_accuracy),
         "parts_s": parts_s,
+        "bytes": [outcome.bytes_down + outcome.bytes_up - wasted, wasted],
+        "compute_s": _numbers(
+            [max(0.0, computed_s - outcome.wasted_compute_s), outcome.wasted_compute_s]
+        ),
+        "causes": _causes(study, key),
+        "unheard": _unheard(study, groups),
+        "served": [outcome.heard_accuracy, outcome.unheard_accuracy],
         "curve": _curve(study.curves[key], room(study)),
         "rounds": [_round(line) for line in kept.rounds],
         "of_rounds": kept.of_rounds,
     }
+
+
+def _groups(study: Study) -> list[str]:
+    """Names of all groups of clients, as the scenario has them in order."""
+    seen = {group.group for found in study.groups.values() for group in found}
+    named = [group.name for found in study.fleet.values() for group in found if group.name in seen]
+    return list(dict.fromkeys([*named, *sorted(seen)]))
+
+
+def _causes(study: Study, key: Emulation) -> list[tuple[int, int, float]]:
+    """Seconds that rounds took by the straggler's group (-1: nobody's) and by bottleneck."""
+    groups, names = _groups(study), list(BOTTLENECKS)
+    seconds: defaultdict[tuple[int, int], float] = defaultdict(float)
+    for cause in study.causes.get(key, ()):
+        group = groups.index(cause.group) if cause.straggler >= 0 else -1
+        seconds[group, names.index(cause.bottleneck)] += cause.duration_s
+    return [(*pair, _number(spent_s)) for pair, spent_s in seconds.items()]
+
+
+def _unheard(study: Study, groups: Sequence[GroupShare]) -> list[tuple[int, float, float]] | None:
+    """Per group the share of all examples that it holds and nobody heard, and of its own.
+
+    Of clients, if need be; None where the ledger does not say who the clients are.
+    """
+    if not groups:
+        return None
+    names = _groups(study)
+    whole = sum(group.examples or 0 for group in groups)
+    if whole and all(group.examples is not None for group in groups):
+        shares = [((g.examples or 0) / whole, g.unheard_examples or 0.0) for g in groups]
+    else:
+        clients = sum(group.clients for group in groups)
+        shares = [(g.clients / clients, g.unheard_clients or 0.0) for g in groups]
+    return [
+        (names.index(g.group), _number(size * left_out), _number(left_out))
+        for g, (size, left_out) in zip(groups, shares, strict=True)
+    ]
 
 
 def _curve(curve: Curve, most: int) -> dict[str, list[float]]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 
-from emulator.causes import GroupShare
+from emulator.groups import GroupShare
 from emulator.metrics import Outcome
 from emulator.records import Emulation
 from emulator.report.validation import Validation

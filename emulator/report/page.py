@@ -3,17 +3,18 @@
 import base64
 import hashlib
 import json
-import math
+from collections.abc import Iterator
 from html import escape
 from importlib.resources import files
 
 from emulator.metrics import Spread, Summary
-from emulator.report import data, validation
+from emulator.report import data, faster, payers, validation
+from emulator.report.cells import Cell, sortable
 from emulator.report.study import Study
 from emulator.report.table import costs, missing, or_never, privacy_caption, time
 from emulator.units import format_duration, format_size
 
-SCRIPTS = ("words", "plot", "bars", "curves", "heat", "round", "fleet", "main")
+SCRIPTS = ("words", "plot", "bars", "why", "curves", "heat", "round", "fleet", "main")
 
 
 def html(study: Study) -> str:
@@ -33,6 +34,12 @@ def html(study: Study) -> str:
         means=" Means over seeds." if seeded else "",
         split=escape(study.split),
         curves=escape(_curves_note(study, seeded=seeded)),
+        compared="".join(f"<li>{escape(line)}</li>" for line in _compared(study)),
+        metric=escape(study.metric),
+        metric_title=escape(study.metric_title),
+        variant="variant" if study.trades else "network",
+        variants="Variants" if study.trades else "Networks",
+        payers=payers.table(study),
         caption=escape(_caption(study)),
         table=_table(study),
         scenario=escape(study.scenario),
@@ -96,10 +103,21 @@ def headline(study: Study) -> str:
     return f"{first}; {other} takes {format_duration(times[other])}{ratio}."
 
 
+def _compared(study: Study) -> Iterator[str]:
+    return faster.sentences(study) if study.trades else iter(())
+
+
 def _caption(study: Study) -> str:
+    traded = (
+        " At equal time: when the first variant of the same method and seed ended, with straight "
+        "lines between evaluations. In vain: bytes of updates that were not used. Never heard: "
+        "share of the examples whose clients' updates were never used."
+        if study.trades
+        else ""
+    )
     return (
-        f"Simulated time to {study.goal}, with rounds and bytes until then; accuracy after the "
-        f"last round. Medians over seeds. Target measured on {study.split}."
+        f"Simulated time to {study.goal}, with rounds and bytes until then; {study.metric} after "
+        f"the last round. Medians over seeds. Target measured on {study.split}.{traded}"
         f"{privacy_caption(study)} {validation.line(study.validations.values())}".strip()
     )
 
@@ -111,13 +129,7 @@ def _table(study: Study) -> str:
     tested = any(s.test_accuracy for s in summaries)
     private = any(s.epsilon for s in summaries)
     rows = [_row(study, s, seeded=seeded, tested=tested, private=private) for s in summaries]
-    heads = list(rows[0]) if rows else []
-    head = "".join(f'<th scope="col"><button>{text}</button></th>' for text in heads)
-    body = "\n".join(f"<tr>{''.join(map(_cell, row.values()))}</tr>" for row in rows)
-    return f'<table class="named"><thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>'
-
-
-Cell = tuple[float | None, str]  # what it sorts by, what it says
+    return sortable(rows)
 
 
 def _row(
@@ -140,8 +152,10 @@ def _row(
         "Rounds": (rounds.median, or_never(rounds.median, "{:g}".format)),
         "Down": (down.median, or_never(down.median, format_size)),
         "Up": (up.median, or_never(up.median, format_size)),
-        "Accuracy": _accuracy(summary.final_accuracy),
+        study.metric_title: _accuracy(summary.final_accuracy),
     }
+    if study.trades and (found := faster.price(study, summary.method, summary.variant)):
+        cells |= _traded(found)
     if tested:
         cells["Test"] = _accuracy(summary.test_accuracy) if summary.test_accuracy else (None, "")
     if private and summary.target is not None:
@@ -149,6 +163,20 @@ def _row(
     if private:
         cells["ε at the end"] = _epsilon(summary.epsilon)
     return cells
+
+
+def _traded(found: faster.Price) -> dict[str, Cell]:
+    """What tells variants apart that learn differently."""
+    equal_time = found.equal_time.median if found.equal_time else None
+    return {
+        "At equal time": (equal_time, faster.at_equal(found)),
+        "Ended": (found.ended_s.median, or_never(found.ended_s.median, format_duration)),
+        "In vain": (found.wasted_bytes, faster.percent(found.wasted_bytes)),
+        "Never heard": (
+            found.unheard,
+            "" if found.unheard is None else faster.percent(found.unheard),
+        ),
+    }
 
 
 def _accuracy(spread: Spread) -> Cell:
@@ -159,12 +187,6 @@ def _epsilon(spread: Spread | None) -> Cell:
     if spread is None:
         return None, "none"
     return spread.median, or_never(spread.median, "{:.3g}".format)
-
-
-def _cell(cell: Cell) -> str:
-    key, text = cell
-    number = "Infinity" if key is None or math.isinf(key) else repr(key)
-    return f'<td data-key="{number}">{escape(text)}</td>'
 
 
 def _indented(text: str) -> str:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from emulator import soundness
-from emulator.causes import Cause, GroupShare, by_group, causes
+from emulator.causes import Cause, causes
 from emulator.errors import LedgerError
+from emulator.groups import GroupShare, by_group
 from emulator.ledger import Ledger
 from emulator.metrics import Curve, Outcome, Summary, curve, outcome, summarise
 from emulator.privacy import Account, epsilon
@@ -17,8 +18,10 @@ from emulator.records import Emulation, Round, Row
 from emulator.report import validation
 from emulator.report.timeline import RoundLine, lines
 from emulator.report.validation import Validation
+from emulator.tradeoff import learn_differently
 
 T = TypeVar("T")
+ACCURACY = "accuracy"  # what runs that do not name their metric are scored by
 FEWEST_CLIENTS, MOST_CLIENTS = 3, 30  # of a round, on its timeline
 MOST_LINES = 10_000  # clients in rounds, of all timelines together: under a megabyte
 
@@ -66,6 +69,7 @@ class Study:
     validations: Mapping[Emulation, Validation] = field(default_factory=dict)
     causes: Mapping[Emulation, tuple[Cause, ...]] = field(default_factory=dict)
     groups: Mapping[Emulation, tuple[GroupShare, ...]] = field(default_factory=dict)
+    metric: str = ACCURACY
 
     def of(self, method: str, variant: str) -> list[Outcome]:
         """The outcomes of one method under one variant, a seed each."""
@@ -77,9 +81,19 @@ class Study:
         return summarise(outcomes) if outcomes else None
 
     @property
+    def metric_title(self) -> str:
+        """The metric's name at the head of something."""
+        return self.metric[:1].upper() + self.metric[1:]
+
+    @property
     def goal(self) -> str:
         """What the times are times of: 'accuracy 0.70', or the whole run where no target is set."""
-        return "the end of the run" if self.target is None else f"accuracy {self.target:.2f}"
+        return "the end of the run" if self.target is None else f"{self.metric} {self.target:.2f}"
+
+    @property
+    def trades(self) -> bool:
+        """Whether variants learn differently: then time alone does not tell which is better."""
+        return learn_differently(self.curves)
 
 
 def printable(text: str) -> str:
@@ -139,7 +153,13 @@ def load(ledger: Ledger) -> Study:
         validations=validations,
         causes=why,
         groups=groups,
+        metric=metric(meta),
     )
+
+
+def metric(meta: Mapping[str, str]) -> str:
+    """The name of what the model is scored by, as a ledger has it."""
+    return printable(meta.get("metric", ACCURACY))
 
 
 def _timeline(rows: Sequence[Row], room: int) -> Timeline:

@@ -24,6 +24,16 @@ PHASES = {
     "upload": COLOURS[3],
     "waiting for others": "#BBBBBB",
 }
+BOTTLENECKS = {
+    "client down": COLOURS[0],
+    "compute": COLOURS[2],
+    "client up": COLOURS[3],
+    "cell": COLOURS[5],
+    "server": COLOURS[1],
+    "latency": COLOURS[4],
+    "absence": "#BBBBBB",
+    "deadline": COLOURS[6],
+}
 # Beyond the Latin, Greek and Cyrillic that matplotlib brings along: the first that is installed.
 _FALLBACKS = (
     "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Noto Sans JP", "Source Han Sans",

@@ -9,8 +9,8 @@ from rich.text import Text
 
 from emulator.causes import bottleneck_shares
 from emulator.metrics import Spread, Summary
-from emulator.report import validation
-from emulator.report.study import Study, printable
+from emulator.report import faster, validation
+from emulator.report.study import ACCURACY, Study, printable
 from emulator.units import format_duration, format_size
 
 NEVER = "never"
@@ -85,9 +85,9 @@ def caption(study: Study) -> str:
     over = f", median and range of {seeds} seeds" if seeds > 1 else ""
     tested = " / test" if any(o.test_accuracy is not None for o in study.outcomes) else ""
     return (
-        f"Simulated time to {study.goal}{over}; rounds, and bytes down / up, until then; accuracy "
-        f"after the last round, on validation{tested}. Target measured on {study.split}."
-        + privacy_caption(study)
+        f"Simulated time to {study.goal}{over}; rounds, and bytes down / up, until then; "
+        f"{study.metric} after the last round, on validation{tested}. Target measured on "
+        f"{study.split}." + privacy_caption(study)
     )
 
 
@@ -114,7 +114,8 @@ def missing(study: Study) -> str:
 def why(study: Study) -> list[str]:
     """A line a variant: what its rounds waited for, what was done in vain, who was never heard.
 
-    Shares are of all methods' and seeds' time and bytes together.
+    Shares are of all methods' and seeds' time and bytes together. Where variants learn differently,
+    the second table has all but the first.
     """
     lines = []
     for variant in study.variants:
@@ -127,25 +128,25 @@ def why(study: Study) -> list[str]:
         parts = ["rounds waited for " + ", ".join(f"{k} {v:.0%}" for k, v in shares.items())]
         whole = sum(o.bytes_down + o.bytes_up for o in outcomes)
         wasted = sum(o.wasted_bytes_down + o.wasted_bytes_up for o in outcomes)
-        if wasted:
+        if wasted and not study.trades:
             parts.append(f"{wasted / whole:.1%} of the bytes were in vain")
         unheard = [o.unheard_examples for o in outcomes if o.unheard_examples is not None]
-        if unheard:
+        if unheard and not study.trades:
             parts.append(f"{sum(unheard) / len(unheard):.0%} of the examples were never heard")
         lines.append(f"{variant}: {'; '.join(parts)}.")
     return lines
 
 
-def method_lines(summaries: Sequence[Summary]) -> list[str]:
+def method_lines(summaries: Sequence[Summary], metric: str = ACCURACY) -> list[str]:
     """One method as plain text: its name, then a line a variant. Needs no finished run."""
     lines = [printable(summaries[0].method)]
     width = max(len(summary.variant) for summary in summaries)
     for summary in summaries:
         rounds, sizes, accuracy, *spent = facts(summary).values()
         sizes = sizes.replace(" / ", " down, ") + " up"
-        parts = [" ".join(time_lines(summary)), _rounds(rounds), sizes, f"accuracy {accuracy}"]
+        parts = [" ".join(time_lines(summary)), _rounds(rounds), sizes, f"{metric} {accuracy}"]
         if time(summary).median is None:
-            parts = [f"{NEVER} reached {summary.target:.2f}", f"accuracy {accuracy}"]
+            parts = [f"{NEVER} reached {summary.target:.2f}", f"{metric} {accuracy}"]
         parts += [f"ε {text}" for text in spent]
         lines.append(f"  {printable(summary.variant):{width}}  {', '.join(parts)}")
     return lines
@@ -181,9 +182,11 @@ def table(study: Study) -> Group:
         known: dict[str, str] = next((facts(s) for s in row if s), {})
         grid.add_row(Text(method), *cells, *(_stacked(known.get(h, "")) for h in headers))
     validated = validation.line(study.validations.values())
-    said = (caption(study), validated, *why(study), missing(study))
+    compared = faster.sentences(study) if study.trades else ()
+    said = (caption(study), validated, *compared, *why(study), missing(study))
     notes = [Text(note) for note in said if note]
-    return Group(grid, Text(), *notes)
+    traded = Group(Text(), faster.table(study)) if study.trades else Group()
+    return Group(grid, traded, Text(), *notes)
 
 
 def _rounds(number: str) -> str:

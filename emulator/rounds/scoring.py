@@ -1,6 +1,6 @@
 """When the model is scored, and when that ends a run."""
 
-from emulator.records import Evaluation
+from emulator.records import Evaluation, LabelScore
 from emulator.rounds.world import World
 
 
@@ -21,6 +21,8 @@ class Examiner:
             if target and (self._past_target or accuracy >= target.accuracy):
                 self._past_target += 1
                 last |= target.stop_after != "never" and self._past_target > target.stop_after
+        if last:
+            self._score_labels(number)
         if last and training.evaluation.test:
             self._score("test", number)
         return last
@@ -31,3 +33,10 @@ class Examiner:
         row = Evaluation(number, now_s, split, score.examples, score.accuracy, score.loss)
         self._world.journal.add(row)
         return score.accuracy
+
+    def _score_labels(self, number: int) -> None:
+        """What the last score says of each label, for whoever asks whom the model serves."""
+        score = self._world.trainer.evaluate("validation")
+        for label, (right, examples) in enumerate(score.by_label):
+            if examples:
+                self._world.journal.add(LabelScore(number, "validation", label, right, examples))

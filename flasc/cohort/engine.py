@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from flasc.adapter import Adapter
-from flasc.client import Job, Tally, Trained, batches, total
+from flasc.client import Job, Scored, Trained, batches, ratio, total
 from flasc.cohort.encoder import Encoder, read
 from flasc.cohort.forward import Dropper, Pass
 from flasc.cohort.memory import Memory, Rows
@@ -219,15 +219,15 @@ class Cohort:
         """[examples, width], from memory."""
         return torch.stack([self._seen[id(data), int(i)] for i in indices])
 
-    def score(self, vector: Tensor, data: Examples, count: int) -> Tally:
+    def score(self, vector: Tensor, data: Examples, count: int) -> tuple[int, int, float]:
         """The metric's two numbers over the first `count` examples, and the sum of their losses."""
-        return total(self.score_part(vector, data, part) for part in self.parts(data, count))
+        return ratio(*total(self.score_part(vector, data, p) for p in self.parts(data, count)))
 
     def parts(self, data: Examples, count: int) -> list[NDArray[np.int64]]:
         """The first `count` examples as the batches that they are scored in."""
         return list(self._batches(data, np.arange(count)))
 
-    def score_part(self, vector: Tensor, data: Examples, part: NDArray[np.int64]) -> Tally:
+    def score_part(self, vector: Tensor, data: Examples, part: NDArray[np.int64]) -> Scored:
         """What one batch adds to the score."""
         encoder, leaves = self._merged(vector)
         if self.remembers:
@@ -238,7 +238,7 @@ class Cohort:
             one = Pass(encoder, batch, leaves, None)
             logits = self._logits(one, data, [part], [below])
             losses = self.objective.losses(logits, batch.labels)
-            return *self.objective.tally(logits, batch.labels), float(losses.double().sum())
+            return self.objective.tally(logits, batch.labels), float(losses.double().sum())
 
     def _merged(self, vector: Tensor) -> tuple[Encoder, dict[int, Tensor]]:
         """Encoder and leaves of `vector`, whose batches come one after the other."""

@@ -7,14 +7,13 @@ import pytest
 from emulator.causes import (
     Cause,
     bottleneck_shares,
-    by_group,
     causes,
     mean_staleness,
-    unheard,
     wasted_bytes,
     wasted_compute,
 )
 from emulator.emulate import emulate
+from emulator.groups import by_group, unheard
 from emulator.metrics import time_spent
 from emulator.records import Client, Computation, Round, SharedLink, Transfer
 from emulator.scenario import Scenario
@@ -108,7 +107,7 @@ def test_what_was_in_vain_by_hand():
 
 
 def test_causes_by_hand():
-    assert causes(STORY) == [Cause(1, 0, "compute", 4.0), Cause(2, 3, "client down", 2.0)]
+    assert causes(STORY) == [Cause(1, 0, "compute", 4.0, "a"), Cause(2, 3, "client down", 2.0, "b")]
 
 
 def test_groups_by_hand():

@@ -1,5 +1,6 @@
 """What is said of a training, against arithmetic."""
 
+import numpy as np
 import pytest
 
 from flasc.config import Lora
@@ -26,8 +27,18 @@ def test_operations_are_those_of_the_shapes(make, rank):
 def test_it_says_who_holds_how_much_and_leaves_no_trace(make, task):
     trainer = make("lora")
     before = trainer.download(1).content
-    assert trainer.about().examples == tuple(map(len, task.clients))
+    about = trainer.about()
+    assert about.examples == tuple(map(len, task.clients)) == tuple(map(sum, about.labels))
+    for labels, held in zip(about.labels, task.clients, strict=True):
+        assert labels == tuple(np.bincount(task.train.labels[held], minlength=CLASSES))
     assert all(parameter.grad is None for parameter in trainer.adapter.parameters)
     assert trainer.download(1).content == before
     upload = trainer.train([trainer.download(1)])[0].content
     assert make("lora").train([make("lora").download(1)])[0].content == upload
+
+
+def test_a_score_by_label_adds_up_to_the_accuracy(make, task):
+    score = make("lora").evaluate("validation")
+    right, of = np.transpose(score.by_label)
+    assert tuple(of) == tuple(np.bincount(task.validation.labels, minlength=CLASSES))
+    assert right.sum() / of.sum() == score.accuracy

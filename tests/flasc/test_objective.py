@@ -61,7 +61,7 @@ def test_single_label():
     losses = SingleLabel().losses(logits, labels)
     expected = [np.log(np.exp(2) + 2) - 2, np.log(np.exp(3) + 2)]
     np.testing.assert_allclose(losses, expected, rtol=1e-6)
-    assert SingleLabel().tally(logits, labels) == (1, 2)
+    assert SingleLabel().tally(logits, labels).tolist() == [[1, 1], [0, 1], [0, 0]]
 
 
 @given(bits, bits)
@@ -70,7 +70,7 @@ def test_micro_f1_is_that_of_precision_and_recall(said, true):
     p, t = np.array(said[:n]), np.array(true[:n])
     # A probability of just 0.5 counts as said.
     logits = torch.from_numpy(np.where(p, 0.0, -1e-3))
-    found, of = MultiLabel().tally(logits, torch.from_numpy(t.astype("f4")))
+    ((found, of),) = MultiLabel().tally(logits, torch.from_numpy(t.astype("f4")))
     hits = (p & t).sum()
     if not hits:
         assert found == 0

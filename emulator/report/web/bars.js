@@ -1,21 +1,22 @@
-// -- bars: a row a method under the name of its network
+// -- bars: a row a method (or whatever `rowsOf` says) under the name of its network
 
 const ROW = 26;  // pixels, and of a line in a label
 const LINE = .6;
-const ladder = () => {
+const methodRows = variant => inOrder(chosen.methods).map(method => (
+  { method, name: run.methods[method], emulations: found(method, variant) }));
+const ladder = (rowsOf = methodRows) => {
   const rows = [], notes = [], phone = narrow();
   let y = 0;
   for (const variant of inOrder(chosen.variants)) {
     notes.push({ text: `<b>${wrapped(run.variants[variant], phone ? 40 : 90)}</b>`, y: y + .1 });
     y += 1;
-    for (const method of inOrder(chosen.methods)) {
-      const emulations = found(method, variant);
-      if (!emulations.length) continue;
-      const label = wrapped(run.methods[method], phone ? 48 : 44);
+    for (const row of rowsOf(variant)) {
+      if (!row.emulations.length) continue;
+      const label = wrapped(row.name, phone ? 48 : 44);
       const more = (label.split("<br>").length - 1) * LINE;
       if (phone) notes.push({ text: label, y: y + more / 2 - .05 });
       y += phone ? .8 + more : more / 2;
-      rows.push({ method, variant, emulations, label, y });
+      rows.push({ ...row, variant, label, y });
       y += phone ? 1 : 1 + more / 2;
     }
     y += .3;
@@ -32,7 +33,7 @@ const ladder = () => {
     },
   };
 };
-const told = row => `<b>${plain(run.methods[row.method])}</b><br>${plain(run.variants[row.variant])}`;
+const told = row => `<b>${plain(row.name)}</b><br>${plain(run.variants[row.variant])}`;
 
 const drawTimes = () => {
   const { rows, layout } = ladder();
@@ -91,35 +92,44 @@ const drawTimes = () => {
   });
 };
 
+// Rows of `parts`, as they are or as shares of `whole`; `kinds` are [name, colour, pattern].
+const stacked = (id, { rows, layout }, kinds, { share, say, axisOf, tail = () => "",
+  more = (row, k) => `, ${percent(row.parts[k] / (row.whole || 1))} of ${say(row.whole)}` }) => {
+  for (const row of rows) row.total = row.parts.reduce((a, b) => a + b, 0);
+  const longest = Math.max(...rows.map(r => share ? r.total / (r.whole || 1) : r.total), 0);
+  const [scale, title] = share ? [1, "share"] : axisOf(longest);
+  const shown = row => share ? row.whole || 1 : scale;
+  const used = kinds.map((kind, k) => [...kind, k])
+    .filter(([, , , k]) => rows.some(r => r.parts[k] > run.seen * r.total));
+  draw(id, used.map(([name, shade, mark, k]) => ({
+    type: "bar", orientation: "h", name, width: .8, y: rows.map(r => r.y), textposition: "none",
+    x: rows.map(r => r.parts[k] / shown(r)),
+    marker: { color: shade, pattern: pattern(mark) },
+    hoverinfo: "text", hovertext: rows.map(r => `${told(r)}<br>${plain(name)}: ${say(r.parts[k])}`
+      + more(r, k)),
+  })), {
+    ...layout, barmode: "stack",
+    xaxis: axis({ title: { text: title }, tickformat: share ? ".0%" : "", fixedrange: narrow(),
+      range: [0, share ? 1.001 : (longest / scale || 1) * (narrow() ? 1.65 : 1.25)] }),
+    annotations: [...layout.annotations, ...rows.map(r => ({
+      text: share ? tail(r) : `${say(r.total)}${tail(r)}`, x: r.total / shown(r), y: r.y,
+      showarrow: false, xanchor: "left", xshift: 3 })).filter(n => n.text)],
+  });
+};
+const seconds = longest_s => (([scale, unit]) => [scale, `simulated time (${unit})`])(
+  timeUnit(longest_s));
+
 const drawParts = () => {
   const { rows, layout } = ladder();
   if (!rows.length) return empty("parts", "Nothing is chosen.");
-  const share = el("parts-share").checked;
   for (const row of rows) {
     row.parts = run.phases.map((_, k) => mean(row.emulations.map(e => e.parts_s[k])));
-    row.total = row.parts.reduce((a, b) => a + b, 0);
+    row.whole = row.parts.reduce((a, b) => a + b, 0);
     const never = row.emulations.filter(e => e.time_s === null).length;
     row.never = !never ? "" : never === row.emulations.length ? ", never"
       : `, ${never} of ${row.emulations.length} never`;
   }
-  const longest = Math.max(...rows.map(r => r.total));
-  const [scale, unit] = share ? [1, "share"] : timeUnit(longest);
-  const shown = row => share ? row.total || 1 : scale;
-  const used = run.phases.map(([name, shade], k) => [name, shade, k])
-    .filter(([, , k]) => rows.some(r => r.parts[k] > run.seen * r.total));
-  draw("parts", used.map(([name, shade, k]) => ({
-    type: "bar", orientation: "h", name, width: .8, y: rows.map(r => r.y), textposition: "none",
-    x: rows.map(r => r.parts[k] / shown(r)),
-    marker: { color: shade, pattern: pattern(k) },
-    hoverinfo: "text", hovertext: rows.map(r => `${told(r)}<br>${name}: ${duration(r.parts[k])}, `
-      + `${(100 * r.parts[k] / (r.total || 1)).toFixed(0)} % of ${duration(r.total)}`),
-  })), {
-    ...layout, barmode: "stack",
-    xaxis: axis({ title: { text: share ? "share of the time" : `simulated time (${unit})` },
-      tickformat: share ? ".0%" : "", fixedrange: narrow(),
-      range: [0, share ? 1.001 : longest / scale * (narrow() ? 1.65 : 1.2)] }),
-    annotations: [...layout.annotations, ...(share ? [] : rows.map(r => ({
-      text: duration(r.total) + r.never, x: r.total / scale, y: r.y,
-      showarrow: false, xanchor: "left", xshift: 3 })))],
-  });
+  const share = el("parts-share").checked;
+  stacked("parts", { rows, layout }, run.phases.map((kind, k) => [...kind, k]),
+    { share, say: duration, axisOf: seconds, tail: row => share ? "" : row.never });
 };

@@ -22,11 +22,16 @@ const band = (emulations, costOf) => {
   return { x: grid, low: all.map(v => Math.min(...v)), mean: all.map(mean),
     high: all.map(v => Math.max(...v)), count: curves.length };
 };
+// A line a method under one network, or a line a network for one method.
 const drawCurves = () => {
-  const variant = at("curves-variant"), against = el("curves-against").value;
+  const against = el("curves-against").value, byMethod = el("curves-lines").value === "methods";
   const [title, costOf, say] = AGAINST[against];
-  const bands = inOrder(chosen.methods).map(i => [i, band(found(i, variant), costOf)])
-    .filter(([, b]) => b);
+  el("curves-variant").parentElement.hidden = !byMethod;
+  el("curves-method").parentElement.hidden = byMethod;
+  const names = byMethod ? run.methods : run.variants;
+  const of = i => byMethod ? found(i, at("curves-variant")) : found(at("curves-method"), i);
+  const bands = inOrder(byMethod ? chosen.methods : chosen.variants)
+    .map(i => [i, band(of(i), costOf)]).filter(([, b]) => b);
   if (!bands.length) return empty("curves", "Nothing is chosen.");
   const ends = bands.map(([, b]) => b.x[b.x.length - 1]).filter(x => x > 0);
   const [scale, unit] = against === "time" ? timeUnit(Math.max(...ends))
@@ -35,7 +40,7 @@ const drawCurves = () => {
   const traces = bands.flatMap(([i, b]) => {
     const keep = b.x.map((x, k) => k).filter(k => !log || b.x[k] > 0);
     const x = keep.map(k => b.x[k] / scale), pick = ys => keep.map(k => ys[k]);
-    const shade = colour(i), name = wrapped(run.methods[i], narrow() ? 38 : 60);
+    const shade = colour(i), name = wrapped(names[i], narrow() ? 38 : 60);
     const edge = { type: "scatter", mode: "lines", x, line: { width: 0 }, hoverinfo: "skip",
       showlegend: false };
     const seedsOf = k => b.count > 1
@@ -45,7 +50,7 @@ const drawCurves = () => {
         dash: DASHES[Math.floor(i / run.colours.length) % DASHES.length] },
       marker: { symbol: SYMBOLS[i % SYMBOLS.length][0], size: 7, color: shade,
         maxdisplayed: 14 },
-      hoverinfo: "text", hovertext: keep.map(k => `<b>${plain(run.methods[i])}</b><br>`
+      hoverinfo: "text", hovertext: keep.map(k => `<b>${plain(names[i])}</b><br>`
         + `${b.mean[k].toFixed(3)} after ${say(b.x[k])}${against === "rounds" ? " rounds" : ""}`
         + seedsOf(k)) };
     return b.count > 1 ? [{ ...edge, y: pick(b.low) }, { ...edge, y: pick(b.high), fill: "tonexty",
@@ -56,7 +61,7 @@ const drawCurves = () => {
     height: narrow() ? 340 + legend : 480,
     xaxis: axis({ ...axisType(log), title: { text: title + (unit && ` (${unit})`) },
       rangemode: "tozero", fixedrange: narrow() }),
-    yaxis: axis({ title: { text: "accuracy" }, fixedrange: narrow() }),
+    yaxis: axis({ title: { text: run.metric }, fixedrange: narrow() }),
     shapes: run.target === null ? [] : [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: run.target,
       y1: run.target, line: { color: style("--soft"), width: 1.5, dash: "dash" } }],
     annotations: run.target === null ? [] : [{ text: `target ${run.target}`, xref: "paper", x: 0,

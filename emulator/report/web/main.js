@@ -5,6 +5,9 @@ const drawAll = () => {
     symbol.style.color = colour(Number(symbol.dataset.shade));
   }
   for (const each of [drawTimes, drawCurves, drawParts, drawRound]) each();
+  if (!el("causes-section").hidden) drawCauses();
+  if (!el("waste-section").hidden) drawWaste();
+  if (!el("left-section").hidden) { drawUnheard(); drawServed(); }
   if (!el("heat-section").hidden) drawHeat();
   if (!el("fleet-section").hidden) drawFleet();
 };
@@ -35,15 +38,29 @@ fill("round-variant", indexed(run.variants), last, drawRound);
 fill("round-method", indexed(run.methods), 0, drawRound);
 fill("round-seed", seeds.map(s => [s, s]), seeds[0], drawRound);
 fill("curves-against", Object.entries(AGAINST).map(([k, [title]]) => [k, title]), "time", drawCurves);
+fill("curves-method", indexed(run.methods), 0, drawCurves);
+fill("curves-lines", [["methods", "methods"], ["variants", run.trades ? "variants" : "networks"]],
+  run.trades ? "variants" : "methods", drawCurves);
+el("curves-lines").parentElement.hidden = run.variants.length < 2;
+fill("causes-by", [["methods", "method"], ["groups", "group of clients"]], "methods", drawCauses);
+fill("waste-of", [["bytes", "bytes"], ["compute_s", "compute"]], "bytes", drawWaste);
 el("curves-log").onchange = drawCurves;
 el("times-log").onchange = drawTimes;
 el("parts-share").onchange = drawParts;
+el("causes-share").onchange = drawCauses;
+el("waste-share").onchange = drawWaste;
 el("round-number").oninput = drawRound;
 el("round-back").onclick = steps(-1);
 el("round-on").onclick = steps(1);
 const pairs = new Set(Object.values(run.densities).map(String));
 el("heat-section").hidden = pairs.size < 2;
 el("fleet-section").hidden = !Object.keys(run.fleet).length;
+const all = key => run.emulations.flatMap(e => e[key]);
+el("causes-section").hidden = !all("causes").length;
+el("causes-by").parentElement.hidden = run.groups.length < 2;
+el("waste-section").hidden = !run.emulations.some(e => e.bytes[1] || e.compute_s[1]);
+el("waste-of").parentElement.hidden = !all("compute_s").some(s => s > 0);
+el("left-section").hidden = !run.emulations.some(e => e.unheard);
 const times = run.emulations.map(e => e.time_s).filter(s => s > 0);
 el("times-log").checked = isWide(times);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);

@@ -21,7 +21,7 @@ const draw = (id, traces, layout) => {
     modeBarButtons: [["toImage"]], doubleClick: "reset", toImageButtonOptions: { format: "svg", filename: id } });
 };
 // Phases differ by more than colour.
-const pattern = phase => ({ shape: ["", ".", "/", "-"][phase], fillmode: "overlay",
+const pattern = phase => ({ shape: ["", ".", "/", "-", "x", "\\", "|", "+"][phase], fillmode: "overlay",
   fgcolor: "#fff", fgopacity: .6, size: 7, solidity: .25 });
 const empty = (id, text) => draw(id, [], {
   height: 120, xaxis: { visible: false }, yaxis: { visible: false },

@@ -49,6 +49,7 @@ const median = values => {
   const middle = (ordered.length - 1) / 2;
   return (ordered[Math.floor(middle)] + ordered[Math.ceil(middle)]) / 2;
 };
+const percent = share => `${(100 * share).toFixed(0)} %`;
 const mean = values => values.reduce((a, b) => a + b, 0) / values.length;
 const colour = i => {
   const found = run.colours[i % run.colours.length];

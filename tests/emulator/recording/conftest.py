@@ -24,12 +24,14 @@ class ToyScore:
     examples: int
     accuracy: float
     loss: float
+    by_label: tuple = ((3, 6), (0, 4))
 
 
 @dataclass(frozen=True)
 class ToyAbout:
     examples: tuple = (3,) * 20
     flop_per_example: float = 7.0
+    labels: tuple = ((1, 2),) * 20
 
 
 class ToyTrainer:

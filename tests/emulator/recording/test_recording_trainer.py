@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -372,3 +374,51 @@ def test_what_holds_of_the_training_is_recorded_once(bench):
     again = bench.open()
     assert again.about(needed=True).examples == (3,) * 20
     assert len(bench.made) == 1
+
+
+def test_labels_are_recorded_and_older_recordings_have_none(bench):
+    """Fields that came later: absent, they are not known, and nothing else changes."""
+    trainer = bench.open()
+    trainer.aggregate(trainer.train([trainer.download(1)]), [1.0])
+    assert trainer.evaluate("validation").by_label == ((3, 6), (0, 4))
+    assert trainer.about().labels == ((1, 2),) * 20
+    trainer.close()
+    log = trainer.recording.folder / "log.jsonl"
+    facts = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
+    for fact in facts:
+        fact.pop("by_label", None)
+        fact.pop("labels", None)
+    log.write_text("".join(json.dumps(fact) + "\n" for fact in facts), "utf-8")
+    older = bench.open()
+    assert (older.about().labels, older.about().examples) == (None, (3,) * 20)
+    older.aggregate(older.train([older.download(1)]), [1.0])
+    assert older.evaluate("validation").by_label == ()
+    assert older.trained == 0
+
+
+@pytest.mark.parametrize(
+    ("fact", "change"),
+    [
+        ("evaluate", {"by_label": [[7, 6]]}),
+        ("evaluate", {"by_label": [[-1, 6]]}),
+        ("evaluate", {"by_label": [[1, 2, 3]]}),
+        ("evaluate", {"by_label": [[True, 1]]}),
+        ("evaluate", {"by_label": 5}),
+        ("about", {"labels": [[1]]}),
+        ("about", {"labels": [[2**63]] * 20}),
+        ("about", {"labels": [["1"]] * 20}),
+        ("about", {"examples": [1.5] * 20}),
+    ],
+)
+def test_labels_that_no_training_has_are_refused(bench, fact, change):
+    trainer = bench.open()
+    trainer.aggregate(trainer.train([trainer.download(1)]), [1.0])
+    trainer.evaluate("validation")
+    trainer.close()
+    log = trainer.recording.folder / "log.jsonl"
+    facts = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
+    for each in facts:
+        each.update(change if each["fact"] == fact else {})
+    log.write_text("".join(json.dumps(each) + "\n" for each in facts), "utf-8")
+    with pytest.raises(RecordingError, match="is no fact of a recording"):
+        bench.open()

@@ -2,15 +2,18 @@
 
 import json
 import runpy
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from emulator.emulate import emulate
 from emulator.ledger import Ledger
 from emulator.records import Computation, Emulation, Evaluation, Round, Row, Transfer
 from emulator.report.study import Study, load
+from emulator.scenario import Scenario
+from emulator.seam import StubAbout, StubScore, StubTrainer
 
 ROUNDS = 10
 
@@ -40,7 +43,7 @@ Write = Callable[..., Path]
 def write_run(tmp_path: Path) -> Write:
     """Write a ledger: methods by their gain a round, variants by their upload seconds.
 
-    `meta` replaces what the run is told; None leaves it out.
+    `factors` of variants change the gain; `meta` replaces what the run is told, None leaves it out.
     """
 
     def write(
@@ -49,6 +52,7 @@ def write_run(tmp_path: Path) -> Write:
         /,
         seeds: Iterable[int] = (0,),
         absent: Iterable[Emulation] = (),
+        factors: Mapping[str, float] | None = None,
         **meta: str | None,
     ) -> Path:
         told = {
@@ -67,7 +71,8 @@ def write_run(tmp_path: Path) -> Write:
                     for seed in seeds:
                         emulation = Emulation(method, variant, seed)
                         if emulation not in absent:
-                            ledger.write(emulation, rows(gain, upload_s, seed))
+                            its = gain * (factors or {}).get(variant, 1.0)
+                            ledger.write(emulation, rows(its, upload_s, seed))
             return ledger.path
 
     return write
@@ -82,6 +87,52 @@ def study_of(write_run: Write) -> Callable[..., Study]:
             return load(ledger)
 
     return study
+
+
+class Schooled(StubTrainer):
+    """Two labels, of which it learns the first; clients hold one or the other."""
+
+    def evaluate(self, split: str) -> StubScore:
+        right = min(10, self.version * (4 if self.heard_late else 2))
+        return StubScore(20, right / 20, 1.0, ((right, 10), (0, 10)))
+
+    def aggregate(self, uploads: Any, weights: Any) -> None:
+        self.heard_late = len(uploads) < 6
+        super().aggregate(uploads, weights)
+
+    def about(self, needed: bool = False) -> StubAbout:
+        return StubAbout([4] * 20, 1e9, [[4, 0], [0, 4]] * 10)
+
+
+@pytest.fixture
+def deadline_run(tmp_path: Path) -> Path:
+    """The ledger of two policies over slow phones and quick homes, emulated."""
+    link = {"down": "80 Mbps", "up": "80 Mbps"}
+    with Ledger.create(tmp_path / "ledger.sqlite", {"name": "late", "target": "0.1"}) as ledger:
+        for variant, policy in {
+            "wait": "synchronous",
+            "2 s": {"kind": "deadline", "deadline": "2 s"},
+        }.items():
+            scenario = Scenario.model_validate(
+                {
+                    "name": "late",
+                    "task": {"name": "20newsgroups", "clients": 20},
+                    "training": {"rounds": 4, "cohort": 6},
+                    "methods": {"LoRA": {"kind": "lora"}},
+                    "network": {
+                        "server": link,
+                        "groups": {
+                            "home": {"share": 1, **link},
+                            "phone": {"share": 1, "down": "8 Mbps", "up": "0.1 Mbps"},
+                        },
+                    },
+                    "compute": {"speed": "10 GFLOP/s", "utilisation": "100 %"},
+                    "policy": policy,
+                }
+            )
+            trainer = Schooled(down_bytes=100_000, up_bytes=50_000, examples=4)
+            ledger.write(Emulation("LoRA", variant, 0), emulate(scenario, 0, trainer))
+        return ledger.path
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from emulator.ledger import Ledger
 from emulator.report import page
-from emulator.report.study import Study
+from emulator.report.study import Study, load
 
 Studies = Callable[..., Study]
 
@@ -199,6 +200,41 @@ def test_a_run_without_target_meta_or_seeds_is_drawn(shown: Callable[..., Any]) 
     assert "40.0 s" in words(browser, "times")
     hidden = ("heat-section", "fleet-section", "seeds", "variants")
     for name in hidden:
+        assert browser.evaluate(f"document.getElementById('{name}').offsetHeight") == 0
+    quiet(browser)
+
+
+def test_who_paid_is_drawn_by_method_and_by_group(
+    browser: Any, deadline_run: Path, tmp_path: Path
+) -> None:
+    with Ledger.open(deadline_run) as ledger:
+        (tmp_path / "index.html").write_text(page.html(load(ledger)), "utf-8")
+    browser.open(tmp_path / "index.html")
+    for chart in ("causes", "waste", "unheard", "served"):
+        assert browser.evaluate(f"document.querySelectorAll('#{chart} .main-svg').length") > 0
+    assert "client up" in words(browser, "causes")
+    assert "deadline" in words(browser, "causes")
+    choose(browser, "causes-by", "groups")
+    assert "100 %" in words(browser, "causes"), "phones hold up every round that waits for all"
+    assert "no client" in words(browser, "causes")
+    click(browser, "#causes-share")
+    assert "100 %" not in words(browser, "causes")
+    assert "% in vain" in words(browser, "waste")
+    choose(browser, "waste-of", "compute_s")
+    assert "compute time of all clients" in words(browser, "waste")
+    shown = "document.getElementById('curves').data.filter(t => t.name).map(t => t.name)"
+    assert browser.evaluate(shown) == ["wait", "2 s"], "a line a variant, where they differ"
+    choose(browser, "curves-lines", "methods")
+    assert browser.evaluate(shown) == ["LoRA"]
+    click(browser, "#methods input")
+    for chart in ("causes", "waste", "unheard", "served"):
+        assert "Nothing is chosen" in words(browser, chart)
+    quiet(browser)
+
+
+def test_what_a_run_does_not_say_is_not_shown(shown: Callable[..., Any]) -> None:
+    browser = shown({"LoRA": 0.1}, {"fast": 1})
+    for name in ("causes-section", "waste-section", "left-section"):
         assert browser.evaluate(f"document.getElementById('{name}').offsetHeight") == 0
     quiet(browser)
 
