@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from emulator import soundness, study
@@ -41,7 +42,8 @@ def compare(
         raise LedgerError(
             f"{folders[0]}: found no emulation in it", "let the run get further, by running it"
         )
-    return contrasted(cells, baseline, goal, _ended_at(scenarios.values(), goal))
+    found = contrasted(cells, baseline, goal, _ended_at(scenarios.values(), goal))
+    return replace(found, metric=" or ".join({s.task.metric: "" for s in scenarios.values()}))
 
 
 def _cells(runs: Mapping[Path, study.Study], target: float | None) -> Cells:

@@ -65,7 +65,7 @@ class Comparison:
     """`baseline` is a method's or a variant's name; `target` None compares whole runs.
 
     `ended_at` is the lower target that the runs ended soon after, where they did: beyond it, a
-    target that was not reached says little.
+    target that was not reached says little. `metric` is the name of what accuracies are.
     """
 
     baseline: str
@@ -73,6 +73,7 @@ class Comparison:
     ended_at: float | None
     contrasts: tuple[Contrast, ...]
     fronts: tuple[FrontPoint, ...]
+    metric: str = "accuracy"
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,9 @@ def plan(study: Study, recordings: Path, screen: Screen = SCREEN) -> Iterator[st
         f"{_counted(emulations, 'emulation')} ({_counted(len(study.variants), 'variant')})"
     )
     if training.target:
-        yield f"target: {training.target.accuracy:.1%} on the validation split"
+        metric = scenario.task.metric
+        of = "" if metric == "accuracy" else f"{metric} of "
+        yield f"target: {of}{training.target.accuracy:.1%} on the validation split"
     accounts = map(privacy.account, study.variants.values())
     for account in dict.fromkeys(filter(None, accounts)):
         yield f"privacy: {privacy.describe(account, training.rounds)}"

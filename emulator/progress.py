@@ -49,6 +49,7 @@ class Display:
     def __init__(self, console: Console, trainings: Sequence[Training], workers: int) -> None:
         self.console, self._trainings = console, trainings
         self._titles = titles(trainings)
+        self._metrics = [next(iter(each.variants.values())).task.metric for each in trainings]
         self._to_do = {
             index: max(variant.training.rounds for variant in training.variants.values())
             for index, training in enumerate(trainings)
@@ -120,14 +121,14 @@ class Plain(Display):
         if progress.note:
             self.say(f"{self._titles[index]}: {progress.note}")
         elif self._is_due(index, progress):
-            self.say(f"{self._titles[index]}: {', '.join(self._parts(progress))}")
+            self.say(f"{self._titles[index]}: {', '.join(self._parts(index, progress))}")
 
-    def _parts(self, progress: Progress) -> list[str]:
+    def _parts(self, index: int, progress: Progress) -> list[str]:
         number, accuracy, clock, down, up = _words(progress)
         moved = [f"{down} down", f"{up} up"]
         left_s = self._left_s()
         left = [] if left_s is None else [f"about {format_duration(left_s)} left"]
-        scored = [f"accuracy {accuracy}"] if accuracy else []
+        scored = [f"{self._metrics[index]} {accuracy}"] if accuracy else []
         return [f"round {number}", *scored, f"simulated {clock}", *moved, *left]
 
     def _is_due(self, index: int, progress: Progress) -> bool:
@@ -151,7 +152,8 @@ class Live(Plain):
             console=console,
             transient=True,
         )
-        header = _COLUMNS.format("round", "accuracy", "simulated", "down", "up")
+        metric = "accuracy" if set(self._metrics) <= {"accuracy"} else "score"
+        header = _COLUMNS.format("round", metric, "simulated", "down", "up")
         whole = sum(self._rounds.values())
         self._whole = self._bars.add_task(_named("all"), total=whole, status=header)
         self._tasks: dict[int, TaskID] = {}
@@ -205,6 +207,7 @@ class Json(Display):
                 "variant": progress.variant,
                 "round": progress.round,
                 "rounds": progress.rounds,
+                "metric": self._metrics[index],
                 "accuracy": progress.accuracy,
                 "split": progress.split or None,
                 "simulated_s": progress.clock_s,

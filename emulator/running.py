@@ -135,6 +135,7 @@ def describe(study: Study) -> dict[str, str]:
     meta = {
         "name": study.scenario.name,
         "split": f"validation, first {examples} examples" if examples else "validation",
+        "metric": " or ".join(dict.fromkeys(v.task.metric for v in study.variants.values())),
         "methods": json.dumps(study.methods),
         "variants": json.dumps(list(study.variants)),
         "seeds": json.dumps(training.seeds),

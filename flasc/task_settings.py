@@ -5,7 +5,7 @@ is left out of the digest while it has its default, so that old recordings keep 
 """
 
 import difflib
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from typing_extensions import Self
@@ -62,10 +62,11 @@ _VIT = "google/vit-base-patch16-224-in21k"
 
 
 class TaskSettings(Pluggable):
-    """What every task has: a model, and clients that its examples are dealt to."""
+    """What every task has: a model, clients that its examples are dealt to, its metric's name."""
 
     plugin_group = "flasc_emu.tasks"
     plugin_tag = "name"
+    metric: ClassVar[str] = "accuracy"
 
     name: str
     model: Model
@@ -107,6 +108,7 @@ class Cifar10(TaskSettings):
 class Flair(TaskSettings):
     """FLAIR: 17 labels, several a picture, the paper's. `data` is where its script put it."""
 
+    metric: ClassVar[str] = "micro F1"
     name: Literal["flair"]
     data: Source
     model: Model = _VIT
@@ -117,6 +119,7 @@ class Flair(TaskSettings):
 class Reddit(TaskSettings):
     """Reddit comments: the next token, the paper's. `data` has an author and a body a comment."""
 
+    metric: ClassVar[str] = "next-token accuracy"
     name: Literal["reddit"]
     data: Source = "webis/tldr-17@refs/convert/parquet"
     model: Model = "openai-community/gpt2"
@@ -137,6 +140,7 @@ class FashionMnist(TaskSettings):
 class FashionScenes(TaskSettings):
     """Several garments a picture, a stand-in for FLAIR: 10 labels, several at once."""
 
+    metric: ClassVar[str] = "micro F1"
     name: Literal["fashion_scenes"]
     model: Model = "scenes-vit"
     clients: PositiveInt = 350
@@ -146,6 +150,7 @@ class FashionScenes(TaskSettings):
 class Friends(TaskSettings):
     """Lines of a television series, a stand-in for Reddit: the next token; speakers as clients."""
 
+    metric: ClassVar[str] = "next-token accuracy"
     name: Literal["friends"]
     model: Model = "friends-gpt2"
     clients: PositiveInt = 350

@@ -106,12 +106,12 @@ def perfetto(
     run: Path, methods: tuple[str, ...], variants: tuple[str, ...], out: Path | None
 ) -> None:
     """Timelines of a RUN for ui.perfetto.dev, a file an emulation."""
-    from emulator.report import trace
+    from emulator.report import study, trace
     from emulator.soundness import rows_of
 
     with _ledger(run) as ledger:
         for name, emulation in _chosen(ledger, methods, variants):
-            text = trace.to_json(emulation, rows_of(ledger, emulation))
+            text = trace.to_json(emulation, rows_of(ledger, emulation), study.metric(ledger.meta()))
             _write((out or run / "traces") / f"{name}.json", text.encode())
 
 
@@ -127,13 +127,13 @@ def tensorboard(
 
     Its 'Relative' axis shows simulated time. Takes pip install "flasc-emu[export]".
     """
-    from emulator.report import scalars
+    from emulator.report import scalars, study
     from emulator.soundness import rows_of
 
     with _ledger(run) as ledger:
         for name, emulation in _chosen(ledger, methods, variants):
             folder = (out or run / "tensorboard") / name
-            scalars.write(folder, rows_of(ledger, emulation))
+            scalars.write(folder, rows_of(ledger, emulation), study.metric(ledger.meta()))
             click.echo(folder)
 
 

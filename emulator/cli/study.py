@@ -132,7 +132,7 @@ def _result_lines(study: "Study", name: str, result: "Done | Exception") -> list
         summarise([outcome(emulation, rows, target.accuracy if target else None)])
         for emulation, rows in result.emulations.items()
     ]
-    return [name, *method_lines(summaries)[1:]]
+    return [name, *method_lines(summaries, study.scenario.task.metric)[1:]]
 
 
 def _read(

@@ -25,17 +25,19 @@ _SPREADS = [f.name for f in fields(Contrast) if f.type is Spread]
 def table(found: Comparison) -> Group:
     """A block a variant, then who is ahead at which accuracy, then what the words mean."""
     variants = dict.fromkeys(contrast.variant for contrast in found.contrasts)
-    parts = [_block([c for c in found.contrasts if c.variant == v], v) for v in variants]
+    parts = [
+        _block([c for c in found.contrasts if c.variant == v], v, found.metric) for v in variants
+    ]
     fronts = [Text(line) for line in _fronts(found.fronts)]
     return Group(*parts, *fronts, Text(), Text(_caption(found)))
 
 
-def _block(contrasts: Sequence[Contrast], variant: str) -> Table:
+def _block(contrasts: Sequence[Contrast], variant: str, metric: str) -> Table:
     grid = Table(
         title=Text(printable(variant)), box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0)
     )
     grid.add_column("method", overflow="fold", min_width=14)
-    for header in ("time", "bytes", "times as fast", "verdict", "accuracy"):
+    for header in ("time", "bytes", "times as fast", "verdict", metric):
         grid.add_column(header, justify="right", overflow="fold")
     for contrast in contrasts:
         speedup = (contrast.speedup, contrast.speedup_low, contrast.speedup_high)
@@ -88,7 +90,7 @@ def _from_to(first: str, last: str) -> str:
 
 
 def _caption(found: Comparison) -> str:
-    goal = "the end of the run" if found.target is None else f"accuracy {found.target:.2f}"
+    goal = "the end of the run" if found.target is None else f"{found.metric} {found.target:.2f}"
     seeds = {contrast.seeds for contrast in found.contrasts}
     note = (
         "One seed: nothing can be said of whether a difference is more than luck."
@@ -102,8 +104,8 @@ def _caption(found: Comparison) -> str:
         )
     return (
         f"Medians over seeds of time and bytes to {goal}; times as fast as "
-        f"{printable(found.baseline)}; accuracy of the last model, and by how much it is above "
-        f"that baseline's. {note}"
+        f"{printable(found.baseline)}; {found.metric} of the last model, and by how much it is "
+        f"above that baseline's. {note}"
     )
 
 

@@ -170,9 +170,11 @@ def _curves(axes: "Axes", study: Study, panel_in: float, against: Against) -> No
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_formatter("")
     what = {"time": f"simulated time ({unit_name})", "bytes": "bytes down and up (MB)"}
-    axes.set_title(f"Accuracy over {against}, {textwrap.shorten(variant, int(10 * panel_in))}")
+    axes.set_title(
+        f"{study.metric_title} over {against}, {textwrap.shorten(variant, int(10 * panel_in))}"
+    )
     axes.set_xlabel(what.get(against, against))
-    axes.set_ylabel("accuracy")
+    axes.set_ylabel(study.metric)
 
 
 def _finals(axes: "Axes", study: Study, panel_in: float) -> None:

@@ -13,6 +13,7 @@ from emulator.files import storage
 from emulator.metrics import bytes_by_round
 from emulator.records import Evaluation, Round, Row
 from emulator.report.rows import missing
+from emulator.report.study import ACCURACY
 
 
 class Scalar(NamedTuple):
@@ -24,12 +25,12 @@ class Scalar(NamedTuple):
     value: float
 
 
-def scalars(rows: Iterable[Row]) -> Iterator[Scalar]:
-    """The curves of one emulation: accuracy and loss by split, seconds of a round, bytes so far."""
+def scalars(rows: Iterable[Row], metric: str = ACCURACY) -> Iterator[Scalar]:
+    """The curves of one emulation: `metric` and loss by split, seconds of a round, bytes so far."""
     rows = list(rows)
     for row in rows:
         if isinstance(row, Evaluation):
-            for name, value in (("accuracy", row.accuracy), ("loss", row.loss)):
+            for name, value in ((metric, row.accuracy), ("loss", row.loss)):
                 yield Scalar(f"{row.split}/{name}", row.round, row.time_s, value)
     rounds = sorted((r for r in rows if isinstance(r, Round)), key=lambda row: row.round)
     for row in rounds:
@@ -41,7 +42,7 @@ def scalars(rows: Iterable[Row]) -> Iterator[Scalar]:
             yield Scalar(f"bytes/{way}", row.round, row.finish_s, nbytes)
 
 
-def write(folder: Path, rows: Iterable[Row]) -> None:
+def write(folder: Path, rows: Iterable[Row], metric: str = ACCURACY) -> None:
     """One run's event file in `folder`, in place of those there.
 
     Raises SupportError where tensorboard is missing, and StorageError.
@@ -55,6 +56,6 @@ def write(folder: Path, rows: Iterable[Row]) -> None:
         for old in folder.glob("events.out.tfevents.*"):
             old.unlink()
         writer = Writer(str(folder))
-        for tag, step, time_s, value in scalars(rows):
+        for tag, step, time_s, value in scalars(rows, metric):
             writer.add_scalar(tag, value, step, wall_time=time_s)
         writer.close()

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from emulator.records import Computation, Emulation, Evaluation, Round, Row, Transfer
-from emulator.report.study import printable
+from emulator.report.study import ACCURACY, printable
 from emulator.report.timeline import phase
 
 PROCESS = 1
@@ -18,8 +18,8 @@ SERVER = 0  # the server's track; a client's is 1 and its number
 Event = dict[str, Any]
 
 
-def to_json(emulation: Emulation, rows: Iterable[Row]) -> str:
-    """Rounds, transfers and computations as slices, quality as counters."""
+def to_json(emulation: Emulation, rows: Iterable[Row], metric: str = ACCURACY) -> str:
+    """Rounds, transfers and computations as slices, quality (`metric` and loss) as counters."""
     rows = list(rows)
     clients = {row.client for row in rows if isinstance(row, Transfer | Computation)}
     name = f"{emulation.method}, {emulation.variant}, seed {emulation.seed}"
@@ -27,7 +27,7 @@ def to_json(emulation: Emulation, rows: Iterable[Row]) -> str:
         _named("process_name", SERVER, printable(name)),
         *_track(SERVER, "server"),
         *(event for client in sorted(clients) for event in _track(1 + client, f"client {client}")),
-        *(event for row in rows for event in _events(row)),
+        *(event for row in rows for event in _events(row, metric)),
     ]
     trace = {"displayTimeUnit": "ms", "traceEvents": events}
     return json.dumps(trace, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -42,7 +42,7 @@ def _named(what: str, number: int, name: str) -> Event:
     return {"ph": "M", "name": what, "pid": PROCESS, "tid": number, "args": {"name": name}}
 
 
-def _events(row: Row) -> Iterator[Event]:
+def _events(row: Row, metric: str) -> Iterator[Event]:
     if isinstance(row, Transfer):
         yield _slice(phase(row), 1 + row.client, round=row.round, bytes=row.nbytes)
     elif isinstance(row, Computation):
@@ -51,7 +51,7 @@ def _events(row: Row) -> Iterator[Event]:
     elif isinstance(row, Round):
         yield _slice((f"round {row.round}", row.start_s, row.finish_s), SERVER, cohort=row.cohort)
     elif isinstance(row, Evaluation):
-        for name, value in (("accuracy", row.accuracy), ("loss", row.loss)):
+        for name, value in ((metric, row.accuracy), ("loss", row.loss)):
             counter = {"ph": "C", "name": f"{row.split} {name}", "pid": PROCESS, "tid": SERVER}
             yield counter | {"ts": _microseconds(row.time_s), "args": {name: value}}
 

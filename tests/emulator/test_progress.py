@@ -210,3 +210,12 @@ def test_titles_tell_trainings_apart(scenario, tmp_path):
     path.write_text(ranks)
     found = titles(study.read(path, (), ["LoRA"]).trainings())
     assert found == ["LoRA, fast, r2", "LoRA, fast, r8"]
+
+
+def test_a_metric_goes_by_its_name(scenario, clock):
+    text = scenario().read_text("utf-8").replace("20newsgroups", "friends")
+    trainings = study.read(scenario(text)).trainings()
+    out = io.StringIO()
+    with Plain(Console(file=out, width=200), trainings, workers=2) as display:
+        display.show(0, at(1))
+    assert "round 1/4, next-token accuracy 0.250, simulated" in out.getvalue()
