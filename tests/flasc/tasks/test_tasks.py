@@ -109,7 +109,7 @@ def test_it_learns_what_it_holds(name, settings, tmp_path):
     assert after.examples == len(live.task.train)
     about = provenance(live)
     assert about["metric"] == NAMES[name][2]
-    assert settings.task.metric == NAMES[name][2], "what reports say without torch"
+    assert live.settings.task.metric == NAMES[name][2], "what reports say without torch"
     assert about["model"] == live.settings.task.model  # a folder: no stand-in
     live.export(tmp_path / "adapter")
     assert (tmp_path / "adapter/adapter_model.safetensors").exists()
