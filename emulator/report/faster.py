@@ -1,6 +1,6 @@
 """Faster, but at what accuracy, and who paid? Where variants learn differently, a row each."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from statistics import median
 
@@ -35,12 +35,14 @@ class Price:
     served: tuple[float, float] | None
 
 
-def price(study: Study, method: str, variant: str) -> Price | None:
-    """None where nothing was emulated."""
+def price(study: Study, method: str, variant: str, among: Collection[str]) -> Price | None:
+    """None where nothing was emulated. Equal time is when the first variant `among` these ended."""
     outcomes = study.of(method, variant)
     if not outcomes:
         return None
-    then = at_equal_time({e: c for e, c in study.curves.items() if e.method == method})
+    then = at_equal_time(
+        {e: c for e, c in study.curves.items() if e.method == method and e.variant in among}
+    )
     scores = [then[key(o)] for o in outcomes]
     known = [score for score in scores if score is not None]
     return Price(
@@ -92,11 +94,12 @@ def served(outcomes: list[Outcome]) -> tuple[float, float] | None:
     return (sum(heard) / len(heard), sum(never) / len(never)) if both else None
 
 
-def sentences(study: Study) -> Iterator[str]:
-    """A line a variant against the first one: medians over methods, where there are several."""
+def sentences(study: Study) -> Iterator[tuple[str, str]]:
+    """What a variant brings against the first one, and who paid: medians over methods."""
     first, *others = study.variants
     for variant in others:
-        pairs = [(price(study, m, first), price(study, m, variant)) for m in study.methods]
+        two = (first, variant)
+        pairs = [[price(study, m, v, two) for v in two] for m in study.methods]
         both = [(a, b) for a, b in pairs if a and b]
         if not both:
             continue
@@ -109,10 +112,14 @@ def sentences(study: Study) -> Iterator[str]:
         ]
         parts = [f"ends after {percent(median(ratios))} of the time"] if ratios else []
         parts += [f"{study.metric} {median(gains):+.3f} at the end"]
-        parts += [f"{median(then):+.3f} at equal time"] if then else []
+        parts += [f"{median(then):+.3f} when the sooner ended"] if then else []
         whom = "; ".join(_paid([a for a, _ in both], [b for _, b in both], study.metric))
         over = " (medians over methods)" if len(both) > 1 else ""
-        yield f"{variant}, against {first}{over}: {', '.join(parts)}; {whom}."
+        yield f"{variant}, against {first}{over}: {', '.join(parts)}.", _sentence(whom)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
 def _paid(before: list[Price], after: list[Price], metric: str) -> Iterator[str]:
@@ -151,7 +158,7 @@ def table(study: Study) -> Table:
         (m, v): found
         for m in study.methods
         for v in study.variants
-        if (found := price(study, m, v))
+        if (found := price(study, m, v, study.variants))
     }
     computed = any(found.wasted_compute is not None for found in prices.values())
     for head in heads:

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import json
-from collections.abc import Iterator
 from html import escape
 from importlib.resources import files
 
@@ -34,7 +33,7 @@ def html(study: Study) -> str:
         means=" Means over seeds." if seeded else "",
         split=escape(study.split),
         curves=escape(_curves_note(study, seeded=seeded)),
-        compared="".join(f"<li>{escape(line)}</li>" for line in _compared(study)),
+        compared=_compared(study),
         metric=escape(study.metric),
         metric_title=escape(study.metric_title),
         variant="variant" if study.trades else "network",
@@ -82,7 +81,10 @@ def headline(study: Study) -> str:
     """The run in a sentence: who is first under the last variant, and by how much.
 
     Compared with the first method listed, or with the next one where that is the fastest itself.
+    Where variants learn differently it is who is first under any of them.
     """
+    if study.trades:
+        return _first_of_all(study)
     variant = study.variants[-1] if study.variants else ""
     found = [s for m in study.methods if (s := study.summary(m, variant))]
     reached = sorted(
@@ -103,8 +105,27 @@ def headline(study: Study) -> str:
     return f"{first}; {other} takes {format_duration(times[other])}{ratio}."
 
 
-def _compared(study: Study) -> Iterator[str]:
-    return faster.sentences(study) if study.trades else iter(())
+def _first_of_all(study: Study) -> str:
+    found = [s for m in study.methods for v in study.variants if (s := study.summary(m, v))]
+    reached = [(t, s) for s in found if (t := time(s).median) is not None]
+    if not reached:
+        return f"No method gets to {study.goal}."
+    best_s, best = min(reached, key=lambda pair: pair[0])
+    said = f"{best.method} is first to get to {study.goal}, under {best.variant}: "
+    said += format_duration(best_s)
+    usual = study.summary(best.method, study.variants[0])
+    if usual is None or usual.variant == best.variant:
+        return f"{said}."
+    if (usual_s := time(usual).median) is None:
+        return f"{said}; under {usual.variant} it never does."
+    return f"{said}; under {usual.variant} it takes {format_duration(usual_s)}."
+
+
+def _compared(study: Study) -> str:
+    return "".join(
+        f'<li>{escape(gain)} <span class="note">{escape(paid)}</span></li>'
+        for gain, paid in (faster.sentences(study) if study.trades else ())
+    )
 
 
 def _caption(study: Study) -> str:
@@ -154,7 +175,9 @@ def _row(
         "Up": (up.median, or_never(up.median, format_size)),
         study.metric_title: _accuracy(summary.final_accuracy),
     }
-    if study.trades and (found := faster.price(study, summary.method, summary.variant)):
+    if study.trades and (
+        found := faster.price(study, summary.method, summary.variant, study.variants)
+    ):
         cells |= _traded(found)
     if tested:
         cells["Test"] = _accuracy(summary.test_accuracy) if summary.test_accuracy else (None, "")

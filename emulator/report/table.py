@@ -182,7 +182,7 @@ def table(study: Study) -> Group:
         known: dict[str, str] = next((facts(s) for s in row if s), {})
         grid.add_row(Text(method), *cells, *(_stacked(known.get(h, "")) for h in headers))
     validated = validation.line(study.validations.values())
-    compared = faster.sentences(study) if study.trades else ()
+    compared = map(" ".join, faster.sentences(study)) if study.trades else ()
     said = (caption(study), validated, *compared, *why(study), missing(study))
     notes = [Text(note) for note in said if note]
     traded = Group(Text(), faster.table(study)) if study.trades else Group()
