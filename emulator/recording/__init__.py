@@ -13,7 +13,8 @@ is trained from the nearest kept state. So a second network trains nothing, a ki
 being run again, and a changed decision trains only what follows from it.
 """
 
-from emulator.recording.store import Recording, digest
+from emulator.recording.facts import digest
+from emulator.recording.store import Recording
 from emulator.recording.trainer import LiveTrainer, RecordingTrainer
 
 __all__ = ["LiveTrainer", "Recording", "RecordingTrainer", "digest"]

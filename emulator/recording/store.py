@@ -7,102 +7,26 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from emulator.errors import RecordingError
 from emulator.files import held, replace, storage, sweep
+from emulator.recording.facts import (
+    Fact,
+    RecordedAbout,
+    RecordedScore,
+    Step,
+    counts,
+    digest,
+    right_of,
+    sound,
+)
 
 FORMAT = 2
-
-
-def digest(value: object) -> str:
-    """128 bits of SHA-256 over canonical JSON, as 32 hexadecimal digits."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """What a policy needs to know of a message. `state` is the version that it was made from."""
-
-    state: str
-    client: int
-    nbytes: int
-    value_bytes: int
-    examples: int = 0
-    steps: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One aggregation: from `parent`, by the updates (state, client) in order, to a new state."""
-
-    parent: str
-    uploads: tuple[tuple[str, int], ...]
-    weights: tuple[float, ...]
-
-    @property
-    def id(self) -> str:
-        """The id of the state that it makes."""
-        return digest(["aggregate", self.parent, self.uploads, self.weights])
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedScore:
-    """A score as it was measured; `by_label` is empty in older recordings too."""
-
-    examples: int
-    accuracy: float
-    loss: float
-    by_label: tuple[tuple[int, int], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedAbout:
-    """What holds of the training itself; None where an older recording does not say."""
-
-    examples: tuple[int, ...] | None = None
-    flop_per_example: float | None = None
-    labels: tuple[tuple[int, ...], ...] | None = None
-
-
-Told = TypeVar("Told", Fact, RecordedScore)
-_LARGEST = 2**63 - 1  # of whole numbers: the ledger's
 _NO_FACT = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
-
-
-def _sound(told: Told) -> Told:
-    """`told`, where its values are what a training says. Raises ValueError."""
-    for each in fields(told):
-        value = getattr(told, each.name)
-        if each.type is int:
-            fits = type(value) is int and 0 <= value <= _LARGEST
-        elif each.type is float:
-            fits = type(value) in (int, float) and math.isfinite(value)
-        else:
-            fits = type(value) is str or each.name == "by_label"  # checked before
-        if not fits:
-            raise ValueError(f"found {each.name} {value!r:.60}")
-    return told
-
-
-def _counts(found: Any) -> tuple[int, ...]:
-    """`found` as numbers of something. Raises ValueError and TypeError."""
-    counts = tuple(found)
-    if not all(type(count) is int and 0 <= count <= _LARGEST for count in counts):
-        raise ValueError("found numbers that no training has")
-    return counts
-
-
-def _right_of(found: Any) -> tuple[int, int]:
-    right, of = _counts(found)
-    if right > of:
-        raise ValueError(f"found {right} right of {of}")
-    return right, of
 
 
 def fingerprint(arrays: Mapping[str, np.ndarray]) -> str:
@@ -185,10 +109,10 @@ class Recording:
     def _learn(self, entry: dict[str, Any]) -> None:
         match entry.pop("fact"):
             case "download":
-                fact = _sound(Fact(**entry))
+                fact = sound(Fact(**entry))
                 self.downloads[fact.state, fact.client] = fact
             case "upload":
-                fact = _sound(Fact(**entry))
+                fact = sound(Fact(**entry))
                 self.uploads[fact.state, fact.client] = fact
             case "aggregate":
                 state = entry.pop("state")
@@ -200,13 +124,13 @@ class Recording:
                 self.steps[state] = step
             case "evaluate":
                 state, split = entry.pop("state"), entry.pop("split")
-                by_label = tuple(map(_right_of, entry.pop("by_label", ())))
-                self.scores[state, split] = _sound(RecordedScore(**entry, by_label=by_label))
+                by_label = tuple(map(right_of, entry.pop("by_label", ())))
+                self.scores[state, split] = sound(RecordedScore(**entry, by_label=by_label))
             case "about":
-                examples = _counts(entry.pop("examples"))
+                examples = counts(entry.pop("examples"))
                 flop = float(entry.pop("flop_per_example"))
                 labels = entry.pop("labels", None)
-                held = None if labels is None else tuple(map(_counts, labels))
+                held = None if labels is None else tuple(map(counts, labels))
                 if not 0 <= flop < math.inf or (held and len(held) != len(examples)):
                     raise ValueError("found numbers that no training has")
                 self.about = RecordedAbout(examples, flop, held)

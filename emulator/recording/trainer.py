@@ -11,7 +11,8 @@ import numpy as np
 
 from emulator.errors import RecordingError
 from emulator.files import refused, replace, storage
-from emulator.recording.store import Fact, RecordedAbout, RecordedScore, Recording, Step
+from emulator.recording.facts import Fact, RecordedAbout, RecordedScore, Step
+from emulator.recording.store import Recording
 from emulator.seam import About, Download, Score, Trainer, Upload
 
 EXPORT = 2  # goes up when what is exported changes; 1 left the round's mask out

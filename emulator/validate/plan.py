@@ -13,7 +13,7 @@ from emulator.network.transfer import Delivery
 from emulator.network.transport import Congestion, Tcp
 from emulator.nodes import nearest, printable
 from emulator.recording import Recording, RecordingTrainer
-from emulator.recording.store import RecordedScore
+from emulator.recording.facts import RecordedScore
 from emulator.records import Absence, Computation, Row, Transfer
 from emulator.scenario import Scenario
 from emulator.study import Study, Training

@@ -1,0 +1,93 @@
+"""What a recording says: facts, their ids, and what none of them can be."""
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+
+
+def digest(value: object) -> str:
+    """128 bits of SHA-256 over canonical JSON, as 32 hexadecimal digits."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What a policy needs to know of a message. `state` is the version that it was made from."""
+
+    state: str
+    client: int
+    nbytes: int
+    value_bytes: int
+    examples: int = 0
+    steps: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One aggregation: from `parent`, by the updates (state, client) in order, to a new state."""
+
+    parent: str
+    uploads: tuple[tuple[str, int], ...]
+    weights: tuple[float, ...]
+
+    @property
+    def id(self) -> str:
+        """The id of the state that it makes."""
+        return digest(["aggregate", self.parent, self.uploads, self.weights])
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedScore:
+    """A score as it was measured; `by_label` is empty in older recordings too."""
+
+    examples: int
+    accuracy: float
+    loss: float
+    by_label: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedAbout:
+    """What holds of the training itself; None where an older recording does not say."""
+
+    examples: tuple[int, ...] | None = None
+    flop_per_example: float | None = None
+    labels: tuple[tuple[int, ...], ...] | None = None
+
+
+Told = TypeVar("Told", Fact, RecordedScore)
+_LARGEST = 2**63 - 1  # of whole numbers: the ledger's
+
+
+def sound(told: Told) -> Told:
+    """`told`, where its values are what a training says. Raises ValueError."""
+    for each in fields(told):
+        value = getattr(told, each.name)
+        if each.type is int:
+            fits = type(value) is int and 0 <= value <= _LARGEST
+        elif each.type is float:
+            fits = type(value) in (int, float) and math.isfinite(value)
+        else:
+            fits = type(value) is str or each.name == "by_label"  # checked before
+        if not fits:
+            raise ValueError(f"found {each.name} {value!r:.60}")
+    return told
+
+
+def counts(found: Any) -> tuple[int, ...]:
+    """`found` as numbers of something. Raises ValueError and TypeError."""
+    counts = tuple(found)
+    if not all(type(count) is int and 0 <= count <= _LARGEST for count in counts):
+        raise ValueError("found numbers that no training has")
+    return counts
+
+
+def right_of(found: Any) -> tuple[int, int]:
+    """`found` as so many right, of so many. Raises ValueError and TypeError."""
+    right, of = counts(found)
+    if right > of:
+        raise ValueError(f"found {right} right of {of}")
+    return right, of
