@@ -1,8 +1,7 @@
 """Faster, but at what accuracy, and who paid? Where variants learn differently, a row each."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from statistics import median
 
 from rich import box
 from rich.table import Table
@@ -75,12 +74,9 @@ def wasted_compute(study: Study, outcomes: list[Outcome]) -> float | None:
 
 
 def unheard(outcomes: list[Outcome]) -> float | None:
-    """Share of the examples that were never heard, the mean over seeds; of clients, if need be."""
-    for shares in ([o.unheard_examples for o in outcomes], [o.unheard_clients for o in outcomes]):
-        known = [share for share in shares if share is not None]
-        if known:
-            return sum(known) / len(known)
-    return None
+    """Share of the examples that were never heard, the mean over seeds; None: not recorded."""
+    known = [o.unheard_examples for o in outcomes if o.unheard_examples is not None]
+    return sum(known) / len(known) if known else None
 
 
 def served(outcomes: list[Outcome]) -> tuple[float, float] | None:
@@ -95,7 +91,7 @@ def served(outcomes: list[Outcome]) -> tuple[float, float] | None:
 
 
 def sentences(study: Study) -> Iterator[tuple[str, str]]:
-    """What a variant brings against the first one, and who paid: medians over methods."""
+    """What a variant brings against the first one, and who paid; least to most over methods."""
     first, *others = study.variants
     for variant in others:
         two = (first, variant)
@@ -110,16 +106,24 @@ def sentences(study: Study) -> Iterator[tuple[str, str]]:
             for a, b in both
             if a.equal_time and b.equal_time
         ]
-        parts = [f"ends after {percent(median(ratios))} of the time"] if ratios else []
-        parts += [f"{study.metric} {median(gains):+.3f} at the end"]
-        parts += [f"{median(then):+.3f} when the sooner ended"] if then else []
+        parts = [f"ends after {_span(ratios, percent)} of the time"] if ratios else []
+        parts += [f"{study.metric} {_span(gains, _gain)} at the end"]
+        parts += [f"{_span(then, _gain)} when the sooner ended"] if then else []
         whom = "; ".join(_paid([a for a, _ in both], [b for _, b in both], study.metric))
-        over = " (medians over methods)" if len(both) > 1 else ""
-        yield f"{variant}, against {first}{over}: {', '.join(parts)}.", _sentence(whom)
+        yield f"{variant}, against {first}: {', '.join(parts)}.", _sentence(whom)
 
 
 def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
+def _span(values: Sequence[float], form: Callable[[float], str]) -> str:
+    low, high = form(min(values)), form(max(values))
+    return low if low == high else f"{low} to {high}"
+
+
+def _gain(difference: float) -> str:
+    return f"{difference:+.3f}"
 
 
 def _paid(before: list[Price], after: list[Price], metric: str) -> Iterator[str]:
@@ -133,14 +137,13 @@ def _paid(before: list[Price], after: list[Price], metric: str) -> Iterator[str]
         old, new = ([s for p in prices if (s := of(p)) is not None] for prices in (before, after))
         if not old or not new:
             continue
-        was, now = percent(median(old)), percent(median(new))
+        was, now = _span(old, percent), _span(new, percent)
         if (was, now) != ("0 %", "0 %"):
             yield f"{now} {what}" + (f" instead of {was}" if was != now else "")
 
-    served = [found.served for found in after if found.served]
-    if served:
-        heard, never = (median(scores) for scores in zip(*served, strict=True))
-        yield f"{metric} {never:.3f} on data like theirs, {heard:.3f} like that of the others"
+    less = [never - heard for heard, never in (p.served for p in after if p.served)]
+    if less:
+        yield f"{metric} {_span(less, _gain)} on data like theirs, against that of the others"
 
 
 def _middle(found: Spread) -> float:
