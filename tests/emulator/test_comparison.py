@@ -114,3 +114,9 @@ def test_a_folder_that_is_no_run_is_one_message(invoke, tmp_path):
     code, _, err = invoke("compare", "nothing")
     assert code == 2
     assert err.startswith("error: nothing: no such folder\nhint: name the folder of a run")
+
+
+def test_a_metric_goes_by_its_name(run, invoke):
+    run("a", "task.name=friends", seeds="[0]")
+    _, out, _ = invoke("compare", "runs/a")
+    assert "next-token accuracy of the last model" in " ".join(out.split())
