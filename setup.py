@@ -49,6 +49,7 @@ setup(
             "pyarrow>=15",
             "tensorboard>=2.15",
         ],
+        "ray": ["ray>=2.60"],  # `flasc-emu run --engine ray`: trainings on a cluster
         "test": [
             "dp-accounting>=0.6",
             "hypothesis>=6.100",

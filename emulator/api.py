@@ -13,7 +13,7 @@ import yaml
 
 from emulator import comparison, document, running, soundness, study
 from emulator.contrast import Comparison, Contrast, FrontPoint
-from emulator.engines import Options
+from emulator.engines import Engine, Local, Options
 from emulator.errors import EmulationError
 from emulator.ledger import Ledger
 from emulator.metrics import Outcome, points
@@ -113,17 +113,18 @@ def run(
     recordings: str | Path = "runs/recordings",
     workers: int = 1,
     device: str = "auto",
+    engine: Engine | None = None,
 ) -> Results:
     """Train what is not recorded, time it, write the reports into `out` (runs/NAME), read them.
 
     More than one of `workers` are processes of their own: call it under
-    `if __name__ == "__main__":` then. Raises EmulationError where a method failed, and what reading
-    a scenario raises.
+    `if __name__ == "__main__":` then. An `engine` takes their place. Raises EmulationError where a
+    method failed, and what reading a scenario raises.
     """
     found = scenario if isinstance(scenario, Scenario) else Scenario.read(scenario)
     folder = Path(out) if out else Path("runs") / running.folder_name(found.study, ())
     options = Options(Path(recordings), device)
-    outcome = running.run(found.study, folder, options, workers=workers)
+    outcome = running.run(found.study, folder, options, engine=engine or Local(workers))
     if outcome.failures:
         index, error = outcome.failures[0]
         training = found.study.trainings()[index]

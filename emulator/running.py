@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from emulator import __version__, portrait, privacy, report
-from emulator.engines import Done, Options, Progress, carry_out_all
+from emulator.engines import Done, Engine, Options, Progress
 from emulator.errors import EmulatorError, StorageError
 from emulator.files import distinct, held, replace, slug, storage, sweep
 from emulator.ledger import Ledger
@@ -50,7 +50,7 @@ def run(
     folder: Path,
     options: Options,
     *,
-    workers: int,
+    engine: Engine,
     notify: Callable[[int, Progress], None] = lambda *_: None,
     finished: Callable[[int, Done | Failure], None] = lambda *_: None,
     say: Callable[[str], None] = lambda _: None,
@@ -69,7 +69,7 @@ def run(
         held(folder, lambda: say(f"{folder}: another run writes here; waiting for its end")),
         recorded(study, options) as known,
     ):
-        return _run(study, folder, known, workers, notify, finished)
+        return _run(study, folder, known, engine, notify, finished)
 
 
 @contextlib.contextmanager
@@ -86,7 +86,7 @@ def _run(
     study: Study,
     folder: Path,
     options: Options,
-    workers: int,
+    engine: Engine,
     notify: Callable[[int, Progress], None],
     finished: Callable[[int, Done | Failure], None],
 ) -> Outcome:
@@ -96,7 +96,7 @@ def _run(
     with storage(folder):
         sweep(folder)
     with Ledger.create(folder / "ledger.sqlite", describe(study)) as ledger:
-        with contextlib.closing(carry_out_all(trainings, options, workers, notify)) as ended:
+        with contextlib.closing(engine.carry_out_all(trainings, options, notify)) as ended:
             for index, result in ended:
                 if isinstance(result, StorageError | AssetError):
                     raise result

@@ -1,5 +1,6 @@
 """Commands about a study: run, check, report."""
 
+import contextlib
 import shutil
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import click
 from emulator.errors import EmulationError
 
 if TYPE_CHECKING:
-    from emulator.engines import Done
+    from emulator.engines import Done, Engine
     from emulator.progress import How
     from emulator.study import Study
 
@@ -53,6 +54,24 @@ RECORDINGS = click.option(
 @click.option("--method", "only", multiple=True, metavar="NAME", help="Only this one. Repeatable.")
 @click.option("--workers", type=click.IntRange(1), help="Processes  [default: one a core]")
 @click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Who runs the workers: this machine, or Ray (pip install 'flasc-emu[ray]').",
+)
+@click.option(
+    "--address",
+    metavar="HOST:PORT",
+    help="With --engine ray: of a cluster, or 'auto' on a node of one  [default: a Ray of our own]",
+)
+@click.option(
+    "--needs",
+    multiple=True,
+    metavar="NAME=AMOUNT",
+    help="With --engine ray: what a worker takes of its node: CPU=1, GPU=0.25. Repeatable.",
+)
+@click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda"]),
     default="auto",
@@ -74,6 +93,9 @@ def run(
     recordings: Path,
     only: tuple[str, ...],
     workers: int | None,
+    engine: str,
+    address: str | None,
+    needs: tuple[str, ...],
     device: str,
     progress: "How",
 ) -> None:
@@ -91,9 +113,12 @@ def run(
     study = _read(scenario, overrides, only, networks)
     trainings = study.trainings()
     names = titles(trainings)
-    workers = workers or (1 if study.packed else running.default_workers())
     folder = out or Path("runs") / running.folder_name(study, networks)
-    with display(progress, trainings, workers) as shown:
+    fewest = 1 if study.packed else None
+    with (
+        _engine(engine, workers or fewest, address, needs, device) as chosen,
+        display(progress, trainings, chosen.workers) as shown,
+    ):
 
         def finished(index: int, result: Done | Exception) -> None:
             lines = _result_lines(study, names[index], result)
@@ -103,7 +128,7 @@ def run(
             study,
             folder,
             Options(recordings, device),
-            workers=workers,
+            engine=chosen,
             notify=shown.show,
             finished=finished,
             say=shown.say,
@@ -117,6 +142,22 @@ def run(
         failed = ", ".join(names[index] for index, _ in outcome.failures)
         _, error = outcome.failures[0]
         raise EmulationError(f"not finished: {failed}: {error.message}", error.hint)
+
+
+def _engine(
+    name: str, workers: int | None, address: str | None, needs: tuple[str, ...], device: str
+) -> "contextlib.AbstractContextManager[Engine]":
+    from emulator.engines import Local
+    from emulator.running import default_workers
+
+    if name == "ray":
+        from emulator.engines import on_ray
+
+        wanted = workers if address else workers or default_workers()
+        return on_ray.connected(address, wanted, on_ray.parse_needs(needs), device)
+    if address or needs:
+        raise click.UsageError("--address and --needs go with --engine ray")
+    return contextlib.nullcontext(Local(workers or default_workers()))
 
 
 def _result_lines(study: "Study", name: str, result: "Done | Exception") -> list[str]:

@@ -12,9 +12,9 @@ import pickle
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from typing import Any
 
+from emulator.recording.away import Pipe
 from flasc.config import TrainingSettings
 
 
@@ -90,7 +90,7 @@ class Board:
 class Colleagues:
     """`flasc.workshop.Hands` of a worker, whose end of the pipe to the parent this is."""
 
-    def __init__(self, pipe: Connection) -> None:
+    def __init__(self, pipe: Pipe) -> None:
         self._pipe = pipe
 
     def carry_out(self, pieces: Sequence[Any], here: Callable[[Any], Any]) -> list[Any]:
@@ -110,7 +110,7 @@ class Colleagues:
 class Helper:
     """A worker's side of helping: `prepare` builds the trainer whose `work` does the pieces."""
 
-    def __init__(self, pipe: Connection, prepare: Callable[[TrainingSettings], Any]) -> None:
+    def __init__(self, pipe: Pipe, prepare: Callable[[TrainingSettings], Any]) -> None:
         self._pipe, self._prepare = pipe, prepare
         self._trainer: Any = None
         self._pieces: list[Any] = []

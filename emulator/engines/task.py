@@ -136,10 +136,17 @@ class _Teller:
 
 
 def carry_out(
-    training: Training, options: Options, notify: Callable[[Progress], None], workshop: Workshop
+    training: Training,
+    options: Options,
+    notify: Callable[[Progress], None],
+    workshop: Workshop,
+    recorded: Callable[[Path, Mapping[str, Any]], Recording] = Recording,
 ) -> Done:
-    """Train (or replay) and emulate each variant. Raises the typed errors of either side."""
-    recording = Recording(options.recordings, training.settings.model_dump(mode="json"))
+    """Train (or replay) and emulate each variant. Raises the typed errors of either side.
+
+    `recorded` opens the recording.
+    """
+    recording = recorded(options.recordings, training.settings.model_dump(mode="json"))
 
     def say(note: str) -> None:
         notify(Progress(note=note))

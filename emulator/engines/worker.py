@@ -8,86 +8,38 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any
 
-from emulator.engines.hands import Assist, Board, Finished, Piece, Ready
+from emulator.engines.crew import Member
 from emulator.engines.task import Options
 from emulator.errors import EmulationError
-from emulator.study import Training
 
 # Long enough to stop a download and let go of the recording.
 GRACE_WALL_S = 5.0
 
 
-class Worker:
-    """A process that trains or helps, and our end of the pipe to it.
-
-    `index` is the training that it carries out, -1 for none, with its `board` of pieces offered;
-    `helped` is the worker that it helps, and `busy` what it has not yet answered to.
-    """
+class Worker(Member):
+    """A process that trains or helps, and our end of the pipe to it."""
 
     def __init__(self, work: Callable[[Connection, Options], None], options: Options) -> None:
         """`work` is what the process does with its end of the pipe."""
+        super().__init__()
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.stop_training()
-        self.helped: Worker | None = None
-        self.busy: Assist | Piece | None = None
-        self._source: Board | None = None  # of the pieces that it has
         self._process = context.Process(target=work, args=(theirs, options), daemon=True)
         with signals_held_back():
             self._process.start()
         theirs.close()  # so that a dead worker is an end of file
 
-    def give(self, index: int, training: Training) -> None:
-        """A training to carry out, by its index."""
-        self.index, self._settings = index, training.settings
-        self._send(training)
-
-    def stop_training(self) -> None:
-        """Be without a training."""
-        self.index, self.asks = -1, False
-        self.board: Board | None = None
-
-    def assist(self, other: "Worker") -> None:
-        """Get ready to help `other`."""
-        self.helped, self.busy, self._source = other, Assist(other._settings), None
-        self._send(self.busy)
-
-    def take_piece(self) -> None:
-        """The next piece of whoever it helps, if it can do one now."""
-        board = self.helped.board if self.helped else None
-        if self.busy or board is None or (index := board.take()) is None:
-            return
-        self.busy = Piece(index, None if board is self._source else board.pieces)
-        self._source = board
-        self._send(self.busy)
-
-    def hear(self, message: Ready | Finished) -> None:
-        """It has done what it was busy with."""
-        self.busy = None
-        if isinstance(message, Finished) and self._source:
-            self._source.finish(message)
-
-    def put_back(self) -> None:
-        """What it was busy with is for somebody else."""
-        if isinstance(self.busy, Piece) and self._source:
-            self._source.give_back(self.busy.index)
-
-    def answer(self) -> None:
-        """Tell it what to do next for its own training, once it asks and there is something."""
-        if self.asks and self.board and (told := self.board.answer()):
-            self.asks = False
-            self._send(told)
-
-    def _send(self, message: Training | Assist | Piece | Finished) -> None:
-        with contextlib.suppress(OSError):  # dead already: `receive` finds out
+    def send(self, message: Any) -> None:
+        """Say something to it; where it is dead `receive` finds out."""
+        with contextlib.suppress(OSError):
             self.pipe.send(message)
 
-    def receive(self) -> Any:
+    def receive(self) -> list[Any]:
         """What the worker has to say; None where it has died."""
         try:
-            return self.pipe.recv()
+            return [self.pipe.recv()]
         except (EOFError, OSError):
-            return None
+            return [None]
 
     def terminate(self) -> None:
         """Ask it to end."""

@@ -13,8 +13,9 @@ is trained from the nearest kept state. So a second network trains nothing, a ki
 being run again, and a changed decision trains only what follows from it.
 """
 
+from emulator.recording.away import Away, Home
 from emulator.recording.facts import digest
 from emulator.recording.store import Recording
 from emulator.recording.trainer import LiveTrainer, RecordingTrainer
 
-__all__ = ["LiveTrainer", "Recording", "RecordingTrainer", "digest"]
+__all__ = ["Away", "Home", "LiveTrainer", "Recording", "RecordingTrainer", "digest"]

@@ -59,6 +59,7 @@ class RecordedAbout:
 
 
 Told = TypeVar("Told", Fact, RecordedScore)
+NO_FACT = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 _LARGEST = 2**63 - 1  # of whole numbers: the ledger's
 
 

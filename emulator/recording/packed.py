@@ -7,8 +7,8 @@ so they are not kept. Models and states to train on from are left out.
 
     ["download", state, client, nbytes, value_bytes, examples, steps], and "upload"
     ["step", parent, [[state, client], ...], [weight, ...]]
-    ["score", state, split, examples, accuracy, loss]
-    ["about", [examples of each client], flop_per_example]
+    ["score", state, split, examples, accuracy, loss], and [[right, of], ...] by label if known
+    ["about", [examples of each client], flop_per_example], and [[of each label], ...] if known
 """
 
 import contextlib
@@ -23,7 +23,8 @@ from typing import Any
 
 from emulator.errors import RecordingError
 from emulator.files import storage
-from emulator.recording.store import FORMAT, Fact, Recording, Step, digest
+from emulator.recording.facts import Fact, Step, digest
+from emulator.recording.store import FORMAT, Recording
 
 KIND = "flasc-emu packed recording 1"
 MAX_BYTES = 2**26  # unpacked: about a million facts
@@ -54,8 +55,10 @@ def pack(scenario: str, methods: Sequence[str], recordings: Iterable[Recording])
 
 def _rows(recording: Recording) -> Iterator[list[Any]]:
     numbers = {state: n for n, state in enumerate([recording.root, *recording.steps])}
-    if recording.about.examples is not None:
-        yield ["about", recording.about.examples, recording.about.flop_per_example]
+    about = recording.about
+    if about.examples is not None:
+        known = [] if about.labels is None else [about.labels]
+        yield ["about", about.examples, about.flop_per_example, *known]
     for step in recording.steps.values():
         uploads = [[numbers[state], client] for state, client in step.uploads]
         yield ["step", numbers[step.parent], uploads, step.weights]
@@ -64,7 +67,8 @@ def _rows(recording: Recording) -> Iterator[list[Any]]:
             state, *values = astuple(fact)
             yield [kind, numbers[state], *values]
     for (state, split), score in recording.scores.items():
-        yield ["score", numbers[state], split, score.examples, score.accuracy, score.loss]
+        known = [score.by_label] if score.by_label else []
+        yield ["score", numbers[state], split, score.examples, score.accuracy, score.loss, *known]
 
 
 def is_packed(path: Path) -> bool:
@@ -152,8 +156,8 @@ def _facts(root: str, rows: Sequence[Sequence[Any]]) -> Iterator[dict[str, Any]]
     for kind, *values in rows:
         match kind:
             case "about":
-                examples, flop = values
-                yield {"fact": "about", "examples": examples, "flop_per_example": flop}
+                names = ["examples", "flop_per_example", "labels"]
+                yield {"fact": "about", **_named(names, values, optional=1)}
             case "step":
                 parent, uploads, weights = values
                 step = Step(
@@ -166,11 +170,15 @@ def _facts(root: str, rows: Sequence[Sequence[Any]]) -> Iterator[dict[str, Any]]
             case "download" | "upload":
                 number, *rest = values
                 names = [each.name for each in fields(Fact)]
-                named = dict(zip(names, [state(number), *rest], strict=True))
-                yield {"fact": kind, **named}
+                yield {"fact": kind, **_named(names, [state(number), *rest])}
             case "score":
-                at, split, examples, accuracy, loss = values
-                scored = {"examples": examples, "accuracy": accuracy, "loss": loss}
-                yield {"fact": "evaluate", "state": state(at), "split": split, **scored}
+                number, *rest = values
+                names = ["state", "split", "examples", "accuracy", "loss", "by_label"]
+                yield {"fact": "evaluate", **_named(names, [state(number), *rest], optional=1)}
             case _:
                 raise ValueError(f"fact {kind!r:.60}")
+
+
+def _named(names: Sequence[str], values: Sequence[Any], optional: int = 0) -> dict[str, Any]:
+    """Values by name; the last `optional` ones may be absent. Raises ValueError."""
+    return dict(zip(names[: max(len(values), len(names) - optional)], values, strict=True))

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from emulator.errors import RecordingError
-from emulator.files import held, replace, storage, sweep
+from emulator.files import held, refused, replace, storage, sweep
 from emulator.recording.facts import (
+    NO_FACT,
     Fact,
     RecordedAbout,
     RecordedScore,
@@ -26,7 +28,11 @@ from emulator.recording.facts import (
 )
 
 FORMAT = 2
-_NO_FACT = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+EXPORT = 2  # goes up when exported models change; 1 left the round's mask out
+
+
+def _stamp(state: str) -> str:
+    return f"{state} {EXPORT}"
 
 
 def fingerprint(arrays: Mapping[str, np.ndarray]) -> str:
@@ -82,29 +88,37 @@ class Recording:
 
     def refresh(self) -> None:
         """Read the lines that were appended since. A torn last line is left for `repair`."""
-        path = self.folder / "log.jsonl"
-        try:
-            with path.open("rb") as log:
-                log.seek(self._read_bytes)
-                content = log.read()
-        except (FileNotFoundError, NotADirectoryError):
-            return
-        except OSError as error:
-            raise RecordingError(
-                f"{path}: cannot be read: {error.strerror}",
-                "mend its permissions, or give another folder with --recordings",
-            ) from error
-        whole = content[: content.rfind(b"\n") + 1]
-        for number, line in enumerate(whole.splitlines(), 1):
+        self.learn(self.unread(self._read_bytes))
+
+    def learn(self, lines: bytes) -> None:
+        """Take in what follows in the log."""
+        for number, line in enumerate(lines.splitlines(), 1):
             try:
                 self._learn(json.loads(line))
-            except _NO_FACT as error:
+            except NO_FACT as error:
+                path = self.folder / "log.jsonl"
                 where = f"{path}: line {number} after byte {self._read_bytes}"
                 raise RecordingError(
                     f"{where} is no fact of a recording ({error})",
                     "restore the file, or move its folder away to train anew",
                 ) from error
-        self._read_bytes += len(whole)
+        self._read_bytes += len(lines)
+
+    def unread(self, start_byte: int) -> bytes:
+        """The log's whole lines from there on."""
+        path = self.folder / "log.jsonl"
+        try:
+            with path.open("rb") as log:
+                log.seek(start_byte)
+                content = log.read()
+        except (FileNotFoundError, NotADirectoryError):
+            return b""
+        except OSError as error:
+            raise RecordingError(
+                f"{path}: cannot be read: {error.strerror}",
+                "mend its permissions, or give another folder with --recordings",
+            ) from error
+        return content[: content.rfind(b"\n") + 1]
 
     def _learn(self, entry: dict[str, Any]) -> None:
         match entry.pop("fact"):
@@ -211,8 +225,11 @@ class Recording:
         """Write a state to restart from, with a hash: a damaged one must not be trained on."""
         from safetensors.numpy import save
 
+        self.file_state(state, save(arrays, metadata={"sha256": fingerprint(arrays)}))
+
+    def file_state(self, state: str, content: bytes) -> None:
+        """The same, from what the file is to hold."""
         with storage(self.folder):
-            content = save(arrays, metadata={"sha256": fingerprint(arrays)})
             replace(self._state_path(state), content)
 
     def load_state(self, state: str) -> dict[str, np.ndarray]:
@@ -242,3 +259,28 @@ class Recording:
     def drop_state(self, state: str) -> None:
         """Forget a state that something newer replaces."""
         self._state_path(state).unlink(missing_ok=True)
+
+    # -- the model
+
+    def model(self, state: str) -> Path | None:
+        """Where the model of `state` was exported to, if it is the newest that was."""
+        folder = self.folder / "adapter"
+        stamp = folder / "state.txt"
+        return folder if stamp.exists() and stamp.read_text("utf-8") == _stamp(state) else None
+
+    def keep_model(self, state: str, write: Callable[[Path], None]) -> Path:
+        """Have `write` make a folder with the model of `state`, in place of an earlier one.
+
+        Raises StorageError.
+        """
+        from safetensors import SafetensorError
+
+        folder = self.folder / "adapter"
+        with storage(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+            try:
+                write(folder)
+            except SafetensorError as error:  # no OSError, though all that it says is the disk's
+                raise refused(folder, str(error)) from error
+            replace(folder / "state.txt", _stamp(state).encode())
+        return folder

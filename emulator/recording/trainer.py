@@ -1,7 +1,6 @@
 """A trainer that remembers: known ids from disk, unknown ones from the real trainer."""
 
 import contextlib
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,12 +9,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from emulator.errors import RecordingError
-from emulator.files import refused, replace, storage
 from emulator.recording.facts import Fact, RecordedAbout, RecordedScore, Step
 from emulator.recording.store import Recording
 from emulator.seam import About, Download, Score, Trainer, Upload
 
-EXPORT = 2  # goes up when what is exported changes; 1 left the round's mask out
 KEEP_EVERY = 10  # rounds between states that stay; the newest state is kept as well
 
 
@@ -146,24 +143,13 @@ class RecordingTrainer:
         None where only training again would bring it back: a recording may come without states.
         Raises StorageError.
         """
-        folder = self.recording.folder / "adapter"
-        stamp, is_of = folder / "state.txt", f"{self.state} {EXPORT}"
-        if stamp.exists() and stamp.read_text("utf-8") == is_of:
+        if folder := self.recording.model(self.state):
             return folder
         if self._live_state != self.state and not self.recording.has_state(self.state):
             return None
-        from safetensors import SafetensorError
-
         self._at(self.state)
         assert self._live is not None
-        with storage(folder):
-            shutil.rmtree(folder, ignore_errors=True)
-            try:
-                self._live.export(folder)
-            except SafetensorError as error:  # no OSError, though all that it says is the disk's
-                raise refused(folder, str(error)) from error
-            replace(stamp, is_of.encode())
-        return folder
+        return self.recording.keep_model(self.state, self._live.export)
 
     # -- the real trainer behind it
 

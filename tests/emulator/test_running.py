@@ -6,11 +6,12 @@ import sqlite3
 import pytest
 
 from emulator import running, study
-from emulator.engines import Options
+from emulator.engines import Local, Options
 from emulator.errors import EmulationError, StorageError
 from emulator.ledger import Ledger
 from flasc.errors import AssetError, DivergedError
 
+HERE = Local(1)
 BAD = "methods.bad={kind: lora, client_lr: 1e6}"
 
 
@@ -18,12 +19,24 @@ BAD = "methods.bad={kind: lora, client_lr: 1e6}"
 def carry(tmp_path):
     """Carry a study out into the folder `out`, here and one training after the other."""
 
-    def carried(found, **more):
+    def carried(found, engine=HERE, **more):
         return running.run(
-            found, tmp_path / "out", Options(tmp_path / "recordings"), workers=1, **more
+            found, tmp_path / "out", Options(tmp_path / "recordings"), engine=engine, **more
         )
 
     return carried
+
+
+class Otherwise:
+    """An engine that does as it is told; `Local` is at hand."""
+
+    workers = 1
+
+    def __init__(self, how):
+        self.how = how
+
+    def carry_out_all(self, *args):
+        return self.how(*args)
 
 
 def filed(folder):
@@ -58,34 +71,31 @@ def test_rows_are_in_the_studys_order_whatever_ends_first(
     carry(study.read(scenario()))
     with sqlite3.connect(tmp_path / "out/ledger.sqlite") as db:
         expected = list(db.iterdump())
-    real = running.carry_out_all
 
     def shuffled(*args):
-        ended = dict(real(*args))
+        ended = dict(Local(1).carry_out_all(*args))
         yield from ((index, ended[index]) for index in order)
 
-    monkeypatch.setattr(running, "carry_out_all", shuffled)
     heard = []
-    carry(study.read(scenario()), finished=lambda index, _: heard.append(index))
+    carry(
+        study.read(scenario()), Otherwise(shuffled), finished=lambda index, _: heard.append(index)
+    )
     assert heard == order
     with sqlite3.connect(tmp_path / "out/ledger.sqlite") as db:
         assert list(db.iterdump()) == expected
 
 
 def test_a_run_that_breaks_off_keeps_what_was_filed(scenario, toys, carry, tmp_path, monkeypatch):
-    real = running.carry_out_all
 
     def broken(*args):
-        ended = dict(real(*args))
+        ended = dict(Local(1).carry_out_all(*args))
         yield 0, ended[0]
         yield 2, ended[2]
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(running, "carry_out_all", broken)
     with pytest.raises(KeyboardInterrupt):
-        carry(study.read(scenario()))
+        carry(study.read(scenario()), Otherwise(broken))
     assert filed(tmp_path / "out") == [("LoRA", "fast"), ("LoRA", "slow")]
-    monkeypatch.undo()
 
 
 def test_a_failure_leaves_the_others_and_is_handed_back(scenario, toys, carry, tmp_path):
@@ -111,15 +121,14 @@ def test_what_the_machine_refuses_ends_the_run_at_once(scenario, carry, monkeypa
         yield 0, error
         pytest.fail("the next training would fare no better")
 
-    monkeypatch.setattr(running, "carry_out_all", refusing)
     with pytest.raises(type(error)):
-        carry(study.read(scenario()))
+        carry(study.read(scenario()), Otherwise(refusing))
 
 
 def test_an_error_of_one_training_only_does_not(scenario, carry, monkeypatch):
     errors = [(i, EmulationError("died")) for i in range(3)]
-    monkeypatch.setattr(running, "carry_out_all", lambda *_: (e for e in errors))
-    assert carry(study.read(scenario())).failures == errors
+    engine = Otherwise(lambda *_: (e for e in errors))
+    assert carry(study.read(scenario()), engine).failures == errors
 
 
 def test_models_are_those_of_the_results_beside_them(scenario, toys, carry, tmp_path):

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from emulator.access import Correlation
 from emulator.laws import Choice, LogNormal, Uniform
-from emulator.recording import digest
+from emulator.recording.facts import digest
 from emulator.scenario import MAX_CLIENTS, FluidTransport, Scenario, TcpTransport
 from flasc.config import AdamW, Client, FedAdam, FedAvg, Lora, Split, Wire, parse_fraction
 

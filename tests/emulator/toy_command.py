@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from emulator.engines import task
+from emulator.engines import seat, task
 from emulator.seam import StubTrainer
 from flasc.errors import DivergedError
 
@@ -73,7 +73,18 @@ def make(settings, options, notify, workshop):
 
 task._real_trainer = make
 
+real_work, told = seat.work, {n: v for n, v in os.environ.items() if n.startswith("TOY_")}
+
+
+def work(pipe, options):
+    """A worker on Ray, where nobody imports this module: it comes by value, as main's do."""
+    os.environ.update(told)
+    task._real_trainer = make
+    real_work(pipe, options)
+
+
 if __name__ == "__main__":
     from emulator.cli import main
 
+    seat.work = work
     main(prog_name="flasc-emu")

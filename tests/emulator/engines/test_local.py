@@ -10,7 +10,7 @@ import time
 import pytest
 
 from emulator import study
-from emulator.engines import Done, Options, carry_out_all, worker
+from emulator.engines import Done, Local, Options, worker
 from emulator.errors import EmulationError
 from emulator.records import Evaluation, Transfer
 from flasc.errors import DivergedError
@@ -39,7 +39,9 @@ def rows(folder):
 def test_one_worker_is_this_process(scenario, toys, tmp_path):
     trainings = study.read(scenario()).trainings()
     heard = []
-    ended = dict(carry_out_all(trainings, Options(tmp_path), 1, lambda *args: heard.append(args)))
+    ended = dict(
+        Local(1).carry_out_all(trainings, Options(tmp_path), lambda *args: heard.append(args))
+    )
     assert list(ended) == [0, 1, 2]
     assert all(isinstance(result, Done) and result.trained_rounds == 4 for result in ended.values())
     assert len(toys) == 3
@@ -50,7 +52,10 @@ def test_one_worker_is_this_process(scenario, toys, tmp_path):
 def test_what_is_told_of_a_training_is_what_its_rows_say(scenario, toys, tmp_path):
     trainings = study.read(scenario(), (), ["head"]).trainings()
     heard = []
-    ended = dict(carry_out_all(trainings, Options(tmp_path), 1, lambda _, told: heard.append(told)))
+    engine = Local(1)
+    ended = dict(
+        engine.carry_out_all(trainings, Options(tmp_path), lambda _, told: heard.append(told))
+    )
     for emulation, found in ended[0].emulations.items():
         told = [each for each in heard if each.variant == emulation.variant]
         scores = [row for row in found if isinstance(row, Evaluation)]
@@ -65,23 +70,23 @@ def test_what_is_told_of_a_training_is_what_its_rows_say(scenario, toys, tmp_pat
 
 def test_an_error_of_one_leaves_the_others_be(scenario, toys, tmp_path):
     trainings = study.read(scenario(), [BAD], ["bad", "head"]).trainings()
-    ended = dict(carry_out_all(trainings, Options(tmp_path), 1, lambda *_: None))
+    ended = dict(Local(1).carry_out_all(trainings, Options(tmp_path), lambda *_: None))
     kinds = {trainings[index].method: type(result) for index, result in ended.items()}
     assert kinds == {"head": Done, "bad": DivergedError}
 
 
 def test_a_bug_is_not_swallowed(scenario, toys, tmp_path, monkeypatch):
-    monkeypatch.setattr("emulator.engines.local.carry_out", lambda *_: 1 / 0)
+    monkeypatch.setattr("emulator.engines.serving.carry_out", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        list(carry_out_all(study.read(scenario()).trainings(), Options(tmp_path), 1, print))
+        list(Local(1).carry_out_all(study.read(scenario()).trainings(), Options(tmp_path), print))
 
 
 def test_workers_replay_what_this_process_trained(scenario, toys, tmp_path):
     trainings = study.read(scenario()).trainings()
     options = Options(tmp_path)
-    alone = dict(carry_out_all(trainings, options, 1, lambda *_: None))
+    alone = dict(Local(1).carry_out_all(trainings, options, lambda *_: None))
     heard = []
-    spread = dict(carry_out_all(trainings, options, 2, lambda *args: heard.append(args)))
+    spread = dict(Local(2).carry_out_all(trainings, options, lambda *args: heard.append(args)))
     assert {i: r.emulations for i, r in spread.items()} == {
         i: r.emulations for i, r in alone.items()
     }
@@ -91,8 +96,8 @@ def test_workers_replay_what_this_process_trained(scenario, toys, tmp_path):
 
 def test_closing_early_ends_the_workers(scenario, toys, tmp_path):
     trainings = study.read(scenario()).trainings()
-    list(carry_out_all(trainings, Options(tmp_path), 1, lambda *_: None))
-    ended = carry_out_all(trainings, Options(tmp_path), 2, lambda *_: None)
+    list(Local(1).carry_out_all(trainings, Options(tmp_path), lambda *_: None))
+    ended = Local(2).carry_out_all(trainings, Options(tmp_path), lambda *_: None)
     next(ended)
     ended.close()
     assert not multiprocessing.active_children()
@@ -103,7 +108,7 @@ def test_workers_that_cannot_start_are_named_and_the_rest_is_not_lost(
 ):
     monkeypatch.setattr("emulator.engines.local._work", os._exit)  # every worker dies at once
     trainings = study.read(scenario()).trainings()
-    ended = dict(carry_out_all(trainings, Options(tmp_path), 2, lambda *_: None))
+    ended = dict(Local(2).carry_out_all(trainings, Options(tmp_path), lambda *_: None))
     assert sorted(ended) == [0, 1, 2]
     assert all(isinstance(result, EmulationError) for result in ended.values())
     assert "no worker was left" in ended[2].message
