@@ -27,7 +27,7 @@ class Class:
     since_s: float
     capped: bool  # the side of theta that it belongs to
     running: bool  # the side on which its clock runs
-    flows: list[tuple[int, int]] = field(default_factory=list)  # (reading at finish, flow): heap
+    flows: list["Entry"] = field(default_factory=list)  # heap
     count: int = 0  # of live flows; `flows` keeps those that left until they come up
     entry: tuple[float, float] | None = None  # where it stands in the order of finishes
 
@@ -50,3 +50,6 @@ class Class:
             return math.inf if ahead > 0 else now_s
         # Rounding may put it a little before now, where time cannot go.
         return max(now_s, self.since_s + ahead / (self.cap_Bps * SCALE))
+
+
+Entry = tuple[int, int, Class]  # (reading of its class's clock at the finish, flow, its class)

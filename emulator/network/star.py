@@ -23,7 +23,7 @@ import math
 from collections.abc import KeysView
 from heapq import heapify, heappop, heappush
 
-from emulator.network.served import SCALE, UNLIMITED, Class, exact
+from emulator.network.served import SCALE, UNLIMITED, Class, Entry, exact
 
 _Heap = list[tuple[float, float]]
 
@@ -41,10 +41,11 @@ class Star:
         self._now_s = now_s
         self._clock = 0  # V
         self._theta_Bps = math.inf
+        self._next_s = math.inf  # when somebody finishes
         self._free = 0  # flows that are not capped
         self._taken = 0  # sum of the caps of those that are
         self._classes: dict[float, Class] = {}
-        self._at: dict[int, tuple[Class, tuple[int, int]]] = {}  # by flow: where it finishes
+        self._at: dict[int, Entry] = {}  # by flow: where it finishes
         self._stale = False
         self._changed: dict[Class, None] = {}  # in this instant: their next finish
         self._emptied: list[Class] = []
@@ -68,7 +69,7 @@ class Star:
     def set_cap(self, now_s: float, flow: int, cap_Bps: float) -> None:
         """Limit a flow to `cap_Bps` from now on."""
         self._change(now_s)
-        if cap_Bps != self._at[flow][0].cap_Bps:
+        if cap_Bps != self._at[flow][2].cap_Bps:
             self._join(flow, self._leave(flow), cap_Bps)
 
     def set_capacity(self, now_s: float, capacity_Bps: float) -> None:
@@ -85,24 +86,25 @@ class Star:
         """Bytes/s of a flow, from the latest change on."""
         if self._stale:
             self._settle()
-        kind, _ = self._at[flow]
+        kind = self._at[flow][2]
         return kind.cap_Bps if kind.capped else self._theta_Bps
 
     def next_finish(self) -> float:
         """When the next flow finishes if nothing changes until then, seconds; inf if none does."""
         if self._stale:
             self._settle()
-        return min(self._first(self._by_time), self._time_of(self._first(self._by_clock)))
+        return self._next_s
 
     def finish(self, now_s: float) -> list[int]:
         """Take out the flows that finish at `now_s`, which is `next_finish`. Returns them."""
         if self._stale:
             self._settle()
         done: list[int] = []
-        while self._first(self._by_time) <= now_s:
-            self._finish(self._by_time, done)
-        while self._time_of(self._first(self._by_clock)) <= now_s:
-            self._finish(self._by_clock, done)
+        by_time, by_clock = self._by_time, self._by_clock
+        while by_time and by_time[0][0] <= now_s:
+            self._finish(heappop(by_time), done)
+        while by_clock and self._time_of(by_clock[0][0]) <= now_s:
+            self._finish(heappop(by_clock), done)
         self._change(now_s)
         return done
 
@@ -120,8 +122,7 @@ class Star:
     def _join(self, flow: int, left: int, cap_Bps: float) -> None:
         if (kind := self._classes.get(cap_Bps)) is None:
             kind = self._found(cap_Bps)
-        entry = kind.served(self._now_s, self._clock) + left, flow
-        self._at[flow] = kind, entry
+        entry = self._at[flow] = kind.served(self._now_s, self._clock) + left, flow, kind
         heappush(kind.flows, entry)
         self._count(kind, 1)
         if kind.flows[0] is entry:
@@ -139,18 +140,15 @@ class Star:
 
     def _leave(self, flow: int) -> int:
         """Returns what it has left."""
-        kind, entry = self._at.pop(flow)
+        entry = self._at.pop(flow)
+        kind = entry[2]
         self._count(kind, -1)
         if kind.flows[0] is entry:
             self._changed[kind] = None
         if len(kind.flows) > 2 * kind.count + 16:
-            kind.flows = [entry for entry in kind.flows if self._lives(entry)]
+            kind.flows = [entry for entry in kind.flows if self._at.get(entry[1]) is entry]
             heapify(kind.flows)
         return max(0, entry[0] - kind.served(self._now_s, self._clock))
-
-    def _lives(self, entry: tuple[int, int]) -> bool:
-        at = self._at.get(entry[1])
-        return at is not None and at[1] is entry
 
     def _count(self, kind: Class, more: int) -> None:
         kind.count += more
@@ -180,23 +178,29 @@ class Star:
             heappop(heap)
         return math.inf
 
-    def _finish(self, heap: _Heap, done: list[int]) -> None:
-        """The first class in the order loses its first flows."""
-        kind = self._classes[heappop(heap)[1]]
-        flows, before = kind.flows, len(done)
+    def _finish(self, entry: tuple[float, float], done: list[int]) -> None:
+        """The class that stands in the order with `entry`, if one does, loses its first flows."""
+        kind = self._classes.get(entry[1])
+        if kind is None or kind.entry is not entry:
+            return
+        kind.entry, flows, at, before = None, kind.flows, self._at, len(done)
         reading = flows[0][0]
         while flows and flows[0][0] == reading:
-            entry = heappop(flows)
-            if self._lives(entry):
-                del self._at[entry[1]]
-                done.append(entry[1])
+            first = heappop(flows)
+            if at.get(first[1]) is first:
+                del at[first[1]]
+                done.append(first[1])
         self._count(kind, before - len(done))
-        self._queue(kind)
+        if kind.count:
+            self._queue(kind)
+        else:
+            # Or who joins its cap in this instant would stand behind those that left.
+            flows.clear()
 
     def _queue(self, kind: Class) -> None:
         """Put a class where its next flow belongs in the order."""
         flows = kind.flows
-        while flows and not self._lives(flows[0]):
+        while len(flows) > kind.count and self._at.get(flows[0][1]) is not flows[0]:
             heappop(flows)
         kind.entry = None
         if flows and kind.running:
@@ -211,11 +215,12 @@ class Star:
     def _settle(self) -> None:
         """Classes, sides and theta of this instant: functions of who is there, not of who came."""
         self._stale = False
-        for kind in self._emptied:
+        while self._emptied:
+            kind = self._emptied.pop()
             if not kind.count:
                 self._classes.pop(kind.cap_Bps, None)
-        self._emptied.clear()
-        for kind in self._balance():
+                kind.flows.clear()
+        for kind in [] if self._parted() else self._balance():
             if kind.running is not kind.capped:
                 self.crossings += kind.entry is not None  # or it is new
                 kind.switch(self._now_s, self._clock)
@@ -232,6 +237,7 @@ class Star:
                     self._queue(kind)
             self._changed.clear()
             self._sweep()
+        self._next_s = min(self._first(self._by_time), self._time_of(self._first(self._by_clock)))
 
     def _sweep(self) -> None:
         """Rebuild the heaps once most of what they hold is no longer so."""
@@ -242,6 +248,14 @@ class Star:
             self._capped_caps[:] = sorted(-kind.cap_Bps for kind in kinds if kind.capped)
             by_time[:] = sorted(kind.entry for kind in kinds if kind.entry and kind.running)
             by_clock[:] = sorted(kind.entry for kind in kinds if kind.entry and not kind.running)
+
+    def _parted(self) -> bool:
+        """Whether nobody changes sides. The first of a heap bounds its side, there still or not."""
+        free, limit = self._free, self._capacity - self._taken
+        free_caps, capped_caps = self._free_caps, self._capped_caps
+        if free and free_caps[0] < math.inf and int(free_caps[0] * SCALE) * free <= limit:
+            return False
+        return not capped_caps or int(-capped_caps[0] * SCALE) * free <= limit
 
     def _balance(self) -> list[Class]:
         """Move classes until max capped <= theta < min free. Returns them; some may be back.

@@ -463,6 +463,19 @@ def test_equal_caps_cross_as_one():
     assert star.crossings == 1
 
 
+def test_who_joins_a_cap_in_the_instant_that_it_empties_finishes():
+    """The laws campaign found a star that waited for ever: for a flow that had left before."""
+    star = Star(0.0, 100.0)
+    star.add(0.0, 0, 10.0, 1.0)
+    star.add(0.0, 1, 20.0, 1.0)
+    star.next_finish()
+    star.remove(5.0, 1)
+    assert star.next_finish() == 10.0
+    assert star.finish(10.0) == [0]
+    star.add(10.0, 2, 30.0, 1.0)
+    assert star.next_finish() == 40.0
+
+
 def test_nothing_piles_up_where_a_flow_changes_often():
     star = Star(0.0, 10.0)
     star.add(0.0, 0, 1e9, 3.0)
