@@ -5,6 +5,7 @@ client's receiving side; an upload goes the other way. The two directions share 
 medium of a client or cell that is half duplex.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -47,13 +48,18 @@ class _Message:
     flying_B: float = 0.0
 
 
+_Heap = list[tuple[float, int, _Message]]  # by ready_s, then by a counter
+
+
 class Network:
     """The links of a star and the messages on them, over a transport: fluid, or `Tcp`.
 
     The whole network has one live timer, set to the next finish or start of a flight, or the next
     change of a link in use. SimPy cannot take a timer back, so each has a number, and only the
-    latest one is listened to. Messages that finish at one instant are told of in the order in
-    which their flows joined. Links that nobody uses cost nothing, however often they change.
+    latest one is listened to. Before SimPy's next event nobody can send or cancel: what happens to
+    links until then happens at once, without a timer each, and only arrivals wait for their time.
+    Messages that finish at one instant are told of in the order in which their flows joined. Links
+    that nobody uses cost nothing, however often they change.
     """
 
     def __init__(
@@ -126,11 +132,13 @@ class Network:
         self._fluid = Fluid(self._links.capacity_Bps)
         self._messages: dict[simpy.Event, _Message] = {}
         self._flying: dict[int, _Message] = {}  # by flow
-        self._queue_by_time: list[tuple[float, int, _Message]] = []  # heap: ready_s, counter
+        self._starting: _Heap = []  # the next flight
+        self._telling: _Heap = []  # of the arrival
         self._queued = 0
         self._users: Counter[int] = Counter()  # flows, by varying link
         self._changes = Queue()  # of varying links in use: when each has its next change
-        self._timer, self._due_s = 0, np.inf
+        self._timer, self._due_s = 0, math.inf
+        self._now_s = -math.inf  # how far the links have run, SimPy's clock or ahead of it
 
     def download(self, client: int, nbytes: int) -> simpy.Event:
         """Send `nbytes` from the server to `client`; succeeds with a `Delivery`."""
@@ -184,24 +192,19 @@ class Network:
 
     def _queue(self, message: _Message) -> None:
         """For its next flight with bytes, or for being told of when there is none."""
-        flights, ready_s = message.flights, max(message.ready_s, self._env.now)
+        flights, ready_s = message.flights, message.ready_s
         while flights and not flights[-1].size_B:
             ready_s += flights.pop().round_s
         message.ready_s, self._queued = ready_s, self._queued + 1
-        heappush(self._queue_by_time, (ready_s, self._queued, message))
+        heappush(self._starting if flights else self._telling, (ready_s, self._queued, message))
 
-    def _proceed(self, message: _Message) -> None:
-        now_s = self._env.now
-        if not message.flights:
-            del self._messages[message.arrival]
-            message.arrival.succeed(Delivery(message.start_s, now_s))
-            return
+    def _fly(self, now_s: float, message: _Message) -> None:
         size_B, round_s, cap_Bps = message.flights.pop()
         message.ready_s, message.flying_B = now_s + round_s, size_B
         for link in message.varying:
             self._users[link] += 1
             if self._users[link] == 1:
-                self._change(link)
+                self._change(now_s, link)
         message.flow = self._fluid.start(now_s, message.path, size_B, cap_Bps)
         self._flying[message.flow] = message
 
@@ -212,10 +215,10 @@ class Network:
                 del self._users[link]
                 self._changes.drop(link)
 
-    def _change(self, link: int) -> None:
+    def _change(self, now_s: float, link: int) -> None:
         """Let a link in use carry what it does from now on, and look at it when that changes."""
-        capacity_Bps, until_s = self._links.piece(link, self._env.now)
-        self._fluid.set_capacity(self._env.now, link, capacity_Bps)
+        capacity_Bps, until_s = self._links.piece(link, now_s)
+        self._fluid.set_capacity(now_s, link, capacity_Bps)
         self._changes.put(link, until_s)
 
     def _next_change(self) -> float:
@@ -225,16 +228,16 @@ class Network:
         must not wait for the end of an outage.
         """
         if not self._users:
-            return np.inf
+            return math.inf
         change_s = self._changes.first()[0]
-        finish_s = self._fluid.next_finish() if change_s < np.inf else change_s
+        finish_s = self._fluid.next_finish() if change_s < math.inf else change_s
         return finish_s if change_s < finish_s <= change_s * (1 + ROUNDING) else change_s
 
     def _wake_at(self, time_s: float) -> None:
         if time_s == self._due_s:
             return
         self._timer, self._due_s = self._timer + 1, time_s
-        if time_s < np.inf:
+        if time_s < math.inf:
             number = self._timer
             timeout = self._env.timeout(time_s - self._env.now)
             timeout.callbacks.append(lambda _: self._wake(number))
@@ -242,20 +245,44 @@ class Network:
     def _wake(self, number: int) -> None:
         if number != self._timer:
             return
-        now_s, queue = self._env.now, self._queue_by_time
-        for flow in self._fluid.advance(now_s):
+        # The clock may have been rounded to before the time that was due: then once more.
+        self._due_s, now_s, telling = math.inf, self._env.now, self._telling
+        if now_s >= self._now_s:
+            self._run(now_s)
+        while telling and telling[0][0] <= now_s:
+            message = heappop(telling)[2]
+            if self._messages.pop(message.arrival, None):  # or it was cancelled
+                message.arrival.succeed(Delivery(message.start_s, now_s))
+        self._wake_at(self._run_ahead())
+
+    def _run(self, now_s: float, finishes: bool = True) -> None:
+        """All that happens to links at `now_s`: finishes (if there may be any), changes, starts."""
+        self._now_s = now_s
+        for flow in self._fluid.advance(now_s) if finishes else ():
             message = self._flying.pop(flow)
             message.moved_B, message.flying_B = message.moved_B + message.flying_B, 0.0
+            message.ready_s = max(message.ready_s, now_s)
             self._leave(message)
             self._queue(message)
         if self._users and self._next_change() <= now_s:
             while self._changes.first()[0] <= now_s:
-                self._change(int(self._changes.first()[1]))
-        while queue and queue[0][0] <= now_s:
-            message = heappop(queue)[2]
+                self._change(now_s, int(self._changes.first()[1]))
+        starting = self._starting
+        while starting and starting[0][0] <= now_s:
+            message = heappop(starting)[2]
             if message.arrival in self._messages:  # or it was cancelled
-                self._proceed(message)
-        # The clock may have been rounded to before the time that was due: then once more.
-        self._due_s = np.inf
-        ready_s = queue[0][0] if queue else np.inf
-        self._wake_at(min(self._fluid.next_finish(), self._next_change(), ready_s))
+                self._fly(now_s, message)
+
+    def _run_ahead(self) -> float:
+        """Let links run as far as nobody can interfere. Returns when to look again, seconds."""
+        others_s = self._env.peek()
+        while True:
+            finish_s, change_s = self._fluid.next_finish(), self._next_change()
+            start_s = self._starting[0][0] if self._starting else math.inf
+            told_s = self._telling[0][0] if self._telling else math.inf
+            next_s = min(finish_s, change_s, start_s)
+            # Links may change for ever: not ahead where there is nobody who would end it.
+            most_s = others_s if next_s < change_s or others_s < math.inf else -math.inf
+            if next_s > told_s or next_s >= most_s:
+                return min(next_s, told_s)
+            self._run(next_s, finish_s <= next_s)

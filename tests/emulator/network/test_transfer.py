@@ -1,14 +1,15 @@
 """Messages over the star, in SimPy: closed forms, order, cost and SimGrid."""
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 import simpy
 
-from emulator.network import fluid
 from emulator.network.transfer import Delivery, Network
+from emulator.network.transport import Tcp
 
 ROOT = Path(__file__).parents[3]
 SAMPLE = ROOT / "tests/data/simgrid_star_sample.json"
@@ -30,11 +31,15 @@ def star(
 
 @pytest.fixture
 def woken(monkeypatch):
-    """When the network looked at its links."""
-    times_s, advance = [], fluid.Fluid.advance
-    monkeypatch.setattr(
-        fluid.Fluid, "advance", lambda self, now_s: times_s.append(now_s) or advance(self, now_s)
-    )
+    """When the network looked at its links; once where it tells of what it has just found."""
+    times_s, run = [], Network._run
+
+    def noted(self, now_s, finishes=True):
+        if times_s[-1:] != [now_s]:
+            times_s.append(now_s)
+        run(self, now_s, finishes)
+
+    monkeypatch.setattr(Network, "_run", noted)
     return times_s
 
 
@@ -119,6 +124,21 @@ def test_only_the_latest_timer_is_listened_to(woken):
     env.run()
     # Three joins, three finishes; nobody wakes at 27 or 53 s, where joins put a finish off.
     assert woken == pytest.approx([0, 1, 2, 78.5, 80.5, 81], rel=1e-12)
+
+
+def test_no_timer_runs_for_what_nobody_can_interfere_with():
+    tcp = Tcp(headers=False, token_bucket=False)
+    env = simpy.Environment()
+    network = Network(env, [1e6], [1e6], [0.1], 1e9, 1e9, tcp)
+    env.timeout(0.5)
+    arrival = network.download(0, 100_000)  # three windows, and pauses between them
+    steps = 0
+    while env.peek() < math.inf:
+        env.step()
+        steps += 1
+    pauses_s = sum(0.2 + 0.001448 * (1 - window) for window in (10, 20))
+    assert arrival.value.finish_s == pytest.approx(0.4 + 0.1 + pauses_s, rel=1e-12)
+    assert steps == 5  # the first flight, the others, half a second, the end and its arrival
 
 
 def test_a_timer_that_rounds_to_before_the_finish_is_set_again():

@@ -67,6 +67,14 @@ def test_what_one_client_cannot_take_the_other_gets():
     assert finish_s(slow, fast) == [4.0, 6.0]
 
 
+def test_links_that_change_for_ever_leave_time_to_whoever_steps_through_it():
+    env, net = network(profiles={("client", "up", 0): Profile([0.0, 1.0], [1.0, 2.0], period_s=2)})
+    net.upload(0, 10**12)
+    for _ in range(5):
+        env.step()
+    assert env.now <= 5.0
+
+
 def test_cancel_in_a_varying_rate_tells_what_had_come():
     env, net = network(profiles={("client", "up", 0): OUTAGE})
     gone, stays = net.upload(0, 100), net.upload(0, 10)
