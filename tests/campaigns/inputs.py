@@ -24,7 +24,7 @@ from campaign import Tally, fence, limit_memory
 
 from emulator import fleet, packing, profiles, running, study
 from emulator.emulate import emulate
-from emulator.engines import Options, task
+from emulator.engines import Local, Options, task
 from emulator.ledger import Ledger
 from emulator.plan import plan
 from emulator.recording import Recording, RecordingTrainer
@@ -79,7 +79,7 @@ class Inputs:
             runpy.run_path(str(ROOT / "tests/emulator/toy_command.py"))
             self.study = study.read(self.folder / "small.yaml")
             options = Options(self.folder / "recordings")
-            running.run(self.study, self.folder / "run", options, workers=1)
+            running.run(self.study, self.folder / "run", options, engine=Local(1))
         finally:
             task._real_trainer = real
         self.ledger = (self.folder / "run/ledger.sqlite").read_bytes()

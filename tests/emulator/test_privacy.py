@@ -11,6 +11,7 @@ from dp_accounting import pld, rdp
 
 from emulator import privacy, running, study
 from emulator.emulate import emulate
+from emulator.engines import Local
 from emulator.errors import LedgerError, SupportError
 from emulator.ledger import Ledger
 from emulator.metrics import outcome
@@ -123,7 +124,7 @@ def test_check_prints_it(private, tmp_path):
 def test_a_run_that_cannot_account_does_not_begin(private, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "dp_accounting", None)
     with pytest.raises(SupportError, match="needs an accountant"):
-        running.run(private, tmp_path / "out", None, workers=1)
+        running.run(private, tmp_path / "out", None, engine=Local(1))
     assert not (tmp_path / "out").exists()
 
 
