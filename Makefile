@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 TORCH ?= torch==2.13.0
 BIN := $(VENV)/bin
+# A worker a core, of one thread each; tests that share a long fixture stay together.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 SCENARIO ?= scenarios/slow_upload.yaml
 
 # Recordings by name, and the drawing that each is shown as.
@@ -38,16 +40,16 @@ run: setup
 	$(BIN)/flasc-emu run $(SCENARIO)
 
 test: setup
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-all: setup
-	$(BIN)/python -m pytest -m "slow or not slow"
+	$(PYTEST) -m "slow or not slow"
 
 check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 docs: setup
 	$(BIN)/python -m pip install --quiet --editable ".[docs]"

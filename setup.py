@@ -58,6 +58,7 @@ setup(
             "pandas>=2.0",
             "pyarrow>=15",
             "pytest>=8.2",
+            "pytest-xdist>=3.5",  # a worker a core
             "pytest-timeout>=2.3",  # a deadlock in a simulation must fail, not hang
             "ruff>=0.6",
             "tensorboard>=2.15",

@@ -9,7 +9,7 @@ from emulator import api, study
 from flasc.methods import METHODS
 
 ROOT = Path(__file__).parent.parent
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.xdist_group("adapters")]
 SCENARIO = """\
 name: adapters
 task: {name: 20newsgroups, model: minilm, tokens: 32}

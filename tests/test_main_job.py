@@ -15,7 +15,7 @@ from emulator import study
 from emulator.emulate import emulate
 from emulator.records import Transfer
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.xdist_group("main job")]
 ROOT = Path(__file__).parent.parent
 SMOKE = ROOT / "scenarios/smoke.yaml"
 
