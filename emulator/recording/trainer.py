@@ -167,11 +167,14 @@ class RecordingTrainer:
 
     def _learn_about(self, about: About) -> None:
         if about.examples is not None and about.flop_per_example is not None:
+            labels: dict[str, Any] = {}
+            if about.labels is not None:  # or it is read from a recording that does not say
+                labels["labels"] = [[int(count) for count in held] for held in about.labels]
             self.recording.add(
                 "about",
                 examples=[int(count) for count in about.examples],
                 flop_per_example=float(about.flop_per_example),
-                labels=[[int(count) for count in held] for held in about.labels or ()],
+                **labels,
             )
 
     def _at(self, state: str) -> Recording:

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -394,6 +395,15 @@ def test_labels_are_recorded_and_older_recordings_have_none(bench):
     older.aggregate(older.train([older.download(1)]), [1.0])
     assert older.evaluate("validation").by_label == ()
     assert older.trained == 0
+
+
+def test_what_a_trainer_does_not_know_of_labels_is_not_recorded(bench, toy, monkeypatch):
+    """As one that reads an older recording."""
+    unknown = dataclasses.replace(toy().about(), labels=None)
+    monkeypatch.setattr(toy, "about", lambda _: unknown)
+    trainer = bench.open()
+    play(trainer, 1)
+    assert (trainer.about().labels, trainer.about().examples) == (None, (3,) * 20)
 
 
 @pytest.mark.parametrize(

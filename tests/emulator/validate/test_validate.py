@@ -15,6 +15,7 @@ from emulator.errors import EmulationError, SupportError
 from emulator.validate import enact
 
 ROOT = Path(__file__).parent.parent.parent.parent
+pytestmark = pytest.mark.xdist_group("network namespaces")  # some look at all that there are
 
 
 @pytest.fixture
