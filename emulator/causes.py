@@ -39,11 +39,12 @@ def causes(rows: Iterable[Row]) -> list[Cause]:
         return []
     traffic = _Traffic(rows, fleet)
     work: defaultdict[tuple[int, int], list[Work]] = defaultdict(list)
-    for row in rows:
-        if isinstance(row, Work):
-            work[row.round, row.client].append(row)
+    works = [row for row in rows if isinstance(row, Work)]
+    for each in works:
+        work[each.round, each.client].append(each)
     arrivals = sorted(filter(is_used_upload, rows), key=lambda row: row.finish_s)
     ends = [row.finish_s for row in arrivals]
+    left = {(each.round, each.finish_s) for each in works if each.outcome == "cut"}
     asked_s: dict[int, float] = {}
     for row in rows:
         if isinstance(row, Transfer):
@@ -52,7 +53,8 @@ def causes(rows: Iterable[Row]) -> list[Cause]:
     for row in rows:
         if isinstance(row, Round):
             before = bisect_right(ends, row.finish_s)
-            cause = _cause(row, arrivals[before - 1] if before else None, work, traffic, asked_s)
+            last = arrivals[before - 1] if before else None
+            cause = _cause(row, last, work, traffic, asked_s, left)
             of_it = fleet[cause.straggler].group if cause.straggler >= 0 else ""
             found.append(replace(cause, group=of_it))
     return found
@@ -64,10 +66,12 @@ def _cause(
     work: dict[tuple[int, int], list[Work]],
     traffic: "_Traffic",
     asked_s: dict[int, float],
+    left: set[tuple[int, float]],
 ) -> Cause:
     duration_s = ended.finish_s - ended.start_s
     if last is None or last.finish_s < ended.finish_s:
-        return Cause(ended.round, -1, "deadline" if ended.cohort else "absence", duration_s)
+        by_clock = ended.cohort and (ended.round, ended.finish_s) not in left
+        return Cause(ended.round, -1, "deadline" if by_clock else "absence", duration_s)
     visit = work[last.round, last.client]
     nobody_s = asked_s.get(ended.round, ended.start_s) - ended.start_s  # was there to be asked
     spent = {"absence": nobody_s if last.round == ended.round else 0.0}

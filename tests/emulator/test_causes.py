@@ -69,6 +69,13 @@ def test_what_held_a_round_up(name):
     assert all((cause.straggler == -1) == (cause.bottleneck == "deadline") for cause in found)
 
 
+def test_a_round_that_ends_as_its_last_client_leaves_waited_for_absence():
+    """There for 1 s of every 3; an upload takes longer."""
+    day = {"kind": "diurnal", "start": "0 s", "length": "1 s", "period": "3 s", "on_return": "lost"}
+    found = causes(played(clients={**SLOW_UP, "availability": day}))
+    assert {(cause.bottleneck, cause.straggler) for cause in found} == {("absence", -1)}
+
+
 def test_the_straggler_is_the_last_to_arrive():
     groups = {"fast": {"share": 3, **FAST}, "slow": {"share": 1, **SLOW_UP}}
     rows = played(groups=groups, cohort=20)
