@@ -5,7 +5,7 @@ other; helpers get theirs from the same heap, so that nobody waits for more than
 helper's piece that is lost with it goes back on the heap. Results do not depend on who did what.
 
 Pieces and results are pickled where they are made, as a pipe would do, and pass through the
-parent unread: it does not import torch.
+parent unread: it does not import torch. What is unpickled comes from workers that we started.
 """
 
 import pickle

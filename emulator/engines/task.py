@@ -83,12 +83,11 @@ def _real_trainer(
     return live, trainer.provenance(live)
 
 
-def _unrecorded(training: Training, recording: Recording) -> RecordingError:
+def _unrecorded(recording: Recording) -> RecordingError:
     """Somebody else would take part, or more rounds are asked for; that has to be trained."""
     return RecordingError(
-        f"{training.method}, seed {training.seed}: found no record of what this scenario would do "
-        f"next; allowed: what the recording holds, {len(recording.steps)} rounds by whom they were "
-        "done, as it has no states to train on from",
+        f"asks for a round that is not among the {len(recording.steps)} recorded, and a packed "
+        "recording has no states to train on from",
         "run the scenario that it was made of instead: that trains what is missing",
     )
 
@@ -153,7 +152,7 @@ def carry_out(
 
     def make() -> tuple[LiveTrainer, Mapping[str, str]]:
         if options.replay:
-            raise _unrecorded(training, recording)
+            raise _unrecorded(recording)
         return _real_trainer(training.settings, options, say, workshop)
 
     trainer = RecordingTrainer(

@@ -39,7 +39,7 @@ class Csv(TaskSettings):
             raise ValueError(f"{self.file}: cannot be read: {error.strerror}") from None
         return self
 
-    @computed_field  # type: ignore[prop-decorator]
+    @computed_field  # type: ignore[prop-decorator]  # as pydantic has it: mypy cannot tell
     @property
     def sha256(self) -> str:
         """Of the file."""
