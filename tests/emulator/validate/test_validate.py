@@ -148,18 +148,23 @@ def descendants(pid):
     return found
 
 
-def links():
+def links(pids):
     """What names namespaces of processes; one may end while it is looked at."""
-    for process in Path("/proc").glob("[0-9]*"):
+    for process in (Path(f"/proc/{pid}") for pid in pids):
         yield process / "ns/net"
         with contextlib.suppress(OSError):
             yield from list((process / "fd").iterdir())
 
 
-def namespaces():
-    """Every network namespace that some process is in or holds."""
+def everyone():
+    """Every process id of this machine."""
+    return [int(process.name) for process in Path("/proc").glob("[0-9]*")]
+
+
+def namespaces(pids):
+    """Every network namespace that one of these processes is in or holds."""
     found = set()
-    for link in links():
+    for link in links(pids):
         try:
             target = str(link.readlink())
         except OSError:
@@ -173,19 +178,18 @@ def namespaces():
 def test_interrupted_it_leaves_nothing_behind(real, command, scenario, number):
     path = scenario()
     assert command.run("run", path, "--workers", "1", "--method", "LoRA")[0] == 0
-    before = namespaces()
+    ours = namespaces([os.getpid()])
     process = command.start("validate", path, "--set", "network.clients.up=100 kbps")
     made = set()
     while len(made) < 5:  # server, three clients, and the stage's own
         assert process.poll() is None, process.communicate()
-        made = namespaces() - before
+        left = descendants(process.pid)  # not everyone: other tests make namespaces meanwhile
+        made = namespaces(left) - ours
         time.sleep(0.01)
-    left = descendants(process.pid)
-    assert left
     os.kill(process.pid, number)
     process.communicate()
     assert process.returncode in (128 + number, -number)
-    while any(Path(f"/proc/{pid}").exists() for pid in left) or namespaces() & made:
+    while any(Path(f"/proc/{pid}").exists() for pid in left) or namespaces(everyone()) & made:
         time.sleep(0.01)  # pytest-timeout ends this if they stay
 
 
