@@ -67,9 +67,15 @@ class Links:
         self.capacity_Bps = np.concatenate([up, down, media, [server_down_Bps, server_up_Bps]])
         assert (self.capacity_Bps > 0).all()
         self._server_down = len(self.capacity_Bps) - 2
+        self._paths: dict[tuple[int, Direction], tuple[int, ...]] = {}  # of who ever sent
 
     def path(self, client: int, direction: Direction) -> tuple[int, ...]:
         """The links that a message between `client` and the server crosses, in its order."""
+        if (found := self._paths.get((client, direction))) is None:
+            found = self._paths[client, direction] = self._path(client, direction)
+        return found
+
+    def _path(self, client: int, direction: Direction) -> tuple[int, ...]:
         assert 0 <= client < self._clients, f"client {client} of {self._clients}"
         cell, way = self._cell[client], 0 if direction == "up" else self._parties
         links = []

@@ -29,7 +29,9 @@ class Class:
     running: bool  # the side on which its clock runs
     flows: list["Entry"] = field(default_factory=list)  # heap
     count: int = 0  # of live flows; `flows` keeps those that left until they come up
-    entry: tuple[float, float] | None = None  # where it stands in the order of finishes
+    # Where it stands in the order of finishes: a time while it is running, else a reading of V.
+    time_s: float | None = None
+    reading: int | None = None
 
     def served(self, now_s: float, clock: int) -> int:
         """Its clock, where V is `clock`."""

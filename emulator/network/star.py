@@ -25,8 +25,6 @@ from heapq import heapify, heappop, heappush
 
 from emulator.network.served import SCALE, UNLIMITED, Class, Entry, exact
 
-_Heap = list[tuple[float, float]]
-
 
 class Star:
     """One link and its flows. Changes of one instant take effect together, in no order.
@@ -52,8 +50,8 @@ class Star:
         # Heaps. What is no longer so is left in until it comes up.
         self._free_caps: list[float] = []
         self._capped_caps: list[float] = []  # negative: the largest first
-        self._by_time: _Heap = []  # (finish_s, cap): of capped classes
-        self._by_clock: _Heap = []  # (V at the finish, cap): of all others
+        self._by_time: list[tuple[float, float]] = []  # (finish_s, cap): of capped classes
+        self._by_clock: list[tuple[int, float]] = []  # (V at the finish, cap): of all others
         self.crossings = 0  # classes that changed sides: what the bound of the module counts
 
     def add(self, now_s: float, flow: int, left_B: float, cap_Bps: float) -> None:
@@ -102,9 +100,15 @@ class Star:
         done: list[int] = []
         by_time, by_clock = self._by_time, self._by_clock
         while by_time and by_time[0][0] <= now_s:
-            self._finish(heappop(by_time), done)
+            time_s, cap_Bps = heappop(by_time)
+            kind = self._classes.get(cap_Bps)
+            if kind is not None and kind.time_s == time_s:
+                self._finish(kind, done)
         while by_clock and self._time_of(by_clock[0][0]) <= now_s:
-            self._finish(heappop(by_clock), done)
+            reading, cap_Bps = heappop(by_clock)
+            kind = self._classes.get(cap_Bps)
+            if kind is not None and kind.reading == reading:
+                self._finish(kind, done)
         self._change(now_s)
         return done
 
@@ -125,7 +129,7 @@ class Star:
         entry = self._at[flow] = kind.served(self._now_s, self._clock) + left, flow, kind
         heappush(kind.flows, entry)
         self._count(kind, 1)
-        if kind.flows[0] is entry:
+        if kind.flows[0] == entry:
             self._changed[kind] = None
 
     def _found(self, cap_Bps: float) -> Class:
@@ -143,10 +147,10 @@ class Star:
         entry = self._at.pop(flow)
         kind = entry[2]
         self._count(kind, -1)
-        if kind.flows[0] is entry:
+        if kind.flows[0] == entry:
             self._changed[kind] = None
         if len(kind.flows) > 2 * kind.count + 16:
-            kind.flows = [entry for entry in kind.flows if self._at.get(entry[1]) is entry]
+            kind.flows = [entry for entry in kind.flows if self._at.get(entry[1]) == entry]
             heapify(kind.flows)
         return max(0, entry[0] - kind.served(self._now_s, self._clock))
 
@@ -161,33 +165,40 @@ class Star:
 
     # --- the order of finishes
 
-    def _time_of(self, clock: float) -> float:
+    def _time_of(self, reading: int) -> float:
         # Rounding may put V a little past the last byte: finished now, not before.
-        if clock <= self._clock:
+        if reading <= self._clock:
             return self._now_s
-        if not self._theta_Bps or clock == math.inf:
+        if not self._theta_Bps:
             return math.inf
-        return self._now_s + (clock - self._clock) / SCALE / self._theta_Bps
+        return self._now_s + (reading - self._clock) / SCALE / self._theta_Bps
 
-    def _first(self, heap: _Heap) -> float:
-        while heap:
-            entry = heap[0]
-            kind = self._classes.get(entry[1])
-            if kind is not None and kind.entry is entry:
-                return entry[0]
-            heappop(heap)
-        return math.inf
+    def _first_s(self) -> float:
+        """When the first class finishes its first flow; inf if none does."""
+        classes, by_time, by_clock, first_s = self._classes, self._by_time, self._by_clock, math.inf
+        while by_time:
+            time_s, cap_Bps = by_time[0]
+            kind = classes.get(cap_Bps)
+            if kind is not None and kind.time_s == time_s:
+                first_s = time_s
+                break
+            heappop(by_time)
+        while by_clock:
+            reading, cap_Bps = by_clock[0]
+            kind = classes.get(cap_Bps)
+            if kind is not None and kind.reading == reading:
+                return min(first_s, self._time_of(reading))
+            heappop(by_clock)
+        return first_s
 
-    def _finish(self, entry: tuple[float, float], done: list[int]) -> None:
-        """The class that stands in the order with `entry`, if one does, loses its first flows."""
-        kind = self._classes.get(entry[1])
-        if kind is None or kind.entry is not entry:
-            return
-        kind.entry, flows, at, before = None, kind.flows, self._at, len(done)
-        reading = flows[0][0]
-        while flows and flows[0][0] == reading:
+    def _finish(self, kind: Class, done: list[int]) -> None:
+        """A class loses its first flows."""
+        kind.time_s = kind.reading = None
+        flows, at, before = kind.flows, self._at, len(done)
+        last = flows[0][0]
+        while flows and flows[0][0] == last:
             first = heappop(flows)
-            if at.get(first[1]) is first:
+            if at.get(first[1]) == first:
                 del at[first[1]]
                 done.append(first[1])
         self._count(kind, before - len(done))
@@ -200,15 +211,15 @@ class Star:
     def _queue(self, kind: Class) -> None:
         """Put a class where its next flow belongs in the order."""
         flows = kind.flows
-        while len(flows) > kind.count and self._at.get(flows[0][1]) is not flows[0]:
+        while len(flows) > kind.count and self._at.get(flows[0][1]) != flows[0]:
             heappop(flows)
-        kind.entry = None
+        kind.time_s = kind.reading = None
         if flows and kind.running:
-            kind.entry = kind.finish_s(self._now_s), kind.cap_Bps
-            heappush(self._by_time, kind.entry)
+            time_s = kind.time_s = kind.finish_s(self._now_s)
+            heappush(self._by_time, (time_s, kind.cap_Bps))
         elif flows:
-            kind.entry = flows[0][0] - kind.base, kind.cap_Bps
-            heappush(self._by_clock, kind.entry)
+            reading = kind.reading = flows[0][0] - kind.base
+            heappush(self._by_clock, (reading, kind.cap_Bps))
 
     # --- sides
 
@@ -222,7 +233,8 @@ class Star:
                 kind.flows.clear()
         for kind in [] if self._parted() else self._balance():
             if kind.running is not kind.capped:
-                self.crossings += kind.entry is not None  # or it is new
+                old = kind.time_s is not None or kind.reading is not None
+                self.crossings += old
                 kind.switch(self._now_s, self._clock)
                 self._changed[kind] = None
         self._theta_Bps = math.inf
@@ -237,7 +249,7 @@ class Star:
                     self._queue(kind)
             self._changed.clear()
             self._sweep()
-        self._next_s = min(self._first(self._by_time), self._time_of(self._first(self._by_clock)))
+        self._next_s = self._first_s()
 
     def _sweep(self) -> None:
         """Rebuild the heaps once most of what they hold is no longer so."""
@@ -246,8 +258,8 @@ class Star:
         if held > 4 * len(kinds) + 64:
             self._free_caps[:] = sorted(kind.cap_Bps for kind in kinds if not kind.capped)
             self._capped_caps[:] = sorted(-kind.cap_Bps for kind in kinds if kind.capped)
-            by_time[:] = sorted(kind.entry for kind in kinds if kind.entry and kind.running)
-            by_clock[:] = sorted(kind.entry for kind in kinds if kind.entry and not kind.running)
+            by_time[:] = sorted((k.time_s, k.cap_Bps) for k in kinds if k.time_s is not None)
+            by_clock[:] = sorted((k.reading, k.cap_Bps) for k in kinds if k.reading is not None)
 
     def _parted(self) -> bool:
         """Whether nobody changes sides. The first of a heap bounds its side, there still or not."""

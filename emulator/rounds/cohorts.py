@@ -39,7 +39,7 @@ def cohorts(world: World, rules: Iterable[Rule]) -> Process:
     """
     env, examiner, version = world.env, Examiner(world), 0
     arrived: list[Visit] = []
-    asked: list[Visit] = []
+    at_work = 0  # of those asked
     closed = env.event()
     rule = Rule(0, 0)
 
@@ -48,9 +48,11 @@ def cohorts(world: World, rules: Iterable[Rule]) -> Process:
             closed.succeed()
 
     def ended(visit: Visit) -> None:
+        nonlocal at_work
+        at_work -= visit.round == number
         if visit.arrived:
             arrived.append(visit)
-        if len(arrived) >= rule.first or not any(v.process.is_alive for v in asked):
+        if len(arrived) >= rule.first or not at_work:
             close()
 
     crowd = Crowd(world, ended)
@@ -59,9 +61,10 @@ def cohorts(world: World, rules: Iterable[Rule]) -> Process:
         candidates = yield from somebody(world, crowd)
         chosen = world.selector.choose(number, candidates, min(rule.select, len(candidates)))
         closed = env.event()
-        asked = [crowd.start(number, version, client) for client in chosen.tolist()]
-        at_work = len(crowd.flying)
-        if not asked:
+        for client in chosen.tolist():
+            crowd.start(number, version, client)
+        at_work, flying = len(chosen), len(crowd.flying)
+        if not at_work:
             close()
         if rule.deadline_s < float("inf"):
             yield from _until(env, closed, rule.deadline_s)
@@ -77,7 +80,7 @@ def cohorts(world: World, rules: Iterable[Rule]) -> Process:
         if used or rule.divisor:
             merge(world, used, version, rule.weight, rule.divisor)
             version += 1
-        world.journal.add(Round(number, at_work, start_s, env.now, len(used)))
+        world.journal.add(Round(number, flying, start_s, env.now, len(used)))
         if examiner.ends_with(number):
             break
     discard(world, arrived, "unfinished")

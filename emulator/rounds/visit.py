@@ -135,9 +135,9 @@ def _compute(world: World, visit: Visit, upload: Upload) -> Process:
     left_s, examples, steps = whole_s, upload.examples, upload.steps
     while True:
         start_s, stop = world.env.now, None
-        end = world.env.timeout(left_s)
         try:
-            yield end
+            if left_s:
+                yield world.env.timeout(left_s)
             done = (examples, steps)
         except simpy.Interrupt as interrupt:
             stop = interrupt

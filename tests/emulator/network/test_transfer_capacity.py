@@ -117,7 +117,9 @@ def test_a_transfer_alone_inverts_the_integral_of_its_rate(steps, start_s, nbyte
     sent = net.upload(0, nbytes)
     env.run()
     took_s = finish_s(sent)[0] - start_s
-    assert took_s == pytest.approx(expected_s - offset_s - start_s, rel=1e-9, abs=1e-9)
+    # By the bytes, then the time: a last byte at the start of an outage may be rounded past it.
+    assert np.interp(finish_s(sent)[0] + offset_s, at_s, at_B) == pytest.approx(target_B, rel=1e-9)
+    assert took_s <= (expected_s - offset_s - start_s) * (1 + 1e-9) + 1e-9
 
 
 def test_a_finish_at_the_start_of_an_outage_is_before_it():
