@@ -1,5 +1,8 @@
 """What a scenario says of links reaches the network."""
 
+import contextlib
+import gc
+
 import numpy as np
 import pytest
 
@@ -95,3 +98,11 @@ def test_an_emulation_of_rates_that_change_repeats_itself():
     )
     assert one == again
     assert one != emulate(found, 6, StubTrainer(down_bytes=90_000, up_bytes=30_000))
+
+
+def test_the_garbage_collector_is_as_it_was_before():
+    before = gc.get_threshold()
+    with contextlib.suppress(ZeroDivisionError), module.collecting_less():
+        assert gc.get_threshold() > before
+        raise ZeroDivisionError
+    assert gc.get_threshold() == before
