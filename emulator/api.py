@@ -54,7 +54,7 @@ class Scenario:
         files that take the place of its network, a variant each. Raises ScenarioError, LedgerError
         and RecordingError.
         """
-        overrides = [f"{key}={json.dumps(value)}" for key, value in (changes or {}).items()]
+        overrides = [f"{key}={_as_yaml(value)}" for key, value in (changes or {}).items()]
         return cls(study.read(Path(path), overrides, methods, [Path(each) for each in networks]))
 
     @classmethod
@@ -72,6 +72,11 @@ class Scenario:
     def variants(self) -> list[str]:
         """The labels of its variants."""
         return list(self.study.variants)
+
+
+def _as_yaml(value: object) -> str:
+    """In ASCII: JSON's own would be two halves of a character, which no YAML text may hold."""
+    return json.dumps(value, ensure_ascii=False).encode("ascii", "backslashreplace").decode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,8 @@ def test_changes_are_overrides(scenario):
     assert found.variants == [UNVARIED]
     assert found.study.methods == ["LoRA", "FLASC"]
     assert found.study.scenario.network.clients.rtt == 1
+    named = Scenario.read(scenario(), {"methods": {"é 日本 🦙\n": {"kind": "head"}}, "vary": None})
+    assert "é 日本 🦙\n" in named.study.methods
     with pytest.raises(ScenarioError, match="did you mean 'cohort'"):
         Scenario.read(scenario(), {"training.cohrt": 3})
     with pytest.raises(ScenarioError, match=r"scenario:.* found 5"):
