@@ -212,6 +212,7 @@ def _call_at(address: str) -> None:
 def _init(ray: Any, **how: Any) -> None:
     """Start or join, silently. Raises EmulationError where there is nobody to join."""
     handler = signal.getsignal(signal.SIGTERM)
+    ours = threading.current_thread() is threading.main_thread()  # nobody else may set it
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -227,7 +228,8 @@ def _init(ray: Any, **how: Any) -> None:
             "run the same command again where the machine was busy; --engine local needs no Ray",
         ) from error
     finally:
-        signal.signal(signal.SIGTERM, handler)  # Ray's own would leave without a word
+        if ours:
+            signal.signal(signal.SIGTERM, handler)  # Ray's own would leave without a word
 
 
 def room_for(needs: Mapping[str, float], node: Mapping[str, float]) -> int:

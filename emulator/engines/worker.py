@@ -3,6 +3,7 @@
 import contextlib
 import multiprocessing
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
@@ -73,7 +74,8 @@ def signals_held_back() -> Iterator[None]:
     """What asks us to stop waits until a worker is whole: half started, it ends in a traceback.
 
     The mask is inherited: the parent alone decides what Ctrl-C ends. It is not enough for us, as
-    another thread (the progress display's) may take the signal, which interrupts this one.
+    another thread (the progress display's) may take the signal, which interrupts this one. Handlers
+    run in the main thread, which alone may set them: where we are another, none interrupts us.
     """
     resource_tracker.ensure_running()  # its own start would let signals through
     held: list[int] = []
@@ -82,6 +84,8 @@ def signals_held_back() -> Iterator[None]:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         if signal.getsignal(number) not in (signal.SIG_IGN, None)
     ]
+    if threading.current_thread() is not threading.main_thread():
+        asked = []
     before = {number: signal.signal(number, lambda n, _: held.append(n)) for number in asked}
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:

@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -211,6 +212,15 @@ def test_a_signal_that_another_thread_takes_waits_until_the_worker_is_whole(numb
         over.set()
         thread.join()
     assert whole
+
+
+def test_workers_may_be_started_from_any_thread():
+    def start_worker():
+        with worker.signals_held_back():
+            return signal.getsignal(signal.SIGINT)
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(start_worker).result() is signal.getsignal(signal.SIGINT)
 
 
 def test_two_identical_runs_at_once_both_end_well(command, scenario):
