@@ -124,10 +124,10 @@ def connected(
     Raises EmulationError where ray is not installed, there is no cluster at `address`, or no node
     has what a worker needs.
     """
+    needs = {"CPU": 1.0, **needs}
     if address is not None:
         _call_at(address)
     ray = _imported(address)
-    needs = {"CPU": 1.0, **needs}
     with contextlib.ExitStack() as stack:
         stack.callback(ray.shutdown)
         if address is None:
@@ -205,7 +205,7 @@ def _call_at(address: str) -> None:
         raise _nobody(address, "that is no HOST:PORT")
     try:
         socket.create_connection((host, int(port)), timeout=CALL_WALL_S).close()
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, UnicodeError) as error:  # of a host: "a..b" is no name
         raise _nobody(address, error) from None
 
 
@@ -233,8 +233,14 @@ def _init(ray: Any, **how: Any) -> None:
 
 
 def room_for(needs: Mapping[str, float], node: Mapping[str, float]) -> int:
-    """How many workers find room on a node."""
-    return min(int(node.get(name, 0) / amount) for name, amount in needs.items() if amount)
+    """How many workers find room on a node. Raises EmulationError where they need nothing."""
+    taken = {name: amount for name, amount in needs.items() if amount}
+    if not taken:
+        raise EmulationError(
+            "--needs: found workers that take nothing; allowed: something of a node",
+            "such as --needs CPU=0.5: it says how many find room",
+        )
+    return min(int(node.get(name, 0) / amount) for name, amount in taken.items())
 
 
 def _words(resources: Mapping[str, float]) -> str:

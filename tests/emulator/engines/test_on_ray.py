@@ -247,7 +247,9 @@ def test_what_goes_with_ray_goes_with_nothing_else(scenario, args):
     assert "--address and --needs go with --engine ray" in out
 
 
-@pytest.mark.parametrize("address", ["ray://head:10001", "head", "127.0.0.1:1", "127.0.0.1:99999"])
+@pytest.mark.parametrize(
+    "address", ["ray://head:10001", "head", "127.0.0.1:1", "127.0.0.1:99999", "head..local:6379"]
+)
 def test_an_address_where_nobody_is(scenario, address):
     code, out = invoke(scenario(), "--engine", "ray", "--address", address)
     assert code == 2
@@ -268,6 +270,11 @@ def test_an_address_where_nobody_is(scenario, address):
 )
 def test_room_is_what_is_scarcest(needs, node, room):
     assert on_ray.room_for(needs, node) == room
+
+
+def test_workers_that_need_nothing_are_refused():
+    with pytest.raises(EmulationError, match="found workers that take nothing"):
+        on_ray.room_for({"CPU": 0}, {"CPU": 8})
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
