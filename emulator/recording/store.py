@@ -31,8 +31,8 @@ FORMAT = 2
 EXPORT = 2  # goes up when exported models change; 1 left the round's mask out
 
 
-def _stamp(state: str) -> str:
-    return f"{state} {EXPORT}"
+def _stamp(state: str) -> bytes:
+    return f"{state} {EXPORT}".encode()
 
 
 def fingerprint(arrays: Mapping[str, np.ndarray]) -> str:
@@ -266,7 +266,7 @@ class Recording:
         """Where the model of `state` was exported to, if it is the newest that was."""
         folder = self.folder / "adapter"
         stamp = folder / "state.txt"
-        return folder if stamp.exists() and stamp.read_text("utf-8") == _stamp(state) else None
+        return folder if stamp.exists() and stamp.read_bytes() == _stamp(state) else None
 
     def keep_model(self, state: str, write: Callable[[Path], None]) -> Path:
         """Have `write` make a folder with the model of `state`, in place of an earlier one.
@@ -282,5 +282,5 @@ class Recording:
                 write(folder)
             except SafetensorError as error:  # no OSError, though all that it says is the disk's
                 raise refused(folder, str(error)) from error
-            replace(folder / "state.txt", _stamp(state).encode())
+            replace(folder / "state.txt", _stamp(state))
         return folder

@@ -212,12 +212,13 @@ def test_a_kept_state_is_enough_to_export(bench):
     assert not bench.made[-1].trained
 
 
-def test_a_model_that_an_older_version_exported_is_exported_anew(bench):
+@pytest.mark.parametrize("stamped", [None, b"\xff\0"], ids=["by an older version", "damaged"])
+def test_a_model_of_another_stamp_is_exported_anew(bench, stamped):
     trainer = bench.open()
     play(trainer, 3)
     stamp = trainer.export() / "state.txt"
     current = stamp.read_bytes()
-    stamp.write_text(trainer.state)  # as it was once written
+    stamp.write_bytes(stamped or trainer.state.encode())  # as it was once written
     (stamp.parent / "model.npy").write_bytes(b"what was exported then")
     trainer.close()
     again = bench.open()
