@@ -18,7 +18,7 @@ import numpy as np
 
 from emulator.errors import EmulatorError
 from emulator.files import storage
-from emulator.recording.store import Recording
+from emulator.recording.store import Recording, write_model
 
 POLL_WALL_S = 0.5  # for another process to let go of the recording
 
@@ -200,11 +200,13 @@ class Away(Recording):
         return folder
 
     def keep_model(self, state: str, write: Callable[[Path], None]) -> Path:
-        """Have `write` make a model, and send it home."""
-        with tempfile.TemporaryDirectory(prefix="flasc-emu-") as temporary:
-            folder = Path(temporary) / "adapter"
+        """Have `write` make a model, and send it home. Raises StorageError of the disk here."""
+        with storage(Path(tempfile.gettempdir())):
+            temporary = tempfile.TemporaryDirectory(prefix="flasc-emu-")
+        with temporary as name:
+            folder = Path(name) / "adapter"
             with storage(folder):
-                write(folder)
+                write_model(folder, write)
                 files = {
                     path.relative_to(folder).as_posix(): path.read_bytes()
                     for path in sorted(folder.rglob("*"))

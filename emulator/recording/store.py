@@ -44,6 +44,17 @@ def fingerprint(arrays: Mapping[str, np.ndarray]) -> str:
     return said.hexdigest()
 
 
+def write_model(folder: Path, write: Callable[[Path], None]) -> None:
+    """Have `write` make a folder with a model. Raises StorageError."""
+    from safetensors import SafetensorError
+
+    with storage(folder):
+        try:
+            write(folder)
+        except SafetensorError as error:  # no OSError, though all that it says is the disk's
+            raise refused(folder, str(error)) from error
+
+
 class Recording:
     """The facts of one training, on disk and in memory.
 
@@ -273,14 +284,9 @@ class Recording:
 
         Raises StorageError.
         """
-        from safetensors import SafetensorError
-
         folder = self.folder / "adapter"
         with storage(folder):
             shutil.rmtree(folder, ignore_errors=True)
-            try:
-                write(folder)
-            except SafetensorError as error:  # no OSError, though all that it says is the disk's
-                raise refused(folder, str(error)) from error
+            write_model(folder, write)
             replace(folder / "state.txt", _stamp(state))
         return folder

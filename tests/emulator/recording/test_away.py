@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from safetensors import SafetensorError
 
 from emulator.errors import RecordingError, StorageError
 from emulator.recording import Away, Home, Recording, RecordingTrainer
@@ -153,6 +154,23 @@ def test_a_disk_that_refuses_is_told_though_nobody_waits(afar):
     log.mkdir()
     with pytest.raises(StorageError):
         trainer.download(1)
+
+
+def test_a_disk_there_that_is_full_is_told(afar, toy, tmp_path, monkeypatch):
+    def full(*_):
+        raise SafetensorError("Error while serializing: No space left on device")
+
+    trainer, _ = afar()
+    play(trainer, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(toy, "export", full)
+        with pytest.raises(StorageError, match="No space left"):
+            trainer.export()
+    with monkeypatch.context() as patch:
+        patch.setattr("tempfile.tempdir", str(tmp_path / "none"))
+        with pytest.raises(StorageError, match="No such file"):
+            trainer.export()
+    assert (trainer.export() / "model.npy").exists()
 
 
 def test_a_foreign_folder_is_refused(afar):
