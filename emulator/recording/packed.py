@@ -50,6 +50,11 @@ def pack(scenario: str, methods: Sequence[str], recordings: Iterable[Recording])
     ]
     whole = {"kind": KIND, "scenario": scenario, "methods": methods, "trainings": trainings}
     text = json.dumps(whole, separators=(",", ":"), allow_nan=False)
+    if len(text) > MAX_BYTES:  # nobody could read it again
+        raise RecordingError(
+            f"found {len(text)} bytes to pack; allowed: {MAX_BYTES}",
+            "pack a part at a time: --method NAME, or --set training.seeds=[0]",
+        )
     return gzip.compress(text.encode(), mtime=0)
 
 

@@ -110,6 +110,16 @@ def test_a_bomb_is_refused_before_it_is_unpacked(file, monkeypatch):
         packed.read(file)
 
 
+def test_what_could_not_be_read_again_is_not_packed(recording, file, monkeypatch):
+    length = len(gzip.decompress(file.read_bytes()))
+    monkeypatch.setattr(packed, "MAX_BYTES", length)
+    assert packed.pack("name: one\n", ["LoRA"], [recording]) == file.read_bytes()
+    assert packed.read(file).methods == ["LoRA"]
+    monkeypatch.setattr(packed, "MAX_BYTES", length - 1)
+    with pytest.raises(RecordingError, match=rf"found {length} bytes to pack; allowed: "):
+        packed.pack("name: one\n", ["LoRA"], [recording])
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_bytes_that_changed_are_told_or_mean_nothing(tmp_path_factory, data):
