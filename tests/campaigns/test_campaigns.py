@@ -27,6 +27,14 @@ def test_a_campaign_loses_nothing(name):
     assert re.match(expected, said(name, "--short"))
 
 
+def test_a_campaign_that_is_killed_is_no_success(monkeypatch):
+    codes = iter([0, -9, 0, 0, 0])
+    monkeypatch.setattr(subprocess, "call", lambda _: next(codes))
+    monkeypatch.setattr(sys, "argv", ["run.py"])
+    assert runpy.run_path(str(RUN))["main"]() == 1
+    assert not list(codes)  # the others were run all the same
+
+
 @pytest.mark.parametrize("number", ["102", "159", "239", "442"])
 def test_a_law_that_was_once_broken_holds(number):
     """By a network engine that kept its next finish where a link had changed."""
