@@ -80,7 +80,8 @@ def _curves_note(study: Study, *, seeded: bool) -> str:
 def headline(study: Study) -> str:
     """The run in a sentence: who is first under the last variant, and by how much.
 
-    Compared with the first method listed, or with the next one where that is the fastest itself.
+    Compared with the first method that was carried out, or with the next one where that is the
+    fastest itself.
     Where variants learn differently it is who is first under any of them.
     """
     if study.trades:
@@ -96,7 +97,8 @@ def headline(study: Study) -> str:
     best, best_s = reached[0]
     first = f"Under {variant}, {best} is first to get to {study.goal}: {format_duration(best_s)}"
     times = dict(reached)
-    other = study.methods[0] if study.methods[0] != best else next(iter(list(times)[1:]), "")
+    usual = found[0].method
+    other = usual if usual != best else next(iter(list(times)[1:]), "")
     if not other:
         return f"{first}."
     if other not in times:

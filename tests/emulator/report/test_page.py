@@ -7,6 +7,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -177,6 +178,15 @@ def test_every_string_is_escaped(study_of: Studies) -> None:
 )
 def test_headline(study_of: Studies, methods: dict[str, float], sentence: str) -> None:
     assert page.headline(study_of(methods, {"x": 9, "y": 2})) == sentence
+
+
+def test_the_headline_says_nothing_of_a_method_that_is_missing(study_of: Studies) -> None:
+    study = study_of({"LoRA": 0.1, "FLASC": 0.1, "head": 0.01}, {"x": 9, "y": 2})
+    outcomes = tuple(o for o in study.outcomes if o.method != "LoRA")
+    first = "Under y, FLASC is first to get to accuracy 0.50: 25.0 s"
+    assert page.headline(replace(study, outcomes=outcomes)) == f"{first}."
+    outcomes = tuple(o for o in outcomes if o.method == "FLASC")
+    assert page.headline(replace(study, outcomes=outcomes)) == f"{first}."
 
 
 def test_our_script_asks_for_nothing_and_writes_no_markup() -> None:
