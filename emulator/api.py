@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from emulator import comparison, document, running, soundness, study
 from emulator.contrast import Comparison, Contrast, FrontPoint
 from emulator.engines import Engine, Local, Options
@@ -60,7 +58,7 @@ class Scenario:
     @classmethod
     def of(cls, data: Mapping[str, Any], methods: Sequence[str] = ()) -> "Scenario":
         """The scenario that a mapping describes, as its YAML would. Raises ScenarioError."""
-        tree = document.parse(yaml.safe_dump(dict(data), sort_keys=False), "scenario")
+        tree = document.parse(document.written(data), "scenario")
         return cls(study.multiplied(document.overridden(tree, ()), "scenario", methods))
 
     @property

@@ -4,13 +4,16 @@ A document is the file, over what it `extends`, under the command line's `--set`
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from emulator.errors import ScenarioError
 from emulator.nodes import (
+    NUMBER,
     PATH,
     QUOTE_KEY,
     Composer,
@@ -25,7 +28,7 @@ from emulator.nodes import (
     shown,
 )
 
-__all__ = ["Document", "dotted", "load", "parse_path", "printable", "shown"]
+__all__ = ["Document", "dotted", "load", "parse_path", "printable", "shown", "written"]
 
 MAX_BYTES = 2**20
 MAX_CHAIN = 10
@@ -94,6 +97,23 @@ def parse(text: str, name: str) -> Node:
         found = shown(_plain(tree))
         raise ScenarioError(f"{tree.where}: found {found}; allowed: a mapping of keys", _START)
     return tree
+
+
+def written(data: Mapping[str, Any]) -> str:
+    """Plain data as a scenario's text, which `parse` reads as the same again."""
+    return yaml.dump(dict(data), Dumper=_Writer, sort_keys=False, allow_unicode=True)
+
+
+class _Writer(yaml.SafeDumper):
+    """PyYAML leaves bare what are numbers in YAML 1.2 and were text in 1.1, like '1e3' and '08'."""
+
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        """In double quotes where there is a next line (U+0085), which others fold into a blank."""
+        return self.represent_scalar("tag:yaml.org,2002:str", text, '"' if "\x85" in text else None)
+
+
+_Writer.add_representer(str, _Writer.represent_text)
+_Writer.add_implicit_resolver("tag:yaml.org,2002:float", NUMBER, list("+-.0123456789"))
 
 
 def overridden(tree: Node, overrides: Sequence[str]) -> Document:

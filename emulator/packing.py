@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
+from emulator import document
 from emulator.emulate import emulate
 from emulator.engines.task import lora_rank
 from emulator.errors import RecordingError
@@ -35,7 +35,7 @@ def packed_recording(study: Study, recordings: Path) -> bytes:
 
     Raises RecordingError where `recordings` lack some of it.
     """
-    scenario = yaml.safe_dump(study.document.data, sort_keys=False, allow_unicode=True)
+    scenario = document.written(study.document.data)
     with tempfile.TemporaryDirectory(prefix="flasc-emu-") as folder:
         copies = [_copied(each, recordings, Path(folder)) for each in study.trainings()]
         return packed.pack(scenario, study.methods, copies)

@@ -9,9 +9,7 @@ from dataclasses import asdict, dataclass
 from dataclasses import replace as replaced
 from pathlib import Path
 
-import yaml
-
-from emulator import __version__, portrait, privacy, report
+from emulator import __version__, document, portrait, privacy, report
 from emulator.engines import Done, Engine, Options, Progress
 from emulator.errors import EmulatorError, StorageError
 from emulator.files import distinct, held, replace, slug, storage, sweep
@@ -141,7 +139,7 @@ def describe(study: Study) -> dict[str, str]:
         "seeds": json.dumps(training.seeds),
         "densities": json.dumps(portrait.densities(study)),
         "fleet": json.dumps(portrait.fleets(study)),
-        "scenario": yaml.safe_dump(study.document.data, sort_keys=False, allow_unicode=True),
+        "scenario": document.written(study.document.data),
     }
     if training.target:
         meta["target"] = repr(training.target.accuracy)

@@ -14,9 +14,12 @@ from emulator.document import (
     Document,
     dotted,
     load,
+    overridden,
+    parse,
     parse_path,
     printable,
     shown,
+    written,
 )
 from emulator.errors import ScenarioError
 from emulator.nodes import MAX_NESTING, MAX_NODES
@@ -465,6 +468,16 @@ def test_a_child_wins_and_everything_knows_its_file(base, child):
 
 
 YAML_LIKE = st.text(st.sampled_from("ab1 \n\t:-?[]{},&*!|>'\"%@#~<.\\\0ux\ufeff\x85"), max_size=60)
+
+
+@pytest.mark.parametrize(
+    "text", ["1e3", "08", "+.5", ".5e3", "1E5", "-1e-5", "010", "1:30", "1_0", "no", "", "x\x85y"]
+)
+def test_text_that_looks_like_something_else_is_text_when_read_again(text):
+    data = {"name": text, text: [text, {text: 1e-5}], "n": [1, 1e300, 0.5, 10**18, True, None]}
+    again = overridden(parse(written(data), "x"), ()).data
+    assert again == data
+    assert repr(again) == repr(data)  # 1 is not True
 
 
 @given(st.text(max_size=200) | YAML_LIKE)
