@@ -72,21 +72,21 @@ def cohorts(world: World, rules: Iterable[Rule]) -> Process:
             yield closed
         used, arrived[:] = arrived[: rule.first], arrived[rule.first :]
         if rule.late == "drop":
-            discard(world, arrived, "late")
-            arrived.clear()
             if crowd.flying:
                 crowd.stop("late")
                 yield Settled(env)
+            discard(world, arrived, "late")
+            arrived.clear()
         if used or rule.divisor:
             merge(world, used, version, rule.weight, rule.divisor)
             version += 1
         world.journal.add(Round(number, flying, start_s, env.now, len(used)))
         if examiner.ends_with(number):
             break
-    discard(world, arrived, "unfinished")
     crowd.stop("unfinished")
     if crowd.flying:
         yield Settled(env)
+    discard(world, arrived, "unfinished")
 
 
 def _until(env: simpy.Environment, closed: simpy.Event, deadline_s: float) -> Process:

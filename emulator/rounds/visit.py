@@ -70,9 +70,13 @@ class Crowd:
         self._ended(visit)
 
     def stop(self, outcome: str) -> None:
-        """Break off all that are under way, as soon as the caller waits."""
+        """Break off all that are under way, as soon as the caller waits.
+
+        One that has come to its end at this very instant ends then too, as if by itself.
+        """
         for visit in self.flying.values():
-            visit.process.interrupt(outcome)
+            if visit.process.is_alive:
+                visit.process.interrupt(outcome)
 
     def train(self) -> None:
         """Train everyone who has a download under way or done: as late, and as many, as can be."""

@@ -7,7 +7,8 @@ import pytest
 
 from emulator.emulate import emulate
 from emulator.policies import Polynomial
-from emulator.records import Round
+from emulator.records import Round, Transfer
+from emulator.seam import StubMessage, StubTrainer
 
 DEADLINE = {"kind": "deadline", "deadline": "1000 h"}
 # What each comes to where nobody is late and all are alike.
@@ -147,6 +148,33 @@ def test_a_round_without_updates_makes_no_step(played, rounds_of, transfers_of):
     assert trainer.batches == []
     assert [r.used for r in rounds_of(rows)] == [0] * 6
     assert {t.outcome for t in transfers_of(rows)} == {"late"}
+
+
+@pytest.mark.parametrize(("late", "outcomes"), [("drop", "late"), ("accept", "unfinished")])
+def test_whoever_ends_at_the_instant_of_the_first_is_stopped_by_nobody(scenario, late, outcomes):
+    """Client 1 computes until client 0's update arrives, and then sends nothing, in no time."""
+
+    class Unlike(StubTrainer):
+        def download(self, client):
+            return StubMessage(client, 250_000 * client, 0)
+
+        def train(self, downloads):
+            return [StubMessage(d.client, 10**6 * (1 - d.client), 0, d.client) for d in downloads]
+
+    rows = emulate(
+        scenario(
+            {"kind": "overselection", "select": 2, "first": 1, "late": late},
+            {"rounds": 1, "cohort": 1},
+            {"down": "8 Mbps", "up": "8 Mbps", "rtt": "0 ms"},
+            count=2,
+            compute={"per_example": "0.75 s"},
+        ),
+        0,
+        Unlike(down_bytes=0, up_bytes=0),
+    )
+    ups = [r for r in rows if isinstance(r, Transfer) and r.direction == "up"]
+    assert [(r.client, r.nbytes, r.finish_s) for r in ups] == [(0, 10**6, 1.0), (1, 0, 1.0)]
+    assert [r.outcome for r in ups] == ["used", outcomes]
 
 
 def test_late_updates_count_where_they_arrive(played, transfers_of, rounds_of):
