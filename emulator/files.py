@@ -43,9 +43,13 @@ def replace(path: Path, content: bytes) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Delete what a killed `replace` left in `folder`; the caller alone writes there."""
+    """Delete what a killed `replace` left in `folder`, where no other run writes.
+
+    A user's own files may be there as well, if '--out .' was said: '.env.local' is none of ours.
+    """
     for left_over in folder.glob(".*.*"):
-        left_over.unlink(missing_ok=True)
+        if left_over.suffix[1:].isdecimal():
+            left_over.unlink(missing_ok=True)
 
 
 def slug(name: str) -> str:

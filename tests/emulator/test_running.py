@@ -167,8 +167,12 @@ def test_what_a_killed_run_left_half_written_is_swept_away(scenario, toys, carry
     left_over = tmp_path / "out" / ".index.html.12345"
     left_over.parent.mkdir()
     left_over.touch()
+    users = [left_over.with_name(name) for name in (".env.local", ".pre-commit-config.yaml")]
+    for file in users:
+        file.touch()
     carry(study.read(scenario()))
     assert not left_over.exists()
+    assert all(file.exists() for file in users)
 
 
 def test_who_can_never_go_on_is_said_and_the_rest_is_kept(scenario, toys, carry, tmp_path):
