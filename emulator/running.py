@@ -15,6 +15,7 @@ from emulator.errors import EmulatorError, StorageError
 from emulator.files import distinct, held, replace, slug, storage, sweep
 from emulator.ledger import Ledger
 from emulator.recording import packed
+from emulator.recording.exported import is_stamped, remove_model
 from emulator.study import Study, Training
 from flasc.errors import AssetError, FlascError
 
@@ -164,17 +165,33 @@ def model_folders(trainings: Sequence[Training]) -> list[str]:
 
 
 def _copy_models(trainings: Sequence[Training], done: dict[int, Done], folder: Path) -> None:
-    """Bring `folder` up to date: one model a result, and none of an earlier run's."""
+    """Bring `folder` up to date: the results' models, as far as they are kept, and no others.
+
+    A recording keeps the newest one alone, and another run may train on from it at any time.
+    """
     names = model_folders(trainings)
-    models = {names[index]: result.model for index, result in done.items() if result.model}
+    results = {names[index]: result for index, result in done.items()}
     with storage(folder):
         for stamped in folder.glob("*/state.txt"):
-            if stamped.parent.name not in models:
-                shutil.rmtree(stamped.parent)
-        for name, model in models.items():
-            target = folder / name
-            stamp = (model / "state.txt").read_bytes()
-            if not (target / "state.txt").exists() or (target / "state.txt").read_bytes() != stamp:
-                shutil.rmtree(target, ignore_errors=True)
-                shutil.copytree(model, target, ignore=shutil.ignore_patterns("state.txt"))
-                replace(target / "state.txt", stamp)
+            result = results.get(stamped.parent.name)
+            if result is None or not is_stamped(stamped.parent, result.stamp):
+                remove_model(stamped.parent)
+        for name, result in results.items():
+            if result.model and not is_stamped(folder / name, result.stamp):
+                _copy_model(result.model, folder / name, result.stamp)
+
+
+def _copy_model(model: Path, target: Path, stamp: bytes) -> None:
+    """Copy `model`, if it has this stamp before and after: else somebody is replacing it."""
+    if not is_stamped(model, stamp):
+        return
+    remove_model(target)
+    try:
+        shutil.copytree(model, target, ignore=shutil.ignore_patterns("state.txt"))
+    except OSError:
+        if is_stamped(model, stamp):
+            raise
+    if is_stamped(model, stamp):
+        replace(target / "state.txt", stamp)
+    else:
+        remove_model(target)

@@ -9,6 +9,7 @@ from typing import Any
 from emulator.emulate import emulate
 from emulator.errors import RecordingError, StalledError
 from emulator.recording import LiveTrainer, Recording, RecordingTrainer
+from emulator.recording.exported import stamp
 from emulator.records import Emulation, Evaluation, Round, Row, Transfer
 from emulator.study import Training
 from flasc.config import TrainingSettings
@@ -50,6 +51,7 @@ class Progress:
 class Done:
     """All emulations of a training, what it cost, and where its model was exported, if it was.
 
+    `stamp` is that of its model: `model` has it for as long as nobody trains on from there.
     `stalled` says which of them could not go on to their end, and why; `reused_rounds` counts the
     server steps that were read from the recording instead of computed.
     """
@@ -57,6 +59,7 @@ class Done:
     emulations: Mapping[Emulation, list[Row]]
     trained_rounds: int
     model: Path | None
+    stamp: bytes
     provenance: Mapping[str, str]
     stalled: Mapping[Emulation, StalledError] = field(default_factory=dict)
     reused_rounds: int = 0
@@ -176,6 +179,7 @@ def carry_out(
         if not emulations:
             raise next(iter(stalled.values()))
         model, made_on = trainer.export(), recording.provenance()
-        return Done(emulations, trainer.trained, model, made_on, stalled, reused)
+        of_it = stamp(trainer.state)
+        return Done(emulations, trainer.trained, model, of_it, made_on, stalled, reused)
     finally:
         trainer.close()

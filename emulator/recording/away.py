@@ -18,7 +18,8 @@ import numpy as np
 
 from emulator.errors import EmulatorError
 from emulator.files import storage
-from emulator.recording.store import Recording, write_model
+from emulator.recording.exported import write_model
+from emulator.recording.store import Recording
 
 POLL_WALL_S = 0.5  # for another process to let go of the recording
 

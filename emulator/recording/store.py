@@ -6,7 +6,6 @@ import hashlib
 import json
 import math
 import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from emulator.errors import RecordingError
-from emulator.files import held, refused, replace, storage, sweep
+from emulator.files import held, replace, storage, sweep
+from emulator.recording.exported import is_stamped, remove_model, stamp, write_model
 from emulator.recording.facts import (
     NO_FACT,
     Fact,
@@ -28,11 +28,6 @@ from emulator.recording.facts import (
 )
 
 FORMAT = 2
-EXPORT = 2  # goes up when exported models change; 1 left the round's mask out
-
-
-def _stamp(state: str) -> bytes:
-    return f"{state} {EXPORT}".encode()
 
 
 def fingerprint(arrays: Mapping[str, np.ndarray]) -> str:
@@ -42,17 +37,6 @@ def fingerprint(arrays: Mapping[str, np.ndarray]) -> str:
         said.update(f"{name}\0{array.dtype.str}\0{array.shape}\0".encode())
         said.update(np.ascontiguousarray(array).data)
     return said.hexdigest()
-
-
-def write_model(folder: Path, write: Callable[[Path], None]) -> None:
-    """Have `write` make a folder with a model. Raises StorageError."""
-    from safetensors import SafetensorError
-
-    with storage(folder):
-        try:
-            write(folder)
-        except SafetensorError as error:  # no OSError, though all that it says is the disk's
-            raise refused(folder, str(error)) from error
 
 
 class Recording:
@@ -276,8 +260,7 @@ class Recording:
     def model(self, state: str) -> Path | None:
         """Where the model of `state` was exported to, if it is the newest that was."""
         folder = self.folder / "adapter"
-        stamp = folder / "state.txt"
-        return folder if stamp.exists() and stamp.read_bytes() == _stamp(state) else None
+        return folder if is_stamped(folder, stamp(state)) else None
 
     def keep_model(self, state: str, write: Callable[[Path], None]) -> Path:
         """Have `write` make a folder with the model of `state`, in place of an earlier one.
@@ -286,7 +269,7 @@ class Recording:
         """
         folder = self.folder / "adapter"
         with storage(folder):
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_model(folder)
             write_model(folder, write)
-            replace(folder / "state.txt", _stamp(state))
+            replace(folder / "state.txt", stamp(state))
         return folder

@@ -140,6 +140,29 @@ def test_models_are_those_of_the_results_beside_them(scenario, toys, carry, tmp_
     assert (tmp_path / "out/models/lora-seed-0/model.txt").read_text() == "5"
 
 
+def test_a_model_stays_that_another_run_has_trained_on_from(scenario, toys, carry, tmp_path):
+    carry(study.read(scenario(), ["training.rounds=5"], ["LoRA"]))
+    options, more = Options(tmp_path / "recordings"), ["training.rounds=8"]
+    running.run(study.read(scenario(), more, ["LoRA"]), tmp_path / "more", options, engine=HERE)
+    model = tmp_path / "out/models/lora-seed-0/model.txt"
+    model.with_name("notes").touch()
+    carry(study.read(scenario(), ["training.rounds=5"], ["LoRA"]))
+    assert model.read_text() == "5"
+    assert model.with_name("notes").exists()  # it is the one that was there
+
+
+def test_no_model_is_copied_that_another_run_has_put_there(scenario, toys, carry, tmp_path):
+    def meanwhile(trainings, options, notify):
+        yield from HERE.carry_out_all(trainings, options, notify)
+        more = study.read(scenario(), ["training.rounds=8"], ["LoRA"])
+        running.run(more, tmp_path / "more", options, engine=HERE)
+
+    found = study.read(scenario(), ["training.rounds=5"], ["LoRA"])
+    assert not carry(found, Otherwise(meanwhile)).failures
+    assert (tmp_path / "more/models/lora-seed-0/model.txt").read_text() == "8"
+    assert not (tmp_path / "out/models/lora-seed-0").exists()
+
+
 @pytest.mark.parametrize(
     ("name", "folder"),
     [
