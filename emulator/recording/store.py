@@ -252,8 +252,9 @@ class Recording:
         )
 
     def drop_state(self, state: str) -> None:
-        """Forget a state that something newer replaces."""
-        self._state_path(state).unlink(missing_ok=True)
+        """Forget a state that something newer replaces. Raises StorageError."""
+        with storage(self.folder):
+            self._state_path(state).unlink(missing_ok=True)
 
     # -- the model
 

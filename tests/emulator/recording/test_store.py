@@ -123,6 +123,14 @@ def test_a_refusing_disk_is_a_storage_error(bench, tmp_path):
         trainer.download(0)
 
 
+def test_a_state_that_cannot_be_deleted_is_a_storage_error(log):
+    recording = Recording(log.parent.parent, SETTINGS)
+    recording.drop_state("none")
+    (log.parent / "states/stuck.safetensors").mkdir()
+    with pytest.raises(StorageError, match="cannot be written"):
+        recording.drop_state("stuck")
+
+
 def test_a_full_disk_loses_nothing_that_was_recorded(bench, log):
     """A process whose files may not grow stands in for a full disk: real writes really fail."""
     before = log.read_bytes()
