@@ -70,7 +70,8 @@ def cohorts(world: World, rules: Iterable[Rule]) -> Process:
             yield from _until(env, closed, rule.deadline_s)
         else:
             yield closed
-        used, arrived[:] = arrived[: rule.first], arrived[rule.first :]
+        counted = rule.first if rule.late == "drop" else len(arrived)
+        used, arrived[:] = arrived[:counted], arrived[counted:]
         if rule.late == "drop":
             if crowd.flying:
                 crowd.stop("late")

@@ -192,6 +192,13 @@ def test_late_updates_count_where_they_arrive(played, transfers_of, rounds_of):
     assert transfers_of(rows, outcome="unfinished")
 
 
+def test_all_that_arrive_at_once_count_at_once_where_late_ones_do(played, transfers_of, rounds_of):
+    policy = {"kind": "overselection", "select": 8, "first": 5, "late": "accept"}
+    rows, _ = played(policy)  # over equal links
+    assert {r.used for r in rounds_of(rows)} == {8}
+    assert {(t.outcome, t.staleness) for t in transfers_of(rows)} == {("used", 0)}
+
+
 # -- asynchronous
 
 
