@@ -223,9 +223,10 @@ class Scenario(Settings):
         if self.compute and self.compute.per_example == "devices":
             for name, access in self.network.accesses.items():
                 if access.devices is None:
-                    raise ValueError(
-                        f"found compute.per_example devices, and no devices for {name!r}; "
-                        "allowed: with devices of format fedscale for every client"
+                    raise MisfitError(
+                        ("compute", "per_example"),
+                        f"found devices, and no devices for {name!r}; "
+                        "allowed: with devices of format fedscale for every client",
                     )
                 access.devices.seconds()
         return self
@@ -236,9 +237,10 @@ class Scenario(Settings):
             whole = method.rank or self.training.lora.rank
             ranks = [getattr(tier, "rank", 1) for tier in getattr(method, "tiers", [])]
             if max(ranks, default=1) > whole:
-                raise ValueError(
-                    f"found methods.{name} with a tier of rank {max(ranks)}; allowed: at most the "
-                    f"server's, {whole} (the method's own rank, or training.lora.rank)"
+                raise MisfitError(
+                    ("methods", name, "tiers"),
+                    f"found a tier of rank {max(ranks)}; allowed: at most the server's, {whole} "
+                    "(the method's own rank, or training.lora.rank)",
                 )
         return self
 
@@ -246,25 +248,28 @@ class Scenario(Settings):
     def _policy_fits(self) -> Self:
         most, clients = self.policy.at_work(self.training.cohort), self.task.clients
         if most > clients:
-            raise ValueError(
-                f"found a policy with {most} clients at a time and task.clients {clients}; "
-                "allowed: at most all clients"
+            raise MisfitError(
+                ("policy",),
+                f"found {most} clients at a time with task.clients {clients}; "
+                "allowed: at most all clients",
             )
         if isinstance(self.policy, Overselection | Deadline):
             first = self.policy.enough(self.training.cohort)
             if first > most:
-                raise ValueError(
-                    f"found a policy that waits for {first} updates and asks {most} clients; "
-                    "allowed: first of at most select"
+                raise MisfitError(
+                    ("policy",),
+                    f"found a round that waits for {first} updates and asks {most} clients; "
+                    "allowed: first (or else training.cohort) of at most select",
                 )
         return self
 
     @model_validator(mode="after")
     def _privacy_is_accounted_for(self) -> Self:
         if self.training.dp and (found := next(self._unaccounted(), None)):
-            raise ValueError(
-                f"found training.dp with {found}; allowed: synchronous rounds of clients drawn "
-                "uniformly of all, whose updates weigh the same"
+            raise MisfitError(
+                ("training", "dp"),
+                f"found it with {found}; allowed: synchronous rounds of clients drawn "
+                "uniformly of all, whose updates weigh the same",
             )
         return self
 
