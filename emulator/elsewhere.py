@@ -70,7 +70,7 @@ def network_in(file: Path, overrides: Sequence[str] = ()) -> Node:
     return tree.value["network"]
 
 
-_FORM = "a file for --network holds the network alone: see scenarios/networks/"
+_FORM = "a file for --network holds one key, network, and all under it: see scenarios/networks/"
 
 
 def _axes_elsewhere(vary: Node | None) -> Mapping[str, Node]:

@@ -81,6 +81,11 @@ def read(
         only = only or methods
     else:
         tree = document.read(path)
+        if isinstance(tree.value, dict) and list(tree.value) == ["network"]:
+            raise ScenarioError(
+                f"{document.printable(str(path))}: found a network alone; allowed: a scenario",
+                "a network goes with a scenario: flasc-emu check SCENARIO --network FILE",
+            )
     if networks:
         tree, overrides = elsewhere.transplanted(tree, elsewhere.each(networks), overrides)
     found = multiplied(document.overridden(tree, overrides), str(path), only)
