@@ -139,9 +139,10 @@ def run(
         click.echo(f"{trained} rounds trained, {reused} reused; written to {folder}/:")
         click.echo("  " + ", ".join(path.name for path in outcome.written))
     if outcome.failures:
-        failed = ", ".join(names[index] for index, _ in outcome.failures)
+        failed = "; ".join(names[index] for index, _ in outcome.failures)
+        of_first = "; the first" if len(outcome.failures) > 1 else ""
         _, error = outcome.failures[0]
-        raise EmulationError(f"not finished: {failed}: {error.message}", error.hint)
+        raise EmulationError(f"not finished: {failed}{of_first}: {error.message}", error.hint)
 
 
 def _engine(

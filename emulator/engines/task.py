@@ -88,9 +88,10 @@ def _real_trainer(
 
 def _unrecorded(recording: Recording) -> RecordingError:
     """Somebody else would take part, or more rounds are asked for; that has to be trained."""
+    rounds = len(recording.steps)
     return RecordingError(
-        f"asks for a round that is not among the {len(recording.steps)} recorded, and a packed "
-        "recording has no states to train on from",
+        f"{f'asks for a round that is not among the {rounds}' if rounds else 'is not'} recorded, "
+        "and a packed recording has no states to train on from",
         "run the scenario that it was made of instead: that trains what is missing",
     )
 

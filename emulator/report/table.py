@@ -107,7 +107,8 @@ def missing(study: Study) -> str:
     first, whole = study.missing[0], len(study.missing) + len(study.outcomes)
     return (
         f"Cut off: {len(study.missing)} of {whole} emulations are missing, the first being "
-        f"{first.method}, {first.variant}, seed {first.seed}. Run the same command again to go on."
+        f"{first.method}, {first.variant}, seed {first.seed}. Run the same command again to go on; "
+        "what failed fails again until its cause is mended."
     )
 
 

@@ -74,11 +74,19 @@ def test_a_folder_of_networks_is_each_of_them(invoke, file):
 
 
 @pytest.mark.parametrize(
-    "change", ["training.rounds=6", "policy={kind: deadline, deadline: 1 ms}", "training.seeds=[1]"]
+    ("change", "said"),
+    [
+        ("training.rounds=6", "asks for a round that is not among the 4 recorded"),
+        ("policy={kind: deadline, deadline: 1 ms}", "asks for a round that is not among the 4"),
+        ("training.seeds=[1]", "LoRA: is not recorded"),
+    ],
 )
-def test_what_would_have_to_be_trained_is_said_and_not_done(invoke, file, toys, change):
+def test_what_would_have_to_be_trained_is_said_and_not_done(invoke, file, toys, change, said):
     code, _, err = invoke("run", file, "--set", change)
     assert code == 2
+    assert said in err
+    assert "not finished: LoRA; " in err
+    assert "; the first: " in err
     assert "no states to train on from" in err
     assert "that trains what is missing" in err
     assert not toys
