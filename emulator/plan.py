@@ -38,9 +38,11 @@ def plan(study: Study, recordings: Path, screen: Screen = SCREEN) -> Iterator[st
         yield f"privacy: {privacy.describe(account, training.rounds)}"
     yield _recorded(trainings, recordings)
     shown: Fleet | None = None
+    servers = [variant.network.server for variant in study.variants.values()]
+    vary_server = any(server != servers[0] for server in servers)
     for label, variant in study.variants.items():
         clients = _fleet(variant)
-        yield f"{printable(label)}: {_links(variant, clients)}"
+        yield f"{printable(label)}: {_links(variant, clients, vary_server)}"
         if shown is None or not np.array_equal(shown.up_Bps, clients.up_Bps):
             yield from _plots(clients, screen)
         shown = clients
@@ -82,7 +84,7 @@ def _counted(n: int, what: str) -> str:
     return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
-def _links(scenario: Scenario, clients: Fleet) -> str:
+def _links(scenario: Scenario, clients: Fleet, with_server: bool) -> str:
     """The fleet's links as median and, where they differ, the 10th to 90th percentile."""
     network = scenario.network
     links = f"{_rates(clients.down_Bps, clients.up_Bps)}, RTT {_spread(_rtt, clients.delay_s)}"
@@ -91,7 +93,9 @@ def _links(scenario: Scenario, clients: Fleet) -> str:
     accesses = network.accesses.values()
     counts = np.bincount(clients.group, minlength=len(clients.groups))
     groups = [f"{n} {printable(name)}" for n, name in zip(counts, clients.groups, strict=True)]
+    server = f"down {_rate(clients.server_down_Bps)}, up {_rate(clients.server_up_Bps)}"
     named: dict[str, list[str]] = {
+        "server": [server] if with_server else [],
         "clients": groups if network.groups else [],
         "presets": [access.preset for access in accesses if access.preset],
         "devices": [str(access.devices) for access in accesses if access.devices],

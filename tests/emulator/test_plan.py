@@ -45,6 +45,18 @@ def test_links_that_differ_are_a_median_and_a_range(scenario, tmp_path):
     assert narrow.isascii()
 
 
+def test_a_server_that_variants_differ_in_is_shown(scenario, tmp_path):
+    path = scenario()
+    axis = "vary: {at: {home: {network.server: {down: 100 Mbps, up: 10 Mbps}}, here: {}}}\n"
+    path.write_text(path.read_text().split("vary:")[0] + axis)
+    lines = list(plan(study.read(path), tmp_path))
+    assert (
+        "home: down 20 Mbps, up 20 Mbps, RTT 40 ms, over tcp; server: down 100 Mbps, up 10 Mbps"
+        in lines
+    )
+    assert any(line.startswith("here: ") and "; server: down " in line for line in lines)
+
+
 def test_clients_are_counted_by_group(scenario, tmp_path):
     groups = "groups: {far: {share: 1, down: 1 Mbps, up: 1 Mbps}, near: {share: 2, preset: fibre}}"
     path = scenario()
