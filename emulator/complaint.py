@@ -98,7 +98,8 @@ def _problem(details: ErrorDetails, data: Any, model: type[BaseModel]) -> tuple[
         case "union_tag_invalid" | "union_tag_not_found":
             return _tag_problem(path, kind, found)
         case "model_type" | "model_attributes_type" | "dict_type" if wanted := _mapping(path, kind):
-            return path, f"found {shown(found)}; allowed: {wanted}"
+            idle = " (null deletes what is inherited, and this is not)" if found is None else ""
+            return path, f"found {shown(found)}{idle}; allowed: {wanted}"
         case "literal_error" if names := _literals(kind):
             return path, f"found {shown(found)}{choice(found, names)}"
     error = details.get("ctx", {}).get("error")
