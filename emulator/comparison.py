@@ -27,6 +27,11 @@ def compare(
     refused, unless by `force`. Raises LedgerError and ScenarioError.
     """
     for folder in folders:
+        if folder.is_file():
+            raise LedgerError(
+                f"{folder}: found a file; allowed: the folder of a run, in runs/",
+                "a scenario or a packed recording is run first: flasc-emu run FILE",
+            )
         if not folder.is_dir():
             raise LedgerError(f"{folder}: no such folder", "name the folder of a run, in runs/")
     runs = {folder: study.read(folder) for folder in folders}

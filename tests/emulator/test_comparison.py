@@ -114,6 +114,11 @@ def test_a_folder_that_is_no_run_is_one_message(invoke, tmp_path):
     code, _, err = invoke("compare", "nothing")
     assert code == 2
     assert err.startswith("error: nothing: no such folder\nhint: name the folder of a run")
+    (tmp_path / "packed.json.gz").touch()
+    code, _, err = invoke("compare", "packed.json.gz")
+    assert code == 2
+    assert err.startswith("error: packed.json.gz: found a file; allowed: the folder of a run")
+    assert "hint: a scenario or a packed recording is run first" in err
 
 
 def test_a_metric_goes_by_its_name(run, invoke):
