@@ -166,14 +166,14 @@ def test_a_round_of_nobody_takes_no_time_and_still_steps():
     ids=lambda keys: next(iter(keys)),
 )
 def test_privacy_goes_with_what_its_account_is_of(keys):
-    with pytest.raises(ValidationError, match=r"found training\.dp with"):
+    with pytest.raises(ValidationError, match=r"found it with"):
         scenario({"dp": POISSON}, **keys)
 
 
 def test_privacy_goes_with_clients_that_are_always_there():
     link = {"down": "8 Mbps", "up": "1 Mbps"}
     leaving = {"clients": link | {"availability": {"kind": "on_off", "on": "9 s", "off": "1 s"}}}
-    with pytest.raises(ValidationError, match=r"found training\.dp with clients that leave"):
+    with pytest.raises(ValidationError, match=r"found it with clients that leave"):
         scenario({"dp": POISSON}, leaving)
 
 
