@@ -37,6 +37,7 @@ class Scenario:
     """A scenario with all its variants, checked. `study` has each of them as typed settings."""
 
     study: study.Study
+    networks: tuple[Path, ...] = ()  # whose names its folder of results has
 
     @classmethod
     def read(
@@ -53,7 +54,8 @@ class Scenario:
         and RecordingError.
         """
         overrides = [f"{key}={_as_yaml(value)}" for key, value in (changes or {}).items()]
-        return cls(study.read(Path(path), overrides, methods, [Path(each) for each in networks]))
+        files = tuple(Path(each) for each in networks)
+        return cls(study.read(Path(path), overrides, methods, files), files)
 
     @classmethod
     def of(cls, data: Mapping[str, Any], methods: Sequence[str] = ()) -> "Scenario":
@@ -63,7 +65,7 @@ class Scenario:
 
     @property
     def name(self) -> str:
-        """Its name, and that of its folder of results."""
+        """Its name."""
         return self.study.scenario.name
 
     @property
@@ -118,14 +120,16 @@ def run(
     device: str = "auto",
     engine: Engine | None = None,
 ) -> Results:
-    """Train what is not recorded, time it, write the reports into `out` (runs/NAME), read them.
+    """Train what is not recorded, time it, write the reports into `out`, read them.
+
+    `out` is runs/NAME where none is given, and -on-NETWORK of each network that was.
 
     More than one of `workers` are processes of their own: call it under
     `if __name__ == "__main__":` then. An `engine` takes their place. Raises EmulationError where a
     method failed, and what reading a scenario raises.
     """
     found = scenario if isinstance(scenario, Scenario) else Scenario.read(scenario)
-    folder = Path(out) if out else Path("runs") / running.folder_name(found.study, ())
+    folder = Path(out) if out else Path("runs") / running.folder_name(found.study, found.networks)
     options = Options(Path(recordings), device)
     outcome = running.run(found.study, folder, options, engine=engine or Local(workers))
     if outcome.failures:

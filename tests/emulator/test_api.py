@@ -55,6 +55,13 @@ def test_results_are_those_that_the_ledger_has(scenario):
     assert last.nbytes == outcome.bytes_down + outcome.bytes_up
 
 
+def test_results_over_other_networks_leave_those_of_the_run_alone(scenario):
+    own = run(scenario())
+    other = run(Scenario.read(scenario(), networks=["scenarios/networks/leo.yaml"]))
+    assert other.folder == Path("runs/toy-on-leo")
+    assert Results.read("runs/toy") == own
+
+
 def test_changes_are_overrides(scenario):
     found = Scenario.read(
         scenario(), {"network.clients.rtt": "1 s", "vary": None, "methods.head": None}
