@@ -164,9 +164,13 @@ def parse_needs(texts: Sequence[str]) -> dict[str, float]:
             needs[name] = float(amount)
         except ValueError:
             needs[name] = math.nan
-        if not (name and 0 <= needs[name] < math.inf):
+        # Ray takes no other amounts, and memory by options of its own.
+        known = 0 <= needs[name] < math.inf and round(needs[name], 4) == needs[name]
+        if not (name and known) or (needs[name] > 1 and needs[name] % 1) or "memory" in name:
             raise EmulationError(
-                f"--needs: found {text!r}; allowed: NAME=AMOUNT", "such as --needs GPU=0.25"
+                f"--needs: found {text!r}; allowed: CPU, GPU or a name of the cluster's own = "
+                "a whole number, or a part of 1 by steps of 0.0001",
+                "such as --needs GPU=0.25",
             )
     return needs
 

@@ -233,11 +233,25 @@ def test_without_ray_it_says_how_to_get_it(scenario, monkeypatch):
     assert "hint: pip install 'flasc-emu[ray]'" in out
 
 
-@pytest.mark.parametrize("text", ["GPU", "=1", "GPU=", "GPU=many", "GPU=-1", "CPU=inf", "CPU=nan"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "GPU",
+        "=1",
+        "GPU=",
+        "GPU=many",
+        "GPU=-1",
+        "CPU=inf",
+        "CPU=nan",
+        "GPU=1.5",
+        "CPU=0.00001",
+        "memory=1e9",
+    ],
+)
 def test_needs_that_are_none_are_refused(scenario, text):
     code, out = invoke(scenario(), "--engine", "ray", "--needs", text)
     assert code == 2
-    assert f"--needs: found {text!r}; allowed: NAME=AMOUNT" in out
+    assert f"--needs: found {text!r}; allowed: CPU, GPU or a name" in out
 
 
 @pytest.mark.parametrize("args", [["--address", "auto"], ["--needs", "GPU=1"]])
