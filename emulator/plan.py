@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from emulator import fleet, privacy, profiles
+from emulator import fleet, privacy, profiles, remarks
 from emulator.document import printable
 from emulator.fleet import Fleet
 from emulator.laws import Floats
@@ -46,6 +46,8 @@ def plan(study: Study, recordings: Path, screen: Screen = SCREEN) -> Iterator[st
         if shown is None or not np.array_equal(shown.up_Bps, clients.up_Bps):
             yield from _plots(clients, screen)
         shown = clients
+    if remark := remarks.round_trips(study):
+        yield remark
     yield from messages(trainings, recordings)
 
 

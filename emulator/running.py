@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from dataclasses import replace as replaced
 from pathlib import Path
 
-from emulator import __version__, document, portrait, privacy, report
+from emulator import __version__, document, portrait, privacy, remarks, report
 from emulator.engines import Done, Engine, Options, Progress
 from emulator.errors import EmulatorError, StorageError
 from emulator.files import distinct, held, replace, slug, storage, sweep
@@ -144,6 +144,8 @@ def describe(study: Study) -> dict[str, str]:
     }
     if training.target:
         meta["target"] = repr(training.target.accuracy)
+    if remark := remarks.round_trips(study):
+        meta["remark"] = remark
     accounts = {label: privacy.account(variant) for label, variant in study.variants.items()}
     if private := {label: asdict(account) for label, account in accounts.items() if account}:
         meta["privacy"] = json.dumps(private)

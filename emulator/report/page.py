@@ -138,9 +138,10 @@ def _caption(study: Study) -> str:
         if study.trades
         else ""
     )
+    remark = f" {study.remark}." if study.remark else ""
     return (
         f"Simulated time to {study.goal}, with rounds and bytes until then; {study.metric} after "
-        f"the last round. Medians over seeds. Target measured on {study.split}.{traded}"
+        f"the last round. Medians over seeds. Target measured on {study.split}.{traded}{remark}"
         f"{privacy_caption(study)} {validation.line(study.validations.values())}".strip()
     )
 

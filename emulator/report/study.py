@@ -50,7 +50,7 @@ class Study:
 
     `missing` are the emulations that a run which was cut off still owes. `densities` has the
     shares of entries that methods send, down and up; `fleet` a variant's groups. Both are empty
-    where the ledger's run did not say.
+    where the ledger's run did not say. `remark` is what the scenario leaves unsaid, if anything.
     """
 
     name: str
@@ -70,6 +70,7 @@ class Study:
     causes: Mapping[Emulation, tuple[Cause, ...]] = field(default_factory=dict)
     groups: Mapping[Emulation, tuple[GroupShare, ...]] = field(default_factory=dict)
     metric: str = ACCURACY
+    remark: str = ""
 
     def of(self, method: str, variant: str) -> list[Outcome]:
         """The outcomes of one method under one variant, a seed each."""
@@ -154,6 +155,7 @@ def load(ledger: Ledger) -> Study:
         causes=why,
         groups=groups,
         metric=metric(meta),
+        remark=printable(meta.get("remark", "")),
     )
 
 

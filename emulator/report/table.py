@@ -184,7 +184,8 @@ def table(study: Study) -> Group:
         grid.add_row(Text(method), *cells, *(_stacked(known.get(h, "")) for h in headers))
     validated = validation.line(study.validations.values())
     compared = map(" ".join, faster.sentences(study)) if study.trades else ()
-    said = (caption(study), validated, *compared, *why(study), missing(study))
+    remark = f"{study.remark}." if study.remark else ""
+    said = (caption(study), remark, validated, *compared, *why(study), missing(study))
     notes = [Text(note) for note in said if note]
     traded = Group(Text(), faster.table(study)) if study.trades else Group()
     return Group(grid, traded, Text(), *notes)

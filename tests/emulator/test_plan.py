@@ -78,6 +78,37 @@ def test_it_knows_what_is_recorded(scenario, toys, tmp_path):
         recorded_rounds(first, tmp_path)
 
 
+ONE_LINK = "clients: {down: 20 Mbps, up: 20 Mbps, rtt: 40 ms}"
+SILENT = "RTT 0 ms (not given){}: handshakes and slow start take no time"
+
+
+@pytest.mark.parametrize(
+    ("network", "whose"),
+    [
+        ("clients: {down: 20 Mbps, up: 20 Mbps}", ""),
+        ("clients: {down: 20 Mbps, up: 20 Mbps, rtt: 0 ms}", None),
+        ("clients: {preset: adsl}", None),
+        ("groups: {far: {share: 1, down: 1 Mbps, up: 1 Mbps}, near: {share: 2, preset: fibre}}",
+         " for far"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_round_trip_that_nobody_gave_is_told(scenario, tmp_path, network, whose):
+    path = scenario()
+    path.write_text(path.read_text().split("vary:")[0].replace(ONE_LINK, network))
+    lines = list(plan(study.read(path), tmp_path))
+    told = [line for line in lines if "not given" in line]
+    assert told == ([] if whose is None else [SILENT.format(whose)])
+
+
+def test_it_is_told_once_of_the_variants_that_have_none(scenario, tmp_path):
+    path = scenario()
+    axis = "vary: {rtt: {near: {}, far: {network.clients.rtt: 200 ms}, here: {}}}\n"
+    path.write_text(path.read_text().split("vary:")[0].replace(", rtt: 40 ms", "") + axis)
+    lines = list(plan(study.read(path), tmp_path))
+    assert lines.count(SILENT.format(" in 2 of 3 variants")) == 1
+
+
 def test_labels_are_no_terminal_commands(scenario, tmp_path):
     path = scenario()
     path.write_text(path.read_text().replace("slow:", '"\\e[31mslow\\n":'))

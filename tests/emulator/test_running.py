@@ -211,3 +211,10 @@ def test_who_can_never_go_on_is_said_and_the_rest_is_kept(scenario, toys, carry,
     assert "nobody is available" in error.message
     assert filed(tmp_path / "out") == [("LoRA", "fast"), ("LoRA", "slow")]
     assert (outcome.trained_rounds, outcome.reused_rounds) == (4, 4)
+
+
+def test_a_ledger_says_that_nobody_gave_an_rtt_and_nothing_where_it_is_given(scenario):
+    path = scenario()
+    assert "remark" not in running.describe(study.read(path))
+    path.write_text(path.read_text().replace(", rtt: 40 ms", ""))
+    assert running.describe(study.read(path))["remark"].startswith("RTT 0 ms (not given): ")

@@ -7,6 +7,7 @@ from dataclasses import replace
 from rich.console import Console
 
 from emulator.records import Emulation
+from emulator.report.page import html
 from emulator.report.study import Study
 from emulator.report.table import fastest, method_lines, table
 
@@ -50,6 +51,19 @@ def test_one_line_a_method_holds_its_numbers(study_of: Studies) -> None:
     assert "accuracy 0.50" in text
     assert "first 1000 of 2259 examples" in " ".join(text.split())
     assert "Cut off" not in text
+
+
+def test_what_the_scenario_left_unsaid_is_told_once(study_of: Studies) -> None:
+    told = "RTT 0 ms (not given): handshakes take no time\x1b"
+    study = study_of({"A": 0.1}, {"x": 1}, remark=told)
+    assert (
+        " ".join(shown(study).split()).count(
+            "(not given): handshakes take no time\N{REPLACEMENT CHARACTER}."
+        )
+        == 1
+    )
+    assert html(study).count("(not given)") == 1
+    assert "not given" not in shown(study_of({"A": 0.1}, {"x": 1}))
 
 
 def test_seeds_show_their_range(study_of: Studies) -> None:
