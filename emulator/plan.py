@@ -9,7 +9,7 @@ from emulator import fleet, privacy, profiles, remarks
 from emulator.document import printable
 from emulator.fleet import Fleet
 from emulator.laws import Floats
-from emulator.preview import SCREEN, Screen, bars, is_whole, messages
+from emulator.preview import SCREEN, Screen, bars, is_foreseen, is_whole, messages
 from emulator.recording import Recording
 from emulator.scenario import Scenario
 from emulator.study import Study, Training
@@ -59,11 +59,16 @@ def recorded_rounds(training: Training, recordings: Path) -> int:
 
 def _recorded(trainings: Sequence[Training], recordings: Path) -> str:
     rounds = [recorded_rounds(each, recordings) for each in trainings]
-    whole = sum(is_whole(each, recordings) for each in trainings)
-    rest = "" if whole == len(trainings) else "; how long the rest takes is not known"
+    whole = [each for each in trainings if is_whole(each, recordings)]
+    sure = sum(map(is_foreseen, whole))
+    ends = [f"{sure} to the end"]
+    if unsure := len(whole) - sure:
+        said = f"{unsure} perhaps to the end (who takes part is not known until it is run)"
+        ends = [*ends, said] if sure else [said]
+    rest = "" if len(whole) == len(trainings) else "; how long the rest takes is not known"
     return (
         f"recorded already: {sum(rounds)} rounds of {sum(map(bool, rounds))} of "
-        f"{_counted(len(trainings), 'training')}, {whole} to the end{rest}"
+        f"{_counted(len(trainings), 'training')}, {', '.join(ends)}{rest}"
     )
 
 

@@ -107,6 +107,23 @@ def is_whole(training: Training, recordings: Path) -> bool:
     return any(past) and len(past) - past.index(True) > plan.target.stop_after
 
 
+def is_foreseen(training: Training) -> bool:
+    """Whether who takes part follows from the seed alone: then what is recorded is what is asked.
+
+    Where times or absences have a say, only a run tells.
+    """
+    return all(
+        scenario.policy.kind == "synchronous"
+        and scenario.selection.kind == "uniform"
+        and not (scenario.compute and scenario.compute.max_rank)
+        and not any(
+            access.availability and access.availability.kind != "always"
+            for access in scenario.network.accesses.values()
+        )
+        for scenario in training.variants.values()
+    )
+
+
 def round_s(sent: Messages, scenario: Scenario) -> float:
     """Median over cohorts of the slowest client's bytes / rates: no round trips, nothing shared.
 

@@ -74,6 +74,21 @@ def test_a_folder_of_networks_is_each_of_them(invoke, file):
 
 
 @pytest.mark.parametrize(
+    "change",
+    [
+        "policy={kind: deadline, deadline: 1 ms}",
+        "selection=oort",
+        "network.clients.availability={kind: on_off, on: 9 min, off: 1 min}",
+        "compute.max_rank={kind: choice, values: [4, 16]}",
+    ],
+)
+def test_check_promises_nothing_where_the_network_decides_who_takes_part(invoke, file, change):
+    assert ", 3 to the end\n" in invoke("check", file)[1]
+    out = invoke("check", file, "--set", change)[1]
+    assert ", 3 perhaps to the end (who takes part is not known until it is run)\n" in out
+
+
+@pytest.mark.parametrize(
     ("change", "said"),
     [
         ("training.rounds=6", "asks for a round that is not among the 4 recorded"),
