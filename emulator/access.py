@@ -7,9 +7,11 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag,
 from typing_extensions import Self
 
 from emulator.availability import Availability
+from emulator.complaint import MisfitError
 from emulator.devices import Devices
 from emulator.laws import DurationLaw, LossLaw, RateLaws, ShareLaw, kind_of
 from emulator.network.transport import Direction
+from emulator.nodes import printable, shown
 from emulator.presets import PRESETS, PresetName
 from emulator.varying import Changing, Trace, Varying
 from flasc import plugins
@@ -147,6 +149,7 @@ class Access(Settings):
         return self
 
 
+Label = Annotated[str, Field(min_length=1, max_length=200)]
 Weight = Annotated[float, BeforeValidator(parse_fraction), Field(gt=0)]
 
 
@@ -154,3 +157,23 @@ class Group(Access):
     """A share of the clients with an access link of its own; shares are relative."""
 
     share: Weight
+
+
+def shares_alike(groups: object) -> object:
+    """Refuse percent beside plain numbers: `30 %` is 0.3, and `70` beside it is 233 times that."""
+    if not isinstance(groups, Mapping):
+        return groups
+    shares = {name: group.get("share") for name, group in groups.items() if isinstance(group, dict)}
+    numbers = {k: v for k, v in shares.items() if type(v) in (int, float)}
+    percents = {k: v for k, v in shares.items() if isinstance(v, str) and "%" in v}
+    if numbers and percents:
+        (name, number), (other, percent) = next(iter(numbers.items())), next(iter(percents.items()))
+        raise MisfitError(
+            (name, "share"),
+            f"found {shown(number)} beside {shown(percent)} of {printable(other)}, "
+            "which is a hundredth of its number; allowed: all in percent, or none",
+        )
+    return groups
+
+
+Groups = Annotated[dict[Label, Group], Field(min_length=1), BeforeValidator(shares_alike)]

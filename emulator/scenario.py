@@ -16,7 +16,7 @@ from pydantic import (
 )
 from typing_extensions import Self
 
-from emulator.access import Access, DownShared, Group, UpShared
+from emulator.access import Access, DownShared, Groups, Label, UpShared
 from emulator.complaint import MisfitError
 from emulator.compute import Compute
 from emulator.kinds import kind_or, spelled_out
@@ -47,7 +47,6 @@ if not TYPE_CHECKING:  # what is installed is known at run time only
     Policy = plugins.extended(Policy, PolicySettings)
     Selection = plugins.extended(Selection, SelectionSettings)
 
-Label = Annotated[str, Field(min_length=1, max_length=200)]
 MAX_CLIENTS = 10_000_000  # a fleet is arrays in memory: a few gigabytes then
 
 
@@ -93,7 +92,7 @@ class Network(Settings):
 
     server: ServerLink
     clients: Access | None = None
-    groups: Annotated[dict[Label, Group], Field(min_length=1)] | None = None
+    groups: Groups | None = None
     transport: Transport = TcpTransport()
     charge: Literal["encoded", "values"] = "encoded"
 
