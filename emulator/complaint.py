@@ -45,7 +45,7 @@ _ALLOWED = {
 }
 
 _MISSING = "missing key"
-_MISSPELT = re.compile("unknown key; did you mean '(.*?)'\\?")
+_MISSPELT = re.compile(r"unknown key; did you mean ('.*?')\?")
 
 # An annotation with Annotated, Optional and aliases taken off; a union is {tag or name: member}.
 Kind = Any
@@ -64,8 +64,9 @@ def explain(error: ValidationError, document: Document, model: type[BaseModel]) 
     """One error for everything that is wrong with `document`, one line a key, by file and line."""
     texts: dict[KeyPath, list[str]] = {}
     problems = [_problem(each, document.data, model) for each in error.errors(include_url=False)]
-    misspelt = {(*path[:-1], match[1]) for path, text in problems
-                if (match := _MISSPELT.match(text))}  # fmt: skip
+    misspelt = {(*path[:-1], name) for path, text in problems
+                if (match := _MISSPELT.match(text))
+                for name in match[1].strip("'").split("' and '")}  # fmt: skip
     for path, text in problems:
         if not (path in misspelt and text.startswith(_MISSING)):
             texts.setdefault(path, []).append(text)

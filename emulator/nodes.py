@@ -15,6 +15,7 @@ from typing import NoReturn, TypeAlias
 import yaml
 
 from emulator.errors import ScenarioError
+from emulator.synonyms import ours
 
 MAX_NODES = 100_000
 MAX_NESTING = 50
@@ -71,8 +72,15 @@ def choice(found: object, allowed: Collection[str], what: str = "") -> str:
     """The end of a message about a wrong name: '; did you mean ...? allowed: ...'."""
     if not allowed:
         return ""
-    near = nearest(found, allowed) if isinstance(found, str) else None
-    return f"; {f'did you mean {near!r}? ' if near else ''}allowed: {what}{', '.join(allowed)}"
+    near = meant(found, allowed) if isinstance(found, str) else ""
+    return f"; {f'did you mean {near}? ' if near else ''}allowed: {what}{', '.join(allowed)}"
+
+
+def meant(name: str, allowed: Collection[str]) -> str:
+    """What of `allowed` a wrong name most likely means, in quotes; '' if nothing does."""
+    near = nearest(name, allowed)
+    names = ours(name, allowed) or ([near] if near else [])
+    return " and ".join(map(repr, names))
 
 
 def parse_path(text: str) -> tuple[str, ...]:

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
@@ -15,10 +16,12 @@ from pydantic import (
     model_validator,
 )
 
+from emulator import synonyms
 from emulator.complaint import MAX_PROBLEMS, explain
 from emulator.document import Document, load
 from emulator.errors import ScenarioError
 from emulator.nodes import Node, nearest
+from emulator.schema import scenario_schema
 from emulator.units import parse_rate
 
 
@@ -357,3 +360,11 @@ def test_every_refusal_is_told_line_by_line(data):
     for line in told:
         assert line.startswith(("x.yaml:1: ", "…"))
         assert line.startswith("…") or "found" in line or " key" in line
+
+
+def test_every_synonym_is_of_something_that_a_scenario_has():
+    text = json.dumps(scenario_schema())
+    for name, names in synonyms._OURS.items():
+        assert name == name.casefold()
+        assert all(f'"{each}"' in text for each in names)
+        assert not synonyms.ours(name, ["others"])
