@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from emulator.document import Document
 from emulator.errors import ScenarioError
-from emulator.nodes import Step, choice, dotted, printable, shown
+from emulator.nodes import Step, choice, dotted, meant, printable, shown
 
 MAX_PROBLEMS = 10
 
@@ -99,7 +99,7 @@ def _problem(details: ErrorDetails, data: Any, model: type[BaseModel]) -> tuple[
         case "union_tag_invalid" | "union_tag_not_found":
             return _tag_problem(path, kind, found)
         case "model_type" | "model_attributes_type" | "dict_type" if wanted := _mapping(path, kind):
-            idle = " (null deletes what is inherited, and this is not)" if found is None else ""
+            idle = _idle(path, data) if found is None else ""
             return path, f"found {shown(found)}{idle}; allowed: {wanted}"
         case "literal_error" if names := _literals(kind):
             return path, f"found {shown(found)}{choice(found, names)}"
@@ -107,6 +107,16 @@ def _problem(details: ErrorDetails, data: Any, model: type[BaseModel]) -> tuple[
     if isinstance(error, MisfitError):
         path = (*path, *error.path)
     return path, _value_text(details)
+
+
+def _idle(path: KeyPath, data: Any) -> str:
+    """What a null is told that found nothing to delete: there may be a neighbour of such a name."""
+    for step in path[:-1]:
+        data = data[step]
+    inside = data.items() if isinstance(data, dict) else ()
+    near = meant(str(path[-1]), [name for name, value in inside if value is not None])
+    what = f"; did you mean {near}?" if near else ""
+    return f" (null deletes what is inherited, and this is not{what})"
 
 
 def _mapping(path: KeyPath, kind: Kind) -> str:

@@ -251,12 +251,14 @@ def _bases(extends: Node | None) -> list[Node]:
     return bases
 
 
-def _beside(path: Path) -> list[str]:
-    """Names of the scenarios where `path` should be."""
+def _near(path: Path) -> Path | None:
+    """The scenario that is there and all but called so. Endings are alike anyway: stems decide."""
     try:
-        return sorted(file.name for file in path.parent.glob("*.yaml"))
+        stems = {file.stem: file for file in sorted(path.parent.glob("*.yaml"))}
     except (OSError, ValueError):
-        return []
+        return None
+    near = nearest(path.stem, stems, least=0.75)
+    return stems[near] if near else None
 
 
 def _read(path: Path, said: str) -> str:
@@ -265,9 +267,9 @@ def _read(path: Path, said: str) -> str:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        near = nearest(path.name, _beside(path))
+        near = _near(path)
         hint = (
-            f"did you mean {path.with_name(near)}?" if near else "check the path and its spelling"
+            f"did you mean {printable(str(near))}?" if near else "check the path and its spelling"
         )
         raise ScenarioError(f"{name}: no such file", hint) from None
     except IsADirectoryError:

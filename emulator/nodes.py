@@ -61,10 +61,13 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else text[:59] + "…"
 
 
-def nearest(name: str, allowed: Iterable[str]) -> str | None:
-    """The one of `allowed` that `name` most likely means, whatever its case; None if none does."""
+def nearest(name: str, allowed: Iterable[str], least: float = 0.6) -> str | None:
+    """The one of `allowed` that `name` most likely means, whatever its case; None if none does.
+
+    `least` is how alike they are at the least: 1 is the same (difflib's ratio).
+    """
     folded = {one.casefold(): one for one in allowed}
-    match = difflib.get_close_matches(name.casefold(), folded, n=1)
+    match = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=least)
     return folded[match[0]] if match else None
 
 
