@@ -8,6 +8,7 @@ import numpy as np
 from emulator import fleet, privacy, profiles, remarks
 from emulator.document import printable
 from emulator.fleet import Fleet
+from emulator.foresight import require_trainable
 from emulator.laws import Floats
 from emulator.preview import SCREEN, Screen, bars, is_foreseen, is_whole, messages
 from emulator.recording import Recording
@@ -17,7 +18,11 @@ from emulator.units import format_duration, format_rate
 
 
 def plan(study: Study, recordings: Path, screen: Screen = SCREEN) -> Iterator[str]:
-    """Lines for a terminal: how much there is to do, and over which networks."""
+    """Lines for a terminal: how much there is to do, and over which networks.
+
+    Raises ScenarioError before the first where it is known that something cannot be trained.
+    """
+    require_trainable(study, recordings)
     scenario = study.scenario
     trainings = study.trainings()
     training = scenario.training

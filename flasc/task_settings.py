@@ -72,6 +72,11 @@ class TaskSettings(Pluggable):
     model: Model
     clients: PositiveInt = 350
 
+    @property
+    def most_clients(self) -> int | None:
+        """As many as can hold something of the data; None where only the data say."""
+        return None
+
 
 class Newsgroups(TaskSettings):
     """20 Newsgroups: 20 classes of text. `edition` raw keeps headers, as the paper has it."""
@@ -85,6 +90,11 @@ class Newsgroups(TaskSettings):
     clients: PositiveInt = 350
     tokens: Tokens = 128
     split: Split = Split()
+
+    @property
+    def most_clients(self) -> int | None:
+        """Examples to train on, of the edition whose files are known by their hash."""
+        return 9_034 if self.edition == "all-terms" else None
 
     @model_validator(mode="after")
     def _data_is_the_raw_editions(self) -> Self:
@@ -136,6 +146,11 @@ class FashionMnist(TaskSettings):
     clients: PositiveInt = 350
     split: Split = Split()
 
+    @property
+    def most_clients(self) -> int | None:
+        """Garments to train on."""
+        return 27_000
+
 
 class FashionScenes(TaskSettings):
     """Several garments a picture, a stand-in for FLAIR: 10 labels, several at once."""
@@ -145,6 +160,11 @@ class FashionScenes(TaskSettings):
     model: Model = "scenes-vit"
     clients: PositiveInt = 350
     split: Split = Split()
+
+    @property
+    def most_clients(self) -> int | None:
+        """Garments to train on."""
+        return 27_000
 
 
 class Friends(TaskSettings):
@@ -156,6 +176,11 @@ class Friends(TaskSettings):
     clients: PositiveInt = 350
     tokens: Tokens = 32
     split: UserSplit = UserSplit()
+
+    @property
+    def most_clients(self) -> int | None:
+        """Speakers who train."""
+        return 676
 
 
 Task = Annotated[

@@ -6,9 +6,10 @@ import pytest
 
 from emulator import study
 from emulator.engines import Options, carry_out
-from emulator.errors import RecordingError
+from emulator.errors import RecordingError, ScenarioError
 from emulator.plan import plan, recorded_rounds
 from emulator.preview import Screen
+from flasc.task_settings import Newsgroups
 from flasc.workshop import Workshop
 
 
@@ -107,6 +108,16 @@ def test_it_is_told_once_of_the_variants_that_have_none(scenario, tmp_path):
     path.write_text(path.read_text().split("vary:")[0].replace(", rtt: 40 ms", "") + axis)
     lines = list(plan(study.read(path), tmp_path))
     assert lines.count(SILENT.format(" in 2 of 3 variants")) == 1
+
+
+def test_what_has_yet_to_be_trained_must_be_trainable(scenario, toys, tmp_path, monkeypatch):
+    read = study.read(scenario())
+    monkeypatch.setattr(Newsgroups, "most_clients", 20)
+    with pytest.raises(ScenarioError, match=r"task\.clients: found 30; allowed: at most 20"):
+        list(plan(read, tmp_path))
+    for training in read.trainings():
+        carry_out(training, Options(tmp_path), lambda _: None, Workshop())
+    assert "3 to the end" in list(plan(read, tmp_path))[3]
 
 
 def test_labels_are_no_terminal_commands(scenario, tmp_path):

@@ -5,6 +5,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from flasc import config
 from flasc.task_settings import FashionMnist, Friends, Newsgroups
+from flasc.tasks import fashion, newsgroups
 
 TASK = TypeAdapter(config.Task)
 
@@ -46,3 +47,13 @@ def test_a_name_chooses_the_settings():
 def test_what_is_refused(keys, said):
     with pytest.raises(ValidationError, match=said):
         TASK.validate_python(keys)
+
+
+def test_the_most_clients_are_those_of_the_pinned_data():
+    kept, _ = newsgroups.split_validation(newsgroups.DOCUMENTS["train"])
+    assert TASK.validate_python({"name": "20newsgroups"}).most_clients == len(kept)
+    raw = {"name": "20newsgroups", "edition": "raw"}
+    assert TASK.validate_python(raw).most_clients is None
+    for name in ("fashion_mnist", "fashion_scenes"):
+        assert TASK.validate_python({"name": name}).most_clients == 30_000 - fashion.VALIDATION
+    assert TASK.validate_python({"name": "cifar10"}).most_clients is None
