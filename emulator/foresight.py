@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from emulator.errors import ScenarioError
+from emulator.nodes import printable, shown
 from emulator.preview import is_whole
 from emulator.study import Study
+from flasc import plugins
 from flasc.config import Task
 
 
@@ -32,5 +34,11 @@ def _refused(task: Task) -> tuple[str, str] | None:
         return "clients", (
             f"found {task.clients}; allowed: at most {most} of {task.name}, whose data are "
             "shared out among them"
+        )
+    ours = plugins.origin(type(task)) is None  # another package's may find its model elsewhere
+    if ours and (found := task.missing_model()):
+        return "model", (
+            f"found {shown(task.model)}, {printable(found)}; allowed: a folder with config.json, "
+            "from where this command is run, or a name: see flasc-emu list models"
         )
     return None

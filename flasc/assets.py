@@ -5,6 +5,7 @@ transformers.
 """
 
 import difflib
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -149,13 +150,34 @@ def resolve_model(
         return locate(model, cache=cache, notify=notify)
     if model in STANDINS:
         return standins.locate(model, cache=cache, notify=notify)
-    folder = Path(model).expanduser()
-    if (folder / "config.json").is_file():
-        return folder
-    if model in ASSETS or folder.is_absolute() or not _HUB_NAME.fullmatch(model):
-        found = "a folder without config.json" if folder.is_dir() else "no such model or folder"
+    if found := missing_model(model):
         raise AssetError(f"model {model!r}: {found}", _allowed_models(model))
-    return _hub_download(model, notify)
+    folder = _local(model)
+    return folder if _is_model(folder) else _hub_download(model, notify)
+
+
+def missing_model(model: str) -> str:
+    """What is found in place of a model that no folder has and no hub can have; '' of others.
+
+    Looks for a folder, and fetches nothing.
+    """
+    folder = _local(model)
+    if model in known_models() or _is_model(folder):
+        return ""
+    if model not in ASSETS and not folder.is_absolute() and _HUB_NAME.fullmatch(model):
+        return ""
+    is_folder = os.path.isdir(folder)  # noqa: PTH112
+    found = "a folder without config.json" if is_folder else "no such model or folder"
+    return f"{found} ({folder.absolute()})"
+
+
+# A model may be any text: Path's own raise for an unknown ~user and for a name too long.
+def _local(model: str) -> Path:
+    return Path(os.path.expanduser(model))  # noqa: PTH111
+
+
+def _is_model(folder: Path) -> bool:
+    return os.path.isfile(folder / "config.json")  # noqa: PTH113
 
 
 def status(cache: Path | None = None) -> list[Status]:

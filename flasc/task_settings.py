@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from typing_extensions import Self
 
-from flasc.assets import known_models
+from flasc.assets import known_models, missing_model
 from flasc.plugins import Pluggable
 from flasc.settings import PositiveInt, Settings, parse_fraction
 
@@ -76,6 +76,10 @@ class TaskSettings(Pluggable):
     def most_clients(self) -> int | None:
         """As many as can hold something of the data; None where only the data say."""
         return None
+
+    def missing_model(self) -> str:
+        """What is found where the model should be, a folder that is not there; '' if it may be."""
+        return missing_model(self.model)
 
 
 class Newsgroups(TaskSettings):

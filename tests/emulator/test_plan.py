@@ -120,6 +120,31 @@ def test_what_has_yet_to_be_trained_must_be_trainable(scenario, toys, tmp_path, 
     assert "3 to the end" in list(plan(read, tmp_path))[3]
 
 
+@pytest.mark.parametrize(
+    ("model", "found"),
+    [
+        ("./missing", "no such model or folder"),
+        ("a/b/c", "no such model or folder"),
+        ("./", "a folder without config.json"),
+    ],
+)
+def test_a_model_is_looked_for_in_folders(scenario, tmp_path, monkeypatch, model, found):
+    monkeypatch.chdir(tmp_path)
+    read = study.read(scenario(), [f"task.model={model}"])
+    with pytest.raises(ScenarioError, match="allowed: a folder with config") as caught:
+        list(plan(read, tmp_path / "recordings"))
+    where = f"--set task.model={model}: task.model: found '{model}', {found}"
+    assert caught.value.message.startswith(f"{where} ({tmp_path / model}); ")
+    (tmp_path / model).mkdir(parents=True, exist_ok=True)
+    (tmp_path / model / "config.json").write_text("{}")
+    assert list(plan(read, tmp_path / "recordings"))
+
+
+def test_a_model_of_the_hub_is_not_looked_for(scenario, tmp_path):
+    read = study.read(scenario(), ["task.model=owner/missing@v1"])
+    assert list(plan(read, tmp_path))
+
+
 def test_labels_are_no_terminal_commands(scenario, tmp_path):
     path = scenario()
     path.write_text(path.read_text().replace("slow:", '"\\e[31mslow\\n":'))

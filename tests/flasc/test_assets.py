@@ -358,7 +358,10 @@ def test_resolve_model_in_a_local_folder(tmp_path):
     assert assets.resolve_model(str(tmp_path)) == tmp_path
 
 
-@pytest.mark.parametrize("model", ["./nowhere", "/nowhere", "a/b/c", "a b", "20newsgroups"])
+@pytest.mark.parametrize(
+    "model",
+    ["./nowhere", "/nowhere", "~nobody-at-all/x", "./" + 300 * "a", "a/b/c", "a b", "20newsgroups"],
+)
 def test_resolve_model_refuses_what_is_no_model(model):
     with pytest.raises(AssetError, match="no such model or folder") as caught:
         assets.resolve_model(model)
