@@ -1,19 +1,20 @@
 """What a study would do, in words, before anything runs. Torch-free."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from emulator import fleet, privacy, profiles, remarks
-from emulator.document import printable
+from emulator.document import printable, shown
 from emulator.fleet import Fleet
 from emulator.foresight import require_trainable
 from emulator.laws import Floats
 from emulator.preview import SCREEN, Screen, bars, is_foreseen, is_whole, messages
 from emulator.recording import Recording
 from emulator.scenario import Scenario
-from emulator.study import Study, Training
+from emulator.study import Study, Training, points
 from emulator.units import format_duration, format_rate
 
 
@@ -42,15 +43,19 @@ def plan(study: Study, recordings: Path, screen: Screen = SCREEN) -> Iterator[st
     for account in dict.fromkeys(filter(None, accounts)):
         yield f"privacy: {privacy.describe(account, training.rounds)}"
     yield _recorded(trainings, recordings)
-    shown: Fleet | None = None
+    before: Fleet | None = None
     servers = [variant.network.server for variant in study.variants.values()]
     vary_server = any(server != servers[0] for server in servers)
+    links, plots = {}, {}
     for label, variant in study.variants.items():
         clients = _fleet(variant)
-        yield f"{printable(label)}: {_links(variant, clients, vary_server)}"
-        if shown is None or not np.array_equal(shown.up_Bps, clients.up_Bps):
-            yield from _plots(clients, screen)
-        shown = clients
+        links[label] = _links(variant, clients, vary_server)
+        if before is None or not np.array_equal(before.up_Bps, clients.up_Bps):
+            plots[label] = list(_plots(clients, screen))
+        before = clients
+    for label, said in _told_apart(scenario, links).items():
+        yield f"{printable(label)}: {said}"
+        yield from plots.get(label, ())
     if remark := remarks.round_trips(study):
         yield remark
     yield from messages(trainings, recordings)
@@ -122,6 +127,29 @@ def _links(scenario: Scenario, clients: Fleet, with_server: bool) -> str:
     }
     said = [f"{what}: {', '.join(dict.fromkeys(names))}" for what, names in named.items() if names]
     return "; ".join([f"{links}, over {network.transport.kind}", *said, *_shared(clients)])
+
+
+def _told_apart(scenario: Scenario, links: Mapping[str, str]) -> dict[str, str]:
+    """`links` by variant; where several have the same line, with what `vary` sets for each."""
+    point_of = points(scenario)
+    alike: defaultdict[str, list[Mapping[str, str]]] = defaultdict(list)
+    for label, line in links.items():
+        alike[line].append(point_of[label])
+    axes = {
+        line: [axis for axis in scenario.vary if len({each.get(axis) for each in here}) > 1]
+        for line, here in alike.items()
+    }
+    return {
+        label: "; ".join([line, *_settings(scenario, point_of[label], axes[line])])
+        for label, line in links.items()
+    }
+
+
+def _settings(scenario: Scenario, point: Mapping[str, str], axes: Sequence[str]) -> Iterator[str]:
+    for axis in axes:
+        for key, value in scenario.vary[axis][point[axis]].items():
+            said = printable(value) if isinstance(value, str) else shown(value)
+            yield f"{printable(key)}: {said}"
 
 
 def _shared(clients: fleet.Fleet) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -103,23 +103,29 @@ def multiplied(document: Document, name: str, only: Sequence[str] = ()) -> Study
             raise ScenarioError(
                 f"{name}: methods: found no {method!r}{choice(method, list(scenario.methods))}"
             )
-    axes = [[(axis, label) for label in labels] for axis, labels in scenario.vary.items() if labels]
-    if (count := math.prod(map(len, axes))) > MAX_VARIANTS:
+    if (count := math.prod(map(len, filter(None, scenario.vary.values())))) > MAX_VARIANTS:
         raise ScenarioError(
             f"{document.where(('vary',))}: vary: found {count} variants; allowed: {MAX_VARIANTS}",
             "vary fewer things at once, or split the study",
         )
-    variants = {}
-    for point in itertools.product(*axes):
-        label = ", ".join(label for _, label in point) or UNVARIED
-        variants[label] = _varied(document, scenario, point) if point else scenario
+    variants = {
+        label: _varied(document, scenario, point) if point else scenario
+        for label, point in points(scenario).items()
+    }
     return Study(document, scenario, variants, tuple(only))
 
 
-def _varied(document: Document, scenario: Scenario, point: Sequence[tuple[str, str]]) -> Scenario:
+def points(scenario: Scenario) -> dict[str, dict[str, str]]:
+    """{variant: {axis: its label on it}}, in the order of `vary`."""
+    axes = [[(axis, label) for label in labels] for axis, labels in scenario.vary.items() if labels]
+    each = map(dict, itertools.product(*axes))
+    return {", ".join(point.values()) or UNVARIED: point for point in each}
+
+
+def _varied(document: Document, scenario: Scenario, point: Mapping[str, str]) -> Scenario:
     """The scenario with one label of each axis applied."""
     varied = document
-    for axis, label in point:
+    for axis, label in point.items():
         for text in scenario.vary[axis][label]:
             source = ("vary", axis, label, text)
             target = _target(document, source)

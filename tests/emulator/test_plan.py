@@ -140,6 +140,30 @@ def test_a_model_is_looked_for_in_folders(scenario, tmp_path, monkeypatch, model
     assert list(plan(read, tmp_path / "recordings"))
 
 
+def test_variants_of_one_line_say_what_they_set(scenario, tmp_path):
+    path = scenario()
+    axes = """\
+vary:
+  upload:
+    fast: {}
+    slow: {network.clients.up: 5 Mbps}
+  phone:
+    none: {}
+    old: {compute.per_example: 90 ms}
+    shop: {compute: {speed: 9 GFLOP/s, utilisation: 20 %}, network.charge: values}
+"""
+    path.write_text(path.read_text().split("vary:")[0] + axes)
+    lines = list(plan(study.read(path), tmp_path))[4:10]
+    slow = "down 20 Mbps, up 5 Mbps, RTT 40 ms, over tcp"
+    assert lines[3:] == [
+        f"slow, none: {slow}",
+        f"slow, old: {slow}; compute.per_example: 90 ms",
+        f'slow, shop: {slow}; compute: {{"speed": "9 GFLOP/s", "utilisation": "20 %"}}; '
+        "network.charge: values",
+    ]
+    assert all(line.startswith("fast, ") and "network.clients" not in line for line in lines[:3])
+
+
 def test_a_model_of_the_hub_is_not_looked_for(scenario, tmp_path):
     read = study.read(scenario(), ["task.model=owner/missing@v1"])
     assert list(plan(read, tmp_path))
