@@ -3,6 +3,7 @@
 import functools
 import itertools
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -179,7 +180,7 @@ def _target(meta: Mapping[str, str]) -> float | None:
     if "target" not in meta:
         return None
     try:
-        return float(meta["target"])
+        return _finite(meta["target"])
     except ValueError:
         raise _foreign("target", meta["target"], "a number") from None
 
@@ -208,8 +209,8 @@ def _densities(meta: Mapping[str, str]) -> dict[str, tuple[float, float]]:
     text = meta.get("densities", "{}")
     try:
         pairs = ((printable(name), down, up) for name, (down, up) in json.loads(text).items())
-        return {name: (float(down), float(up)) for name, down, up in pairs}
-    except (AttributeError, TypeError, ValueError, RecursionError):
+        return {name: (_finite(down), _finite(up)) for name, down, up in pairs}
+    except (AttributeError, TypeError, ValueError, OverflowError, RecursionError):
         raise _foreign("densities", text, "{method: [down, up]} in JSON") from None
 
 
@@ -218,17 +219,25 @@ def _fleet(meta: Mapping[str, str]) -> dict[str, tuple[Group, ...]]:
     try:
         found = json.loads(text).items()
         return {printable(variant): tuple(map(_group, groups)) for variant, groups in found}
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
         raise _foreign("fleet", text, "{variant: [group]} in JSON") from None
 
 
 def _group(found: Mapping[str, Any]) -> Group:
-    down, up = (tuple(map(float, found[way])) for way in ("down_Bps", "up_Bps"))
+    down, up = (tuple(map(_finite, found[way])) for way in ("down_Bps", "up_Bps"))
     return Group(printable(found["name"]), int(found["clients"]), down, up)
 
 
 def _names(meta: Mapping[str, str], key: str) -> list[str]:
     return [printable(name) for name in _list(meta, key, str)]
+
+
+def _finite(found: Any) -> float:
+    """As a float: no page could show another. Raises ValueError, TypeError and OverflowError."""
+    number = float(found)
+    if not math.isfinite(number):
+        raise ValueError(f"{number} is not finite")
+    return number
 
 
 def _foreign(key: str, found: str, allowed: str) -> LedgerError:

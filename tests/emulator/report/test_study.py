@@ -54,7 +54,10 @@ def test_a_ledger_with_no_emulation_yet(study_of: Studies) -> None:
      ("methods", "[" * 100_000), ("densities", "[]"), ("densities", '{"a": [1]}'),
      ("densities", '{"a": ["x", 1]}'), ("fleet", '{"x": 1}'), ("fleet", '{"x": [{}]}'),
      ("fleet", '{"x": [{"name": 1, "clients": 1, "down_Bps": [], "up_Bps": []}]}'),
-     ("fleet", "[" * 100_000)],
+     ("fleet", "[" * 100_000), ("target", "inf"), ("densities", '{"a": [NaN, 1]}'),
+     ("densities", '{"a": [1' + "0" * 400 + ", 1]}"),
+     ("fleet", '{"x": [{"name": "a", "clients": 1e999, "down_Bps": [], "up_Bps": []}]}'),
+     ("fleet", '{"x": [{"name": "a", "clients": 1, "down_Bps": [1e999], "up_Bps": []}]}')],
 )  # fmt: skip
 def test_foreign_meta_is_an_error_of_ours(study_of: Studies, key: str, text: str) -> None:
     with pytest.raises(LedgerError, match=f"ledger's {key}") as caught:
