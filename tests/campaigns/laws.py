@@ -298,5 +298,5 @@ def campaign(folder: Path, seed: int, count: int, only: int = -1) -> Tally:
     tally = Tally("laws", seed)
     for number in range(count) if only < 0 else [only]:
         rng = Random(f"{seed}/{number}")
-        tally.attempt(f"law {number}", functools.partial(law, rng, folder, number), limit_s=60)
+        tally.attempt(f"law {number}", functools.partial(law, rng, folder, number), limit_s=300)
     return tally
