@@ -99,7 +99,7 @@ def _problem(details: ErrorDetails, data: Any, model: type[BaseModel]) -> tuple[
         case "union_tag_invalid" | "union_tag_not_found":
             return _tag_problem(path, kind, found)
         case "model_type" | "model_attributes_type" | "dict_type" if wanted := _mapping(path, kind):
-            idle = _idle(path, data) if found is None else ""
+            idle = _idle(path, data) if path and found is None else ""
             return path, f"found {shown(found)}{idle}; allowed: {wanted}"
         case "literal_error" if names := _literals(kind):
             return path, f"found {shown(found)}{choice(found, names)}"

@@ -115,6 +115,7 @@ def test_numbered_clients(written):
         (client(latency_s=float("inf")), "clients[0]: latency_s: found Infinity"),
         (star(server_in_Bps="1 MB/s"), "server_in_Bps: found '1 MB/s'; allowed: a number"),
         (star(clients=[]), "clients: found []; allowed: 1 or more"),
+        (star(clients=[None]), "clients[0]: found null; allowed: a mapping"),
         (star(flows=[3]), "flows[0]: found 3; allowed: a mapping"),
         (star(flows={}), "flows: found {}; allowed: a list"),
         (star(loss=0.1), "loss: unknown key"),
