@@ -17,7 +17,7 @@ from transformers import BertConfig, BertModel
 
 from flasc import model
 
-LARGEST = 10_000  # of a number in config.json: a larger model is no attack, only a large model
+LARGEST = 1_000  # of a number in config.json: a larger model is no attack, only a large model
 
 
 class Trap:
