@@ -8,15 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from emulator.errors import ScenarioError
-from emulator.network.capacity.source import MAX_PIECES, is_number, read_text
+from emulator.network.capacity.source import MAX_PIECES, is_number, read_text, unpickling
 from emulator.nodes import printable, shown
 
 Window = tuple[float, float]
-_UNPICKLE = (
-    "FedScale publishes a pickle, which can run code when it is opened, so it is not read here; "
-    'if you trust yours: python -c "import json, pickle; print(json.dumps(pickle.load(open('
-    "'client_behave_trace', 'rb'))))\" > behaviour.json"
-)
+_UNPICKLE = unpickling("client_behave_trace", to="behaviour.json")
 _OFFLINE = frozenset({"unknown", "2g", "3g", "4g", "5g"})
 
 

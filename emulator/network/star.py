@@ -233,8 +233,8 @@ class Star:
                 kind.flows.clear()
         for kind in [] if self._parted() else self._balance():
             if kind.running is not kind.capped:
-                old = kind.time_s is not None or kind.reading is not None
-                self.crossings += old
+                is_new = kind.time_s is None and kind.reading is None
+                self.crossings += not is_new
                 kind.switch(self._now_s, self._clock)
                 self._changed[kind] = None
         self._theta_Bps = math.inf

@@ -53,7 +53,8 @@ def project(
     if not adapters:
         return F.linear(x, projection.weight, projection.bias)
     flat = [tensor for adapter in adapters for tensor in adapter]
-    found: Tensor = _Lora.apply(x, projection, runs, *flat)  # type: ignore[no-untyped-call]  # torch is
+    # torch's `apply` is untyped.
+    found: Tensor = _Lora.apply(x, projection, runs, *flat)  # type: ignore[no-untyped-call]
     return found
 
 

@@ -7,17 +7,13 @@ A kilobit is 1,000 bits and a kilobyte 1,000 bytes here; both projects divide me
 from dataclasses import dataclass
 from pathlib import Path
 
-from emulator.network.capacity.source import read_table
+from emulator.network.capacity.source import read_table, unpickling
 from emulator.network.transport import Direction
 
 # FedScale's own: a training step is three times an inference (client_metadata.py).
 _TRAINING_PER_INFERENCE = 3
 
-_UNPICKLE = (
-    "FedScale publishes a pickle, which can run code when it is opened, so it is not read here; "
-    'if you trust yours: python -c "import json, pickle; print(json.dumps(pickle.load(open('
-    "'client_device_capacity', 'rb'))))\" > devices.json"
-)
+_UNPICKLE = unpickling("client_device_capacity", to="devices.json")
 
 
 @dataclass(frozen=True, slots=True)

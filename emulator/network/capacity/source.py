@@ -73,3 +73,15 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(names) < len(pairs):
         raise ValueError("found a name twice in one object; allowed: names of their own")
     return names
+
+
+def unpickling(name: str, to: str) -> str:
+    """How who trusts a pickle of FedScale's makes JSON of it. For people: it is printed, never run.
+
+    A pickle can run code when it is opened, and what is read here may be a stranger's.
+    """
+    converted = f"json.dumps(pickle.load(open('{name}', 'rb')))"
+    return (
+        "FedScale publishes a pickle, which can run code when opened, so it is not read here; "
+        f'if you trust yours: python -c "import json, pickle; print({converted})" > {to}'
+    )
