@@ -171,7 +171,7 @@ def shares_alike(groups: object) -> object:
         raise MisfitError(
             (name, "share"),
             f"found {shown(number)} beside {shown(percent)} of {printable(other)}, "
-            "which is a hundredth of its number; allowed: all in percent, or none",
+            "where percent are hundredths; allowed: all in percent, or none",
         )
     return groups
 
