@@ -10,8 +10,7 @@ Format: https://www.sqlite.org/fileformat2.html; `application_id` and `user_vers
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import fields
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar, get_args
@@ -25,9 +24,8 @@ APPLICATION_ID = 0x464C4153  # 'FLAS'
 VERSION = 3  # of the schema; goes up when a record's fields change
 
 _RECORDS: tuple[type[Row], ...] = get_args(Row)
-_VALUES = {record: attrgetter(*(f.name for f in fields(record))) for record in _RECORDS}
 _TYPES: dict[type[Any], tuple[Any, ...]] = {
-    record: tuple(f.type for f in fields(record)) for record in (Emulation, *_RECORDS)
+    record: tuple(record.__annotations__.values()) for record in (Emulation, *_RECORDS)
 }
 _SQL_TYPE = {int: "integer", float: "real", str: "text"}
 _RUN_AGAIN = "run the scenario again; what it trained is in the recording and costs nothing twice"
@@ -38,7 +36,7 @@ def _columns(record: type[Row] | type[Emulation]) -> list[str]:
 
     (numpy's integers bind as blobs, and STRICT tables need SQLite 3.37.)
     """
-    kinds = {f.name: _SQL_TYPE[f.type] for f in fields(record)}  # type: ignore[index]  # a class here
+    kinds = {name: _SQL_TYPE[kind] for name, kind in record.__annotations__.items()}
     return [
         f'"{n}" {kind} NOT NULL CHECK (typeof("{n}") = \'{kind}\')' for n, kind in kinds.items()
     ]
@@ -51,7 +49,7 @@ def _rows_table(record: type[Row]) -> str:
 
 
 def _insert(record: type[Row]) -> str:
-    marks = ", ".join("?" * (2 + len(fields(record))))
+    marks = ", ".join("?" * (2 + len(record._fields)))
     return f"INSERT INTO {record.__name__.lower()} VALUES ({marks})"
 
 
@@ -196,9 +194,9 @@ class Ledger:
             key = (emulation.method, emulation.variant, emulation.seed)
             insert = "INSERT INTO emulation (method, variant, seed) VALUES (?, ?, ?)"
             number = db.execute(insert, key).lastrowid
-            for record, values in _VALUES.items():  # one row at a time: a run may have millions
-                of_it = ((i, row) for i, row in enumerate(rows) if type(row) is record)
-                db.executemany(_insert(record), ((number, i, *values(row)) for i, row in of_it))
+            for record in _RECORDS:  # one row at a time: a run may have millions
+                of_it = ((number, i, *row) for i, row in enumerate(rows) if type(row) is record)
+                db.executemany(_insert(record), of_it)
 
     def annotate(self, meta: Mapping[str, str]) -> None:
         """Add to `meta` what only the end of a run knows. Raises StorageError."""

@@ -1,14 +1,13 @@
-"""Flat frozen rows: one a fact, statistics afterwards (`metrics`).
+"""Flat named tuples: one a fact, statistics afterwards (`metrics`).
 
 Times are simulated seconds since the start of the emulation. An emulation is one method with one
 seed under one variant of the scenario; the ledger files every row under its emulation.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Emulation:
+class Emulation(NamedTuple):
     """Which method, under which variant of the scenario, with which seed."""
 
     method: str
@@ -21,8 +20,7 @@ class Emulation:
 OUTCOMES = ("used", "late", "cut", "unfinished")
 
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
+class Transfer(NamedTuple):
     """One message that crossed the network, or as much of it as did before it was broken off.
 
     `direction` is 'down' (server to client) or 'up'. `round` is the one in which the client was
@@ -39,8 +37,7 @@ class Transfer:
     staleness: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Computation:
+class Computation(NamedTuple):
     """One client's local training; zero long where the scenario models no compute time."""
 
     round: int
@@ -53,8 +50,7 @@ class Computation:
     staleness: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Absence:
+class Absence(NamedTuple):
     """A client was away in the middle of its work and took it up again, unless it was cut."""
 
     round: int
@@ -65,8 +61,7 @@ class Absence:
     staleness: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Round:
+class Round(NamedTuple):
     """One server step: from the first download's start to the aggregation.
 
     `cohort` clients were at work, those of earlier rounds included (asynchronous: at a time);
@@ -81,8 +76,7 @@ class Round:
     used: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
+class Evaluation(NamedTuple):
     """Quality of the model that `round` server steps made. It takes no simulated time.
 
     `split` is 'validation' or 'test'; `examples` says how many of the split were used.
@@ -96,8 +90,7 @@ class Evaluation:
     loss: float
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
+class Client(NamedTuple):
     """A client as the fleet has it, bytes/s as it sees them; `cell` -1: in none.
 
     `examples` are what it holds, -1 where the recording does not say. `round` 0: from the start.
@@ -115,8 +108,7 @@ class Client:
     round: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
+class Holding(NamedTuple):
     """How many examples of a label a client holds, where it holds any."""
 
     client: int
@@ -125,8 +117,7 @@ class Holding:
     round: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class LabelScore:
+class LabelScore(NamedTuple):
     """What an evaluation says of one label: so many of its examples were answered right."""
 
     round: int
@@ -136,8 +127,7 @@ class LabelScore:
     examples: int
 
 
-@dataclass(frozen=True, slots=True)
-class SharedLink:
+class SharedLink(NamedTuple):
     """What several clients share: `kind` 'server' or 'cell', bytes/s as that party sees them."""
 
     kind: str

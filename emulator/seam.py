@@ -7,7 +7,7 @@ compute seconds come from the fleet's compute model, never from the clock of thi
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 class Download(Protocol):
@@ -108,8 +108,7 @@ class Trainer(Protocol):
         """What is known of the training; all of it where that is `needed`, if it takes a while."""
 
 
-@dataclass(frozen=True, slots=True)
-class StubMessage:
+class StubMessage(NamedTuple):
     """A message with no content: Download, and Upload where examples and steps are set."""
 
     client: int

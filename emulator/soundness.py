@@ -74,4 +74,5 @@ def _is_known(row: Row, fleet: set[int], cells: set[int]) -> bool:
     """Whether who it is about is of the fleet; one without a fleet is an older ledger's."""
     if isinstance(row, Client):
         return row.cell == -1 or row.cell in cells
-    return not fleet or not hasattr(row, "client") or row.client in fleet
+    client = getattr(row, "client", None)
+    return not fleet or client is None or client in fleet

@@ -11,8 +11,10 @@ if TYPE_CHECKING:
 
 
 def flat(row: Any) -> dict[str, Any]:
-    """The fields of a dataclass; a named tuple in it becomes a column a part: time_s_median."""
+    """The fields of a row; a named tuple in a dataclass becomes a column a part: time_s_median."""
     columns: dict[str, Any] = {}
+    if hasattr(row, "_asdict"):
+        return dict(row._asdict())
     for each in fields(row):
         value = getattr(row, each.name)
         if hasattr(value, "_asdict"):

@@ -130,7 +130,9 @@ class Fluid:
                 if part in self._parts:
                     part.next_s = part.rates.next_finish()
             self._stale.clear()
-            self._next_s = min([part.next_s for part in self._parts], default=math.inf)
+            self._next_s = math.inf
+            for part in self._parts:
+                self._next_s = min(self._next_s, part.next_s)
         return self._next_s
 
     def advance(self, now_s: float) -> list[int]:
@@ -147,14 +149,16 @@ class Fluid:
         if now_s == self._now_s and not also_now:
             return
         # One instant at a time: whoever finishes leaves its share to the others from then on.
-        while (finish_s := self.next_finish()) <= now_s:
+        while (finish_s := self.next_finish() if self._stale else self._next_s) <= now_s:
             self._now_s = finish_s
             done: list[int] = []
-            for part in [part for part in self._parts if part.next_s <= finish_s]:
-                flows = part.rates.finish(finish_s)
-                self._leave(part, flows)
-                done += flows
-            for flow in sorted(done):
+            for part in list(self._parts):
+                if part.next_s <= finish_s:
+                    flows = part.rates.finish(finish_s)
+                    self._leave(part, flows)
+                    done += flows
+            done.sort()
+            for flow in done:
                 self._finished[flow] = self._flows.pop(flow).size_B
         self._now_s = now_s
 
@@ -164,14 +168,14 @@ class Fluid:
         parts: dict[_Part, None] = {}
         met: list[int] = []
         for link in links:
-            if link in self._lone:
-                self._crowds[link] = {self._lone.pop(link): None}
-            if users := self._crowds.get(link):
-                parts[self._flows[next(reversed(users))].part] = None  # the last is found at once
-                met.append(link)
-                users[flow] = None
-            else:
-                self._lone[link] = flow
+            if (users := self._crowds.get(link)) is None:
+                if (other := self._lone.pop(link, None)) is None:
+                    self._lone[link] = flow
+                    continue
+                users = self._crowds[link] = {other: None}
+            parts[self._flows[next(reversed(users))].part] = None  # the last is found at once
+            met.append(link)
+            users[flow] = None
         self._flows[flow] = _Flow(links, size_B, cap_Bps)
         if len(parts) == 1:
             (part,) = parts
@@ -205,7 +209,7 @@ class Fluid:
                     freed[link] = None
         if part.hub is None:
             self._loosened[part] = None
-        elif not self._users(part.hub):
+        elif part.hub not in self._crowds and part.hub not in self._lone:
             self._dissolve(part)
         elif freed:
             self._recap(next(reversed(users)) for link in freed if (users := self._users(link)))

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass, field
 
 SCALE = 1 << 60
+UNIT = 1 / SCALE
 UNLIMITED = 1 << 1100  # more than any float is
 
 
@@ -51,7 +52,7 @@ class Class:
         if not self.cap_Bps:
             return math.inf if ahead > 0 else now_s
         # Rounding may put it a little before now, where time cannot go.
-        return max(now_s, self.since_s + ahead / (self.cap_Bps * SCALE))
+        return max(now_s, self.since_s + ahead * UNIT / self.cap_Bps)
 
 
 Entry = tuple[int, int, Class]  # (reading of its class's clock at the finish, flow, its class)

@@ -23,7 +23,9 @@ import math
 from collections.abc import KeysView
 from heapq import heapify, heappop, heappush
 
-from emulator.network.served import SCALE, UNLIMITED, Class, Entry, exact
+from emulator.network.served import SCALE, UNIT, UNLIMITED, Class, Entry, exact
+
+SURE = 1e-12  # sides of theta this far from it, relative, are told without whole numbers
 
 
 class Star:
@@ -129,7 +131,7 @@ class Star:
         entry = self._at[flow] = kind.served(self._now_s, self._clock) + left, flow, kind
         heappush(kind.flows, entry)
         self._count(kind, 1)
-        if kind.flows[0] == entry:
+        if kind.flows[0] is entry:
             self._changed[kind] = None
 
     def _found(self, cap_Bps: float) -> Class:
@@ -171,7 +173,7 @@ class Star:
             return self._now_s
         if not self._theta_Bps:
             return math.inf
-        return self._now_s + (reading - self._clock) / SCALE / self._theta_Bps
+        return self._now_s + (reading - self._clock) * UNIT / self._theta_Bps
 
     def _first_s(self) -> float:
         """When the first class finishes its first flow; inf if none does."""
@@ -231,18 +233,18 @@ class Star:
             if not kind.count:
                 self._classes.pop(kind.cap_Bps, None)
                 kind.flows.clear()
-        for kind in [] if self._parted() else self._balance():
-            if kind.running is not kind.capped:
-                is_new = kind.time_s is None and kind.reading is None
-                self.crossings += not is_new
-                kind.switch(self._now_s, self._clock)
-                self._changed[kind] = None
-        self._theta_Bps = math.inf
-        if self._free:
-            assert self._capacity < UNLIMITED, (
+        self._theta_Bps = self._level()
+        if not self._parted(self._theta_Bps):
+            for kind in self._balance():
+                if kind.running is not kind.capped:
+                    is_new = kind.time_s is None and kind.reading is None
+                    self.crossings += not is_new
+                    kind.switch(self._now_s, self._clock)
+                    self._changed[kind] = None
+            self._theta_Bps = self._level()
+            assert not self._free or self._theta_Bps < math.inf, (
                 "every flow has a finite cap or crosses a finite link"
             )
-            self._theta_Bps = (self._capacity - self._taken) / (self._free * SCALE)
         if self._changed:
             for kind in self._changed:
                 if kind.count:
@@ -261,13 +263,22 @@ class Star:
             by_time[:] = sorted((k.time_s, k.cap_Bps) for k in kinds if k.time_s is not None)
             by_clock[:] = sorted((k.reading, k.cap_Bps) for k in kinds if k.reading is not None)
 
-    def _parted(self) -> bool:
-        """Whether nobody changes sides. The first of a heap bounds its side, there still or not."""
-        free, limit = self._free, self._capacity - self._taken
+    def _level(self) -> float:
+        """Theta, by who is on which side; without free flows, whether the capped ones fit."""
+        left = self._capacity - self._taken
+        if not self._free:
+            return math.inf if left >= 0 else -math.inf
+        return left * UNIT / self._free if self._capacity < UNLIMITED else math.inf
+
+    def _parted(self, theta_Bps: float) -> bool:
+        """Whether it is plain that nobody changes sides at this level.
+
+        The first of a heap bounds its side, whether it is there still or not.
+        """
         free_caps, capped_caps = self._free_caps, self._capped_caps
-        if free and free_caps[0] < math.inf and int(free_caps[0] * SCALE) * free <= limit:
+        if self._free and (theta_Bps == math.inf or free_caps[0] <= theta_Bps * (1 + SURE)):
             return False
-        return not capped_caps or int(-capped_caps[0] * SCALE) * free <= limit
+        return not capped_caps or -capped_caps[0] < theta_Bps * (1 - SURE)
 
     def _balance(self) -> list[Class]:
         """Move classes until max capped <= theta < min free. Returns them; some may be back.

@@ -222,13 +222,11 @@ class Network:
         self._changes.put(link, until_s)
 
     def _next_change(self) -> float:
-        """When the next link in use changes, seconds; inf if none does.
+        """When the next varying link in use (there is one) changes, seconds; inf if none does.
 
         A finish that rounding puts just behind it goes first: its last bytes, a billionth of one,
         must not wait for the end of an outage.
         """
-        if not self._users:
-            return math.inf
         change_s = self._changes.first()[0]
         finish_s = self._fluid.next_finish() if change_s < math.inf else change_s
         return finish_s if change_s < finish_s <= change_s * (1 + ROUNDING) else change_s
@@ -262,7 +260,8 @@ class Network:
             message = self._flying.pop(flow)
             message.moved_B, message.flying_B = message.moved_B + message.flying_B, 0.0
             message.ready_s = max(message.ready_s, now_s)
-            self._leave(message)
+            if message.varying:
+                self._leave(message)
             self._queue(message)
         if self._users and self._next_change() <= now_s:
             while self._changes.first()[0] <= now_s:
@@ -277,7 +276,8 @@ class Network:
         """Let links run as far as nobody can interfere. Returns when to look again, seconds."""
         others_s = self._env.peek()
         while True:
-            finish_s, change_s = self._fluid.next_finish(), self._next_change()
+            finish_s = self._fluid.next_finish()
+            change_s = self._next_change() if self._users else math.inf
             start_s = self._starting[0][0] if self._starting else math.inf
             told_s = self._telling[0][0] if self._telling else math.inf
             next_s = min(finish_s, change_s, start_s)

@@ -28,7 +28,7 @@ def to_json(
 
 def groups_json(groups: Mapping[Emulation, Iterable[GroupShare]]) -> str:
     """A list of objects, one a (method, variant, seed) and group of clients."""
-    found = [asdict(e) | asdict(group) for e, shares in groups.items() for group in shares]
+    found = [e._asdict() | asdict(group) for e, shares in groups.items() for group in shares]
     return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
 
 

@@ -36,7 +36,7 @@ def tables(ledger: Ledger, study: Study) -> dict[str, Table]:
     """Every table of a run by name; `study` is what `ledger` holds. Raises LedgerError."""
     found = {"outcomes": Table(_columns(Outcome), lambda: [list(map(astuple, study.outcomes))])}
     for record in get_args(Row):
-        columns = _columns(Emulation) | _columns(record)
+        columns = Emulation.__annotations__ | record.__annotations__
         found[f"{record.__name__.lower()}s"] = Table(columns, partial(_batches, ledger, record))
     return found
 
@@ -50,7 +50,7 @@ def _batches(ledger: Ledger, record: type[Row]) -> Iterator[Batch]:
     for emulation in ledger.emulations():
         key = (printable(emulation.method), printable(emulation.variant), emulation.seed)
         rows = soundness.rows_of(ledger, emulation)
-        yield [(*key, *astuple(row)) for row in rows if type(row) is record]
+        yield [(*key, *row) for row in rows if type(row) is record]
 
 
 def to_csv(table: Table) -> bytes:

@@ -19,24 +19,20 @@ Process = Generator[simpy.Event, Any, None]
 PATIENCE = 100  # stays in a row too short for a single byte, before a transfer is given up
 
 
-@dataclass(eq=False)
+@dataclass(slots=True, eq=False)
 class Visit:
     """`number` counts visits, `round` is the one that it began in, `version` the server's steps."""
 
     number: int
     round: int
     version: int
+    client: int
     download: Download
     start_s: float
     upload: Upload | None = None
     arrived: bool = False
     places: list[int] = field(default_factory=list)  # of its rows, in the journal
     process: simpy.Process = field(init=False)
-
-    @property
-    def client(self) -> int:
-        """Whose visit it is."""
-        return self.download.client
 
 
 class Crowd:
@@ -52,7 +48,7 @@ class Crowd:
         """Send `client` the current version and let it go about it."""
         download = self.world.trainer.download(client)
         self._begun += 1
-        visit = Visit(self._begun, round_, version, download, self.world.env.now)
+        visit = Visit(self._begun, round_, version, client, download, self.world.env.now)
         self.flying[client] = visit
         visit.process = self.world.env.process(_life(self, visit))
         visit.process.callbacks.append(lambda _: self._end(visit))
@@ -110,18 +106,19 @@ def _life(crowd: Crowd, visit: Visit) -> Process:
 
 def _carry(world: World, visit: Visit, direction: str, nbytes: int) -> Process:
     """Move `nbytes`, in as many pieces as the client is away in between."""
+    env, client = world.env, visit.client
     send = world.network.download if direction == "down" else world.network.upload
     in_vain = 0
     while True:
-        start_s, stop, moved = world.env.now, None, nbytes
-        arrival = send(visit.client, nbytes)
+        start_s, stop, moved = env.now, None, nbytes
+        arrival = send(client, nbytes)
         try:
             yield arrival
         except simpy.Interrupt as interrupt:
             stop = interrupt
             if not arrival.triggered:
                 moved = min(round(world.network.cancel(arrival)), nbytes)
-        row = Transfer(visit.round, visit.client, direction, moved, start_s, world.env.now)
+        row = Transfer(visit.round, client, direction, moved, start_s, env.now)
         visit.places.append(world.journal.add(row))
         if stop is not None:
             in_vain = 0 if moved else in_vain + 1
@@ -135,7 +132,7 @@ def _carry(world: World, visit: Visit, direction: str, nbytes: int) -> Process:
 
 def _compute(world: World, visit: Visit, upload: Upload) -> Process:
     """Take the fleet's time for the client's examples, in as many pieces."""
-    whole_s = upload.examples * float(world.fleet.seconds_per_example[visit.client])
+    whole_s = upload.examples * world.fleet.seconds_per_example.item(visit.client)
     left_s, examples, steps = whole_s, upload.examples, upload.steps
     while True:
         start_s, stop = world.env.now, None

@@ -1,7 +1,7 @@
 """What every policy works with, and the rows that it leaves behind."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import simpy
@@ -15,6 +15,7 @@ from emulator.scenario import Training
 from emulator.seam import Download, Trainer, Upload
 
 LAST = 9  # a priority behind all of SimPy's own
+WORK = (Transfer, Computation, Absence)  # rows that an update hangs on
 
 
 class Journal:
@@ -37,9 +38,9 @@ class Journal:
         """Say of the rows at `places` what became of the update that they led to."""
         for place in places:
             row = self.rows[place]
-            assert isinstance(row, Transfer | Computation | Absence)
+            assert isinstance(row, WORK)
             if (row.outcome, row.staleness) != (outcome, staleness):
-                self.rows[place] = replace(row, outcome=outcome, staleness=staleness)
+                self.rows[place] = row._replace(outcome=outcome, staleness=staleness)
 
 
 @dataclass(frozen=True)

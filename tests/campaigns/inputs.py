@@ -12,7 +12,6 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -277,7 +276,7 @@ def validated(file: Path) -> dict[str, Any]:
          "simulated_s": r.finish_s - r.start_s}
         for r in moved
     ]  # fmt: skip
-    return asdict(first) | {
+    return first._asdict() | {
         "round": 1, "transfers": transfers, "makespan": {"error": 0.1},
         "mean_absolute_error": 0.1, "warning": "",
     }  # fmt: skip

@@ -1,6 +1,5 @@
 """The laws can fail: a link over its capacity, bytes that nobody moved, an update sent short."""
 
-from dataclasses import replace
 from random import Random
 
 import pytest
@@ -42,7 +41,7 @@ def test_rows_are_judged(laws):
     used = [i for i, r in enumerate(rows) if isinstance(r, Transfer) and r.outcome == "used"]
     for change in ({"nbytes": 10**6}, {"nbytes": 1}, {"finish_s": -1.0}):
         wrong = [*rows]
-        wrong[used[0]] = replace(rows[used[0]], **change)
+        wrong[used[0]] = rows[used[0]]._replace(**change)
         with pytest.raises(AssertionError):
             laws.hold(found, wrong, trainer, order)
     with pytest.raises(AssertionError, match="ran back"):

@@ -1,7 +1,5 @@
 """Whom a model serves: by hand, by its laws, and through an emulation."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -81,4 +79,4 @@ def test_the_two_make_up_the_whole_and_lie_between_the_labels(held, right, heard
 
 def test_rows_of_no_fleet_have_no_groups():
     assert by_group([row for row in STORY if not isinstance(row, Client)]) == []
-    assert by_group([replace(row, round=0) for row in STORY if isinstance(row, Client)])
+    assert by_group([row._replace(round=0) for row in STORY if isinstance(row, Client)])

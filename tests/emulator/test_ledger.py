@@ -2,7 +2,6 @@
 
 import shutil
 import sqlite3
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -268,5 +267,4 @@ def test_damage_is_an_error_or_reads_as_records(tmp_path: Path, data: st.DataObj
         return
     assert all(type(text) is str for pair in meta.items() for text in pair)
     for record in filed:
-        for field in fields(record):
-            assert type(getattr(record, field.name)) is field.type
+        assert list(map(type, record)) == list(type(record).__annotations__.values())

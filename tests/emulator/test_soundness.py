@@ -1,7 +1,6 @@
 """Rows that are not those of an emulation are refused, each for its own reason."""
 
 import math
-from dataclasses import replace
 
 import pytest
 
@@ -53,7 +52,7 @@ def test_an_emulations_own_rows_are_sound(rows):
 )
 def test_a_row_that_no_emulation_has_is_named(rows, kind, change, tmp_path):
     at = next(i for i, row in enumerate(rows) if isinstance(row, kind))
-    wrong = [*rows[:at], replace(rows[at], **change), *rows[at + 1 :]]
+    wrong = [*rows[:at], rows[at]._replace(**change), *rows[at + 1 :]]
     assert list(contradictions(wrong))
     with Ledger.create(tmp_path / "ledger.sqlite", {}) as ledger:
         ledger.write(WHO, wrong)

@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -98,7 +97,7 @@ def test_a_study_keeps_as_many_rounds_as_there_is_room_for(
 def test_where_there_is_less_room_there_are_fewer_rounds_then_fewer_clients() -> None:
     cohort: list[Row] = [Transfer(1, c, "down", 1, 0.0, c + 1.0) for c in range(100)]
     rows = [*cohort, Round(1, 100, 0.0, 100.0)]
-    rows += [replace(row, round=2) for row in rows]
+    rows += [row._replace(round=2) for row in rows]
     shapes = []
     for room in (200, 60, 30, 20, 1):
         timeline = _timeline(rows, room)

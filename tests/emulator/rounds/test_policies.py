@@ -1,7 +1,6 @@
 """Every policy where theory says what must come out, and what all of them have in common."""
 
 import itertools
-from dataclasses import replace
 
 import pytest
 
@@ -290,4 +289,3 @@ def test_judging_leaves_the_order_alone(played, spread):
     rows, _ = played(POLICIES["overselection"], clients=spread)
     times = [row.finish_s for row in rows if hasattr(row, "finish_s")]
     assert times == sorted(times)
-    assert [replace(r) for r in rows] == rows
