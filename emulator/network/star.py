@@ -149,10 +149,10 @@ class Star:
         entry = self._at.pop(flow)
         kind = entry[2]
         self._count(kind, -1)
-        if kind.flows[0] == entry:
+        if kind.flows[0] is entry:
             self._changed[kind] = None
         if len(kind.flows) > 2 * kind.count + 16:
-            kind.flows = [entry for entry in kind.flows if self._at.get(entry[1]) == entry]
+            kind.flows = [entry for entry in kind.flows if self._at.get(entry[1]) is entry]
             heapify(kind.flows)
         return max(0, entry[0] - kind.served(self._now_s, self._clock))
 
@@ -200,7 +200,7 @@ class Star:
         last = flows[0][0]
         while flows and flows[0][0] == last:
             first = heappop(flows)
-            if at.get(first[1]) == first:
+            if at.get(first[1]) is first:
                 del at[first[1]]
                 done.append(first[1])
         self._count(kind, before - len(done))
@@ -213,7 +213,7 @@ class Star:
     def _queue(self, kind: Class) -> None:
         """Put a class where its next flow belongs in the order."""
         flows = kind.flows
-        while len(flows) > kind.count and self._at.get(flows[0][1]) != flows[0]:
+        while len(flows) > kind.count and self._at.get(flows[0][1]) is not flows[0]:
             heappop(flows)
         kind.time_s = kind.reading = None
         if flows and kind.running:

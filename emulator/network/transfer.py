@@ -55,11 +55,11 @@ class Network:
     """The links of a star and the messages on them, over a transport: fluid, or `Tcp`.
 
     The whole network has one live timer, set to the next finish or start of a flight, or the next
-    change of a link in use. SimPy cannot take a timer back, so each has a number, and only the
-    latest one is listened to. Before SimPy's next event nobody can send or cancel: what happens to
-    links until then happens at once, without a timer each, and only arrivals wait for their time.
-    Messages that finish at one instant are told of in the order in which their flows joined. Links
-    that nobody uses cost nothing, however often they change.
+    change of a link in use. SimPy cannot take a timer back, so only the latest is listened to.
+    Before SimPy's next event nobody can send or cancel: what happens to links until then happens at
+    once, without a timer each, and only arrivals wait for their time. Messages that finish at one
+    instant are told of in the order in which their flows joined. Links that nobody uses cost
+    nothing, however often they change.
     """
 
     def __init__(
@@ -137,7 +137,8 @@ class Network:
         self._queued = 0
         self._users: Counter[int] = Counter()  # flows, by varying link
         self._changes = Queue()  # of varying links in use: when each has its next change
-        self._timer, self._due_s = 0, math.inf
+        self._timer: simpy.Event | None = None
+        self._due_s = math.inf  # when it goes off
         self._now_s = -math.inf  # how far the links have run, SimPy's clock or ahead of it
 
     def download(self, client: int, nbytes: int) -> simpy.Event:
@@ -234,14 +235,13 @@ class Network:
     def _wake_at(self, time_s: float) -> None:
         if time_s == self._due_s:
             return
-        self._timer, self._due_s = self._timer + 1, time_s
+        self._timer, self._due_s = None, time_s
         if time_s < math.inf:
-            number = self._timer
-            timeout = self._env.timeout(time_s - self._env.now)
-            timeout.callbacks.append(lambda _: self._wake(number))
+            self._timer = self._env.timeout(time_s - self._env.now)
+            self._timer.callbacks.append(self._wake)
 
-    def _wake(self, number: int) -> None:
-        if number != self._timer:
+    def _wake(self, timer: simpy.Event) -> None:
+        if timer is not self._timer:
             return
         # The clock may have been rounded to before the time that was due: then once more.
         self._due_s, now_s, telling = math.inf, self._env.now, self._telling
@@ -274,15 +274,14 @@ class Network:
 
     def _run_ahead(self) -> float:
         """Let links run as far as nobody can interfere. Returns when to look again, seconds."""
-        others_s = self._env.peek()
+        others_s, starting, telling = self._env.peek(), self._starting, self._telling
         while True:
             finish_s = self._fluid.next_finish()
-            change_s = self._next_change() if self._users else math.inf
-            start_s = self._starting[0][0] if self._starting else math.inf
-            told_s = self._telling[0][0] if self._telling else math.inf
-            next_s = min(finish_s, change_s, start_s)
-            # Links may change for ever: not ahead where there is nobody who would end it.
-            most_s = others_s if next_s < change_s or others_s < math.inf else -math.inf
+            next_s = min(finish_s, starting[0][0]) if starting else finish_s
+            told_s, most_s = telling[0][0] if telling else math.inf, others_s
+            if self._users and (change_s := self._next_change()) <= next_s:
+                # Links may change for ever: not ahead where there is nobody who would end it.
+                next_s, most_s = change_s, others_s if others_s < math.inf else -math.inf
             if next_s > told_s or next_s >= most_s:
                 return min(next_s, told_s)
             self._run(next_s, finish_s <= next_s)
