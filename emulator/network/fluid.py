@@ -69,9 +69,8 @@ class Fluid:
         """
         assert 0 <= size_B < math.inf
         assert cap_Bps >= 0
-        assert not links or 0 <= min(links) <= max(links) < len(self._capacity_Bps)
-        assert len(set(links)) == len(links), "a flow crosses a link once"
-        self._run_until(now_s)
+        if now_s != self._now_s:
+            self._run_until(now_s)
         flow, self._started = self._started, self._started + 1
         self._join(flow, tuple(links), size_B, cap_Bps)
         return flow
@@ -132,7 +131,7 @@ class Fluid:
             self._stale.clear()
             self._next_s = math.inf
             for part in self._parts:
-                self._next_s = min(self._next_s, part.next_s)
+                self._next_s = part.next_s if part.next_s < self._next_s else self._next_s
         return self._next_s
 
     def advance(self, now_s: float) -> list[int]:
@@ -168,6 +167,7 @@ class Fluid:
         parts: dict[_Part, None] = {}
         met: list[int] = []
         for link in links:
+            assert 0 <= link < len(self._capacity_Bps)
             if (users := self._crowds.get(link)) is None:
                 if (other := self._lone.pop(link, None)) is None:
                     self._lone[link] = flow

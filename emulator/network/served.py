@@ -52,7 +52,8 @@ class Class:
         if not self.cap_Bps:
             return math.inf if ahead > 0 else now_s
         # Rounding may put it a little before now, where time cannot go.
-        return max(now_s, self.since_s + ahead * UNIT / self.cap_Bps)
+        time_s = self.since_s + ahead * UNIT / self.cap_Bps
+        return time_s if time_s > now_s else now_s
 
 
 Entry = tuple[int, int, Class]  # (reading of its class's clock at the finish, flow, its class)

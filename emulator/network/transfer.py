@@ -259,7 +259,7 @@ class Network:
         for flow in self._fluid.advance(now_s) if finishes else ():
             message = self._flying.pop(flow)
             message.moved_B, message.flying_B = message.moved_B + message.flying_B, 0.0
-            message.ready_s = max(message.ready_s, now_s)
+            message.ready_s = message.ready_s if message.ready_s > now_s else now_s
             if message.varying:
                 self._leave(message)
             self._queue(message)
@@ -277,11 +277,11 @@ class Network:
         others_s, starting, telling = self._env.peek(), self._starting, self._telling
         while True:
             finish_s = self._fluid.next_finish()
-            next_s = min(finish_s, starting[0][0]) if starting else finish_s
+            next_s = starting[0][0] if starting and starting[0][0] < finish_s else finish_s
             told_s, most_s = telling[0][0] if telling else math.inf, others_s
             if self._users and (change_s := self._next_change()) <= next_s:
                 # Links may change for ever: not ahead where there is nobody who would end it.
                 next_s, most_s = change_s, others_s if others_s < math.inf else -math.inf
             if next_s > told_s or next_s >= most_s:
-                return min(next_s, told_s)
+                return next_s if next_s < told_s else told_s
             self._run(next_s, finish_s <= next_s)
