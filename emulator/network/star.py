@@ -189,7 +189,8 @@ class Star:
             reading, cap_Bps = by_clock[0]
             kind = classes.get(cap_Bps)
             if kind is not None and kind.reading == reading:
-                return min(first_s, self._time_of(reading))
+                finish_s = self._time_of(reading)
+                return finish_s if finish_s < first_s else first_s
             heappop(by_clock)
         return first_s
 
@@ -233,8 +234,12 @@ class Star:
             if not kind.count:
                 self._classes.pop(kind.cap_Bps, None)
                 kind.flows.clear()
-        self._theta_Bps = self._level()
-        if not self._parted(self._theta_Bps):
+        theta_Bps = self._theta_Bps = self._level()
+        free_caps, capped_caps = self._free_caps, self._capped_caps
+        # The first of a heap bounds its side, whether it is there still or not.
+        if (self._free and not theta_Bps * (1 + SURE) < free_caps[0]) or (
+            capped_caps and not -capped_caps[0] < theta_Bps * (1 - SURE)
+        ):
             for kind in self._balance():
                 if kind.running is not kind.capped:
                     is_new = kind.time_s is None and kind.reading is None
@@ -269,16 +274,6 @@ class Star:
         if not self._free:
             return math.inf if left >= 0 else -math.inf
         return left * UNIT / self._free if self._capacity < UNLIMITED else math.inf
-
-    def _parted(self, theta_Bps: float) -> bool:
-        """Whether it is plain that nobody changes sides at this level.
-
-        The first of a heap bounds its side, whether it is there still or not.
-        """
-        free_caps, capped_caps = self._free_caps, self._capped_caps
-        if self._free and (theta_Bps == math.inf or free_caps[0] <= theta_Bps * (1 + SURE)):
-            return False
-        return not capped_caps or -capped_caps[0] < theta_Bps * (1 - SURE)
 
     def _balance(self) -> list[Class]:
         """Move classes until max capped <= theta < min free. Returns them; some may be back.
