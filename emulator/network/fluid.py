@@ -140,7 +140,8 @@ class Fluid:
         Who wants to know the times advances from `next_finish` to `next_finish`.
         """
         self._run_until(now_s, also_now=True)
-        done, self._finished = list(self._finished), {}
+        done = [*self._finished]
+        self._finished.clear()
         return done
 
     def _run_until(self, now_s: float, also_now: bool = False) -> None:
@@ -151,7 +152,7 @@ class Fluid:
         while (finish_s := self.next_finish() if self._stale else self._next_s) <= now_s:
             self._now_s = finish_s
             done: list[int] = []
-            for part in list(self._parts):
+            for part in [*self._parts]:  # some may go
                 if part.next_s <= finish_s:
                     flows = part.rates.finish(finish_s)
                     self._leave(part, flows)

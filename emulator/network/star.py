@@ -197,14 +197,16 @@ class Star:
     def _finish(self, kind: Class, done: list[int]) -> None:
         """A class loses its first flows."""
         kind.time_s = kind.reading = None
-        flows, at, before = kind.flows, self._at, len(done)
-        last = flows[0][0]
-        while flows and flows[0][0] == last:
-            first = heappop(flows)
-            if at.get(first[1]) is first:
-                del at[first[1]]
-                done.append(first[1])
-        self._count(kind, before - len(done))
+        flows, at, gone = kind.flows, self._at, 0
+        while True:
+            last, flow, _ = first = heappop(flows)
+            if at.get(flow) is first:
+                del at[flow]
+                done.append(flow)
+                gone += 1
+            if not flows or flows[0][0] != last:
+                break
+        self._count(kind, -gone)
         if kind.count:
             self._queue(kind)
         else:
