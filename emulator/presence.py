@@ -11,6 +11,8 @@ import numpy as np
 from emulator.laws import Floats, Law, quantile
 
 GRID = 1000  # quantiles that stand for a law where its mean or length-biased draws are needed
+LEAST_S = 1e-3  # an interval
+MOST_PAIRS = 256  # of intervals that are drawn at once
 
 
 class Presence(Protocol):
@@ -92,11 +94,23 @@ class Alternating:
         biased = lengths[self._on]
         found = rng.choice(biased, p=biased / biased.sum())
         self._until_s = float(found * rng.random())
+        self._ahead_s: list[float] = []  # lengths of the next intervals, the last one first
+        self._pairs = 1
 
     def at(self, now_s: float) -> tuple[bool, float]:
         """Draw on until `now_s` is covered."""
         while self._until_s <= now_s:
+            if not self._ahead_s:
+                self._ahead_s = self._drawn()
             self._on = not self._on
-            length = quantile(self._laws[self._on], self._rng.random(1))
-            self._until_s += max(float(length[0]), 1e-3)
+            self._until_s += self._ahead_s.pop()
         return self._on, self._until_s
+
+    def _drawn(self) -> list[float]:
+        """The next intervals: more each time, since a draw alone costs as much as a hundred."""
+        u = self._rng.random(2 * self._pairs)
+        self._pairs = min(2 * self._pairs, MOST_PAIRS)
+        for first, law in enumerate((self._laws[not self._on], self._laws[self._on])):
+            u[first::2] = quantile(law, u[first::2])
+        found: list[float] = np.maximum(u, LEAST_S)[::-1].tolist()
+        return found

@@ -83,3 +83,19 @@ def test_alternating_does_not_depend_on_when_it_is_asked():
     answers = {t: often.at(t) for t in range(200)}
     rarely = Alternating(law, law, np.random.default_rng(0))
     assert [rarely.at(t) for t in range(0, 200, 17)] == [answers[t] for t in range(0, 200, 17)]
+
+
+def test_each_interval_is_of_its_own_law_however_many_are_drawn():
+    on = Uniform[float](kind="uniform", low=1.0, high=2.0)
+    off = Uniform[float](kind="uniform", low=10.0, high=30.0)
+    presence, lengths = Alternating(on, off, np.random.default_rng(3)), {True: [], False: []}
+    here, until_s = presence.at(0.0)
+    for _ in range(4000):
+        began_s = until_s
+        was_here, (here, until_s) = here, presence.at(began_s)
+        assert here is not was_here
+        lengths[here].append(until_s - began_s)
+    assert 1 - 1e-9 < min(lengths[True]) < max(lengths[True]) < 2 + 1e-9
+    assert 10 - 1e-9 < min(lengths[False]) < max(lengths[False]) < 30 + 1e-9
+    assert np.mean(lengths[True]) == pytest.approx(1.5, abs=4 * 0.29 / 2000**0.5)
+    assert np.mean(lengths[False]) == pytest.approx(20, abs=4 * 5.8 / 2000**0.5)
