@@ -106,7 +106,7 @@ def collecting_less() -> Iterator[None]:
     (docs/performance.md). Cycles are few here, and still found.
     """
     before = gc.get_threshold()
-    gc.set_threshold(200_000, 20, 20)
+    gc.set_threshold(1_000_000, 20, 20)
     try:
         yield
     finally:

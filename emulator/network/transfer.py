@@ -32,11 +32,29 @@ class Delivery(NamedTuple):
     finish_s: float
 
 
+class _Arrival(simpy.Event):
+    """Happens as soon as it is told of, not as SimPy's next event: a third of all events less.
+
+    And whoever waits for it has answered before the network looks how far it may run ahead.
+    """
+
+    def happen(self, delivery: Delivery) -> None:
+        self._ok, self._value = True, delivery
+        waiting, self.callbacks = self.callbacks, None  # type: ignore[assignment]  # as SimPy does
+        try:
+            while waiting:
+                waiting.pop(0)(self)
+        finally:
+            if waiting:  # run(until=...) ended here: they are told when it goes on
+                self.callbacks = waiting
+                self.env.schedule(self)
+
+
 @dataclass(slots=True, eq=False)
 class _Message:
     """Its flights still to come, the next one last, and what it has behind it."""
 
-    arrival: simpy.Event
+    arrival: _Arrival
     start_s: float
     nbytes: int
     path: tuple[int, ...]  # links
@@ -165,7 +183,7 @@ class Network:
 
     def _send(self, client: int, direction: Direction, nbytes: int) -> simpy.Event:
         assert nbytes >= 0
-        arrival, now_s = self._env.event(), self._env.now
+        arrival, now_s = _Arrival(self._env), self._env.now
         path = self._links.path(client, direction)
         flights = self._flights(client, direction, path, nbytes)[::-1]
         varying = self._links.varying(path)
@@ -244,14 +262,17 @@ class Network:
         if timer is not self._timer:
             return
         # The clock may have been rounded to before the time that was due: then once more.
-        self._due_s, now_s, telling = math.inf, self._env.now, self._telling
+        now_s, telling = self._env.now, self._telling
+        self._due_s = -math.inf  # a timer is set once all is known that comes of the arrivals
         if now_s >= self._now_s:
             self._run(now_s)
-        while telling and telling[0][0] <= now_s:
-            message = heappop(telling)[2]
-            if self._messages.pop(message.arrival, None):  # or it was cancelled
-                message.arrival.succeed(Delivery(message.start_s, now_s))
-        self._wake_at(self._run_ahead())
+        try:
+            while telling and telling[0][0] <= now_s:
+                message = heappop(telling)[2]
+                if self._messages.pop(message.arrival, None):  # or it was cancelled
+                    message.arrival.happen(Delivery(message.start_s, now_s))
+        finally:
+            self._wake_at(self._run_ahead())
 
     def _run(self, now_s: float, finishes: bool = True) -> None:
         """All that happens to links at `now_s`: finishes (if there may be any), changes, starts."""

@@ -116,17 +116,15 @@ def _carry(world: World, visit: Visit, direction: str, nbytes: int) -> Process:
             yield arrival
         except simpy.Interrupt as interrupt:
             stop = interrupt
-            if not arrival.triggered:
-                moved = min(round(world.network.cancel(arrival)), nbytes)
+            moved = min(round(world.network.cancel(arrival)), nbytes)
         row = Transfer(visit.round, client, direction, moved, start_s, env.now)
         visit.places.append(world.journal.add(row))
-        if stop is not None:
-            in_vain = 0 if moved else in_vain + 1
-            if in_vain > PATIENCE:
-                raise stop
-            yield from _return(world, visit, stop)
-        if arrival.triggered:
+        if stop is None:
             return
+        in_vain = 0 if moved else in_vain + 1
+        if in_vain > PATIENCE:
+            raise stop
+        yield from _return(world, visit, stop)
         nbytes -= moved
 
 

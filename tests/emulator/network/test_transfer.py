@@ -138,7 +138,7 @@ def test_no_timer_runs_for_what_nobody_can_interfere_with():
         steps += 1
     pauses_s = sum(0.2 + 0.001448 * (1 - window) for window in (10, 20))
     assert arrival.value.finish_s == pytest.approx(0.4 + 0.1 + pauses_s, rel=1e-12)
-    assert steps == 5  # the first flight, the others, half a second, the end and its arrival
+    assert steps == 4  # the first flight, the others, half a second, the end
 
 
 def test_a_timer_that_rounds_to_before_the_finish_is_set_again():
