@@ -126,6 +126,32 @@ def test_only_the_latest_timer_is_listened_to(woken):
     assert woken == pytest.approx([0, 1, 2, 78.5, 80.5, 81], rel=1e-12)
 
 
+def test_running_until_an_arrival_keeps_what_else_waits_for_it_and_for_its_instant():
+    env = simpy.Environment()
+    network = Network(env, [1e6, 1e6], [1e6, 1e6], [0.1, 0.1], 1e9, 1e9)
+    first, second = network.download(0, 100_000), network.download(1, 100_000)
+    told = []
+
+    def waiting(arrival):
+        delivery = yield arrival
+        told.append((env.now, delivery))
+        yield network.upload(0, 100_000)
+        told.append(env.now)
+
+    assert env.run(until=first).finish_s == env.now == pytest.approx(0.2)
+    env.process(waiting(second))
+    env.run()
+    assert told == [(pytest.approx(0.2), second.value), pytest.approx(0.4)]
+
+    late = network.download(0, 1000)
+    late.callbacks.append(simpy.core.StopSimulation.callback)
+    late.callbacks.append(lambda _: told.append("late"))
+    env.run(until=9)  # stopped by the first of the two
+    assert told[2:] == []
+    env.run()
+    assert told[2:] == ["late"]
+
+
 def test_no_timer_runs_for_what_nobody_can_interfere_with():
     tcp = Tcp(headers=False, token_bucket=False)
     env = simpy.Environment()
