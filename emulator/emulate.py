@@ -102,7 +102,7 @@ def emulate(
 def collecting_less() -> Iterator[None]:
     """Let Python look for cycles of garbage less often.
 
-    All that a round keeps is looked at again and again: a sixth of the time of 10,000 clients
+    All that a round keeps is looked at again and again: a fifth of the time of 10,000 clients
     (docs/performance.md). Cycles are few here, and still found.
     """
     before = gc.get_threshold()
