@@ -1,6 +1,6 @@
 """flasc-emu from Python: read a scenario, run it, compare runs. `from emulator import ...`.
 
-Results are rows, one a fact, that nobody can change, and `frame(rows)` makes a data frame of any.
+Results are frozen rows, one a fact, and `frame(rows)` makes a data frame of any.
 """
 
 import json

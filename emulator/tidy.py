@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 def flat(row: Any) -> dict[str, Any]:
     """The fields of a row; a named tuple in a dataclass becomes a column a part: time_s_median."""
-    columns: dict[str, Any] = {}
     if hasattr(row, "_asdict"):
         return dict(row._asdict())
+    columns: dict[str, Any] = {}
     for each in fields(row):
         value = getattr(row, each.name)
         if hasattr(value, "_asdict"):

@@ -130,7 +130,9 @@ class Fluid:
                     part.next_s = part.rates.next_finish()
             self._stale.clear()
             self._next_s = math.inf
-            for part in self._parts:
+            for (
+                part
+            ) in self._parts:  # min() of two costs more than all of this (docs/performance.md)
                 self._next_s = part.next_s if part.next_s < self._next_s else self._next_s
         return self._next_s
 
@@ -174,6 +176,7 @@ class Fluid:
                     self._lone[link] = flow
                     continue
                 users = self._crowds[link] = {other: None}
+            assert flow not in users, "a flow crosses a link once"
             parts[self._flows[next(reversed(users))].part] = None  # the last is found at once
             met.append(link)
             users[flow] = None

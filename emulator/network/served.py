@@ -53,7 +53,7 @@ class Class:
             return math.inf if ahead > 0 else now_s
         # Rounding may put it a little before now, where time cannot go.
         time_s = self.since_s + ahead * UNIT / self.cap_Bps
-        return time_s if time_s > now_s else now_s
+        return time_s if time_s > now_s else now_s  # max() costs more than all of this
 
 
 Entry = tuple[int, int, Class]  # (reading of its class's clock at the finish, flow, its class)

@@ -293,3 +293,13 @@ def test_durations_of_simgrid_in_all_scenarios():
 @pytest.mark.parametrize("wrong", ["server_in_factor", "client_factor"])
 def test_a_capacity_off_by_a_millionth_shows(wrong):
     assert max(worst_error(s, **{wrong: 1 + 1e-6}) for s in scenarios(SAMPLE)) > 1e-8
+
+
+@pytest.mark.parametrize("others", [(), ((0,),), ((0,), (0,))])
+def test_a_link_twice_or_none_of_ours_is_a_bug(others):
+    for links in ((0, 0), (0, 2), (-1,)):
+        fluid = Fluid([1.0, 1.0])
+        for other in others:
+            fluid.start(0.0, other, 1.0)
+        with pytest.raises(AssertionError):
+            fluid.start(0.0, links, 1.0)
