@@ -125,15 +125,14 @@ class Fluid:
         if self._stale:
             while self._loosened:
                 self._regroup(self._loosened.popitem()[0])
-            for part in self._stale:
-                if part in self._parts:
+            next_s = math.inf
+            for part in self._parts:
+                if part in self._stale:
                     part.next_s = part.rates.next_finish()
+                # min() costs more than all of this (docs/performance.md).
+                next_s = part.next_s if part.next_s < next_s else next_s
             self._stale.clear()
-            self._next_s = math.inf
-            for (
-                part
-            ) in self._parts:  # min() of two costs more than all of this (docs/performance.md)
-                self._next_s = part.next_s if part.next_s < self._next_s else self._next_s
+            self._next_s = next_s
         return self._next_s
 
     def advance(self, now_s: float) -> list[int]:

@@ -257,18 +257,18 @@ class Star:
                 if kind.count:
                     self._queue(kind)
             self._changed.clear()
-            self._sweep()
+            held = len(free_caps) + len(capped_caps) + len(self._by_time) + len(self._by_clock)
+            if held > 4 * len(self._classes) + 64:
+                self._sweep()
         self._next_s = self._first_s()
 
     def _sweep(self) -> None:
-        """Rebuild the heaps once most of what they hold is no longer so."""
+        """Rebuild the heaps: most of what they hold is no longer so."""
         kinds, by_time, by_clock = self._classes.values(), self._by_time, self._by_clock
-        held = len(self._free_caps) + len(self._capped_caps) + len(by_time) + len(by_clock)
-        if held > 4 * len(kinds) + 64:
-            self._free_caps[:] = sorted(kind.cap_Bps for kind in kinds if not kind.capped)
-            self._capped_caps[:] = sorted(-kind.cap_Bps for kind in kinds if kind.capped)
-            by_time[:] = sorted((k.time_s, k.cap_Bps) for k in kinds if k.time_s is not None)
-            by_clock[:] = sorted((k.reading, k.cap_Bps) for k in kinds if k.reading is not None)
+        self._free_caps[:] = sorted(kind.cap_Bps for kind in kinds if not kind.capped)
+        self._capped_caps[:] = sorted(-kind.cap_Bps for kind in kinds if kind.capped)
+        by_time[:] = sorted((k.time_s, k.cap_Bps) for k in kinds if k.time_s is not None)
+        by_clock[:] = sorted((k.reading, k.cap_Bps) for k in kinds if k.reading is not None)
 
     def _level(self) -> float:
         """Theta, by who is on which side; without free flows, whether the capped ones fit."""

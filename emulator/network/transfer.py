@@ -8,7 +8,6 @@ medium of a client or cell that is half duplex.
 import math
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import NamedTuple
 
@@ -32,14 +31,31 @@ class Delivery(NamedTuple):
     finish_s: float
 
 
-class _Arrival(simpy.Event):
-    """Happens as soon as it is told of, not as SimPy's next event: a third of all events less.
+class _Message(simpy.Event):
+    """A message under way; as an event, its arrival."""
 
-    And whoever waits for it has answered before the network looks how far it may run ahead.
-    """
+    def __init__(
+        self,
+        env: simpy.Environment,
+        nbytes: int,
+        path: tuple[int, ...],
+        varying: tuple[int, ...],
+        flights: list[Flight],
+    ) -> None:
+        super().__init__(env)
+        self.start_s = self.ready_s = env.now  # when asked for; the next flight starts no sooner
+        self.nbytes, self.path, self.flights = nbytes, path, flights  # the next flight is the last
+        self.varying = varying  # links of its path whose capacity changes
+        self.moved_B = self.flying_B = 0.0  # wire bytes of flights that are over, of one under way
+        self.flow = -1  # the flight under way, if `flying_B`
+        self.is_over = False  # told of, or cancelled
 
-    def happen(self, delivery: Delivery) -> None:
-        self._ok, self._value = True, delivery
+    def arrive(self, now_s: float) -> None:
+        """Happens as soon as it is told of, not as SimPy's next event: a third of all events less.
+
+        And whoever waits for it has answered before the network looks how far it may run ahead.
+        """
+        self.is_over, self._ok, self._value = True, True, Delivery(self.start_s, now_s)
         waiting, self.callbacks = self.callbacks, None  # type: ignore[assignment]  # as SimPy does
         try:
             while waiting:
@@ -48,22 +64,6 @@ class _Arrival(simpy.Event):
             if waiting:  # run(until=...) ended here: they are told when it goes on
                 self.callbacks = waiting
                 self.env.schedule(self)
-
-
-@dataclass(slots=True, eq=False)
-class _Message:
-    """Its flights still to come, the next one last, and what it has behind it."""
-
-    arrival: _Arrival
-    start_s: float
-    nbytes: int
-    path: tuple[int, ...]  # links
-    varying: tuple[int, ...]  # those of them whose capacity changes
-    flights: list[Flight]
-    ready_s: float  # the next flight starts no sooner
-    moved_B: float = 0.0  # wire bytes of the flights that are over
-    flow: int = -1  # the flight under way, if `flying_B`
-    flying_B: float = 0.0
 
 
 _Heap = list[tuple[float, int, _Message]]  # by ready_s, then by a counter
@@ -125,9 +125,15 @@ class Network:
         link (by `get`) when a message is to cross it.
         """
         self._env = env
-        self._delay_s = np.array(delay_s, dtype=np.float64)
-        assert np.shape(up_Bps) == self._delay_s.shape
-        assert (self._delay_s >= 0).all()
+        delays_s = np.asarray(delay_s, np.float64)
+        losses = np.zeros_like(delays_s) if loss is None else np.asarray(loss, np.float64)
+        assert np.shape(up_Bps) == delays_s.shape == losses.shape
+        assert (delays_s >= 0).all()
+        assert ((losses >= 0) & (losses < 1)).all()
+        assert not losses.any() or (transport and stream), "loss needs Tcp and a stream"
+        # Lists, since every message looks: numpy takes several times as long for one element.
+        self._delay_s: list[float] = delays_s.tolist()
+        self._loss: list[float] = losses.tolist()
         self._links = Links(
             up_Bps,
             down_Bps,
@@ -141,14 +147,9 @@ class Network:
             profiles=profiles,
         )
         self._tcp, self._stream = transport, stream
-        self._loss = np.zeros_like(self._delay_s) if loss is None else np.array(loss, np.float64)
-        assert self._loss.shape == self._delay_s.shape
-        assert ((self._loss >= 0) & (self._loss < 1)).all()
-        assert not self._loss.any() or (transport and stream), "loss needs Tcp and a stream"
         self._sent: Counter[tuple[int, Direction]] = Counter()  # messages, where some are lost
 
         self._fluid = Fluid(self._links.capacity_Bps)
-        self._messages: dict[simpy.Event, _Message] = {}
         self._flying: dict[int, _Message] = {}  # by flow
         self._starting: _Heap = []  # the next flight
         self._telling: _Heap = []  # of the arrival
@@ -157,7 +158,7 @@ class Network:
         self._changes = Queue()  # of varying links in use: when each has its next change
         self._timer: simpy.Event | None = None
         self._due_s = math.inf  # when it goes off
-        self._now_s = -math.inf  # how far the links have run, SimPy's clock or ahead of it
+        self._next_s = math.inf  # when something may happen to links: not before
 
     def download(self, client: int, nbytes: int) -> simpy.Event:
         """Send `nbytes` from the server to `client`; succeeds with a `Delivery`."""
@@ -172,36 +173,37 @@ class Network:
 
         Returns how many of its `nbytes` had come: the share of its wire bytes that had.
         """
-        message = self._messages.pop(arrival)
+        assert isinstance(arrival, _Message)
+        assert not arrival.is_over
+        message, arrival.is_over = arrival, True
         total_B = message.moved_B + message.flying_B + sum(f.size_B for f in message.flights)
         if message.flying_B:
             del self._flying[message.flow]
             message.moved_B += self._fluid.cancel(self._env.now, message.flow)
             self._leave(message)
-            self._wake_at(self._env.now)  # for finishes that the fluid passed, and new rates
+            self._next_s = self._env.now  # for finishes that the fluid passed, and new rates
+            self._wake_at(self._next_s)
         return message.nbytes * message.moved_B / total_B if total_B else 0.0
 
     def _send(self, client: int, direction: Direction, nbytes: int) -> simpy.Event:
         assert nbytes >= 0
-        arrival, now_s = _Arrival(self._env), self._env.now
         path = self._links.path(client, direction)
         flights = self._flights(client, direction, path, nbytes)[::-1]
-        varying = self._links.varying(path)
-        message = _Message(arrival, now_s, nbytes, path, varying, flights, now_s)
-        self._messages[arrival] = message
+        message = _Message(self._env, nbytes, path, self._links.varying(path), flights)
         self._queue(message)
+        self._next_s = min(self._next_s, message.ready_s)
         if message.ready_s < self._due_s:
             self._wake_at(message.ready_s)
-        return arrival
+        return message
 
     def _flights(
         self, client: int, direction: Direction, path: tuple[int, ...], nbytes: int
     ) -> list[Flight]:
-        rtt_s = 2 * self._delay_s.item(client)
+        rtt_s = 2 * self._delay_s[client]
         if self._tcp is None:
             return fluid_flights(nbytes, rtt_s)
         rate_Bps = self._links.alone(path, self._env.now)
-        if not (loss := self._loss.item(client)):
+        if not (loss := self._loss[client]):
             return tcp_flights(self._tcp, direction, nbytes, rtt_s, rate_Bps)
         assert self._stream is not None
         number = self._sent[client, direction]
@@ -264,19 +266,18 @@ class Network:
         # The clock may have been rounded to before the time that was due: then once more.
         now_s, telling = self._env.now, self._telling
         self._due_s = -math.inf  # a timer is set once all is known that comes of the arrivals
-        if now_s >= self._now_s:
+        if self._next_s <= now_s:
             self._run(now_s)
         try:
             while telling and telling[0][0] <= now_s:
                 message = heappop(telling)[2]
-                if self._messages.pop(message.arrival, None):  # or it was cancelled
-                    message.arrival.happen(Delivery(message.start_s, now_s))
+                if not message.is_over:  # or it was cancelled
+                    message.arrive(now_s)
         finally:
             self._wake_at(self._run_ahead())
 
     def _run(self, now_s: float, finishes: bool = True) -> None:
         """All that happens to links at `now_s`: finishes (if there may be any), changes, starts."""
-        self._now_s = now_s
         for flow in self._fluid.advance(now_s) if finishes else ():
             message = self._flying.pop(flow)
             message.moved_B, message.flying_B = message.moved_B + message.flying_B, 0.0
@@ -290,7 +291,7 @@ class Network:
         starting = self._starting
         while starting and starting[0][0] <= now_s:
             message = heappop(starting)[2]
-            if message.arrival in self._messages:  # or it was cancelled
+            if not message.is_over:  # or it was cancelled
                 self._fly(now_s, message)
 
     def _run_ahead(self) -> float:
@@ -305,5 +306,6 @@ class Network:
                 # Links may change for ever: not ahead where there is nobody who would end it.
                 next_s, most_s = change_s, others_s if others_s < math.inf else -math.inf
             if next_s > told_s or next_s >= most_s:
+                self._next_s = next_s
                 return next_s if next_s < told_s else told_s
             self._run(next_s, finish_s <= next_s)
