@@ -168,13 +168,14 @@ class Fluid:
     def _join(self, flow: int, links: tuple[int, ...], size_B: float, cap_Bps: float) -> None:
         parts: dict[_Part, None] = {}
         met: list[int] = []
+        lone, crowds, count = self._lone, self._crowds, len(self._capacity_Bps)
         for link in links:
-            assert 0 <= link < len(self._capacity_Bps)
-            if (users := self._crowds.get(link)) is None:
-                if (other := self._lone.pop(link, None)) is None:
-                    self._lone[link] = flow
+            assert 0 <= link < count
+            if (users := crowds.get(link)) is None:
+                if link not in lone:
+                    lone[link] = flow
                     continue
-                users = self._crowds[link] = {other: None}
+                users = crowds[link] = {lone.pop(link): None}
             assert flow not in users, "a flow crosses a link once"
             parts[self._flows[next(reversed(users))].part] = None  # the last is found at once
             met.append(link)

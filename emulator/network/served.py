@@ -8,7 +8,7 @@ the order of events, flows that finish together do so exactly, and nothing drift
 import math
 from dataclasses import dataclass, field
 
-SCALE = 1 << 60
+SCALE = 2.0**60  # a float: a whole number would be made one at every product
 UNIT = 1 / SCALE
 UNLIMITED = 1 << 1100  # more than any float is
 

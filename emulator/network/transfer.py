@@ -182,7 +182,7 @@ class Network:
             message.moved_B += self._fluid.cancel(self._env.now, message.flow)
             self._leave(message)
             self._next_s = self._env.now  # for finishes that the fluid passed, and new rates
-            self._wake_at(self._next_s)
+            self._wake_at(self._next_s, self._next_s)
         return message.nbytes * message.moved_B / total_B if total_B else 0.0
 
     def _send(self, client: int, direction: Direction, nbytes: int) -> simpy.Event:
@@ -193,7 +193,7 @@ class Network:
         self._queue(message)
         self._next_s = min(self._next_s, message.ready_s)
         if message.ready_s < self._due_s:
-            self._wake_at(message.ready_s)
+            self._wake_at(message.ready_s, message.start_s)
         return message
 
     def _flights(
@@ -252,12 +252,12 @@ class Network:
         finish_s = self._fluid.next_finish() if change_s < math.inf else change_s
         return finish_s if change_s < finish_s <= change_s * (1 + ROUNDING) else change_s
 
-    def _wake_at(self, time_s: float) -> None:
+    def _wake_at(self, time_s: float, now_s: float) -> None:
         if time_s == self._due_s:
             return
         self._timer, self._due_s = None, time_s
         if time_s < math.inf:
-            self._timer = self._env.timeout(time_s - self._env.now)
+            self._timer = self._env.timeout(time_s - now_s)
             self._timer.callbacks.append(self._wake)
 
     def _wake(self, timer: simpy.Event) -> None:
@@ -274,7 +274,7 @@ class Network:
                 if not message.is_over:  # or it was cancelled
                     message.arrive(now_s)
         finally:
-            self._wake_at(self._run_ahead())
+            self._wake_at(self._run_ahead(), now_s)
 
     def _run(self, now_s: float, finishes: bool = True) -> None:
         """All that happens to links at `now_s`: finishes (if there may be any), changes, starts."""
