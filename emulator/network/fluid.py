@@ -67,8 +67,9 @@ class Fluid:
 
         Ids count up from 0. No bytes finish at once. A flow needs a finite cap or link.
         """
-        assert 0 <= size_B < math.inf
-        assert cap_Bps >= 0
+        assert size_B >= 0.0
+        assert size_B < math.inf
+        assert cap_Bps >= 0.0
         if now_s != self._now_s:
             self._run_until(now_s)
         flow, self._started = self._started, self._started + 1
@@ -146,12 +147,15 @@ class Fluid:
         return done
 
     def _run_until(self, now_s: float, also_now: bool = False) -> None:
-        assert self._now_s <= now_s < math.inf, f"time ran back from {self._now_s} to {now_s} s"
+        assert now_s >= self._now_s, f"time ran back from {self._now_s} to {now_s} s"
+        assert now_s < math.inf
         if now_s == self._now_s and not also_now:
             return
+        if self._stale:
+            self.next_finish()
         # One instant at a time: whoever finishes leaves its share to the others from then on.
-        while (finish_s := self.next_finish() if self._stale else self._next_s) <= now_s:
-            self._now_s = finish_s
+        while self._next_s <= now_s:
+            finish_s = self._now_s = self._next_s
             done: list[int] = []
             for part in [*self._parts]:  # some may go
                 if part.next_s <= finish_s:
@@ -161,6 +165,7 @@ class Fluid:
             done.sort()
             for flow in done:
                 self._finished[flow] = self._flows.pop(flow).size_B
+            self.next_finish()
         self._now_s = now_s
 
     # --- who belongs together
@@ -201,19 +206,21 @@ class Fluid:
         """Flows that `part` let go leave their links. Who shared an access link, gains."""
         self._stale[part] = None
         freed: dict[int, None] = {}
+        hub, lone, crowds = part.hub, self._lone, self._crowds
         for flow in flows:
             for link in self._flows[flow].links:
-                if (crowd := self._crowds.get(link)) is None:
-                    del self._lone[link]
+                if link in lone:
+                    del lone[link]
                     continue
+                crowd = crowds[link]
                 del crowd[flow]
                 if len(crowd) == 1:
-                    (self._lone[link],) = self._crowds.pop(link)
-                if link != part.hub:
+                    (lone[link],) = crowds.pop(link)
+                if link != hub:
                     freed[link] = None
-        if part.hub is None:
+        if hub is None:
             self._loosened[part] = None
-        elif part.hub not in self._crowds and part.hub not in self._lone:
+        elif hub not in crowds and hub not in lone:
             self._dissolve(part)
         elif freed:
             self._recap(next(reversed(users)) for link in freed if (users := self._users(link)))

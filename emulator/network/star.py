@@ -231,11 +231,11 @@ class Star:
     def _settle(self) -> None:
         """Classes, sides and theta of this instant: functions of who is there, not of who came."""
         self._stale = False
-        while self._emptied:
-            kind = self._emptied.pop()
+        for kind in self._emptied:
             if not kind.count:
                 self._classes.pop(kind.cap_Bps, None)
                 kind.flows.clear()
+        self._emptied.clear()
         theta_Bps = self._theta_Bps = self._level()
         free_caps, capped_caps = self._free_caps, self._capped_caps
         # The first of a heap bounds its side, whether it is there still or not.
