@@ -15,12 +15,15 @@ import numpy as np
 import simpy
 from numpy.typing import ArrayLike
 
+from emulator.errors import StalledError
 from emulator.network.fluid import Fluid
 from emulator.network.links import Links, Profiles
 from emulator.network.queue import Queue
 from emulator.network.transport import Direction, Flight, Tcp, fluid_flights, tcp_flights
+from emulator.units import format_duration
 
 ROUNDING = 1e-12  # of a time, relative
+PATIENCE = 1_000_000  # changes of links in a row through which no byte moves: a minute of work
 Stream = Callable[[int, Direction, int], np.random.Generator]
 
 
@@ -159,6 +162,7 @@ class Network:
         self._timer: simpy.Event | None = None
         self._due_s = math.inf  # when it goes off
         self._next_s = math.inf  # when something may happen to links: not before
+        self._in_vain = 0  # changes of links since a byte moved, while all else waits
 
     def download(self, client: int, nbytes: int) -> simpy.Event:
         """Send `nbytes` from the server to `client`; succeeds with a `Delivery`."""
@@ -295,7 +299,10 @@ class Network:
                 self._fly(now_s, message)
 
     def _run_ahead(self) -> float:
-        """Let links run as far as nobody can interfere. Returns when to look again, seconds."""
+        """Let links run as far as nobody can interfere. Returns when to look again, seconds.
+
+        Raises StalledError where it would look for ever.
+        """
         # Without min() and max(), which cost a twentieth of an emulation (docs/performance.md).
         others_s, starting, telling = self._env.peek(), self._starting, self._telling
         while True:
@@ -303,9 +310,23 @@ class Network:
             next_s = starting[0][0] if starting and starting[0][0] < finish_s else finish_s
             told_s, most_s = telling[0][0] if telling else math.inf, others_s
             if self._users and (change_s := self._next_change()) <= next_s:
-                # Links may change for ever: not ahead where there is nobody who would end it.
-                next_s, most_s = change_s, others_s if others_s < math.inf else -math.inf
+                next_s, most_s = change_s, others_s
+                if others_s == math.inf:  # nobody would end it: not ahead
+                    most_s = -math.inf
+                    self._lose_patience(finish_s, change_s)
             if next_s > told_s or next_s >= most_s:
                 self._next_s = next_s
                 return next_s if next_s < told_s else told_s
             self._run(next_s, finish_s <= next_s)
+
+    def _lose_patience(self, finish_s: float, change_s: float) -> None:
+        """Count changes of links through which nothing moves; raise StalledError at too many."""
+        self._in_vain = self._in_vain + 1 if finish_s == math.inf else 0
+        if self._in_vain > PATIENCE:
+            raise StalledError(
+                f"no byte has moved for {PATIENCE:,} changes of links in a row, until "
+                f"{format_duration(change_s)} of simulated time: links that a message crosses are "
+                "up in turns, and never together",
+                "look at the traces of clients, cells and the server: is there a time when all "
+                "that a message crosses have a rate above zero?",
+            )

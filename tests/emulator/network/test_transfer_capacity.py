@@ -6,7 +6,8 @@ import simpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emulator.network import fluid
+from emulator.errors import StalledError
+from emulator.network import fluid, transfer
 from emulator.network.capacity.profile import Profile
 from emulator.network.transfer import Network
 from emulator.network.transport import Tcp, wire_bytes
@@ -215,3 +216,34 @@ def test_slow_start_goes_by_the_rate_at_its_start(now_s):
         tau_s, rest_B = 1514 / 1e6, wire_bytes(Tcp(), 50_000) - 30 * 1514
         expected_s = 4 + 10 * 1514 / 2e6 + (0.04 + tau_s) + rest_B / 2e6
         assert finish_s(got)[0] == pytest.approx(expected_s, rel=1e-9)
+
+
+def test_links_that_are_never_up_together_are_said_to_be(monkeypatch):
+    # The client sends in even seconds, the server receives in odd ones.
+    monkeypatch.setattr(transfer, "PATIENCE", 1000)
+    turns = Profile([0.0, 1.0], [10.0, 0.0], period_s=2.0)
+    profiles = {("client", "up", 0): turns, ("server", "down", 0): turns.shifted(1.0)}
+    env, net = network(profiles=profiles)
+    net.upload(0, 1)
+    with pytest.raises(StalledError, match="up in turns, and never together"):
+        env.run()
+    assert 999 <= env.now <= 1001
+
+
+def test_who_gives_up_a_message_may_wait_for_longer(monkeypatch):
+    monkeypatch.setattr(transfer, "PATIENCE", 10)
+    turns = Profile([0.0, 1.0], [10.0, 0.0], period_s=2.0)
+    profiles = {("client", "up", 0): turns, ("server", "down", 0): turns.shifted(1.0)}
+    env, net = network(profiles=profiles)
+    stuck = net.upload(0, 1)
+    env.run(until=100.0)
+    assert net.cancel(stuck) == 0.0
+    env.run()
+
+
+def test_a_slow_message_over_links_that_change_is_none_in_vain(monkeypatch):
+    monkeypatch.setattr(transfer, "PATIENCE", 10)
+    env, net = network(profiles={("client", "up", 0): Profile([0.0, 1.0], [1.0, 0.0], 2.0)})
+    sent = net.upload(0, 500)
+    env.run()
+    assert finish_s(sent) == [999.0]
