@@ -1,6 +1,8 @@
 """Whole cohorts at once, equal to the reference loop in `flasc.client`, which is the judge."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -117,7 +119,7 @@ class Cohort:
         """Of each client's own mean loss, by its own vector: float32 [clients, n]."""
         batch = self._pack(data, chosen)
         leaves = self._leaves(state)
-        one = Pass(self._encoder, batch, leaves, Dropper(rows.to(self.device), batch.length))
+        one = self._pass(batch, leaves, Dropper(rows.to(self.device), batch.length))
         logits = (
             one.head(self._features(data, np.concatenate(chosen)))
             if self.remembers
@@ -156,7 +158,7 @@ class Cohort:
         with torch.no_grad():
             for chosen in self._batches(data, unit):
                 batch = self._pack(data, [chosen])
-                x = Pass(self._encoder, batch, {}, None).below(self._lower)
+                x = self._pass(batch).below(self._lower)
                 lengths = torch.bincount(batch.row, minlength=batch.rows).tolist()
                 found.update(zip(chosen.tolist(), torch.split(x, lengths), strict=True))
         return found
@@ -170,6 +172,15 @@ class Cohort:
             .requires_grad_()
             for span, parameter in zip(self.adapter.spans, self.adapter.parameters, strict=True)
         }
+
+    def _pass(
+        self,
+        batch: Packed,
+        leaves: Mapping[int, Tensor] = MappingProxyType({}),
+        dropper: Dropper | None = None,
+    ) -> Pass:
+        padded = self.device.type != "cpu"  # a GPU does one large thing sooner than many small ones
+        return Pass(self._encoder, batch, leaves, dropper, padded=padded)
 
     def _pack(self, data: Examples, chosen: Sequence[NDArray[np.int64]]) -> Packed:
         encoder = self._encoder
@@ -211,7 +222,7 @@ class Cohort:
         missing = [int(i) for i in indices if (id(data), int(i)) not in self._seen]
         with torch.no_grad():
             for chosen in self._batches(data, np.array(missing, np.int64)):
-                one = Pass(self._encoder, self._pack(data, [chosen]), {}, None)
+                one = self._pass(self._pack(data, [chosen]))
                 for index, row in zip(chosen, one.pooled(one.embedded()), strict=True):
                     self._seen[id(data), int(index)] = row.clone()
 
@@ -235,7 +246,7 @@ class Cohort:
         below = self._below(data, part)
         with torch.inference_mode(), _tf32(self.precision == "tf32"):
             batch = self._pack(data, [part])
-            one = Pass(encoder, batch, leaves, None)
+            one = replace(self._pass(batch, leaves), encoder=encoder)
             logits = self._logits(one, data, [part], [below])
             losses = self.objective.losses(logits, batch.labels)
             return self.objective.tally(logits, batch.labels), float(losses.double().sum())

@@ -1,8 +1,8 @@
 """The lean forward pass: the same function as the model's own, with less work.
 
-Exact levers, each measured in bench/training.py: padding is packed away; dropout is a hash; the
-projections of q, k and v are one product; and in the last block only the pooled token asks,
-because nobody reads what the others would answer.
+Exact levers, each measured in bench/training.py: padding is packed away, from attention too where
+calls are cheap (a CPU); dropout is a hash; the projections of q, k and v are one product; and in
+the last block only the pooled token asks, because nobody reads what the others would answer.
 """
 
 from collections.abc import Mapping
@@ -49,6 +49,7 @@ class Pass:
     leaves: Leaves
     dropper: Dropper | None
     prune: bool = True
+    padded: bool = False  # attention over all rows at once rather than length by length
 
     def logits(self) -> Tensor:
         """float32 [rows, classes]."""
@@ -126,7 +127,7 @@ class Pass:
         normed = block.norm_attention(x) if first else x
         q = self._project(normed[batch.pooled], block.qkv.outputs(0, width), only_pooled=True)
         kv = self._project(normed, block.qkv.outputs(width, 3 * width))
-        k, v = self._heads(kv, 2)
+        k, v = self._heads(self._pad(kv), batch.rows, 2)
         q = q.view(batch.rows, self.encoder.heads, 1, -1)
         mask = None if batch.attends.all() else batch.attends[:, None, None]
         answer = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=block.scale)
@@ -141,21 +142,35 @@ class Pass:
         return x if first else block.norm_perceptron(x)
 
     def _attend(self, qkv: Tensor, scale: float) -> Tensor:
-        batch, causal = self.batch, self.encoder.causal
-        q, k, v = self._heads(qkv, 3)
-        # Padding is on the right: behind the reach of any real token of a causal model.
-        mask = None if causal or batch.place is None else batch.attends[:, None, None]
-        answer = F.scaled_dot_product_attention(
-            q, k, v, attn_mask=mask, is_causal=causal, scale=scale
-        )
-        answer = answer.transpose(1, 2).reshape(batch.rows * batch.length, -1)
-        return answer if batch.place is None else answer[batch.place]
-
-    def _heads(self, flat: Tensor, parts: int) -> tuple[Tensor, ...]:
-        """From [tokens, parts * width] to `parts` of [rows, heads, length, width / heads]."""
         batch = self.batch
-        if batch.place is not None:
-            padded = flat.new_zeros(batch.rows * batch.length, flat.shape[1])
-            flat = padded.index_copy(0, batch.place, flat)
-        split = flat.view(batch.rows, batch.length, parts, self.encoder.heads, -1)
+        if self.padded and batch.place is not None:
+            # Padding is on the right: behind the reach of any real token of a causal model.
+            mask = None if self.encoder.causal else batch.attends[:, None, None]
+            return self._answers(self._pad(qkv), batch.rows, scale, mask)[batch.place]
+        parts = torch.split(qkv, [rows * length for rows, length in batch.blocks])
+        found = [
+            self._answers(part, rows, scale)
+            for part, (rows, _) in zip(parts, batch.blocks, strict=True)
+        ]
+        return torch.cat(found) if len(found) > 1 else found[0]
+
+    def _answers(self, qkv: Tensor, rows: int, scale: float, mask: Tensor | None = None) -> Tensor:
+        """What attention makes of rows of one length: [rows * length, width]."""
+        q, k, v = self._heads(qkv, rows, 3)
+        answer = F.scaled_dot_product_attention(
+            q, k, v, attn_mask=mask, is_causal=self.encoder.causal, scale=scale
+        )
+        return answer.transpose(1, 2).reshape(len(qkv), -1)
+
+    def _pad(self, flat: Tensor) -> Tensor:
+        """From real tokens to [rows * length, width], zero where there is none."""
+        batch = self.batch
+        if batch.place is None:
+            return flat
+        padded = flat.new_zeros(batch.rows * batch.length, flat.shape[1])
+        return padded.index_copy(0, batch.place, flat)
+
+    def _heads(self, flat: Tensor, rows: int, parts: int) -> tuple[Tensor, ...]:
+        """From [rows * n, parts * width] to `parts` of [rows, heads, n, width / heads]."""
+        split = flat.view(rows, len(flat) // rows, parts, self.encoder.heads, -1)
         return split.permute(2, 0, 3, 1, 4).unbind(0)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from flasc.cohort.encoder import Projection
+from flasc.cohort.encoder import Projection, Site
 from flasc.dropout import masked
 
 Runs = Sequence[tuple[int, int]]  # [start, stop) of each client, one after the other
@@ -27,6 +27,16 @@ def times(x: Tensor, weights: Tensor, runs: Runs) -> Tensor:
         clients, k, m = weights.shape
         return torch.bmm(x.reshape(clients, -1, k), weights).view(-1, m)
     return torch.cat([x[a:b] @ weight for (a, b), weight in zip(runs, weights, strict=True)])
+
+
+def add_times(y: Tensor, x: Tensor, weights: Tensor, runs: Runs, alpha: float = 1.0) -> None:
+    """Add `alpha` times the same to `y` [tokens, m], in one go: what is long is passed once."""
+    if _equal(runs):
+        blocks = x.reshape(len(runs), -1, x.shape[1])
+        y.view(len(runs), -1, y.shape[1]).baddbmm_(blocks, weights, alpha=alpha)
+    else:
+        for (a, b), weight in zip(runs, weights, strict=True):
+            y[a:b].addmm_(x[a:b], weight, alpha=alpha)
 
 
 def outer(x: Tensor, y: Tensor, runs: Runs) -> Tensor:
@@ -66,8 +76,8 @@ class _Lora(torch.autograd.Function):
         for site, (a, b, kept) in zip(projection.sites, _threes(flat), strict=True):
             dropped = x if kept is None else masked(x, kept)
             inner.append(times(dropped, a.to(x.dtype).transpose(1, 2), runs))
-            added = times(inner[-1], b.to(x.dtype).transpose(1, 2), runs)
-            y[:, site.lo : site.hi].add_(added, alpha=site.scaling / (1 - site.dropout))
+            out = y[:, site.lo : site.hi]
+            add_times(out, inner[-1], b.to(x.dtype).transpose(1, 2), runs, _scale(site))
         ctx.save_for_backward(x, *inner, *flat)
         ctx.projection, ctx.runs = projection, runs
         return y
@@ -83,16 +93,23 @@ class _Lora(torch.autograd.Function):
         for site, u, (a, b, kept) in zip(
             projection.sites, rest[:count], _threes(rest[count:]), strict=True
         ):
-            out = gy[:, site.lo : site.hi] * (site.scaling / (1 - site.dropout))
-            gu = times(out, b.to(x.dtype), runs)
+            out, scale = gy[:, site.lo : site.hi], _scale(site)
+            gu = times(out, b.to(x.dtype) * scale, runs)
             dropped = x if kept is None else masked(x, kept)
             trained = ctx.needs_input_grad[3 + len(found)]  # A may be frozen
             ga = outer(gu, dropped, runs).to(a.dtype) if trained else None
-            found += [ga, outer(out, u, runs).to(b.dtype), None]
-            if gx is not None:
-                back = times(gu, a.to(x.dtype), runs)
-                gx += back if kept is None else masked(back, kept)
+            found += [ga, outer(out, u, runs).to(b.dtype) * scale, None]
+            if gx is None:
+                continue
+            if kept is None:
+                add_times(gx, gu, a.to(x.dtype), runs)
+            else:
+                gx += masked(times(gu, a.to(x.dtype), runs), kept)
         return gx, None, None, *found
+
+
+def _scale(site: Site) -> float:
+    return site.scaling / (1 - site.dropout)
 
 
 def _threes(flat: Sequence[Any]) -> list[tuple[Tensor, Tensor, Tensor | None]]:

@@ -16,7 +16,8 @@ from flasc.tasks.base import Examples
 class Packed:
     """Rows (examples) of several clients, each client's in one run.
 
-    `inputs` are cut to the longest row; `place` int64 [tokens] says where in [rows * length] each
+    `inputs` are cut to the longest row; `blocks` are (rows, tokens) of rows of one length that lie
+    one after the other; `place` int64 [tokens] says where in [rows * length] each
     real token stands, None where all are real. `row` and `token` int64 [tokens] are its row and
     its position, `pooled` int64 [rows] the token that stands for the row. `attends` is bool
     [rows, length]: real tokens, up to the pooled one where the model is causal.
@@ -25,6 +26,7 @@ class Packed:
     inputs: dict[str, Tensor]
     labels: Tensor
     length: int
+    blocks: tuple[tuple[int, int], ...]
     place: Tensor | None
     row: Tensor
     token: Tensor
@@ -83,6 +85,7 @@ def pack(
         inputs={name: tensor(array) for name, array in taken.items()},
         labels=tensor(data.labels[chosen]),
         length=length,
+        blocks=tuple((len([*same]), n) for n, same in itertools.groupby(real.sum(1).tolist())),
         place=None if real.all() else tensor(place),
         row=tensor(row),
         token=tensor(token),
