@@ -283,6 +283,7 @@ class Network:
     def _run(self, now_s: float, finishes: bool = True) -> None:
         """All that happens to links at `now_s`: finishes (if there may be any), changes, starts."""
         for flow in self._fluid.advance(now_s) if finishes else ():
+            self._in_vain = 0
             message = self._flying.pop(flow)
             message.moved_B, message.flying_B = message.moved_B + message.flying_B, 0.0
             message.ready_s = message.ready_s if message.ready_s > now_s else now_s

@@ -30,7 +30,7 @@ def times(x: Tensor, weights: Tensor, runs: Runs) -> Tensor:
 
 
 def add_times(y: Tensor, x: Tensor, weights: Tensor, runs: Runs, alpha: float = 1.0) -> None:
-    """Add `alpha` times the same to `y` [tokens, m], in one go: what is long is passed once."""
+    """Add `alpha` times that product to `y` [tokens, m], which is passed over once."""
     if _equal(runs):
         blocks = x.reshape(len(runs), -1, x.shape[1])
         y.view(len(runs), -1, y.shape[1]).baddbmm_(blocks, weights, alpha=alpha)

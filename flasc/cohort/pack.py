@@ -17,9 +17,9 @@ class Packed:
     """Rows (examples) of several clients, each client's in one run.
 
     `inputs` are cut to the longest row; `blocks` are (rows, tokens) of rows of one length that lie
-    one after the other; `place` int64 [tokens] says where in [rows * length] each
-    real token stands, None where all are real. `row` and `token` int64 [tokens] are its row and
-    its position, `pooled` int64 [rows] the token that stands for the row. `attends` is bool
+    one after the other; `place` int64 [tokens] says where in [rows * length] each real token
+    stands, None where all are real. `row` and `token` int64 [tokens] are its row and its
+    position, `pooled` int64 [rows] the token that stands for the row. `attends` is bool
     [rows, length]: real tokens, up to the pooled one where the model is causal.
     """
 

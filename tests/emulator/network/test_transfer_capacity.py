@@ -247,3 +247,16 @@ def test_a_slow_message_over_links_that_change_is_none_in_vain(monkeypatch):
     sent = net.upload(0, 500)
     env.run()
     assert finish_s(sent) == [999.0]
+
+
+def test_nor_are_many_messages_that_each_begin_in_an_outage(monkeypatch):
+    monkeypatch.setattr(transfer, "PATIENCE", 10)
+    env, net = network(profiles={("client", "up", 0): Profile([0.0, 1.0], [0.0, 10.0], 2.0)})
+
+    def client():
+        for number in range(50):
+            yield env.timeout(2 * number - env.now)
+            yield net.upload(0, 5)
+        return env.now
+
+    assert env.run(env.process(client())) == 2 * 49 + 1.5
