@@ -199,9 +199,9 @@ class Ledger:
             number = db.execute(insert, key).lastrowid
             for record in _RECORDS:  # a few rows at a time: a run may have millions
                 of_it = ((number, i, *row) for i, row in enumerate(rows) if type(row) is record)
-                insert = _insert(record, TOGETHER)
+                whole = _insert(record, TOGETHER)
                 while len(few := [*islice(of_it, TOGETHER)]) == TOGETHER:
-                    db.execute(insert, [*chain.from_iterable(few)])
+                    db.execute(whole, [*chain.from_iterable(few)])
                 db.executemany(_insert(record, 1), few)
 
     def annotate(self, meta: Mapping[str, str]) -> None:

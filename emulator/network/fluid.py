@@ -67,9 +67,8 @@ class Fluid:
 
         Ids count up from 0. No bytes finish at once. A flow needs a finite cap or link.
         """
-        assert size_B >= 0.0
-        assert size_B < math.inf
-        assert cap_Bps >= 0.0
+        assert 0 <= size_B < math.inf
+        assert cap_Bps >= 0
         if now_s != self._now_s:
             self._run_until(now_s)
         flow, self._started = self._started, self._started + 1
@@ -147,8 +146,7 @@ class Fluid:
         return done
 
     def _run_until(self, now_s: float, also_now: bool = False) -> None:
-        assert now_s >= self._now_s, f"time ran back from {self._now_s} to {now_s} s"
-        assert now_s < math.inf
+        assert self._now_s <= now_s < math.inf, f"time ran back from {self._now_s} to {now_s} s"
         if now_s == self._now_s and not also_now:
             return
         if self._stale:

@@ -1,8 +1,7 @@
 """Whole cohorts at once, equal to the reference loop in `flasc.client`, which is the judge."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -12,7 +11,7 @@ from torch import Tensor
 from flasc.adapter import Adapter
 from flasc.client import Job, Scored, Trained, batches, ratio, total
 from flasc.cohort.encoder import Encoder, read
-from flasc.cohort.forward import Dropper, Pass
+from flasc.cohort.forward import Dropper, Leaves, Pass
 from flasc.cohort.memory import Memory, Rows
 from flasc.cohort.merge import block_sites, merged, sites_of
 from flasc.cohort.pack import Packed, pack
@@ -158,7 +157,7 @@ class Cohort:
         with torch.no_grad():
             for chosen in self._batches(data, unit):
                 batch = self._pack(data, [chosen])
-                x = self._pass(batch).below(self._lower)
+                x = self._pass(batch, {}).below(self._lower)
                 lengths = torch.bincount(batch.row, minlength=batch.rows).tolist()
                 found.update(zip(chosen.tolist(), torch.split(x, lengths), strict=True))
         return found
@@ -173,12 +172,7 @@ class Cohort:
             for span, parameter in zip(self.adapter.spans, self.adapter.parameters, strict=True)
         }
 
-    def _pass(
-        self,
-        batch: Packed,
-        leaves: Mapping[int, Tensor] = MappingProxyType({}),
-        dropper: Dropper | None = None,
-    ) -> Pass:
+    def _pass(self, batch: Packed, leaves: Leaves, dropper: Dropper | None = None) -> Pass:
         padded = self.device.type != "cpu"  # a GPU does one large thing sooner than many small ones
         return Pass(self._encoder, batch, leaves, dropper, padded=padded)
 
@@ -222,7 +216,7 @@ class Cohort:
         missing = [int(i) for i in indices if (id(data), int(i)) not in self._seen]
         with torch.no_grad():
             for chosen in self._batches(data, np.array(missing, np.int64)):
-                one = self._pass(self._pack(data, [chosen]))
+                one = self._pass(self._pack(data, [chosen]), {})
                 for index, row in zip(chosen, one.pooled(one.embedded()), strict=True):
                     self._seen[id(data), int(index)] = row.clone()
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from emulator.errors import LedgerError, StorageError
-from emulator.ledger import Ledger
+from emulator.ledger import TOGETHER, Ledger
 from emulator.records import (
     OUTCOMES,
     Absence,
@@ -77,6 +77,18 @@ def test_any_rows_come_back(tmp_path: Path, rows: list[Row], name: str) -> None:
         ledger.write(Emulation(name, name, 3), iter(rows))
         assert ledger.rows(Emulation(name, name, 3)) == rows
         assert ledger.meta() == {name: name}
+
+
+@pytest.mark.parametrize("count", [TOGETHER - 1, TOGETHER, TOGETHER + 1, 3 * TOGETHER])
+def test_rows_come_back_however_many_a_statement_takes(tmp_path: Path, count: int) -> None:
+    some = [Transfer(1, i, "up", i, 0.0, i / 8) for i in range(count)]
+    rows = [row for i, one in enumerate(some) for row in (one, Round(i, 1, 0.0, 1.0))]
+    with Ledger.create(tmp_path / "ledger", META) as ledger:
+        ledger.write(LORA, rows)
+        with pytest.raises(sqlite3.IntegrityError):
+            ledger.write(FLASC, [*some, Transfer(1, np.int64(1), "up", 1, 0.0, 1.0)])
+        assert ledger.emulations() == [LORA]
+        assert ledger.rows(LORA) == rows
 
 
 def test_same_rows_make_the_same_bytes(tmp_path: Path) -> None:
