@@ -21,7 +21,7 @@ help:
 	@echo "make docs      set up, then build site/ from docs/"
 	@echo "make figures   set up, then draw docs/paper/ anew from recordings/, without training"
 	@echo "make setup     make $(VENV) (PYTHON=$(PYTHON), TORCH=$(TORCH))"
-	@echo "make campaigns set up, then look for what breaks it, for hours (tests/campaigns)"
+	@echo "make campaigns set up, then look for what breaks it, for hours (tests/stress)"
 	@echo "make bench     set up, then measure"
 	@echo "make clean     remove $(VENV) and caches; runs/ stays"
 
@@ -67,7 +67,7 @@ figures: setup
 	done
 
 campaigns: setup
-	$(BIN)/python tests/campaigns/run.py
+	$(BIN)/python tests/stress/run.py
 
 bench: setup
 	$(BIN)/python bench/startup.py

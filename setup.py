@@ -21,7 +21,7 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.10",
     packages=find_packages(include=["emulator", "emulator.*", "flasc", "flasc.*"]),
-    package_data={"emulator": ["py.typed", "report/web/*"], "flasc": ["py.typed"]},
+    package_data={"emulator": ["py.typed", "reports/page/web/*"], "flasc": ["py.typed"]},
     install_requires=[
         "click>=8.1",
         "filelock>=3.13",  # two trainings share one asset cache

@@ -13,9 +13,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from emulator.emulate import emulate
-from emulator.scenario import Scenario
-from flasc import trainer
+from emulator.scenario.scenario import Scenario
+from emulator.simulation.simulate import emulate
+from flasc.training import trainer
 
 UP = {"kind": "lognormal", "median": "2 Mbps", "sigma": 1.0}
 

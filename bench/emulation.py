@@ -22,11 +22,11 @@ from collections.abc import Callable
 from operator import itemgetter
 from pathlib import Path
 
-from emulator.emulate import emulate
-from emulator.ledger import Ledger
-from emulator.records import Emulation, Row
-from emulator.scenario import Scenario
-from emulator.seam import StubTrainer
+from emulator.results.ledger import Ledger
+from emulator.scenario.scenario import Scenario
+from emulator.simulation.records import Emulation, Row
+from emulator.simulation.simulate import emulate
+from emulator.simulation.trainer import StubTrainer
 
 COHORT = 1_000
 TRANSPORTS = ("fluid", "tcp")

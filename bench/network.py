@@ -19,9 +19,9 @@ import sys
 import time
 from collections.abc import Sequence
 
-from emulator.network.fluid import Fluid
-from emulator.network.mesh import Mesh
-from emulator.network.star import Star
+from emulator.network.fairness.engine import Fluid
+from emulator.network.fairness.mesh import Mesh
+from emulator.network.fairness.star import Star
 
 
 def instance(n: int) -> tuple[list[float], list[float]]:

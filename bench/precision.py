@@ -16,10 +16,10 @@ from pathlib import Path
 import click
 import torch
 
-from emulator import study
-from emulator.fleet import stream
-from flasc.trainer import make
-from flasc.workshop import Workshop
+from emulator.scenario import study
+from emulator.simulation.clients.fleet import stream
+from flasc.training.shared_models import Workshop
+from flasc.training.trainer import make
 
 SCENARIO = Path(__file__).parent.parent / "scenarios/slow_upload.yaml"
 PRECISIONS = ("fp32", "bf16")

@@ -33,15 +33,18 @@ from transformers import (
     ViTForImageClassification,
 )
 
-from flasc import client, codec, config, model, tasks
-from flasc.adapter import Adapter
-from flasc.client import Draw, Job, Trained, batches
-from flasc.cohort import Cohort
-from flasc.cohort.merge import block_sites
-from flasc.dropout import PlaceDropout
-from flasc.sparsity import top_k
+from flasc import codec, tasks
+from flasc.methods.top_k import top_k
+from flasc.models import pretrained
+from flasc.models.adapter import Adapter
+from flasc.models.dropout import PlaceDropout
 from flasc.task_settings import Newsgroups
 from flasc.tasks.base import Examples
+from flasc.training import client
+from flasc.training import settings as config
+from flasc.training.client import Draw, Job, Trained, batches
+from flasc.training.cohort import Cohort
+from flasc.training.cohort.merge import block_sites
 
 SETTINGS = config.Client(lr=0.01)
 Train = Callable[[list[Job], Examples], list[Trained]]
@@ -106,7 +109,7 @@ def vit() -> tuple[nn.Module, Examples]:
 
 def minilm(tokens: int) -> tuple[nn.Module, Examples]:
     task = tasks.load(Newsgroups(name="20newsgroups", tokens=tokens), 0, None, print)
-    return model.sequence_classifier(task.model, len(task.classes), 0), task.train
+    return pretrained.sequence_classifier(task.model, len(task.classes), 0), task.train
 
 
 CASES: dict[str, Callable[[], tuple[nn.Module, Examples]]] = {

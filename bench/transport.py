@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 import simpy
 
-from emulator.network.transfer import Delivery, Network
-from emulator.network.transport import Tcp
-from emulator.units import format_size
+from emulator.common.units import format_size
+from emulator.network.network import Delivery, Network
+from emulator.network.tcp import Tcp
 
 MBIT_BPS = 1e6 / 8  # one Mbit/s in bytes/s
 FAST_MBIT_S = 10_000  # far above any client's: of the server's links, what was not measured

@@ -1,4 +1,5 @@
-"""docs/commands.md, from the commands themselves: python docs/commands.py > docs/commands.md."""
+"""docs/reference/commands.md, from the commands themselves: python docs/commands.py >
+docs/reference/commands.md."""
 
 import inspect
 from collections.abc import Iterator

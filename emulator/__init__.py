@@ -1,7 +1,7 @@
 """flasc-emu: what a federated fine-tuning method costs over real networks.
 
 `emulator` keeps time and knows no gradient; `flasc` learns and knows no clock.
-`from emulator import Scenario, run, compare`: docs/python.md.
+`from emulator import Scenario, run, compare`: docs/howto/use_from_python.md.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emulator import comparison, document, running, soundness, study
-from emulator.contrast import Comparison, Contrast, FrontPoint
-from emulator.engines import Engine, Local, Options
-from emulator.errors import EmulationError
-from emulator.ledger import Ledger
-from emulator.metrics import Outcome, points
-from emulator.report import study as report
-from emulator.tidy import frame
+from emulator.common.errors import EmulationError
+from emulator.reports import run_report as report
+from emulator.results import soundness
+from emulator.results.comparison import Comparison, Contrast, FrontPoint
+from emulator.results.dataframe import frame
+from emulator.results.ledger import Ledger
+from emulator.results.metrics import Outcome, points
+from emulator.runner import compare as comparison
+from emulator.runner import run as running
+from emulator.runner.executors import Engine, Local, Options
+from emulator.scenario import document, study
 
 __all__ = [
     "Comparison",
@@ -146,6 +149,6 @@ def compare(
     target: float | None = None,
     force: bool = False,
 ) -> Comparison:
-    """Runs against each other: docs/compare.md. Raises LedgerError and ScenarioError."""
+    """Runs against each other: docs/howto/compare_runs.md. Raises LedgerError and ScenarioError."""
     folders = [each.folder if isinstance(each, Results) else Path(each) for each in runs]
     return comparison.compare(folders, baseline, target, force)

@@ -16,13 +16,13 @@ from torch import nn
 from transformers import AutoModelForSequenceClassification
 from transformers.utils import logging
 
-from emulator import study
-from emulator.ledger import Ledger
-from emulator.metrics import evaluations
-from emulator.records import Emulation, Evaluation
-from emulator.running import model_folders
+from emulator.results.ledger import Ledger
+from emulator.results.metrics import evaluations
+from emulator.runner.run import model_folders
+from emulator.scenario import study
+from emulator.simulation.records import Emulation, Evaluation
 from flasc.tasks.base import Task
-from flasc.workshop import Workshop
+from flasc.training.shared_models import Workshop
 
 
 def load(folder: Path, task: Task) -> nn.Module:

@@ -7,8 +7,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from flasc.plugins import Pluggable
-from flasc.settings import (
+from flasc.common.plugins import Pluggable
+from flasc.common.settings import (
     Density,
     NonNegativeFloat,
     PositiveFloat,

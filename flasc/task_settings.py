@@ -10,9 +10,9 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from typing_extensions import Self
 
-from flasc.assets import known_models, missing_model
-from flasc.plugins import Pluggable
-from flasc.settings import PositiveInt, Settings, parse_fraction
+from flasc.assets.catalogue import known_models, missing_model
+from flasc.common.plugins import Pluggable
+from flasc.common.settings import PositiveInt, Settings, parse_fraction
 
 SMALLEST_ALPHA = 1e-6  # of a Dirichlet split: clients of one class are the rule from 1e-3 down
 

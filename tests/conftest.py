@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-LONG = ("test_main_job.py", "test_adapters.py", "test_recordings.py", "test_campaigns.py")
+LONG = ("test_default_scenario.py", "test_adapters.py", "test_recordings.py", "test_stress.py")
 
 
 def pytest_collection_modifyitems(items):

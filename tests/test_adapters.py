@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from emulator import api, study
+from emulator import api
+from emulator.scenario import study
 from flasc.methods import METHODS
 
 ROOT = Path(__file__).parent.parent

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from emulator import running, study
-from emulator.engines import Local, Options
-from emulator.preview import is_whole
-from emulator.recording import Recording
+from emulator.runner import run
+from emulator.runner.estimates import is_whole
+from emulator.runner.executors import Local, Options
+from emulator.runner.recording import Recording
+from emulator.scenario import study
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "recordings").glob("*.json.gz"))
@@ -27,7 +28,7 @@ def test_it_is_small_whole_and_says_what_it_was_made_on(path):
     trainings = found.trainings()
     emulations = sum(len(training.variants) for training in trainings)  # may train otherwise each
     assert path.stat().st_size < 8_000 * emulations
-    with running.recorded(found, Options(Path("none"))) as options:
+    with run.recorded(found, Options(Path("none"))) as options:
         for training in trainings:
             assert is_whole(training, options.recordings)
             settings = training.settings.model_dump(mode="json")
@@ -56,10 +57,10 @@ def test_training_a_row_again_gives_what_was_recorded(tmp_path):
     (training,) = found.trainings()
     settings = training.settings.model_dump(mode="json")
     again = dataclasses.replace(found, packed=None)
-    outcome = running.run(again, tmp_path / "run", Options(tmp_path / "store"), engine=Local(1))
+    outcome = run.run(again, tmp_path / "run", Options(tmp_path / "store"), engine=Local(1))
     assert outcome.trained_rounds == 3
     ours = Recording(tmp_path / "store", settings)
-    with running.recorded(found, Options(tmp_path / "none")) as options:
+    with run.recorded(found, Options(tmp_path / "none")) as options:
         theirs = Recording(options.recordings, settings)
     for told, known in zip(
         dataclasses.astuple(ours.about), dataclasses.astuple(theirs.about), strict=True

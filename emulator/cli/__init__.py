@@ -3,8 +3,8 @@
 import click
 
 from emulator import __version__
-from emulator.cli import author, compare, export, network, stock, study
-from emulator.cli.voice import Commands
+from emulator.cli import assets, compare, export, new, run, transfers
+from emulator.cli.errors import Commands
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -20,16 +20,16 @@ def main() -> None:
 
 
 for command in (
-    author.new,
-    author.schema,
-    study.run,
-    study.check,
-    study.report,
+    new.new,
+    new.schema,
+    run.run,
+    run.check,
+    run.report,
     compare.compare,
     export.export,
-    stock.list_,
-    stock.assets,
-    network.transfers,
-    network.validate,
+    assets.list_,
+    assets.assets,
+    transfers.transfers,
+    transfers.validate,
 ):
     main.add_command(command)

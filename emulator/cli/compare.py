@@ -9,7 +9,7 @@ import click
 def _accuracy(_: click.Context, __: click.Parameter, text: str | None) -> float | None:
     import yaml
 
-    from emulator.scenario import Target
+    from emulator.scenario.scenario import Target
 
     try:
         if text is None:
@@ -44,8 +44,8 @@ def compare(
     Says by how much each is faster than the baseline, and whether the seeds can tell; then which
     method is ahead at which accuracy. Trains nothing: another --target is read off the ledgers.
     """
-    from emulator.comparison import compare as compared
-    from emulator.report import comparison as show
+    from emulator.reports import comparison as show
+    from emulator.runner.compare import compare as compared
 
     found = compared(runs, baseline, target, force)
     if form == "table":

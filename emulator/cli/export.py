@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from emulator.cli.study import RECORDINGS, SCENARIO, SET
+from emulator.cli.run import RECORDINGS, SCENARIO, SET
 
 if TYPE_CHECKING:
-    from emulator.errors import EmulatorError
-    from emulator.ledger import Ledger
-    from emulator.records import Emulation
+    from emulator.common.errors import EmulatorError
+    from emulator.results.ledger import Ledger
+    from emulator.simulation.records import Emulation
 
 RUN = click.argument("run", type=click.Path(path_type=Path))
 METHOD = click.option(
@@ -60,17 +60,17 @@ def export() -> None:
 @_out("figures")
 def figures(run: Path, form: str, width: str, only: tuple[str, ...], out: Path | None) -> None:
     """Figures of a RUN for a paper, a file each."""
-    from emulator.errors import LedgerError
-    from emulator.report import study, style
-    from emulator.report.figure import DOUBLE_IN, SINGLE_IN
-    from emulator.report.figure import figures as drawings
+    from emulator.common.errors import LedgerError
+    from emulator.reports import plot_style, run_report
+    from emulator.reports.figures import DOUBLE_IN, SINGLE_IN
+    from emulator.reports.figures import figures as drawings
 
     with _ledger(run) as ledger:
-        found = study.load(ledger)
+        found = run_report.load(ledger)
     saved: dict[str, Callable[..., bytes]] = {
-        "pdf": style.pdf,
-        "svg": lambda draw, of: style.svg(draw, of).encode(),
-        "png": lambda draw, of: style.png(draw, of, dpi=600),
+        "pdf": plot_style.pdf,
+        "svg": lambda draw, of: plot_style.svg(draw, of).encode(),
+        "png": lambda draw, of: plot_style.png(draw, of, dpi=600),
     }
     width_in = {"single": SINGLE_IN, "double": DOUBLE_IN}[width]
     named = drawings(width_in)
@@ -89,11 +89,12 @@ def tables(run: Path, form: str, out: Path | None) -> None:
 
     Parquet takes pyarrow: pip install "flasc-emu[export]".
     """
-    from emulator.report import rows, study
+    from emulator.reports import run_report
+    from emulator.reports.export import tables as rows
 
     to_bytes = {"csv": rows.to_csv, "parquet": rows.to_parquet}[form]
     with _ledger(run) as ledger:
-        for name, table in rows.tables(ledger, study.load(ledger)).items():
+        for name, table in rows.tables(ledger, run_report.load(ledger)).items():
             _write((out or run / "tables") / f"{name}.{form}", to_bytes(table))
 
 
@@ -106,12 +107,15 @@ def perfetto(
     run: Path, methods: tuple[str, ...], variants: tuple[str, ...], out: Path | None
 ) -> None:
     """Timelines of a RUN for ui.perfetto.dev, a file an emulation."""
-    from emulator.report import study, trace
-    from emulator.soundness import rows_of
+    from emulator.reports import run_report
+    from emulator.reports.export import perfetto as trace
+    from emulator.results.soundness import rows_of
 
     with _ledger(run) as ledger:
         for name, emulation in _chosen(ledger, methods, variants):
-            text = trace.to_json(emulation, rows_of(ledger, emulation), study.metric(ledger.meta()))
+            text = trace.to_json(
+                emulation, rows_of(ledger, emulation), run_report.metric(ledger.meta())
+            )
             _write((out or run / "traces") / f"{name}.json", text.encode())
 
 
@@ -127,13 +131,14 @@ def tensorboard(
 
     Its 'Relative' axis shows simulated time. Takes pip install "flasc-emu[export]".
     """
-    from emulator.report import scalars, study
-    from emulator.soundness import rows_of
+    from emulator.reports import run_report
+    from emulator.reports.export import tensorboard as scalars
+    from emulator.results.soundness import rows_of
 
     with _ledger(run) as ledger:
         for name, emulation in _chosen(ledger, methods, variants):
             folder = (out or run / "tensorboard") / name
-            scalars.write(folder, rows_of(ledger, emulation), study.metric(ledger.meta()))
+            scalars.write(folder, rows_of(ledger, emulation), run_report.metric(ledger.meta()))
             click.echo(folder)
 
 
@@ -158,9 +163,10 @@ def recording(
 
     States and models are left out. RUN may also be a scenario that is recorded to its end.
     """
-    from emulator import packing, study
+    from emulator.runner import export_recording
+    from emulator.scenario import study
 
-    content = packing.packed_recording(study.read(run, overrides, methods), recordings)
+    content = export_recording.packed_recording(study.read(run, overrides, methods), recordings)
     beside = run / "recording.json.gz" if run.is_dir() else Path("recording.json.gz")
     _write(out or beside, content)
 
@@ -176,8 +182,10 @@ def recording(
 )
 def tc(scenario: Path, overrides: tuple[str, ...], variant: str | None, seed: int | None) -> None:
     """Print a shell script that shapes real hosts' links as a SCENARIO has them."""
-    from emulator import fleet, study, testbed
-    from emulator.errors import ScenarioError
+    from emulator.common.errors import ScenarioError
+    from emulator.scenario import study
+    from emulator.simulation.clients import fleet
+    from emulator.testbed import tc_script
 
     found = study.read(scenario, overrides)
     label = variant or next(iter(found.variants))
@@ -185,13 +193,13 @@ def tc(scenario: Path, overrides: tuple[str, ...], variant: str | None, seed: in
     varied = found.variants[label]
     drawn = varied.training.seeds[0] if seed is None else seed
     clients = fleet.build(varied.network, varied.compute, varied.task.clients, drawn)
-    for note in testbed.left_out(varied.network, clients):
+    for note in tc_script.left_out(varied.network, clients):
         click.echo(f"warning: {note}", err=True)
-    click.echo(testbed.script(varied, label, clients), nl=False)
+    click.echo(tc_script.script(varied, label, clients), nl=False)
 
 
 def _ledger(run: Path) -> "Ledger":
-    from emulator.ledger import Ledger
+    from emulator.results.ledger import Ledger
 
     return Ledger.open(run / "ledger.sqlite")
 
@@ -200,8 +208,8 @@ def _chosen(
     ledger: "Ledger", methods: tuple[str, ...], variants: tuple[str, ...]
 ) -> Iterator[tuple[str, "Emulation"]]:
     """The emulations asked for, each with a name for its file; all where none is named."""
-    from emulator.errors import LedgerError
-    from emulator.files import distinct, slug
+    from emulator.common.errors import LedgerError
+    from emulator.common.files import distinct, slug
 
     every = ledger.emulations()
     for method in methods:
@@ -215,7 +223,7 @@ def _chosen(
 
 
 def _known(what: str, name: str, names: Iterable[str], error: "type[EmulatorError]") -> None:
-    from emulator.nodes import nearest
+    from emulator.scenario.yaml_nodes import nearest
 
     names = list(dict.fromkeys(names))
     if name not in names:
@@ -225,7 +233,7 @@ def _known(what: str, name: str, names: Iterable[str], error: "type[EmulatorErro
 
 
 def _write(path: Path, content: bytes) -> None:
-    from emulator.files import replace, storage
+    from emulator.common.files import replace, storage
 
     with storage(path):
         path.parent.mkdir(parents=True, exist_ok=True)

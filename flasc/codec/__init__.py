@@ -1,7 +1,8 @@
 """Wire formats: a sparse vector as bytes, and back. Numpy alone; torch-free.
 
 A message carries k values at increasing indices of a vector of length n: a header of 12 bytes, the
-values (`values`), then whatever the wire needs to say where they belong (`indices`). docs/wire.md
+values (`values`), then whatever the wire needs to say where they belong (`indices`).
+docs/reference/wire_formats.md
 gives every byte. All is little-endian, and bits fill a byte from its least significant end.
 """
 

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from flasc.errors import CodecError
+from flasc.common.errors import CodecError
 
 Values = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from flasc.codec.base import Bits, Bytes, Indices, expect
-from flasc.errors import CodecError
+from flasc.common.errors import CodecError
 
 _RICE_MAX = 31  # gaps fit 32 bits
 

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flasc.codec.base import Bytes, Values, allow, expect
-from flasc.errors import DivergedError
+from flasc.common.errors import DivergedError
 
 Codes = npt.NDArray[np.int8]
 

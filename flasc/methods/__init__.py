@@ -6,12 +6,12 @@ stands for every entry.
 """
 
 from flasc import method_settings as settings
-from flasc import plugins
+from flasc.common import plugins
 from flasc.methods.base import Got, Layout, Mask, Method, Penalty, Task
 from flasc.methods.dense import DenseLora, FfaLora, Full, Head
+from flasc.methods.federated_select import AdapterLth, FederatedSelect
 from flasc.methods.flasc import Flasc, FlascTiers
-from flasc.methods.ranks import HetLora, RankTiers
-from flasc.methods.select import AdapterLth, FederatedSelect
+from flasc.methods.rank_tiers import HetLora, RankTiers
 from flasc.methods.sparse_adapter import SparseAdapter
 
 __all__ = ["METHODS", "Got", "Layout", "Mask", "Method", "Penalty", "Task", "kind_of"]

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from flasc.adapter import Scope, Span
-from flasc.sparsity import count, top_k
+from flasc.methods.top_k import count, top_k
+from flasc.models.adapter import Scope, Span
 
 Mask = Tensor | None  # bool [n]; None stands for every entry
 Penalty = Callable[[Tensor], Tensor]

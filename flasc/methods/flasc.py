@@ -7,7 +7,7 @@ from torch import Tensor
 
 from flasc.methods.base import Got, Layout, Mask, Method, largest, scheduled
 from flasc.methods.tiers import deal
-from flasc.sparsity import count, top_k
+from flasc.methods.top_k import count, top_k
 
 
 class Flasc(Method):

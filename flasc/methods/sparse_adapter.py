@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from flasc import rng
+from flasc.common import rng
 from flasc.methods.base import Got, Layout, Mask, Method, Task
-from flasc.sparsity import count, top_k
+from flasc.methods.top_k import count, top_k
 
 _MEASURED: dict[str, Task] = {"snip": "gradient", "grasp": "curvature"}
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from flasc import rng
+from flasc.common import rng
 from flasc.methods.base import Layout
 
 

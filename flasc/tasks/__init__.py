@@ -4,17 +4,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from flasc import plugins
+from flasc.common import plugins
 from flasc.task_settings import TaskSettings
 from flasc.tasks.base import Examples as Examples
 from flasc.tasks.base import Task as Task
 from flasc.tasks.cifar10 import cifar10_task
-from flasc.tasks.fashion import fashion_mnist_task
+from flasc.tasks.fashion_mnist import fashion_mnist_task
+from flasc.tasks.fashion_scenes import fashion_scenes_task
 from flasc.tasks.flair import flair_task
 from flasc.tasks.friends import friends_task
 from flasc.tasks.reddit import reddit_task
-from flasc.tasks.scenes import fashion_scenes_task
-from flasc.tasks.text_classification import newsgroups_task
+from flasc.tasks.twenty_newsgroups import newsgroups_task
 
 # Each takes its own settings, whatever the others' are.
 TASKS: dict[str, Callable[[Any, int, Path | None, Callable[[str], None]], Task]] = {

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from flasc.objective import Objective, SingleLabel
+from flasc.data.objective import Objective, SingleLabel
 
 # What stands on top of the pretrained model: a fresh classifier of texts or of images, which is
 # trained in full, or the language model's own output, tied to its embeddings and frozen.

@@ -11,16 +11,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from flasc import rng
-from flasc.assets import resolve_model
-from flasc.errors import AssetError
-from flasc.objective import SingleLabel
-from flasc.packages import Notify
-from flasc.partition import PARTITIONS
+from flasc.assets.catalogue import resolve_model
+from flasc.assets.packages import Notify
+from flasc.common import rng
+from flasc.common.errors import AssetError
+from flasc.data import hub
+from flasc.data.images import Bytes, Look, Pictures, size_of
+from flasc.data.objective import SingleLabel
+from flasc.data.partition import PARTITIONS
 from flasc.task_settings import Cifar10
-from flasc.tasks import hub
 from flasc.tasks.base import Examples, Task
-from flasc.tasks.images import Bytes, Look, Pictures, size_of
 
 CLASSES = (
     "airplane", "automobile", "bird", "cat", "deer",

@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from flasc import rng
-from flasc.assets import resolve_model
-from flasc.errors import AssetError
-from flasc.objective import MultiLabel
-from flasc.partition import natural
+from flasc.assets.catalogue import resolve_model
+from flasc.common import rng
+from flasc.common.errors import AssetError
+from flasc.data.images import Files, Look, size_of
+from flasc.data.objective import MultiLabel
+from flasc.data.partition import natural
 from flasc.task_settings import Flair
 from flasc.tasks.base import Examples, Task
-from flasc.tasks.images import Files, Look, size_of
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229**2, 0.224**2, 0.225**2)  # FLASC's code squares ImageNet's deviations; kept

@@ -8,12 +8,12 @@ import csv
 from collections.abc import Callable
 from pathlib import Path
 
-from flasc.assets import ASSETS, locate
-from flasc.errors import AssetError
+from flasc.assets.catalogue import ASSETS, locate
+from flasc.common.errors import AssetError
 from flasc.task_settings import Friends
-from flasc.tasks import lines
+from flasc.tasks import language_model
 from flasc.tasks.base import Task
-from flasc.tasks.lines import Lines
+from flasc.tasks.language_model import Lines
 
 LEADS = frozenset({"Chandler", "Joey", "Monica", "Phoebe", "Rachel", "Ross"})
 EDITION = f"friends-transcripts.tab ({ASSETS['friends'].source}), all but the six leads"
@@ -52,4 +52,4 @@ def friends_task(
 ) -> Task:
     """The next token of what the minor characters say; `seed` decides who is a client."""
     _, others = load(locate("friends", cache=cache, notify=notify))
-    return lines.task(others, EDITION, settings, seed, cache, notify)
+    return language_model.task(others, EDITION, settings, seed, cache, notify)

@@ -9,11 +9,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from flasc.errors import AssetError
+from flasc.common.errors import AssetError
+from flasc.data import hub
 from flasc.task_settings import Reddit
-from flasc.tasks import hub, lines
+from flasc.tasks import language_model
 from flasc.tasks.base import Task
-from flasc.tasks.lines import Lines
+from flasc.tasks.language_model import Lines
 
 DELETED = frozenset({"[deleted]", "[removed]", ""})
 
@@ -58,4 +59,4 @@ def reddit_task(
 ) -> Task:
     """The paper's task; `seed` decides which authors are the clients."""
     found = load(settings.data, notify)
-    return lines.task(found, f"Reddit ({settings.data})", settings, seed, cache, notify)
+    return language_model.task(found, f"Reddit ({settings.data})", settings, seed, cache, notify)

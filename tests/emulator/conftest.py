@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from emulator.engines import task
+from emulator.runner import training_job
 
 HERE = Path(__file__).parent
 SCENARIO = """\
@@ -46,7 +46,9 @@ def scenario(tmp_path):
 @pytest.fixture
 def toys(monkeypatch):
     """Toys for trainers in this process; the list of those that were made."""
-    monkeypatch.setattr(task, "_real_trainer", task._real_trainer)  # put back afterwards
+    monkeypatch.setattr(
+        training_job, "_real_trainer", training_job._real_trainer
+    )  # put back afterwards
     make = runpy.run_path(str(HERE / "toy_command.py"))["make"]
     made = []
 
@@ -55,7 +57,7 @@ def toys(monkeypatch):
         made.append(live)
         return live, provenance
 
-    monkeypatch.setattr(task, "_real_trainer", counted)
+    monkeypatch.setattr(training_job, "_real_trainer", counted)
     return made
 
 

@@ -10,9 +10,9 @@ import pytest
 
 import emulator
 from emulator import Results, Scenario, compare, frame, run
-from emulator.contrast import Contrast
-from emulator.errors import EmulationError, ScenarioError, SupportError
-from emulator.study import UNVARIED
+from emulator.common.errors import EmulationError, ScenarioError, SupportError
+from emulator.results.comparison import Contrast
+from emulator.scenario.study import UNVARIED
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -25,17 +25,17 @@ def folder(tmp_path, monkeypatch, toys):
 
 def test_the_page_runs(capsys):
     pytest.importorskip("pandas")
-    page = (ROOT / "docs/python.md").read_text("utf-8")
+    page = (ROOT / "docs/howto/use_from_python.md").read_text("utf-8")
     names = {}
     for block in re.findall(r"^```python\n(.*?)^```$", page, re.S | re.M):
-        exec(compile(block, "docs/python.md", "exec"), names)
+        exec(compile(block, "docs/howto/use_from_python.md", "exec"), names)
     assert "smoke ['as fast', '4x slower', '16x slower']" in capsys.readouterr().out
     assert {o.variant for o in names["elsewhere"].outcomes} == {"leo"}
     assert names["own"].variants == [UNVARIED]
 
 
 def test_every_name_on_the_page_is_there():
-    page = (ROOT / "docs/python.md").read_text("utf-8")
+    page = (ROOT / "docs/howto/use_from_python.md").read_text("utf-8")
     for name in emulator.__all__:
         assert name in page
         assert getattr(emulator, name)

@@ -5,14 +5,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emulator import access, policies, scenario, selections, varying
-from emulator.emulate import emulate
-from emulator.laws import LogNormal
-from emulator.records import Round
-from emulator.scenario import Scenario
-from emulator.seam import StubTrainer
-from flasc import config, plugins
-from flasc.errors import PluginError
+from emulator.common.distributions import LogNormal
+from emulator.network.capacity import base as varying
+from emulator.scenario import scenario
+from emulator.scenario.scenario import Scenario
+from emulator.simulation.clients import links
+from emulator.simulation.policies import base as policies
+from emulator.simulation.records import Round
+from emulator.simulation.selection import base as selections
+from emulator.simulation.simulate import emulate
+from emulator.simulation.trainer import StubTrainer
+from flasc.common import plugins
+from flasc.common.errors import PluginError
+from flasc.training import settings as config
 
 ROOT = Path(__file__).parent.parent.parent
 OWN = "examples/own/own.yaml"
@@ -157,8 +162,8 @@ FAMILIES = {
     "tasks": (config.Task, config.TaskSettings, "20newsgroups", "name"),
     "policies": (scenario.Policy, policies.PolicySettings, "deadline", "kind"),
     "selections": (scenario.Selection, selections.SelectionSettings, "oort", "kind"),
-    "capacities": (access.DownLink, varying.Varying, "trace", "kind"),
-    "laws": (access.DownLink, varying.Varying, "lognormal", "kind"),
+    "capacities": (links.DownLink, varying.Varying, "trace", "kind"),
+    "laws": (links.DownLink, varying.Varying, "lognormal", "kind"),
 }
 
 
@@ -178,12 +183,12 @@ def test_a_name_that_is_taken_is_refused(package, family):
 
 def test_a_capacity_without_a_shape_is_refused(package):
     text = (
-        "from typing import Literal\nfrom emulator.varying import Varying\n\n\n"
+        "from typing import Literal\nfrom emulator.network.capacity.base import Varying\n\n\n"
         "class x(Varying):\n    kind: Literal['flat']\n"
     )
     package("flat", text, {"flasc_emu.capacities": "flat = flat:x"})
     with pytest.raises(PluginError, match="found no shape, shape_mean; allowed"):
-        plugins.extended(access.DownLink, varying.Varying)
+        plugins.extended(links.DownLink, varying.Varying)
 
 
 def test_a_broken_package_is_one_message(package, beside):
@@ -203,14 +208,24 @@ def test_a_broken_package_is_one_message(package, beside):
 
 
 def test_what_plugins_build_on_loads_none(beside, tmp_path):
-    modules = ["emulator.policies", "emulator.selections", "emulator.varying"]
+    modules = [
+        "emulator.simulation.policies.base",
+        "emulator.simulation.selection.base",
+        "emulator.network.capacity.base",
+    ]
     modules += ["flasc.method_settings", "flasc.task_settings"]
     code = f"import sys, {', '.join(modules)}\n"
     done = beside(tmp_path, "-c", f"{code}print(*sys.modules)")
-    assert not {"flasc.config", "emulator.access", "emulator.scenario"} & {*done.stdout.split()}
+    assert not {
+        "flasc.training.settings",
+        "emulator.simulation.clients.links",
+        "emulator.scenario.scenario",
+    } & {*done.stdout.split()}
 
 
 @pytest.mark.parametrize("first", ["flasc_own.settings", "flasc_own.policy", "flasc_own.task"])
 def test_a_plugin_may_be_imported_first(installed, beside, first):
-    done = beside(installed, "-c", f"import {first}, emulator.scenario, flasc.trainer")
+    done = beside(
+        installed, "-c", f"import {first}, emulator.scenario.scenario, flasc.training.trainer"
+    )
     assert done.returncode == 0, done.stderr

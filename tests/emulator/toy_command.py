@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from emulator.engines import seat, task
-from emulator.seam import StubTrainer
-from flasc.errors import DivergedError
+from emulator.runner import training_job
+from emulator.runner.executors import ray_worker
+from emulator.simulation.trainer import StubTrainer
+from flasc.common.errors import DivergedError
 
 
 class Toy(StubTrainer):
@@ -71,20 +72,20 @@ def make(settings, options, notify, workshop):
     return Toy(settings, workshop.hands), {"toy": "1"}
 
 
-task._real_trainer = make
+training_job._real_trainer = make
 
-real_work, told = seat.work, {n: v for n, v in os.environ.items() if n.startswith("TOY_")}
+real_work, told = ray_worker.work, {n: v for n, v in os.environ.items() if n.startswith("TOY_")}
 
 
 def work(pipe, options):
     """A worker on Ray, where nobody imports this module: it comes by value, as main's do."""
     os.environ.update(told)
-    task._real_trainer = make
+    training_job._real_trainer = make
     real_work(pipe, options)
 
 
 if __name__ == "__main__":
     from emulator.cli import main
 
-    seat.work = work
+    ray_worker.work = work
     main(prog_name="flasc-emu")

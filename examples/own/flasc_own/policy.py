@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from emulator.records import Round
-from emulator.rounds import Process, Rule, World, cohorts
+from emulator.simulation.records import Round
+from emulator.simulation.registry import Process, Rule, World, cohorts
 from flasc_own.settings import Patient
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from emulator.fleet import stream
-from emulator.rounds import Clients
+from emulator.simulation.clients.fleet import stream
+from emulator.simulation.registry import Clients
 from flasc_own import settings
 
 

@@ -8,13 +8,13 @@ import numpy as np
 from pydantic import Field, PrivateAttr, computed_field, model_validator
 from typing_extensions import Self
 
-from emulator.laws import Law, RateLaw, Span
+from emulator.common.distributions import Law, RateLaw, Span
+from emulator.common.units import format_duration
+from emulator.network.capacity.base import Varying
 from emulator.network.capacity.profile import Profile
-from emulator.policies import PolicySettings
-from emulator.selections import SelectionSettings
-from emulator.units import format_duration
-from emulator.varying import Varying
-from flasc.settings import Density, PositiveInt
+from emulator.simulation.policies.base import PolicySettings
+from emulator.simulation.selection.base import SelectionSettings
+from flasc.common.settings import Density, PositiveInt
 from flasc.task_settings import Model, Split, TaskSettings, Tokens
 
 

@@ -2,8 +2,8 @@
 
 from typing import ClassVar, Literal
 
+from flasc.common.settings import PositiveInt
 from flasc.method_settings import MethodSettings
-from flasc.settings import PositiveInt
 
 
 class Rotating(MethodSettings):

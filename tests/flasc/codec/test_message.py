@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flasc.codec import DTYPES, WIRES, decode, encode, size, value_bytes
-from flasc.errors import CodecError
+from flasc.common.errors import CodecError
 
 HEADER = 12
 INDEXED = ("bitmask", "coo", "rice")
@@ -76,7 +76,7 @@ def bits_of(data):
 
 
 def read_rice(data, k):
-    """Indices from a rice index, one bit at a time as docs/wire.md has it."""
+    """Indices from a rice index, one bit at a time as docs/reference/wire_formats.md has it."""
     parameter, bits = data[0], bits_of(data[1:])
     unary = bits[-(-k * parameter // 8) * 8 :]
     indices, at, last = [], 0, -1
@@ -367,6 +367,6 @@ def test_needs_no_torch():
 
 
 def test_the_docs_are_true():
-    path = Path(__file__).parents[3] / "docs" / "wire.md"
+    path = Path(__file__).parents[3] / "docs/reference/wire_formats.md"
     failures, examples = doctest.testfile(str(path), module_relative=False)
     assert (failures, examples > 0) == (0, True)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from flasc.codec import DTYPES, decode, encode, value_bytes
-from flasc.errors import CodecError, DivergedError
+from flasc.common.errors import CodecError, DivergedError
 
 LEVELS = {"int8": 127, "int4": 7}
 BLOCK, HEADER = 64, 12
@@ -39,7 +39,7 @@ def ulp(values):
 
 
 def read(body, k, dtype):
-    """Values as docs/wire.md has them, one at a time."""
+    """Values as docs/reference/wire_formats.md has them, one at a time."""
     scales = [s for (s,) in struct.iter_unpack("<f", body[: 4 * -(-k // BLOCK)])]
     codes = body[4 * len(scales) :]
     if dtype == "int4":

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from flasc import codec, config
+from flasc import codec
 from flasc.methods import METHODS
+from flasc.training import settings
 
 RANKS = [{"share": 1, "rank": 1}, {"share": 2, "rank": 4}]
 DENSITIES = [{"share": "1/3", "down": 1, "up": 1}, {"share": "2/3", "down": "1/4", "up": "1/16"}]
@@ -95,7 +96,7 @@ class TestEveryMethod:
         assert (len(contents) > 1) == ("tiers" in method)
 
     def test_clients_count_examples_and_steps(self, make, method):
-        trainer = make(method, client=config.Client(epochs=2, batch=16))
+        trainer = make(method, client=settings.Client(epochs=2, batch=16))
         uploads = trainer.train([trainer.download(c) for c in range(7)])
         sizes = [len(c) for c in trainer.task.clients]
         if uploads[0].asks == "curvature":  # one pass for g, two for H g
@@ -138,7 +139,7 @@ class TestEveryMethod:
     def test_an_exported_model_has_the_accuracy_that_was_scored(self, make, play, method, tmp_path):
         from transformers import AutoModelForSequenceClassification
 
-        trainer = make(method, server=config.FedAvg(kind="fedavg"))
+        trainer = make(method, server=settings.FedAvg(kind="fedavg"))
         play(trainer)
         trainer.export(tmp_path / "model")
         if method["kind"] == "full":

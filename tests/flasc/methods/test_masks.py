@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from flasc import codec, saliency
+from flasc import codec
 from flasc.methods import Layout
 from flasc.methods.sparse_adapter import SparseAdapter
+from flasc.training import saliency
 
 
 def top(values, k):

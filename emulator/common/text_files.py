@@ -1,0 +1,87 @@
+"""Text of files that others made: read whole and within bounds, nothing in them is executed."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from emulator.common.errors import ScenarioError
+from emulator.scenario.yaml_nodes import printable, shown
+
+MAX_BYTES = 16 << 20
+MAX_PIECES = 1_000_000  # of a profile, and devices of a table
+SMALLEST, LARGEST = 1e-15, 1e15  # of numbers but 0, in any unit: their sums are floats still
+RANGE = f"{SMALLEST:g} to {LARGEST:g}"
+
+
+def read_text(path: Path, binary: str = "save the file as UTF-8 text") -> str:
+    """The file's text. Raises ScenarioError; `binary` is the hint where it is not UTF-8."""
+    name = printable(str(path))
+    try:
+        if not path.is_file():
+            found = "found a directory or device" if path.exists() else "no such file"
+            raise ScenarioError(f"{name}: {found}; allowed: a file", "check the path")
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ScenarioError(f"{name}: cannot be read: {reason}") from None
+    if len(raw) > MAX_BYTES:
+        raise ScenarioError(f"{name}: found more than {MAX_BYTES >> 20} MiB; allowed: less")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        found = f"found byte 0x{raw[error.start]:02x}"
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ScenarioError(f"{name}:{line}: {found}; allowed: UTF-8 text", binary) from None
+
+
+def read_table(path: Path, columns: dict[str, bool], binary: str) -> dict[str, dict[str, float]]:
+    """{device: {column: number}} of a JSON object of objects, in its order.
+
+    `columns` says of each whether it may be zero; other columns are left out. Raises
+    ScenarioError.
+    """
+    name = printable(str(path))
+    try:
+        table = json.loads(read_text(path, binary), object_pairs_hook=_unique)
+    except json.JSONDecodeError as error:
+        raise ScenarioError(f"{name}:{error.lineno}: found no JSON: {error.msg}", binary) from None
+    except (ValueError, RecursionError) as error:
+        raise ScenarioError(f"{name}: cannot be read: {error}", binary) from None
+    if not isinstance(table, dict) or not 0 < len(table) <= MAX_PIECES:
+        found = f"{len(table)} devices" if isinstance(table, dict) else shown(table)
+        raise ScenarioError(f"{name}: found {found}; allowed: 1 to {MAX_PIECES:,} devices by name")
+    for device, row in table.items():
+        where = f"{name}: {printable(device)}"
+        if not isinstance(row, dict) or not columns.keys() <= row.keys():
+            wanted = ", ".join(columns)
+            raise ScenarioError(f"{where}: found {shown(row)}; allowed: a mapping with {wanted}")
+        for column, zero in columns.items():
+            if not is_number(row[column]) or not (row[column] or zero):
+                found, allowed = f"found {shown(row[column])}", "0, or " * zero + RANGE
+                raise ScenarioError(f"{where}: {column}: {found}; allowed: {allowed}")
+    return {device: {key: float(row[key]) for key in columns} for device, row in table.items()}
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a number of the range, or 0; true and false are none."""
+    return type(value) in (int, float) and (value == 0 or SMALLEST <= value <= LARGEST)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = dict(pairs)
+    if len(names) < len(pairs):
+        raise ValueError("found a name twice in one object; allowed: names of their own")
+    return names
+
+
+def unpickling(name: str, to: str) -> str:
+    """How who trusts a pickle of FedScale's makes JSON of it. For people: it is printed, never run.
+
+    A pickle can run code when it is opened, and what is read here may be a stranger's.
+    """
+    converted = f"json.dumps(pickle.load(open('{name}', 'rb')))"
+    return (
+        "FedScale publishes a pickle, which can run code when opened, so it is not read here; "
+        f'if you trust yours: python -c "import json, pickle; print({converted})" > {to}'
+    )

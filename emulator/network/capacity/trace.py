@@ -1,0 +1,142 @@
+"""Files with rates in time, as profiles: CSV and Mahimahi. Nothing in them is executed."""
+
+import re
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from emulator.common.errors import ScenarioError
+from emulator.common.text_files import MAX_PIECES, RANGE, is_number, read_text
+from emulator.common.units import parse_rate
+from emulator.network.capacity.profile import Profile
+from emulator.network.tcp import Direction
+from emulator.scenario.yaml_nodes import printable, shown
+
+Format = Literal["csv", "mahimahi"]
+
+PACKET_B = 1504  # of a Mahimahi stamp
+BIN_S = 0.1
+_COLUMN = re.compile(r"(rate|down|up)_(\w+)")
+_HEADER = "time_s, then rate_UNIT or down_UNIT and up_UNIT, like time_s,down_Mbps,up_Mbps"
+
+
+def profile_from(
+    path: Path, direction: Direction, format: Format = "csv", *, loop: bool = True
+) -> Profile:
+    """The rates that a trace has for one direction. Raises ScenarioError.
+
+    Who gives many clients one trace reads it once, and gives each a `shifted` copy.
+    """
+    if format == "mahimahi":
+        return read_mahimahi(path, loop=loop)
+    profiles = read_csv(path, loop=loop)
+    if direction not in profiles:
+        found = f"found no {direction}_UNIT in the header"
+        raise ScenarioError(f"{printable(str(path))}:1: {found}; allowed: {_HEADER}")
+    return profiles[direction]
+
+
+def read_csv(path: Path, *, loop: bool = True) -> dict[Direction, Profile]:
+    """Profiles by direction of a table of rates in time. Raises ScenarioError.
+
+    The header names `time_s` and rates with their units, which are those of `parse_rate` without
+    a slash: bps, kbps, Mbps, Gbps, Bps, kBps, MBps. `rate_UNIT` is for both directions, otherwise
+    `down_UNIT`, `up_UNIT` or both. A row's rates hold from its time until the next row's. Times
+    rise and count from the first row. In a loop the last row lasts as long as the one before it;
+    without, its rates hold for ever. A line that starts with # is a comment.
+    """
+    name = printable(str(path))
+    lines = enumerate(read_text(path).splitlines(), 1)
+    rows = [(n, line.split(",")) for n, line in lines if line.strip() and line[0] != "#"]
+    if not rows:
+        raise ScenarioError(f"{name}: found no rows; allowed: a header, {_HEADER}")
+    (line, header), *rows = rows
+    columns = _columns(header, f"{name}:{line}")
+    if not 0 < len(rows) <= MAX_PIECES:
+        raise ScenarioError(f"{name}: found {len(rows)} rows; allowed: 1 to {MAX_PIECES:,}")
+    values = np.array([_numbers(row, header, f"{name}:{line}") for line, row in rows])
+    times_s: list[float] = (values[:, 0] - values[0, 0]).tolist()
+    looping = loop and len(times_s) > 1
+    ends_s = [*times_s, 2 * times_s[-1] - times_s[-2]] if looping else times_s
+    for (earlier_s, later_s), (line, row) in zip(
+        pairwise(ends_s), rows[1:] + rows[-1:], strict=False
+    ):
+        if later_s <= earlier_s:
+            found = f"found time {shown(row[0])} after one as late"
+            raise ScenarioError(f"{name}:{line}: {found}; allowed: times that rise")
+    profiles: dict[Direction, Profile] = {}
+    for column, (directions, unit_Bps) in enumerate(columns, 1):
+        rates_Bps = values[:, column] * unit_Bps
+        if not (rates_Bps.any() if looping else rates_Bps[-1]):
+            allowed = "a rate above zero" + ("" if looping else " in the last row, which holds")
+            found = f"found {header[column].strip()} at zero"
+            raise ScenarioError(f"{name}: {found} for ever; allowed: {allowed}")
+        profile = Profile(times_s, rates_Bps, ends_s[-1] if looping else None)
+        profiles |= dict.fromkeys(directions, profile)
+    return profiles
+
+
+def read_mahimahi(path: Path, *, bin_s: float = BIN_S, loop: bool = True) -> Profile:
+    """The rate of a Mahimahi trace (mm-link, Netravali et al., USENIX ATC 2015), in bins.
+
+    A line is a millisecond, counted from the start, at which one packet may pass; several packets
+    in one millisecond are several lines. The trace repeats itself at its last stamp. A packet is
+    1,504 bytes: PACKET_SIZE of its link_queue.hh, a packet of 1,500 with the TUN header.
+
+    The rate of a bin (`bin_s`, seconds, whole milliseconds) is that of the packets that pass after
+    its start and until its end; the last one is shorter where the trace ends within it. So the
+    bytes of every bin are the trace's; when they pass within one is not. Raises ScenarioError.
+    """
+    name = printable(str(path))
+    bin_ms = round(bin_s * 1000)
+    assert bin_ms >= 1
+    stamps_ms, latest = [], 0
+    for line, text in enumerate(read_text(path).splitlines(), 1):
+        if not re.fullmatch(r"\s*[0-9]{1,12}\s*", text, re.ASCII) or int(text) < latest:
+            found, allowed = f"found {shown(text)}", f"a whole number of ms, {latest} or more"
+            raise ScenarioError(f"{name}:{line}: {found}; allowed: {allowed}")
+        stamps_ms.append(latest := int(text))
+    bins = -(-latest // bin_ms)
+    if not 0 < bins <= MAX_PIECES:
+        found = f"found a last stamp of {latest} ms" if stamps_ms else "found no stamps"
+        allowed = f"1 to {MAX_PIECES * bin_ms:,} ms"
+        raise ScenarioError(f"{name}: {found}; allowed: {allowed}")
+    starts_ms = np.arange(bins) * bin_ms
+    lasting_ms = np.diff(starts_ms, append=latest)
+    packets = np.bincount(np.maximum(0, np.array(stamps_ms) - 1) // bin_ms, minlength=bins)
+    rates_Bps = packets * PACKET_B / (lasting_ms / 1000)
+    return Profile(starts_ms / 1000, rates_Bps, latest / 1000 if loop else None)
+
+
+def _columns(header: list[str], where: str) -> list[tuple[tuple[Direction, ...], float]]:
+    """For each column of rates: its directions, and what one of its unit is in bytes/s."""
+    columns: list[tuple[tuple[Direction, ...], float]] = []
+    for cell in header[1:]:
+        match = _COLUMN.fullmatch(cell.strip())
+        try:
+            unit_Bps = parse_rate(f"1 {match[2] if match else ''}") / 8
+        except ValueError:
+            found = f"found column {shown(cell)}"
+            raise ScenarioError(f"{where}: {found}; allowed: {_HEADER}") from None
+        assert match
+        ways: dict[str, tuple[Direction, ...]] = {"rate": ("down", "up")}
+        columns.append((ways.get(match[1], ("down" if match[1] == "down" else "up",)), unit_Bps))
+    named = [direction for directions, _ in columns for direction in directions]
+    if header[0].strip() != "time_s" or not named or len(set(named)) < len(named):
+        raise ScenarioError(f"{where}: found {shown(','.join(header))}; allowed: {_HEADER}")
+    return columns
+
+
+def _numbers(row: list[str], header: list[str], where: str) -> list[float]:
+    if len(row) != len(header):
+        raise ScenarioError(f"{where}: found {len(row)} cells; allowed: {len(header)}")
+    try:
+        values = [float(cell) for cell in row]
+    except ValueError:
+        values = [-1.0]
+    if not all(map(is_number, values)):
+        found = shown(",".join(row))
+        raise ScenarioError(f"{where}: found {found}; allowed: numbers, 0 or {RANGE}")
+    return values

@@ -1,0 +1,136 @@
+"""A comparison as a table, JSON and CSV."""
+
+import csv
+import io
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, fields
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from emulator.common.units import format_duration, format_size
+from emulator.reports.run_report import printable
+from emulator.reports.terminal import or_never
+from emulator.results.comparison import Comparison, Contrast, FrontPoint
+from emulator.results.dataframe import flat
+from emulator.results.metrics import Spread
+
+_SPREADS = [f.name for f in fields(Contrast) if f.type is Spread]
+
+
+def table(found: Comparison) -> Group:
+    """A block a variant, then who is ahead at which accuracy, then what the words mean."""
+    variants = dict.fromkeys(contrast.variant for contrast in found.contrasts)
+    parts = [
+        _block([c for c in found.contrasts if c.variant == v], v, found.metric) for v in variants
+    ]
+    fronts = [Text(line) for line in _fronts(found.fronts)]
+    return Group(*parts, *fronts, Text(), Text(_caption(found)))
+
+
+def _block(contrasts: Sequence[Contrast], variant: str, metric: str) -> Table:
+    grid = Table(
+        title=Text(printable(variant)), box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0)
+    )
+    grid.add_column("method", overflow="fold", min_width=14)
+    for header in ("time", "bytes", "times as fast", "verdict", metric):
+        grid.add_column(header, justify="right", overflow="fold")
+    for contrast in contrasts:
+        speedup = (contrast.speedup, contrast.speedup_low, contrast.speedup_high)
+        gain = (contrast.accuracy_gain, contrast.accuracy_gain_low, contrast.accuracy_gain_high)
+        grid.add_row(
+            Text(printable(contrast.method)),
+            or_never(contrast.time_s.median, format_duration) + _reached(contrast),
+            or_never(contrast.nbytes.median, format_size),
+            _banded(speedup, "{:.2f}"),
+            contrast.verdict,
+            f"{contrast.final_accuracy.median:.3f}" + _below(_banded(gain, "{:+.3f}")),
+        )
+    return grid
+
+
+def _reached(contrast: Contrast) -> str:
+    all_or_none = contrast.reached in (0, contrast.seeds)
+    return "" if all_or_none else f"\n({contrast.reached} of {contrast.seeds})"
+
+
+def _banded(values: Sequence[float | None], form: str) -> str:
+    """'2.10' over '1.80 – 2.45', where there is a band."""
+    mean, low, high = (None if value is None else form.format(value) for value in values)
+    if mean is None:
+        return ""
+    return mean if low is None or high is None else f"{mean}\n{low} – {high}"
+
+
+def _below(text: str) -> str:
+    return f"\n{text}" if text else ""
+
+
+def _fronts(points: Sequence[FrontPoint]) -> Iterator[str]:
+    """Per variant and cost, the stretch of accuracies at which each method is ahead."""
+    for (variant, cost), front in itertools.groupby(points, lambda p: (p.variant, p.cost)):
+        yield f"\nAhead under {printable(variant)}, by {'time' if cost == 'time_s' else 'bytes'}:"
+        form = format_duration if cost == "time_s" else format_size
+        for method, run in itertools.groupby(front, lambda p: p.method):
+            first, *rest = run
+            last = rest[-1] if rest else first
+            scores = _from_to(f"{first.accuracy:.3f}", f"{last.accuracy:.3f}")
+            yield (
+                f"  {scores:<14}  {printable(method)}, "
+                f"{_from_to(form(first.value), form(last.value))}"
+            )
+
+
+def _from_to(first: str, last: str) -> str:
+    return first if first == last else f"{first} to {last}"
+
+
+def _caption(found: Comparison) -> str:
+    goal = "the end of the run" if found.target is None else f"{found.metric} {found.target:.2f}"
+    seeds = {contrast.seeds for contrast in found.contrasts}
+    note = (
+        "One seed: nothing can be said of whether a difference is more than luck."
+        if seeds == {1}
+        else "Bands are of 95 %; 'faster' and 'slower' hold at 5 % for the table as a whole, "
+        "'not shown' means that these seeds cannot tell."
+    )
+    if found.ended_at is not None:
+        note += (
+            f" Runs ended soon after {found.ended_at:.2f}: 'never' is not before that, and no more."
+        )
+    return (
+        f"Medians over seeds of time and bytes to {goal}; times as fast as "
+        f"{printable(found.baseline)}; {found.metric} of the last model, and by how much it is "
+        f"above that baseline's. {note}"
+    )
+
+
+def to_json(found: Comparison) -> str:
+    """Everything, in the fields of `Comparison`; null where the target was never reached."""
+    contrasts = [_with_spreads(contrast) for contrast in found.contrasts]
+    whole = {
+        "baseline": found.baseline,
+        "target": found.target,
+        "ended_at": found.ended_at,
+        "contrasts": contrasts,
+        "fronts": [asdict(point) for point in found.fronts],
+    }
+    return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
+
+
+def to_csv(found: Comparison) -> str:
+    """A row a contrast, spreads as three columns; an empty cell where there is no number."""
+    rows = [flat(contrast) for contrast in found.contrasts]
+    text = io.StringIO()
+    sheet = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    sheet.writeheader()
+    sheet.writerows(rows)
+    return text.getvalue()
+
+
+def _with_spreads(contrast: Contrast) -> dict[str, object]:
+    return asdict(contrast) | {name: getattr(contrast, name)._asdict() for name in _SPREADS}

@@ -1,0 +1,87 @@
+"""Every row of a ledger as tables, in CSV or Parquet: `method`, `variant`, `seed`, then the row's.
+
+A table a kind of row, and one of outcomes. Filled an emulation at a time: a run may have millions.
+Parquet (https://parquet.apache.org/docs/file-format/) takes pyarrow, an extra.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import astuple, dataclass, fields
+from functools import partial
+from typing import Any, get_args
+
+from emulator.common.errors import SupportError
+from emulator.reports.run_report import Study, printable
+from emulator.results import soundness
+from emulator.results.ledger import Ledger
+from emulator.results.metrics import Outcome
+from emulator.simulation.records import Emulation, Row
+
+Batch = list[tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Columns by name, each of int, float or str; `batches` makes its rows, anew at each call.
+
+    A value of an int or float column may be None: never, or not measured.
+    """
+
+    columns: dict[str, type]
+    batches: Callable[[], Iterable[Batch]]
+
+
+def tables(ledger: Ledger, study: Study) -> dict[str, Table]:
+    """Every table of a run by name; `study` is what `ledger` holds. Raises LedgerError."""
+    found = {"outcomes": Table(_columns(Outcome), lambda: [list(map(astuple, study.outcomes))])}
+    for record in get_args(Row):
+        columns = Emulation.__annotations__ | record.__annotations__
+        found[f"{record.__name__.lower()}s"] = Table(columns, partial(_batches, ledger, record))
+    return found
+
+
+def _columns(record: type[Any]) -> dict[str, type]:
+    kinds = {f.name: (f.type, *get_args(f.type)) for f in fields(record)}
+    return {name: next(k for k in (str, int, float) if k in of) for name, of in kinds.items()}
+
+
+def _batches(ledger: Ledger, record: type[Row]) -> Iterator[Batch]:
+    for emulation in ledger.emulations():
+        key = (printable(emulation.method), printable(emulation.variant), emulation.seed)
+        rows = soundness.rows_of(ledger, emulation)
+        yield [(*key, *row) for row in rows if type(row) is record]
+
+
+def to_csv(table: Table) -> bytes:
+    """With a header line, in UTF-8; an empty cell for None."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(table.columns)
+    for batch in table.batches():
+        writer.writerows(batch)
+    return text.getvalue().encode()
+
+
+def to_parquet(table: Table) -> bytes:
+    """64-bit columns, a row group an emulation. Raises SupportError where pyarrow is missing."""
+    try:
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ImportError:
+        raise missing("pyarrow") from None
+    kinds = {str: pa.string(), int: pa.int64(), float: pa.float64()}
+    schema = pa.schema({name: kinds[kind] for name, kind in table.columns.items()})
+    target = io.BytesIO()
+    with parquet.ParquetWriter(target, schema) as writer:
+        for batch in table.batches():
+            columns = list(zip(*batch, strict=True)) or [()] * len(schema)
+            writer.write_table(pa.table(list(map(list, columns)), schema=schema))
+    return target.getvalue()
+
+
+def missing(package: str) -> SupportError:
+    """What to say where an extra is not installed."""
+    return SupportError(
+        f"found no {package}, which this export takes", 'pip install "flasc-emu[export]"'
+    )

@@ -1,0 +1,274 @@
+"""Figures for a paper: time to target, accuracy against what it cost, where the time went."""
+
+import textwrap
+from collections.abc import Callable, Sequence
+from functools import partial
+from statistics import fmean
+from typing import TYPE_CHECKING, Any, Literal
+
+from emulator.reports.plot_style import PHASES, Draw, colour, fill, line, unit
+from emulator.reports.run_report import Study
+from emulator.reports.terminal import NEVER, time
+from emulator.results.metrics import Curve, TimeSpent
+from emulator.simulation.records import Emulation
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTH_IN = 7.2
+SINGLE_IN, DOUBLE_IN = 3.3, 6.9  # one column of a two-column page, and both
+SEEN = 1e-3  # of a bar: a part that is smaller everywhere is not in the legend
+WIDE = 20.0  # times further apart than this want a logarithmic axis
+_HATCH = "/////"
+
+Against = Literal["time", "bytes", "rounds"]
+
+
+def figures(width_in: float) -> dict[str, Draw]:
+    """Every figure on its own, by name, so many inches wide."""
+    return {
+        "time_to_target": partial(_single, _bars, width_in),
+        "accuracy_over_time": partial(_single, partial(_curves, against="time"), width_in),
+        "accuracy_over_bytes": partial(_single, partial(_curves, against="bytes"), width_in),
+        "accuracy_over_rounds": partial(_single, partial(_curves, against="rounds"), width_in),
+        "accuracy_by_variant": partial(_single, _finals, width_in),
+        "where_the_time_went": partial(breakdown, width_in=width_in),
+    }
+
+
+def _single(
+    draw: Callable[["Axes", Study, float], None], width_in: float, study: Study
+) -> "Figure":
+    figure, (axes,) = _panels(study, 1, width_in, 0.62 * width_in if width_in < 5 else 2.9)
+    draw(axes, study, 0.84 * width_in)
+    return figure
+
+
+def overview(study: Study) -> "Figure":
+    """Time to target by variant beside accuracy against time under the last variant."""
+    figure, (left, right) = _panels(study, 2, WIDTH_IN, 2.9)
+    _bars(left, study, 0.42 * WIDTH_IN)
+    _curves(right, study, 0.42 * WIDTH_IN, against="time")
+    return figure
+
+
+def _panels(
+    study: Study, n: int, width_in: float, height_in: float
+) -> tuple["Figure", Sequence["Axes"]]:
+    """A row of `n` panels so high, over a legend of the methods."""
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    columns, labels = _legend(study.methods, width_in)
+    lines = sum(label.count("\n") + 1 for label in labels) + columns
+    size = (width_in, height_in + 0.16 * lines / columns)
+    figure = Figure(figsize=size, layout="constrained")
+    handles = [
+        Line2D([], [], linewidth=2.5, markersize=4, **line(i)) for i in range(len(study.methods))
+    ]
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, handlelength=2.2)
+    return figure, figure.subplots(1, n, squeeze=False)[0]
+
+
+def _bars(axes: "Axes", study: Study, panel_in: float) -> None:
+    """Grouped bars, a group a variant; full height and hatched where the median is 'never'.
+
+    The panel is about `panel_in` wide.
+    """
+    summaries = [
+        (i, j, summary)
+        for i, method in enumerate(study.methods)
+        for j, variant in enumerate(study.variants)
+        if (summary := study.summary(method, variant))
+    ]
+    known = [s for *_, summary in summaries for s in time(summary) if s]
+    scale_s, unit_name = unit(known)
+    width = min(0.84 / len(study.methods), 0.3)
+    if log := _wide(known):
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("")
+    bottom, top = (
+        (min(known) / 2, max(known) * 1.5) if log else (0.0, max(known, default=60.0) * 1.08)
+    )
+    axes.set_xlim(-0.5, len(study.variants) - 0.5)
+    for i, j, summary in summaries:
+        x = j + (i - (len(study.methods) - 1) / 2) * width
+        low, median, high = time(summary)
+        if median is None:
+            _never(axes, x, width, panel_in, colour(i), f"never-{i}-{j}")
+            continue
+        axes.bar(x, median / scale_s, width * 0.92, **fill(i))
+        if low != high:
+            ends = ((low or 0) / scale_s, (top if high is None else high) / scale_s)
+            axes.plot((x, x), ends, color="#444444", linewidth=0.8)
+    axes.set_ylim(bottom / scale_s, top / scale_s)
+    room = max(6, 42 // len(study.variants))
+    axes.set_xticks(range(len(study.variants)), [textwrap.fill(v, room) for v in study.variants])
+    axes.tick_params(axis="x", length=0)
+    axes.grid(visible=False, axis="x")
+    axes.set_title(f"Time to {study.goal}")
+    axes.set_ylabel(f"simulated time ({unit_name})")
+
+
+def _never(axes: "Axes", x: float, width: float, panel_in: float, edge: str, gid: str) -> None:
+    from matplotlib.patches import Rectangle
+
+    place = axes.get_xaxis_transform()  # x in data, y in heights of the panel
+    left, drawn = x - width * 0.46, width * 0.92
+    bar = Rectangle((left, 0), drawn, 1, transform=place, facecolor="white", edgecolor=edge)
+    bar.set(hatch=_HATCH, linewidth=0.6, gid=gid)
+    axes.add_patch(bar)
+    gap = Rectangle((left, 0.42), drawn, 0.16, transform=place, facecolor="white", zorder=1.5)
+    axes.add_patch(gap)
+    first, last = axes.get_xlim()
+    size = min(7.0, 0.75 * drawn / (last - first) * 72 * panel_in)
+    style: Any = {"rotation": 90, "ha": "center", "va": "center", "fontsize": size}
+    axes.text(x, 0.5, NEVER, transform=place, **style)
+
+
+def _cost(curve: Curve, against: Against) -> tuple[float, ...]:
+    """What an accuracy took: seconds, megabytes both ways, or rounds."""
+    if against == "bytes":
+        both = zip(curve.bytes_down, curve.bytes_up, strict=True)
+        return tuple((down + up) / 1e6 for down, up in both)
+    return curve.time_s if against == "time" else curve.round
+
+
+def _curves(axes: "Axes", study: Study, panel_in: float, against: Against) -> None:
+    """Accuracy against its cost: mean over seeds, band from minimum to maximum."""
+    import numpy as np
+
+    variant = study.variants[-1]
+    found = {
+        i: [
+            (_cost(curve, against), curve.accuracy)
+            for o in study.of(method, variant)
+            if (curve := study.curves[Emulation(method, variant, o.seed)])
+        ]
+        for i, method in enumerate(study.methods)
+    }
+    lasts = [costs[-1] for curves in found.values() for costs, _ in curves if costs[-1] > 0]
+    scale, unit_name = unit(lasts) if against == "time" else (1.0, "MB")
+    log = against != "rounds" and _wide(lasts)
+    for i, curves in found.items():
+        if not curves:
+            continue
+        end = min(costs[-1] for costs, _ in curves)
+        grid = np.unique([c for costs, _ in curves for c in costs if c <= end and (c or not log)])
+        scores = np.stack([np.interp(grid, costs, accuracies) for costs, accuracies in curves])
+        style = line(i) | {"linewidth": 1.3, "markersize": 3, "markevery": -(-len(grid) // 12)}
+        axes.plot(grid / scale, scores.mean(axis=0), **style)
+        if len(curves) > 1:
+            low, high = scores.min(axis=0), scores.max(axis=0)
+            axes.fill_between(grid / scale, low, high, color=colour(i), alpha=0.2, linewidth=0)
+    if study.target is not None:
+        axes.axhline(study.target, color="#444444", linestyle="--", linewidth=0.9, gid="target")
+    if log:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter("")
+    what = {"time": f"simulated time ({unit_name})", "bytes": "bytes down and up (MB)"}
+    axes.set_title(
+        f"{study.metric_title} over {against}, {textwrap.shorten(variant, int(10 * panel_in))}"
+    )
+    axes.set_xlabel(what.get(against, against))
+    axes.set_ylabel(study.metric)
+
+
+def _finals(axes: "Axes", study: Study, panel_in: float) -> None:
+    """The last model's accuracy by variant: mean over seeds, from minimum to maximum."""
+    width = 0.5 / len(study.methods)
+    for i, method in enumerate(study.methods):
+        found = {
+            j + (i - (len(study.methods) - 1) / 2) * width: [o.final_accuracy for o in outcomes]
+            for j, variant in enumerate(study.variants)
+            if (outcomes := study.of(method, variant))
+        }
+        means = [fmean(scores) for scores in found.values()]
+        axes.plot(list(found), means, **line(i) | {"linewidth": 1, "markersize": 3.5})
+        axes.vlines(
+            list(found), list(map(min, found.values())), list(map(max, found.values())),
+            color=colour(i), linewidth=0.8,
+        )  # fmt: skip
+    room = max(6, int(9 * panel_in) // len(study.variants))
+    axes.set_xticks(range(len(study.variants)), [textwrap.fill(v, room) for v in study.variants])
+    axes.set_xlim(-0.5, len(study.variants) - 0.5)
+    axes.set_title("Accuracy of the last model")
+    axes.set_ylabel("accuracy")
+
+
+def breakdown(study: Study, width_in: float = WIDTH_IN) -> "Figure":
+    """Where the time went: stacked bars, a panel a variant; hatched where never reached."""
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
+
+    columns = min(3 if width_in > 5 else 1, len(study.variants))
+    rows = -(-len(study.variants) // columns)
+    labels = [textwrap.fill(method, 24) for method in study.methods]
+    deepest = max(label.count("\n") + 1 for label in labels)
+    height_in = 0.8 + rows * (0.5 + max(0.26, 0.14 * deepest) * len(labels))
+    figure = Figure(figsize=(width_in, height_in), layout="constrained")
+    panels = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
+    spent = {v: _means(study, v) for v in study.variants}
+    everything = [parts for means in spent.values() for parts in means.values()]
+    scale_s, unit_name = unit([sum(parts) for parts in everything])  # one for all panels
+    for axes, variant in zip(panels, study.variants, strict=False):
+        _stacks(axes, study, variant, spent[variant], scale_s)
+    for axes in panels[len(study.variants) :]:
+        axes.set_visible(False)
+    for axes in panels[max(0, len(study.variants) - columns) : len(study.variants)]:
+        axes.set_xlabel(f"simulated time ({unit_name})")  # the lowest of each column
+    panels[0].set_yticks(range(len(labels)), labels)
+    panels[0].set_ylim(len(labels) - 0.4, -0.6)
+    panels[0].set_xlim(0, 1.05 * max(map(sum, everything)) / scale_s or 1)
+    shown = [
+        part
+        for k, part in enumerate(PHASES)
+        if any(parts[k] > SEEN * sum(parts) for parts in everything)
+    ]
+    handles = [Patch(color=PHASES[part]) for part in shown]
+    columns = len(shown) if width_in > 5 else 2
+    figure.legend(handles, shown, loc="outside lower center", ncols=columns or 1)
+    return figure
+
+
+def _means(study: Study, variant: str) -> dict[int, list[float]]:
+    """Seconds of each of TimeSpent's parts by the method's index, means over seeds."""
+    found = {i: study.of(method, variant) for i, method in enumerate(study.methods)}
+    return {
+        i: [fmean(getattr(o, part) for o in outcomes) for part in TimeSpent._fields]
+        for i, outcomes in found.items()
+        if outcomes
+    }
+
+
+def _stacks(
+    axes: "Axes", study: Study, variant: str, means: dict[int, list[float]], scale_s: float
+) -> None:
+    for i, parts in means.items():
+        outcomes = study.of(study.methods[i], variant)
+        never = any(o.target is not None and o.time_to_target_s is None for o in outcomes)
+        left = 0.0
+        for seconds, shade in zip(parts, PHASES.values(), strict=True):
+            bar = axes.barh(i, seconds / scale_s, 0.7, left / scale_s, color=shade)
+            if never:
+                bar[0].set(hatch=_HATCH, edgecolor="white", linewidth=0)
+            left += seconds
+    axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="x", labelbottom=True)
+    axes.grid(visible=False, axis="y")
+    axes.set_title(textwrap.fill(variant, 30))
+
+
+def _legend(methods: Sequence[str], width_in: float) -> tuple[int, list[str]]:
+    """Columns of a legend that fits the width, and its labels."""
+    # Before 3.10, matplotlib left out labels that begin with an underscore.
+    labels = [textwrap.fill(f" {m}" if m.startswith("_") else m, 44) for m in methods]
+    widest = max(len(label_line) for label in labels for label_line in label.split("\n"))
+    return max(1, min(4, len(labels), int(15 * width_in) // (widest + 7))), labels
+
+
+def _wide(values: Sequence[float]) -> bool:
+    return bool(values) and max(values) > WIDE * min(values)

@@ -1,0 +1,154 @@
+"""What the page's script draws, as JSON: names by index, numbers to five digits."""
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from emulator.reports import timeline
+from emulator.reports.figures import SEEN, WIDE
+from emulator.reports.plot_style import BOTTLENECKS, COLOURS, PHASES
+from emulator.reports.run_report import Group, Study
+from emulator.results.metrics import Curve, Outcome
+from emulator.results.participation import GroupShare
+from emulator.simulation.records import Emulation
+
+MOST_POINTS = 6_000  # of all curves together: a quarter of a megabyte
+FEWEST_POINTS = 20  # of one curve
+
+
+def room(study: Study) -> int:
+    """How many evaluations of a curve there is room for."""
+    return max(FEWEST_POINTS, MOST_POINTS // max(1, len(study.curves)))
+
+
+def to_json(study: Study) -> str:
+    """`study` for the page's script. Safe inside of a script element: no '<' is left."""
+    data = {
+        "target": study.target,
+        "methods": study.methods,
+        "variants": study.variants,
+        "colours": COLOURS,
+        "phases": list(PHASES.items()),
+        "bottlenecks": list(BOTTLENECKS.items()),
+        "groups": _groups(study),
+        "metric": study.metric,
+        "trades": study.trades,
+        "wide": WIDE,
+        "seen": SEEN,
+        "emulations": [_emulation(study, outcome) for outcome in study.outcomes],
+        "densities": {
+            name: pair for name, pair in study.densities.items() if name in study.methods
+        },
+        "fleet": {
+            variant: [_group(group) for group in groups]
+            for variant, groups in study.fleet.items()
+            if variant in study.variants
+        },
+    }
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c")
+
+
+def _emulation(study: Study, outcome: Outcome) -> dict[str, Any]:
+    key = Emulation(outcome.method, outcome.variant, outcome.seed)
+    cost_s = outcome.duration_s if outcome.target is None else outcome.time_to_target_s
+    parts_s = (outcome.download_s, outcome.compute_s, outcome.upload_s, outcome.waiting_s)
+    kept = study.timelines[key]
+    groups = study.groups.get(key, ())
+    computed_s = math.fsum(group.compute_s * group.visits for group in groups)
+    wasted = outcome.wasted_bytes_down + outcome.wasted_bytes_up
+    return {
+        "method": study.methods.index(outcome.method),
+        "variant": study.variants.index(outcome.variant),
+        "seed": outcome.seed,
+        "time_s": cost_s,
+        "accuracy": _number(outcome.final_accuracy),
+        "parts_s": parts_s,
+        "bytes": [outcome.bytes_down + outcome.bytes_up - wasted, wasted],
+        "compute_s": _numbers(
+            [max(0.0, computed_s - outcome.wasted_compute_s), outcome.wasted_compute_s]
+        ),
+        "causes": _causes(study, key),
+        "unheard": _unheard(study, groups),
+        "served": [outcome.heard_accuracy, outcome.unheard_accuracy],
+        "curve": _curve(study.curves[key], room(study)),
+        "rounds": [_round(line) for line in kept.rounds],
+        "of_rounds": kept.of_rounds,
+    }
+
+
+def _groups(study: Study) -> list[str]:
+    """Names of all groups of clients, as the scenario has them in order."""
+    seen = {group.group for found in study.groups.values() for group in found}
+    named = [group.name for found in study.fleet.values() for group in found if group.name in seen]
+    return list(dict.fromkeys([*named, *sorted(seen)]))
+
+
+def _causes(study: Study, key: Emulation) -> list[tuple[int, int, float]]:
+    """Seconds that rounds took by the straggler's group (-1: nobody's) and by bottleneck."""
+    groups, names = _groups(study), list(BOTTLENECKS)
+    seconds: defaultdict[tuple[int, int], float] = defaultdict(float)
+    for cause in study.causes.get(key, ()):
+        group = groups.index(cause.group) if cause.straggler >= 0 else -1
+        seconds[group, names.index(cause.bottleneck)] += cause.duration_s
+    return [(*pair, _number(spent_s)) for pair, spent_s in seconds.items()]
+
+
+def _unheard(study: Study, groups: Sequence[GroupShare]) -> list[tuple[int, float, float]] | None:
+    """Per group the share of all examples that it holds and nobody heard, and of its own.
+
+    Of clients, if need be; None where the ledger does not say who the clients are.
+    """
+    if not groups:
+        return None
+    names = _groups(study)
+    whole = sum(group.examples or 0 for group in groups)
+    if whole and all(group.examples is not None for group in groups):
+        shares = [((g.examples or 0) / whole, g.unheard_examples or 0.0) for g in groups]
+    else:
+        clients = sum(group.clients for group in groups)
+        shares = [(g.clients / clients, g.unheard_clients or 0.0) for g in groups]
+    return [
+        (names.index(g.group), _number(size * left_out), _number(left_out))
+        for g, (size, left_out) in zip(groups, shares, strict=True)
+    ]
+
+
+def _curve(curve: Curve, most: int) -> dict[str, list[float]]:
+    """Thinned to `most` evaluations at even steps, the first and the last among them."""
+    points = timeline.spaced(list(zip(*curve, strict=True)), most)
+    columns = zip(*points, strict=True)
+    return {name: _numbers(column) for name, column in zip(Curve._fields, columns, strict=True)}
+
+
+def _round(line: timeline.RoundLine) -> dict[str, Any]:
+    """Seconds since the round's start; a phase is [index, from, to]."""
+    return {
+        "round": line.round,
+        "start_s": _number(line.start_s),
+        "length_s": _number(line.finish_s - line.start_s),
+        "clients": [
+            [
+                client,
+                [[timeline.PHASES.index(p[0]), *_numbers(p[1:], line.start_s)] for p in phases],
+            ]
+            for client, phases in line.clients.items()
+        ],
+        "of_clients": line.of_clients,
+    }
+
+
+def _group(group: Group) -> dict[str, Any]:
+    rates = {"down_Bps": _numbers(group.down_Bps), "up_Bps": _numbers(group.up_Bps)}
+    return {"name": group.name, "clients": group.clients, **rates}
+
+
+def _numbers(values: Iterable[float], since: float = 0) -> list[float]:
+    return [_number(value - since) for value in values]
+
+
+def _number(value: float) -> float:
+    short = value if isinstance(value, int) else float(f"{value:.5g}")
+    return int(short) if short == int(short) else short

@@ -1,0 +1,223 @@
+"""One HTML file that holds everything and opens without a network; plotly.js draws it."""
+
+import base64
+import hashlib
+import json
+from html import escape
+from importlib.resources import files
+
+from emulator.common.units import format_duration, format_size
+from emulator.reports import tradeoffs, validation
+from emulator.reports.page import data, payers
+from emulator.reports.page.tables import Cell, sortable
+from emulator.reports.run_report import Study
+from emulator.reports.terminal import costs, missing, or_never, privacy_caption, time
+from emulator.results.metrics import Spread, Summary
+
+SCRIPTS = ("words", "plot", "bars", "why", "curves", "heat", "round", "fleet", "main")
+
+
+def html(study: Study) -> str:
+    """The page, as text. Nothing is fetched and no script but ours runs, whatever names hold."""
+    from plotly.offline import get_plotlyjs
+
+    plotly, script = get_plotlyjs(), _script()
+    seeded = len({o.seed for o in study.outcomes}) > 1
+    return _web("page.html").format(
+        policy=escape(_policy(plotly, script)),
+        css=_web("page.css"),
+        name=escape(study.name),
+        headline=escape(headline(study)),
+        missing=f"<p><strong>{escape(missing(study))}</strong></p>" if study.missing else "",
+        goal=escape(study.goal),
+        over=", median over seeds, and a line from the least to the most" if seeded else "",
+        means=" Means over seeds." if seeded else "",
+        split=escape(study.split),
+        curves=escape(_curves_note(study, seeded=seeded)),
+        compared=_compared(study),
+        metric=escape(study.metric),
+        metric_title=escape(study.metric_title),
+        variant="variant" if study.trades else "network",
+        variants="Variants" if study.trades else "Networks",
+        payers=payers.table(study),
+        caption=escape(_caption(study)),
+        table=_table(study),
+        scenario=escape(study.scenario),
+        provenance=escape(_indented(study.provenance)),
+        data=data.to_json(study),
+        plotly=plotly,
+        script=script,
+    )
+
+
+def _web(name: str) -> str:
+    return (files("emulator.reports.page") / "web" / name).read_text("utf-8")
+
+
+def _script() -> str:
+    parts = "\n".join(_web(f"{name}.js") for name in SCRIPTS)
+    return f'"use strict";\n(() => {{\n{parts}}})();\n'
+
+
+def _policy(*scripts: str) -> str:
+    """Scripts by their hashes; images of their own making, for saving a chart (W3C CSP 3)."""
+    digests = (hashlib.sha256(script.encode()).digest() for script in scripts)
+    hashes = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
+    return (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:"
+    )
+
+
+def _curves_note(study: Study, *, seeded: bool) -> str:
+    longest = max((len(curve.round) for curve in study.curves.values()), default=0)
+    shown = min(longest, data.room(study))
+    thinned = (
+        f" {shown} of {longest} evaluations are kept, at even steps." if longest > shown else ""
+    )
+    bands = " Lines are means over seeds, bands run from minimum to maximum." if seeded else ""
+    return bands + thinned
+
+
+def headline(study: Study) -> str:
+    """The run in a sentence: who is first under the last variant, and by how much.
+
+    Compared with the first method that was carried out, or with the next one where that is the
+    fastest itself.
+    Where variants learn differently it is who is first under any of them.
+    """
+    if study.trades:
+        return _first_of_all(study)
+    variant = study.variants[-1] if study.variants else ""
+    found = [s for m in study.methods if (s := study.summary(m, variant))]
+    reached = sorted(
+        ((s.method, t) for s in found if (t := time(s).median) is not None),
+        key=lambda pair: pair[1],
+    )
+    if not reached:
+        return f"Under {variant}, no method gets to {study.goal}."
+    best, best_s = reached[0]
+    first = f"Under {variant}, {best} is first to get to {study.goal}: {format_duration(best_s)}"
+    times = dict(reached)
+    usual = found[0].method
+    other = usual if usual != best else next(iter(list(times)[1:]), "")
+    if not other:
+        return f"{first}."
+    if other not in times:
+        return f"{first}; {other} never does."
+    ratio = f", {times[other] / best_s:.1f} times as long" if best_s else ""
+    return f"{first}; {other} takes {format_duration(times[other])}{ratio}."
+
+
+def _first_of_all(study: Study) -> str:
+    found = [s for m in study.methods for v in study.variants if (s := study.summary(m, v))]
+    reached = [(t, s) for s in found if (t := time(s).median) is not None]
+    if not reached:
+        return f"No method gets to {study.goal}."
+    best_s, best = min(reached, key=lambda pair: pair[0])
+    said = f"{best.method} is first to get to {study.goal}, under {best.variant}: "
+    said += format_duration(best_s)
+    usual = study.summary(best.method, study.variants[0])
+    if usual is None or usual.variant == best.variant:
+        return f"{said}."
+    if (usual_s := time(usual).median) is None:
+        return f"{said}; under {usual.variant} it never does."
+    return f"{said}; under {usual.variant} it takes {format_duration(usual_s)}."
+
+
+def _compared(study: Study) -> str:
+    return "".join(
+        f'<li>{escape(gain)} <span class="note">{escape(paid)}</span></li>'
+        for gain, paid in (tradeoffs.sentences(study) if study.trades else ())
+    )
+
+
+def _caption(study: Study) -> str:
+    traded = (
+        " At equal time: when the first variant of the same method and seed ended, with straight "
+        "lines between evaluations. In vain: bytes of updates that were not used. Never heard: "
+        "share of the examples whose clients' updates were never used."
+        if study.trades
+        else ""
+    )
+    remark = f" {study.remark}." if study.remark else ""
+    return (
+        f"Simulated time to {study.goal}, with rounds and bytes until then; {study.metric} after "
+        f"the last round. Medians over seeds. Target measured on {study.split}.{traded}{remark}"
+        f"{privacy_caption(study)} {validation.line(study.validations.values())}".strip()
+    )
+
+
+def _table(study: Study) -> str:
+    """Rows of one method under one variant each; every cell carries the number it sorts by."""
+    summaries = [s for m in study.methods for v in study.variants if (s := study.summary(m, v))]
+    seeded = any(len(s.seeds) > 1 for s in summaries)
+    tested = any(s.test_accuracy for s in summaries)
+    private = any(s.epsilon for s in summaries)
+    rows = [_row(study, s, seeded=seeded, tested=tested, private=private) for s in summaries]
+    return sortable(rows)
+
+
+def _row(
+    study: Study, summary: Summary, *, seeded: bool, tested: bool, private: bool
+) -> dict[str, Cell]:
+    """Cells by heading; the spread over seeds only where some method has several."""
+    spread_s, rounds, down, up = costs(summary)
+    low, high = (or_never(s, format_duration) for s in (spread_s.low, spread_s.high))
+    count = len(summary.seeds)
+    reached = f"{count}" if summary.target is None else f"{summary.reached} of {count}"
+    cells: dict[str, Cell] = {
+        "Method": (study.methods.index(summary.method), summary.method),
+        "Variant": (study.variants.index(summary.variant), summary.variant),
+        "Time": (spread_s.median, or_never(spread_s.median, format_duration)),
+    }
+    if seeded:
+        cells["Range"] = (spread_s.low, low if low == high else f"{low} – {high}")
+        cells["Seeds"] = (summary.reached, reached)
+    cells |= {
+        "Rounds": (rounds.median, or_never(rounds.median, "{:g}".format)),
+        "Down": (down.median, or_never(down.median, format_size)),
+        "Up": (up.median, or_never(up.median, format_size)),
+        study.metric_title: _accuracy(summary.final_accuracy),
+    }
+    if study.trades and (
+        found := tradeoffs.price(study, summary.method, summary.variant, study.variants)
+    ):
+        cells |= _traded(found)
+    if tested:
+        cells["Test"] = _accuracy(summary.test_accuracy) if summary.test_accuracy else (None, "")
+    if private and summary.target is not None:
+        cells["ε"] = _epsilon(summary.epsilon_to_target)
+    if private:
+        cells["ε at the end"] = _epsilon(summary.epsilon)
+    return cells
+
+
+def _traded(found: tradeoffs.Price) -> dict[str, Cell]:
+    """What tells variants apart that learn differently."""
+    equal_time = found.equal_time.median if found.equal_time else None
+    return {
+        "At equal time": (equal_time, tradeoffs.at_equal(found)),
+        "Ended": (found.ended_s.median, or_never(found.ended_s.median, format_duration)),
+        "In vain": (found.wasted_bytes, tradeoffs.percent(found.wasted_bytes)),
+        "Never heard": (
+            found.unheard,
+            "" if found.unheard is None else tradeoffs.percent(found.unheard),
+        ),
+    }
+
+
+def _accuracy(spread: Spread) -> Cell:
+    return spread.median, or_never(spread.median, "{:.3f}".format)
+
+
+def _epsilon(spread: Spread | None) -> Cell:
+    if spread is None:
+        return None, "none"
+    return spread.median, or_never(spread.median, "{:.3g}".format)
+
+
+def _indented(text: str) -> str:
+    try:
+        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return text

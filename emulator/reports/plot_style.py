@@ -1,0 +1,122 @@
+"""How figures look and are saved, with matplotlib's object API: no pyplot, no display.
+
+Colours: M. Okabe and K. Ito, Color Universal Design (2008), those that the colour-blind can tell
+apart, without the yellow, which is too faint on white. matplotlib is imported where it is used,
+because it takes a while.
+"""
+
+import io
+import warnings
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from emulator.reports.run_report import Study
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#000000")
+DASHES = ("-", "--", ":", "-.")  # tell methods apart where there are more than colours
+MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")  # and for who sees no colours
+PHASES = {
+    "download": COLOURS[0],
+    "compute": COLOURS[2],
+    "upload": COLOURS[3],
+    "waiting for others": "#BBBBBB",
+}
+BOTTLENECKS = {
+    "client down": COLOURS[0],
+    "compute": COLOURS[2],
+    "client up": COLOURS[3],
+    "cell": COLOURS[5],
+    "server": COLOURS[1],
+    "latency": COLOURS[4],
+    "absence": "#BBBBBB",
+    "deadline": COLOURS[6],
+}
+# Beyond the Latin, Greek and Cyrillic that matplotlib brings along: the first that is installed.
+_FALLBACKS = (
+    "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Noto Sans JP", "Source Han Sans",
+    "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "PingFang SC", "Hiragino Sans", "Arial Unicode MS",
+)  # fmt: skip
+_STYLE: Any = {
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": 9,
+    "font.size": 8,
+    "grid.color": "#DDDDDD",
+    "grid.linewidth": 0.6,
+    "hatch.linewidth": 0.6,
+    "legend.frameon": False,
+    "pdf.fonttype": 42,  # TrueType: what journals take, and text that can be searched
+    "svg.hashsalt": "flasc-emu",  # matplotlib salts ids at random otherwise
+    "text.parse_math": False,  # a method may be called '$5 phones'
+}
+
+Draw = Callable[[Study], "Figure"]
+
+
+def png(draw: Draw, study: Study, dpi: int = 200) -> bytes:
+    """`draw(study)` as a PNG, `dpi` dots an inch."""
+    return _saved(draw, study, format="png", dpi=dpi)
+
+
+def svg(draw: Draw, study: Study) -> str:
+    """`draw(study)` as an SVG; the same study makes the same text."""
+    silent = dict.fromkeys(("Creator", "Date", "Format", "Type"))  # no clock, no links
+    return _saved(draw, study, format="svg", metadata=silent).decode()
+
+
+def pdf(draw: Draw, study: Study) -> bytes:
+    """`draw(study)` as a PDF; the same study makes the same bytes."""
+    silent = dict.fromkeys(("Creator", "Producer", "CreationDate"))
+    return _saved(draw, study, format="pdf", metadata=silent)
+
+
+def _saved(draw: Draw, study: Study, **options: Any) -> bytes:
+    from matplotlib import style
+
+    target = io.BytesIO()
+    # Not the user's own style; and a sign that no font here has is a box, which shows by itself.
+    with (
+        style.context(["default", _STYLE, {"font.sans-serif": _fonts()}]),
+        warnings.catch_warnings(),
+    ):
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        draw(study).savefig(target, facecolor="white", **options)
+    return target.getvalue()
+
+
+def _fonts() -> list[str]:
+    from matplotlib.font_manager import fontManager
+
+    here = set(fontManager.get_font_names())
+    return ["DejaVu Sans", *[name for name in _FALLBACKS if name in here][:1]]
+
+
+def colour(i: int) -> str:
+    """Of the method with index `i`."""
+    return COLOURS[i % len(COLOURS)]
+
+
+def line(i: int) -> dict[str, Any]:
+    """Colour, dash and marker of the method with index `i`."""
+    dash = DASHES[i // len(COLOURS) % len(DASHES)]
+    return {"color": colour(i), "linestyle": dash, "marker": MARKERS[i % len(MARKERS)]}
+
+
+def fill(i: int) -> dict[str, Any]:
+    """Of its bar: pale and dashed, as its line is, where its colour is not the first's."""
+    if i < len(COLOURS):
+        return {"color": colour(i)}
+    dash = line(i)["linestyle"]
+    return {"color": colour(i) + "59", "edgecolor": colour(i), "linestyle": dash, "linewidth": 0.8}
+
+
+def unit(times_s: Sequence[float]) -> tuple[float, str]:
+    """Seconds in the largest unit that keeps the longest time above two, and its name."""
+    longest = max(times_s, default=60.0)
+    units = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
+    return next(((s, name) for s, name in units if longest > 2 * s), (1e-3, "ms"))

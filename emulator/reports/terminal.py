@@ -1,0 +1,211 @@
+"""Results in the terminal, 80 columns wide."""
+
+from collections.abc import Callable, Sequence
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from emulator.common.units import format_duration, format_size
+from emulator.reports import tradeoffs, validation
+from emulator.reports.run_report import ACCURACY, Study, printable
+from emulator.results.bottlenecks import bottleneck_shares
+from emulator.results.metrics import Spread, Summary
+
+NEVER = "never"
+
+
+def or_never(value: float | None, form: Callable[[float], str]) -> str:
+    """`value` as text, or 'never'."""
+    return NEVER if value is None else form(value)
+
+
+def costs(summary: Summary) -> tuple[Spread, Spread, Spread, Spread]:
+    """Seconds, rounds, bytes down and up: until the target, or the end where none was set."""
+    if summary.target is None:
+        return summary.duration_s, summary.rounds, summary.bytes_down, summary.bytes_up
+    return (
+        summary.time_to_target_s,
+        summary.rounds_to_target,
+        summary.bytes_down_to_target,
+        summary.bytes_up_to_target,
+    )
+
+
+def time(summary: Summary) -> Spread:
+    """The seconds of `costs`."""
+    return costs(summary)[0]
+
+
+def time_lines(summary: Summary) -> list[str]:
+    """'4 min 05 s', then over seeds the range and how many of them got there."""
+    low, median, high = (or_never(s, format_duration) for s in time(summary))
+    lines = [median]
+    if low != high:
+        lines += [f"{low} –", high]
+    if 0 < summary.reached < len(summary.seeds):
+        lines.append(f"({summary.reached} of {len(summary.seeds)})")
+    return lines
+
+
+def facts(summary: Summary) -> dict[str, str]:
+    """Medians of what it took beside time, as text under its heading."""
+    _, rounds, down, up = costs(summary)
+    sizes = [or_never(size.median, format_size) for size in (down, up)]
+    scores = [s for s in (summary.final_accuracy, summary.test_accuracy) if s]
+    return {
+        "rounds": or_never(rounds.median, "{:g}".format),
+        "down / up": NEVER if down.median is None else " / ".join(sizes),
+        " / ".join(["final", "test"][: len(scores)]): " / ".join(f"{s.median:.3f}" for s in scores),
+    } | privacy_spent(summary)
+
+
+def privacy_spent(summary: Summary) -> dict[str, str]:
+    """Median epsilon until the target and at the end, as in `facts`; nothing without privacy."""
+    if summary.epsilon is None or summary.epsilon_to_target is None:
+        return {}
+    end = or_never(summary.epsilon.median, "{:.3g}".format)
+    if summary.target is None:
+        return {"ε": end}
+    return {"ε / end": f"{or_never(summary.epsilon_to_target.median, '{:.3g}'.format)} / {end}"}
+
+
+def fastest(study: Study, variant: str) -> set[str]:
+    """The methods with the least median time under `variant`; none where none got there."""
+    summaries = [study.summary(method, variant) for method in study.methods]
+    times = {s.method: time(s).median for s in summaries if s}
+    reached = {method: s for method, s in times.items() if s is not None}
+    return {method for method, s in reached.items() if s == min(reached.values())}
+
+
+def caption(study: Study) -> str:
+    """What the numbers are of."""
+    seeds = len({o.seed for o in study.outcomes})
+    over = f", median and range of {seeds} seeds" if seeds > 1 else ""
+    tested = " / test" if any(o.test_accuracy is not None for o in study.outcomes) else ""
+    return (
+        f"Simulated time to {study.goal}{over}; rounds, and bytes down / up, until then; "
+        f"{study.metric} after the last round, on validation{tested}. Target measured on "
+        f"{study.split}." + privacy_caption(study)
+    )
+
+
+def privacy_caption(study: Study) -> str:
+    """What epsilon is of; empty where no training promises privacy."""
+    deltas = sorted({o.delta for o in study.outcomes if o.delta is not None})
+    if not deltas:
+        return ""
+    at = ", ".join(f"{delta:g}" for delta in deltas)
+    return f" ε is client-level, at δ = {at}, until the target and at the end of one training."
+
+
+def missing(study: Study) -> str:
+    """What a run that was cut off still owes; empty where nothing."""
+    if not study.missing:
+        return ""
+    first, whole = study.missing[0], len(study.missing) + len(study.outcomes)
+    return (
+        f"Cut off: {len(study.missing)} of {whole} emulations are missing, the first being "
+        f"{first.method}, {first.variant}, seed {first.seed}. Run the same command again to go on; "
+        "what failed fails again until its cause is mended."
+    )
+
+
+def why(study: Study) -> list[str]:
+    """A line a variant: what its rounds waited for, what was done in vain, who was never heard.
+
+    Shares are of all methods' and seeds' time and bytes together. Where variants learn differently,
+    the second table has all but the first.
+    """
+    lines = []
+    for variant in study.variants:
+        outcomes = [o for o in study.outcomes if o.variant == variant]
+        shares = bottleneck_shares(
+            c for e, cs in study.causes.items() if e.variant == variant for c in cs
+        )
+        if not shares:
+            continue
+        parts = ["rounds waited for " + ", ".join(f"{k} {v:.0%}" for k, v in shares.items())]
+        whole = sum(o.bytes_down + o.bytes_up for o in outcomes)
+        wasted = sum(o.wasted_bytes_down + o.wasted_bytes_up for o in outcomes)
+        if wasted and not study.trades:
+            parts.append(f"{wasted / whole:.1%} of the bytes were in vain")
+        unheard = [o.unheard_examples for o in outcomes if o.unheard_examples is not None]
+        if unheard and not study.trades:
+            parts.append(f"{sum(unheard) / len(unheard):.0%} of the examples were never heard")
+        lines.append(f"{variant}: {'; '.join(parts)}.")
+    return lines
+
+
+def method_lines(summaries: Sequence[Summary], metric: str = ACCURACY) -> list[str]:
+    """One method as plain text: its name, then a line a variant. Needs no finished run."""
+    lines = [printable(summaries[0].method)]
+    width = max(len(summary.variant) for summary in summaries)
+    for summary in summaries:
+        rounds, sizes, accuracy, *spent = facts(summary).values()
+        sizes = sizes.replace(" / ", " down, ") + " up"
+        parts = [" ".join(time_lines(summary)), _rounds(rounds), sizes, f"{metric} {accuracy}"]
+        if time(summary).median is None:
+            parts = [f"{NEVER} reached {summary.target:.2f}", f"{metric} {accuracy}"]
+        parts += [f"ε {text}" for text in spent]
+        lines.append(f"  {printable(summary.variant):{width}}  {', '.join(parts)}")
+    return lines
+
+
+def table(study: Study) -> Group:
+    """The whole run: one row a method, one column a variant; the fastest of a column is bold.
+
+    Rounds, bytes and accuracy follow in columns of their own where no variant changes them, as
+    when only the network varies, and stand in each variant's cell where one does.
+    """
+    rows = {m: [study.summary(m, v) for v in study.variants] for m in study.methods}
+    shared = all(len({str(facts(s)) for s in row if s}) <= 1 for row in rows.values())
+    headers = next((list(facts(s)) for row in rows.values() for s in row if s), []) * shared
+    grid = Table(
+        title=Text(study.name),
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        padding=(0, 1, 0, 0),
+        leading=0 if shared else 1,
+    )
+    grid.add_column("method", overflow="fold", min_width=14)
+    for variant in study.variants:
+        grid.add_column(Text(variant), justify="right", overflow="fold")
+    for header in headers:
+        grid.add_column(_stacked(header), justify="right")
+    leaders = {variant: fastest(study, variant) for variant in study.variants}
+    for method, row in rows.items():
+        cells = [
+            _cell(summary, bold=method in leaders[variant], whole=not shared)
+            for variant, summary in zip(study.variants, row, strict=True)
+        ]
+        known: dict[str, str] = next((facts(s) for s in row if s), {})
+        grid.add_row(Text(method), *cells, *(_stacked(known.get(h, "")) for h in headers))
+    validated = validation.line(study.validations.values())
+    compared = map(" ".join, tradeoffs.sentences(study)) if study.trades else ()
+    remark = f"{study.remark}." if study.remark else ""
+    said = (caption(study), remark, validated, *compared, *why(study), missing(study))
+    notes = [Text(note) for note in said if note]
+    traded = Group(Text(), tradeoffs.table(study)) if study.trades else Group()
+    return Group(grid, traded, Text(), *notes)
+
+
+def _rounds(number: str) -> str:
+    return f"{number} round" if number == "1" else f"{number} rounds"
+
+
+def _stacked(text: str) -> str:
+    return text.replace(" / ", "\n")
+
+
+def _cell(summary: Summary | None, *, bold: bool, whole: bool) -> Text:
+    if summary is None:
+        return Text("missing")
+    first, *rest = time_lines(summary)
+    # Where the target was never reached, one 'never' says it for time, rounds and bytes.
+    rounds, *others = list(facts(summary).values())[:3]
+    others = [text for text in (_rounds(rounds), *others) if NEVER not in text]
+    others += [f"ε {text}" for text in privacy_spent(summary).values()]
+    lines = [f"\n{text}" for text in rest + others * whole]
+    return Text.assemble((first, "bold" if bold else ""), *lines)

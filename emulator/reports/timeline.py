@@ -1,0 +1,84 @@
+"""Who was doing what in a round: download, compute, upload, or wait for the others."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import NamedTuple, TypeVar
+
+from emulator.simulation.records import Computation, Round, Row, Transfer
+
+T = TypeVar("T")
+
+PHASES = ("download", "compute", "upload", "waiting")
+
+
+class Phase(NamedTuple):
+    """What a client did in a stretch of simulated time; `name` is one of PHASES."""
+
+    name: str
+    start_s: float
+    finish_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class RoundLine:
+    """One round, its clients in the order in which they were done: {client: phases in order}."""
+
+    round: int
+    start_s: float
+    finish_s: float
+    clients: dict[int, list[Phase]]
+    of_clients: int
+
+
+def phase(row: Transfer | Computation) -> Phase:
+    """One row as a phase."""
+    names = {"down": "download", "up": "upload"}
+    name = names[row.direction] if isinstance(row, Transfer) else "compute"
+    return Phase(name, row.start_s, row.finish_s)
+
+
+def lines(rows: Iterable[Row], rounds: int, clients: int) -> tuple[tuple[RoundLine, ...], int]:
+    """At most so many rounds of an emulation and so many clients of each; how many rounds it had.
+
+    Both are taken at even steps, the first and the last (the slowest client) among them.
+    """
+    rows = list(rows)
+    whole = sorted((row for row in rows if isinstance(row, Round)), key=attrgetter("round"))
+    kept = {row.round: row for row in spaced(whole, rounds)}
+    parts: dict[int, dict[int, list[Phase]]] = {number: {} for number in kept}
+    for row in rows:
+        if isinstance(row, Transfer | Computation) and row.round in kept:
+            parts[row.round].setdefault(row.client, []).append(phase(row))
+    found = (_line(row, parts[number], clients) for number, row in kept.items())
+    return tuple(found), len(whole)
+
+
+def _line(row: Round, parts: dict[int, list[Phase]], clients: int) -> RoundLine:
+    ordered = {c: sorted(phases, key=lambda p: p[1:]) for c, phases in parts.items()}
+    done = sorted(ordered, key=lambda c: (max(p.finish_s for p in ordered[c]), c))
+    shown = {client: _waited(ordered[client], row) for client in spaced(done, clients)}
+    return RoundLine(row.round, row.start_s, row.finish_s, shown, len(done))
+
+
+def _waited(phases: list[Phase], row: Round) -> list[Phase]:
+    """The phases that took time, and waiting where there is none, until the round ends."""
+    found: list[Phase] = []
+    until_s = phases[0].start_s
+    for one in [*phases, Phase("", row.finish_s, row.finish_s)]:
+        if one.start_s > until_s:
+            found.append(Phase("waiting", until_s, one.start_s))
+        if one.finish_s > one.start_s:
+            found.append(one)
+        until_s = max(until_s, one.finish_s)
+    return found
+
+
+def spaced(items: Sequence[T], n: int) -> list[T]:
+    """At most `n` (one or more) of `items`, in order, at even steps; the last is always there."""
+    if len(items) <= n:
+        return list(items)
+    if n == 1:
+        return [items[-1]]
+    last = len(items) - 1
+    return [items[round(i * last / (n - 1))] for i in range(n)]

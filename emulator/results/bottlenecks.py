@@ -1,0 +1,175 @@
+"""Why it took so long, and what was done in vain. Pure; defined in docs/reference/metrics.md."""
+
+import math
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeGuard
+
+from emulator.simulation.records import (
+    Absence,
+    Client,
+    Computation,
+    Round,
+    Row,
+    SharedLink,
+    Transfer,
+)
+
+Work = Transfer | Computation | Absence
+BOTTLENECKS = (
+    "client down", "compute", "client up", "cell", "server", "latency", "absence", "deadline",
+)  # fmt: skip
+BUSY = 0.5  # a link that is used less than this over a transfer did not hold it up
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Who ended a round (-1: no client did), and what held that client up most.
+
+    `bottleneck` is one of BOTTLENECKS: 'deadline' where the round ended by the clock. `group` is
+    the straggler's, empty where there is none.
+    """
+
+    round: int
+    straggler: int
+    bottleneck: str
+    duration_s: float
+    group: str = ""
+
+
+def causes(rows: Iterable[Row]) -> list[Cause]:
+    """What ended each round; empty where the rows do not say what the fleet is."""
+    rows = list(rows)
+    fleet = {row.client: row for row in rows if isinstance(row, Client)}
+    if not fleet:
+        return []
+    traffic = _Traffic(rows, fleet)
+    work: defaultdict[tuple[int, int], list[Work]] = defaultdict(list)
+    works = [row for row in rows if isinstance(row, Work)]
+    for each in works:
+        work[each.round, each.client].append(each)
+    arrivals = sorted(filter(is_used_upload, rows), key=lambda row: row.finish_s)
+    ends = [row.finish_s for row in arrivals]
+    left = {(each.round, each.finish_s) for each in works if each.outcome == "cut"}
+    asked_s: dict[int, float] = {}
+    for row in rows:
+        if isinstance(row, Transfer):
+            asked_s[row.round] = min(row.start_s, asked_s.get(row.round, math.inf))
+    found = []
+    for row in rows:
+        if isinstance(row, Round):
+            before = bisect_right(ends, row.finish_s)
+            last = arrivals[before - 1] if before else None
+            cause = _cause(row, last, work, traffic, asked_s, left)
+            of_it = fleet[cause.straggler].group if cause.straggler >= 0 else ""
+            found.append(replace(cause, group=of_it))
+    return found
+
+
+def _cause(
+    ended: Round,
+    last: Transfer | None,
+    work: dict[tuple[int, int], list[Work]],
+    traffic: "_Traffic",
+    asked_s: dict[int, float],
+    left: set[tuple[int, float]],
+) -> Cause:
+    duration_s = ended.finish_s - ended.start_s
+    if last is None or last.finish_s < ended.finish_s:
+        by_clock = ended.cohort and (ended.round, ended.finish_s) not in left
+        return Cause(ended.round, -1, "deadline" if by_clock else "absence", duration_s)
+    visit = work[last.round, last.client]
+    nobody_s = asked_s.get(ended.round, ended.start_s) - ended.start_s  # was there to be asked
+    spent = {"absence": nobody_s if last.round == ended.round else 0.0}
+    for row in visit:
+        part = "compute" if isinstance(row, Computation) else "absence"
+        part = row.direction if isinstance(row, Transfer) else part
+        spent[part] = spent.get(part, 0.0) + row.finish_s - row.start_s
+    longest = max(spent, key=lambda part: spent[part])
+    if longest in ("up", "down"):
+        of_it = [r for r in visit if isinstance(r, Transfer) and r.direction == longest]
+        slowest = max(of_it, key=lambda row: row.finish_s - row.start_s)
+        longest = traffic.bottleneck(slowest)
+    return Cause(ended.round, last.client, longest, duration_s)
+
+
+class _Traffic:
+    """All transfers as arrays: how much of a link was used over some time."""
+
+    def __init__(self, rows: Sequence[Row], fleet: dict[int, Client]) -> None:
+        import numpy as np
+
+        self._fleet = fleet
+        self._links = {(r.kind, r.number): r for r in rows if isinstance(r, SharedLink)}
+        transfers = [row for row in rows if isinstance(row, Transfer)]
+        self._start_s = np.array([row.start_s for row in transfers])
+        self._finish_s = np.array([row.finish_s for row in transfers])
+        self._nbytes = np.array([row.nbytes for row in transfers], float)
+        self._up = np.array([row.direction == "up" for row in transfers], bool)
+        self._cell = np.array([fleet[row.client].cell for row in transfers])
+
+    def bottleneck(self, transfer: Transfer) -> str:
+        """The link of its path that was used most while it lasted; 'latency' where none was."""
+        import numpy as np
+
+        up, client = transfer.direction == "up", self._fleet[transfer.client]
+        lasted_s = transfer.finish_s - transfer.start_s
+        if lasted_s <= 0:
+            return "latency"
+        overlap_s = np.minimum(self._finish_s, transfer.finish_s)
+        overlap_s = (overlap_s - np.maximum(self._start_s, transfer.start_s)).clip(0)
+        took_s = self._finish_s - self._start_s
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = np.where(took_s > 0, overlap_s / took_s, 0.0)
+        moved = self._nbytes * share * (self._up == up)
+        own = "client up" if up else "client down"
+        used = {own: transfer.nbytes / (client.up_Bps if up else client.down_Bps)}
+        if client.cell >= 0:
+            cell = self._links["cell", client.cell]
+            within = float(moved[self._cell == client.cell].sum())
+            used["cell"] = within / (cell.up_Bps if up else cell.down_Bps)
+        server = self._links["server", 0]
+        used["server"] = float(moved.sum()) / (server.down_Bps if up else server.up_Bps)
+        name = max(used, key=lambda link: used[link])
+        return name if used[name] >= BUSY * lasted_s else "latency"
+
+
+def bottleneck_shares(found: Iterable[Cause]) -> dict[str, float]:
+    """Share of the rounds' time by what held it up, the largest first; adds up to 1."""
+    seconds: defaultdict[str, float] = defaultdict(float)
+    for cause in found:
+        seconds[cause.bottleneck] += cause.duration_s
+    total_s = math.fsum(seconds.values())
+    ordered = sorted(seconds.items(), key=lambda item: -item[1])
+    return {name: s / total_s for name, s in ordered} if total_s else {}
+
+
+def main_bottleneck(found: Iterable[Cause]) -> str:
+    """What held up most of the time; empty where it is not known."""
+    return next(iter(bottleneck_shares(found)), "")
+
+
+def wasted_bytes(rows: Iterable[Row], direction: str) -> int:
+    """Bytes in `direction` that led to no update that was used."""
+    of_it = (r for r in rows if isinstance(r, Transfer) and r.direction == direction)
+    return sum(row.nbytes for row in of_it if row.outcome != "used")
+
+
+def wasted_compute(rows: Iterable[Row]) -> float:
+    """Seconds that clients computed for no update that was used."""
+    of_it = (r for r in rows if isinstance(r, Computation) and r.outcome != "used")
+    return math.fsum(row.finish_s - row.start_s for row in of_it)
+
+
+def is_used_upload(row: Row) -> TypeGuard[Transfer]:
+    """Whether an update was sent, whole, and merged."""
+    return isinstance(row, Transfer) and row.direction == "up" and row.outcome == "used"
+
+
+def mean_staleness(rows: Iterable[Row]) -> float:
+    """Server steps that overtook an update, the mean over those used; 0 where none was."""
+    used = [row for row in rows if is_used_upload(row)]
+    ages = {(row.round, row.client): row.staleness for row in used}
+    return sum(ages.values()) / len(ages) if ages else 0.0

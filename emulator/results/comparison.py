@@ -1,0 +1,249 @@
+"""Methods and networks against each other, over seeds. Pure; docs/howto/compare_runs.md has the
+formulas.
+
+A contrast is one method under one variant against a baseline under the same variant (or against
+itself under a baseline variant). What is compared is the time to the target, or to the end of the
+run where none is set.
+"""
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from emulator.common.errors import ScenarioError
+from emulator.results.metrics import Outcome, Point, Spread, spread
+from emulator.results.statistics import LEVEL, Effect, holm, paired, sign_test, unpaired
+from emulator.scenario.yaml_nodes import choice
+
+Verdict = Literal["baseline", "faster", "slower", "not shown", "one seed", "no baseline"]
+Cost = Literal["time_s", "nbytes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """One method under one variant, against `baseline`; None where there is nothing to say.
+
+    `time_s` and `nbytes` (down and up together) are to the target, over `seeds`; `speedup` is how
+    many times sooner than the baseline, with its band. `p` is two-sided, corrected for the number
+    of contrasts. `accuracy_gain` is of the last model, in shares of 1, with its band.
+    """
+
+    method: str
+    variant: str
+    baseline: str
+    seeds: int
+    shared_seeds: int
+    reached: int
+    time_s: Spread
+    nbytes: Spread
+    final_accuracy: Spread
+    speedup: float | None = None
+    speedup_low: float | None = None
+    speedup_high: float | None = None
+    p: float | None = None
+    verdict: Verdict = "baseline"
+    accuracy_gain: float | None = None
+    accuracy_gain_low: float | None = None
+    accuracy_gain_high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FrontPoint:
+    """A model that no other beats in accuracy at its `cost` or less; medians over seeds."""
+
+    variant: str
+    cost: Cost
+    value: float
+    accuracy: float
+    method: str
+    round: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`baseline` is a method's or a variant's name; `target` None compares whole runs.
+
+    `ended_at` is the lower target that the runs ended soon after, where they did: beyond it, a
+    target that was not reached says little. `metric` is the name of what accuracies are.
+    """
+
+    baseline: str
+    target: float | None
+    ended_at: float | None
+    contrasts: tuple[Contrast, ...]
+    fronts: tuple[FrontPoint, ...]
+    metric: str = "accuracy"
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One emulation, measured: what it came to, and each of its scored models."""
+
+    outcome: Outcome
+    points: tuple[Point, ...]
+
+
+Cells = dict[tuple[str, str], dict[int, Measured]]  # (method, variant): by seed
+
+
+def contrasted(
+    cells: Cells, baseline: str | None, target: float | None, ended_at: float | None = None
+) -> Comparison:
+    """The comparison of measured cells. Raises ScenarioError for a baseline that is not there."""
+    methods = list(dict.fromkeys(method for method, _ in cells))
+    variants = list(dict.fromkeys(variant for _, variant in cells))
+    baseline = baseline or methods[0]
+    if baseline not in (*methods, *variants):
+        told = choice(baseline, [*methods, *variants])
+        raise ScenarioError(f"--baseline {baseline}: found no such method or variant{told}")
+    contrasts = []
+    for (method, variant), cell in cells.items():
+        key = (baseline, variant) if baseline in methods else (method, baseline)
+        contrasts.append(_contrast(method, variant, baseline, cell, cells.get(key, {}), key))
+    tested = {index: each.p for index, each in enumerate(contrasts) if each.p is not None}
+    for index, p in zip(tested, holm(list(tested.values())), strict=True):
+        contrasts[index] = _judged(contrasts[index], p)
+    fronts = [
+        point
+        for variant in variants
+        for cost in ("time_s", "nbytes")
+        for point in front({m: c for (m, v), c in cells.items() if v == variant}, variant, cost)
+    ]
+    return Comparison(baseline, target, ended_at, tuple(contrasts), tuple(fronts))
+
+
+def _contrast(
+    method: str,
+    variant: str,
+    baseline: str,
+    ours: Mapping[int, Measured],
+    theirs: Mapping[int, Measured],
+    key: tuple[str, str],
+) -> Contrast:
+    """The contrast, with p before it is corrected."""
+    shared = sorted(ours.keys() & theirs.keys())
+    outcomes = [measured.outcome for measured in ours.values()]
+    plain = Contrast(
+        method=method,
+        variant=variant,
+        baseline=baseline,
+        seeds=len(ours),
+        shared_seeds=len(shared),
+        reached=sum(math.isfinite(_time_s(o)) for o in outcomes),
+        time_s=spread(map(_time_s, outcomes)),
+        nbytes=spread(map(_nbytes, outcomes)),
+        final_accuracy=spread(o.final_accuracy for o in outcomes),
+    )
+    if (method, variant) == key or not theirs:
+        return plain if theirs else replace(plain, verdict="no baseline")
+    ours_s, theirs_s = ({s: _time_s(m.outcome) for s, m in c.items()} for c in (ours, theirs))
+    sooner = _sooner(ours_s, theirs_s, shared)
+    testable = not math.isnan(sooner.p)
+    gain = _effect(
+        {seed: m.outcome.final_accuracy for seed, m in ours.items()},
+        {seed: m.outcome.final_accuracy for seed, m in theirs.items()},
+        shared,
+    )
+    found: Verdict = "faster" if sooner.mean > 0 else "slower"
+    return replace(
+        plain,
+        speedup=_exp(sooner.mean),
+        speedup_low=_exp(sooner.low),
+        speedup_high=_exp(sooner.high),
+        p=sooner.p if testable else None,
+        verdict=found if testable else "one seed",
+        accuracy_gain=gain.mean,
+        accuracy_gain_low=_finite(gain.low),
+        accuracy_gain_high=_finite(gain.high),
+    )
+
+
+def _sooner(
+    ours_s: Mapping[int, float], theirs_s: Mapping[int, float], shared: Sequence[int]
+) -> Effect:
+    """Of ln(theirs / ours). Where somebody never got there, signs alone decide, and no number."""
+    if all(map(math.isfinite, [*ours_s.values(), *theirs_s.values()])):
+        ours, theirs = ({seed: -math.log(s) for seed, s in of.items()} for of in (ours_s, theirs_s))
+        return _effect(ours, theirs, shared)
+    wins = sum(ours_s[seed] < theirs_s[seed] for seed in shared)
+    losses = sum(ours_s[seed] > theirs_s[seed] for seed in shared)
+    p = sign_test(wins, losses) if len(shared) > 1 else math.nan
+    return Effect(math.copysign(math.inf, wins - losses), -math.inf, math.inf, p)
+
+
+def _effect(
+    ours: Mapping[int, float], theirs: Mapping[int, float], shared: Sequence[int]
+) -> Effect:
+    """Ours less theirs: by pairs of seeds, or by means; without a band from a single seed."""
+    if len(shared) > 1:
+        return paired([ours[seed] - theirs[seed] for seed in shared])
+    if min(len(ours), len(theirs)) > 1:
+        return unpaired(list(ours.values()), list(theirs.values()))
+    mean = statistics.fmean(ours.values()) - statistics.fmean(theirs.values())
+    return Effect(mean, -math.inf, math.inf, math.nan)
+
+
+def _judged(contrast: Contrast, p: float) -> Contrast:
+    """The contrast with its corrected p, which may take its verdict from it."""
+    return replace(contrast, p=p, verdict=contrast.verdict if p <= 1 - LEVEL else "not shown")
+
+
+def front(
+    cells: Mapping[str, Mapping[int, Measured]], variant: str, cost: Cost
+) -> list[FrontPoint]:
+    """The Pareto front of (cost, accuracy) over every scored model of every method, by cost."""
+    candidates = [
+        FrontPoint(
+            variant,
+            cost,
+            statistics.median(getattr(point, cost) for point in of_round),
+            statistics.median(point.accuracy for point in of_round),
+            method,
+            of_round[0].round,
+        )
+        for method, by_seed in cells.items()
+        for of_round in _by_round([measured.points for measured in by_seed.values()])
+    ]
+    best: list[FrontPoint] = []
+    for point in sorted(candidates, key=lambda p: (p.value, -p.accuracy)):
+        if not best or point.accuracy > best[-1].accuracy:
+            best.append(point)
+    return best
+
+
+def _by_round(of_seeds: Sequence[Sequence[Point]]) -> list[list[Point]]:
+    """The points of each round that every seed got to."""
+    by_round = [{point.round: point for point in seed} for seed in of_seeds]
+    common = sorted(set.intersection(*(set(seed) for seed in by_round)))
+    return [[seed[number] for seed in by_round] for number in common]
+
+
+# -- values
+
+
+def _time_s(found: Outcome) -> float:
+    return _until(found, found.time_to_target_s, found.duration_s)
+
+
+def _nbytes(found: Outcome) -> float:
+    to_target = None
+    if found.bytes_down_to_target is not None and found.bytes_up_to_target is not None:
+        to_target = found.bytes_down_to_target + found.bytes_up_to_target
+    return _until(found, to_target, found.bytes_down + found.bytes_up)
+
+
+def _until(found: Outcome, to_target: float | None, whole: float) -> float:
+    """To the target (inf: never), or the whole where none was set."""
+    if found.target is None:
+        return whole
+    return math.inf if to_target is None else to_target
+
+
+def _exp(value: float) -> float | None:
+    return math.exp(value) if abs(value) < 700 else None
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

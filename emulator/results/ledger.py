@@ -1,0 +1,242 @@
+"""Where rows live: SQLite, one file a run, safe to kill at any instant.
+
+One transaction an emulation under a rollback journal: a killed run leaves whole emulations and
+nothing half written. (WAL would be quicker, and three files.) The file knows no clock: the same
+rows written in the same order make the same bytes.
+
+Format: https://www.sqlite.org/fileformat2.html; `application_id` and `user_version` mark it ours.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from itertools import chain, islice
+from operator import itemgetter
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar, get_args
+
+from emulator.common.errors import LedgerError, StorageError
+from emulator.simulation.records import Emulation, Row
+
+R = TypeVar("R", bound=Row | Emulation)
+
+APPLICATION_ID = 0x464C4153  # 'FLAS'
+TOGETHER = 20  # rows a statement
+VERSION = 3  # of the schema; goes up when a record's fields change
+
+_RECORDS: tuple[type[Row], ...] = get_args(Row)
+_TYPES: dict[type[Any], tuple[Any, ...]] = {
+    record: tuple(record.__annotations__.values()) for record in (Emulation, *_RECORDS)
+}
+_SQL_TYPE = {int: "integer", float: "real", str: "text"}
+_RUN_AGAIN = "run the scenario again; what it trained is in the recording and costs nothing twice"
+
+
+def _columns(record: type[Row] | type[Emulation]) -> list[str]:
+    """Column definitions of a record, checked by type: SQLite itself would file a blob as a number.
+
+    (numpy's integers bind as blobs, and STRICT tables need SQLite 3.37.)
+    """
+    kinds = {name: _SQL_TYPE[kind] for name, kind in record.__annotations__.items()}
+    return [
+        f'"{n}" {kind} NOT NULL CHECK (typeof("{n}") = \'{kind}\')' for n, kind in kinds.items()
+    ]
+
+
+def _rows_table(record: type[Row]) -> str:
+    columns = ["emulation integer NOT NULL", "position integer NOT NULL", *_columns(record)]
+    body = ", ".join([*columns, "PRIMARY KEY (emulation, position)"])
+    return f"CREATE TABLE {record.__name__.lower()} ({body}) WITHOUT ROWID"
+
+
+def _insert(record: type[Row], count: int) -> str:
+    """A statement for so many rows at once: one by one they take half as long again."""
+    row = f"({', '.join('?' * (2 + len(record._fields)))})"
+    return f"INSERT INTO {record.__name__.lower()} VALUES {', '.join([row] * count)}"
+
+
+_SCHEMA = (
+    "CREATE TABLE meta (key text PRIMARY KEY NOT NULL CHECK (typeof(key) = 'text'), "
+    "value text NOT NULL CHECK (typeof(value) = 'text')) WITHOUT ROWID",
+    f"CREATE TABLE emulation (id integer PRIMARY KEY, {', '.join(_columns(Emulation))}, "
+    "UNIQUE (method, variant, seed))",
+    *map(_rows_table, _RECORDS),
+)
+
+
+def _record(record: type[R], values: Sequence[Any]) -> R:
+    """One record from its columns. A connection that only reads skips the CHECKs, so check here."""
+    if tuple(map(type, values)) != _TYPES[record]:
+        raise sqlite3.DataError(f"{values} make no {record.__name__}")
+    return record(*values)
+
+
+def _journal(path: Path) -> Path:
+    return path.with_name(path.name + "-journal")
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    uri = f"{path.resolve().as_uri()}?mode={mode}"
+    db = sqlite3.connect(uri, uri=True, isolation_level=None)
+    db.execute("PRAGMA trusted_schema = OFF")
+    return db
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Say StorageError where the disk refuses. Our own SQL is no input, so nothing else can."""
+    try:
+        yield
+    except (sqlite3.OperationalError, OSError) as error:
+        hint = "free some space or choose a folder that can be written; whole emulations are kept"
+        raise StorageError(f"cannot write the ledger {path}: {error}", hint) from error
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        raise LedgerError(f"{path} is no ledger, or a damaged one: {error}", _RUN_AGAIN) from error
+
+
+def _check(db: sqlite3.Connection, path: Path) -> None:
+    (application,) = db.execute("PRAGMA application_id").fetchone()
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if application != APPLICATION_ID:
+        raise LedgerError(f"{path} is not a ledger of flasc-emu", "name the folder of a run")
+    schema = db.execute("SELECT sql FROM sqlite_master WHERE sql NOT NULL ORDER BY rowid")
+    if version != VERSION or tuple(sql for (sql,) in schema) != _SCHEMA:
+        found = f"found a ledger of version {version} at {path}; this flasc-emu reads {VERSION}"
+        raise LedgerError(found, _RUN_AGAIN)
+    (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
+    if verdict != "ok":
+        raise LedgerError(f"{path} is damaged: {verdict}", _RUN_AGAIN)
+
+
+class Ledger:
+    """The rows of one run, filed by emulation. `create` one to write, `open` one to read."""
+
+    def __init__(self, path: Path, db: sqlite3.Connection) -> None:
+        self.path = path
+        self._db = db
+
+    @classmethod
+    def create(cls, path: Path, meta: Mapping[str, str]) -> "Ledger":
+        """A new ledger at `path`, in place of any file there; `meta` is kept as it is.
+
+        The old file stays until the new one is complete. Raises StorageError.
+        """
+        fresh = path.with_name(path.name + ".new")
+        with _writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            for left_over in (fresh, _journal(fresh)):
+                left_over.unlink(missing_ok=True)
+            with closing(_connect(fresh, "rwc")) as db:
+                db.execute("PRAGMA page_size = 4096")
+                with db:
+                    db.execute("BEGIN IMMEDIATE")
+                    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                    db.execute(f"PRAGMA user_version = {VERSION}")
+                    for statement in _SCHEMA:
+                        db.execute(statement)
+                    db.executemany("INSERT INTO meta VALUES (?, ?)", sorted(meta.items()))
+            # A killed run's journal would be rolled back into whichever file has its name, and
+            # without its journal the old file is damaged: first the file, then the journal.
+            path.unlink(missing_ok=True)
+            _journal(path).unlink(missing_ok=True)
+            fresh.replace(path)
+            return cls(path, _connect(path, "rw"))
+
+    @classmethod
+    def open(cls, path: Path) -> "Ledger":
+        """The ledger at `path`, to read only.
+
+        Raises LedgerError where it is missing, foreign, of another version, truncated or corrupt.
+        """
+        if not path.is_file():
+            raise LedgerError(f"found no ledger at {path}", "name the folder of a run")
+        # A killed run leaves a journal, and only a connection that may write can roll it back.
+        mode = "rw" if _journal(path).exists() else "ro"
+        with _reading(path):
+            db = _connect(path, mode)
+            try:
+                db.execute("PRAGMA query_only = ON")
+                _check(db, path)
+            except BaseException:
+                db.close()
+                raise
+        return cls(path, db)
+
+    def __enter__(self) -> "Ledger":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file. What was written is safe already."""
+        self._db.close()
+
+    def write(self, emulation: Emulation, rows: Iterable[Row]) -> None:
+        """File `rows` under `emulation`, all or none.
+
+        Raises StorageError; what was written before stays valid. An emulation is written once, and
+        NaN or a number that is not Python's own is a bug (sqlite3.IntegrityError).
+        """
+        rows = list(rows)  # before the transaction: they may be slow to come
+        assert {type(row) for row in rows} <= set(_RECORDS)
+        with _writing(self.path), self._db as db:
+            db.execute("BEGIN IMMEDIATE")
+            key = (emulation.method, emulation.variant, emulation.seed)
+            insert = "INSERT INTO emulation (method, variant, seed) VALUES (?, ?, ?)"
+            number = db.execute(insert, key).lastrowid
+            for record in _RECORDS:  # a few rows at a time: a run may have millions
+                of_it = ((number, i, *row) for i, row in enumerate(rows) if type(row) is record)
+                whole = _insert(record, TOGETHER)
+                while len(few := [*islice(of_it, TOGETHER)]) == TOGETHER:
+                    db.execute(whole, [*chain.from_iterable(few)])
+                db.executemany(_insert(record, 1), few)
+
+    def annotate(self, meta: Mapping[str, str]) -> None:
+        """Add to `meta` what only the end of a run knows. Raises StorageError."""
+        with _writing(self.path), self._db as db:
+            db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", sorted(meta.items()))
+
+    def meta(self) -> dict[str, str]:
+        """What `create` was told about the run, by key."""
+        with _reading(self.path):
+            meta = dict(self._db.execute("SELECT key, value FROM meta"))
+            if not all(type(text) is str for pair in meta.items() for text in pair):
+                raise sqlite3.DataError("meta holds something that is no text")
+            return meta
+
+    def emulations(self) -> list[Emulation]:
+        """Every emulation that is complete, in the order written."""
+        with _reading(self.path):
+            select = "SELECT method, variant, seed FROM emulation ORDER BY id"
+            return [_record(Emulation, values) for values in self._db.execute(select)]
+
+    def rows(self, emulation: Emulation) -> list[Row]:
+        """The rows of one emulation, as written. Raises LedgerError where it is not in here."""
+        key = (emulation.method, emulation.variant, emulation.seed)
+        with _reading(self.path):
+            find = "SELECT id FROM emulation WHERE method = ? AND variant = ? AND seed = ?"
+            number = self._db.execute(find, key).fetchone()
+            if number is None:
+                raise LedgerError(f"{self.path} holds no {emulation}", _RUN_AGAIN)
+            placed: list[tuple[int, Row]] = []
+            for record in _RECORDS:
+                select = f"SELECT * FROM {record.__name__.lower()} WHERE emulation = ?"
+                for _, position, *values in self._db.execute(select, number):
+                    if type(position) is not int:
+                        raise sqlite3.DataError(f"{position!r} is no position of a row")
+                    placed.append((position, _record(record, values)))
+        placed.sort(key=itemgetter(0))
+        return [row for _, row in placed]

@@ -1,0 +1,305 @@
+"""Statistics of one emulation's rows, and over seeds. Pure; each is defined in
+docs/reference/metrics.md.
+
+A target that was never reached is a value of its own: None here and in JSON, +inf in every order.
+"""
+
+import bisect
+import itertools
+import math
+import statistics
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import NamedTuple
+
+from emulator.common.errors import LedgerError
+from emulator.results import privacy
+from emulator.results.bottlenecks import (
+    causes,
+    main_bottleneck,
+    mean_staleness,
+    wasted_bytes,
+    wasted_compute,
+)
+from emulator.results.participation import left_out
+from emulator.simulation.records import Computation, Emulation, Evaluation, Round, Row, Transfer
+
+SPLIT = "validation"  # targets are met here, so that the test split chooses nothing
+ROUNDING = 1e-12  # of a sum of seconds; less is what floats leave over
+
+
+class TimeSpent(NamedTuple):
+    """Seconds of an average client of the cohort, summed over rounds."""
+
+    download_s: float
+    compute_s: float
+    upload_s: float
+    waiting_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one emulation came to. Fields ending in `to_target` are None where it never got there.
+
+    Seconds are simulated, bytes are of encoded messages, accuracies shares from 0 to 1.
+    `download_s` to `waiting_s` cover the time to target, or the whole where it was never reached.
+    What was not recorded is None, and so are the last three where nothing is promised of privacy.
+    """
+
+    method: str
+    variant: str
+    seed: int
+    target: float | None
+    time_to_target_s: float | None
+    rounds_to_target: int | None
+    bytes_down_to_target: int | None
+    bytes_up_to_target: int | None
+    final_accuracy: float
+    best_accuracy: float
+    final_loss: float
+    test_accuracy: float | None
+    rounds: int
+    duration_s: float
+    bytes_down: int
+    bytes_up: int
+    download_s: float
+    compute_s: float
+    upload_s: float
+    waiting_s: float
+    wasted_bytes_down: int
+    wasted_bytes_up: int
+    wasted_compute_s: float
+    mean_staleness: float
+    unheard_clients: float | None
+    unheard_examples: float | None
+    bottleneck: str
+    heard_accuracy: float | None = None
+    unheard_accuracy: float | None = None
+    delta: float | None = None
+    epsilon_to_target: float | None = None
+    epsilon: float | None = None
+
+
+class Curve(NamedTuple):
+    """Quality along one emulation: an entry an evaluation. Bytes are of the rounds until then."""
+
+    round: tuple[int, ...]
+    time_s: tuple[float, ...]
+    bytes_down: tuple[int, ...]
+    bytes_up: tuple[int, ...]
+    accuracy: tuple[float, ...]
+
+
+class Spread(NamedTuple):
+    """Order statistics over seeds; None where they are 'never'."""
+
+    low: float | None
+    median: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One method under one variant, over seeds; `reached` of `len(seeds)` met the target."""
+
+    method: str
+    variant: str
+    target: float | None
+    seeds: tuple[int, ...]
+    reached: int
+    time_to_target_s: Spread
+    rounds_to_target: Spread
+    bytes_down_to_target: Spread
+    bytes_up_to_target: Spread
+    final_accuracy: Spread
+    test_accuracy: Spread | None
+    rounds: Spread
+    duration_s: Spread
+    bytes_down: Spread
+    bytes_up: Spread
+    delta: float | None = None
+    epsilon_to_target: Spread | None = None
+    epsilon: Spread | None = None
+
+
+def evaluations(rows: Iterable[Row], split: str = SPLIT) -> list[Evaluation]:
+    """The scores on `split`, by round."""
+    found = [row for row in rows if isinstance(row, Evaluation) and row.split == split]
+    return sorted(found, key=lambda row: row.round)
+
+
+def bytes_sent(rows: Iterable[Row], direction: str, last_round: float = math.inf) -> int:
+    """Bytes that crossed the network in `direction` ('down', 'up') in rounds 1 to `last_round`."""
+    return sum(
+        row.nbytes
+        for row in rows
+        if isinstance(row, Transfer) and row.direction == direction and row.round <= last_round
+    )
+
+
+def curve(rows: Iterable[Row], split: str = SPLIT) -> Curve:
+    """The scores on `split` by round, simulated time and bytes."""
+    rows = list(rows)
+    scores = evaluations(rows, split)
+    down, up = (_bytes_until(rows, way, [s.round for s in scores]) for way in ("down", "up"))
+    return Curve(
+        tuple(s.round for s in scores),
+        tuple(s.time_s for s in scores),
+        down,
+        up,
+        tuple(s.accuracy for s in scores),
+    )
+
+
+class Point(NamedTuple):
+    """A scored model: simulated seconds and bytes (down and up together) until then."""
+
+    round: int
+    time_s: float
+    nbytes: int
+    accuracy: float
+
+
+def points(rows: Iterable[Row], split: str = SPLIT) -> list[Point]:
+    """The curve, evaluation by evaluation."""
+    found = zip(*curve(rows, split), strict=True)
+    return [Point(n, time_s, down + up, accuracy) for n, time_s, down, up, accuracy in found]
+
+
+def bytes_by_round(rows: Iterable[Row], direction: str) -> dict[int, int]:
+    """What `bytes_sent` counts, round for round."""
+    found: dict[int, int] = {}
+    for row in rows:
+        if isinstance(row, Transfer) and row.direction == direction:
+            found[row.round] = found.get(row.round, 0) + row.nbytes
+    return found
+
+
+def _bytes_until(rows: Iterable[Row], direction: str, rounds: Sequence[int]) -> tuple[int, ...]:
+    """`bytes_sent` up to each of `rounds`, which rise."""
+    spent = sorted(bytes_by_round(rows, direction).items())
+    until = [0, *itertools.accumulate(nbytes for _, nbytes in spent)]
+    return tuple(until[bisect.bisect_right(spent, last, key=itemgetter(0))] for last in rounds)
+
+
+def time_spent(rows: Iterable[Row], last_round: float = math.inf) -> TimeSpent:
+    """Where the time of rounds 1 to `last_round` went; the four add up to their durations.
+
+    What reaches from one round into others counts in each with what lies in it.
+    """
+    within = [row for row in rows if row.round <= last_round]
+    rounds = sorted((r for r in within if isinstance(r, Round)), key=lambda r: r.round)
+    begun = [row.start_s for row in rounds]
+
+    def parts(row: Transfer | Computation) -> Iterator[float]:
+        """Seconds for an average client of each round that `row` lies in."""
+        for index in range(max(bisect_right(begun, row.start_s) - 1, 0), len(rounds)):
+            place = rounds[index]
+            if place.start_s >= row.finish_s:
+                break
+            inside_s = min(row.finish_s, place.finish_s) - max(row.start_s, place.start_s)
+            yield max(inside_s, 0.0) / max(place.cohort, 1)
+
+    def mean_s(part: Iterable[Transfer | Computation]) -> float:
+        return math.fsum(s for row in part for s in parts(row))
+
+    transfers = [row for row in within if isinstance(row, Transfer)]
+    download_s = mean_s(row for row in transfers if row.direction == "down")
+    compute_s = mean_s(row for row in within if isinstance(row, Computation))
+    upload_s = mean_s(row for row in transfers if row.direction == "up")
+    total_s = math.fsum(row.finish_s - row.start_s for row in rounds)
+    waiting_s = total_s - (download_s + compute_s + upload_s)
+    if abs(waiting_s) < ROUNDING * total_s:
+        waiting_s = 0.0  # -7e-15 s is nobody's wait
+    return TimeSpent(download_s, compute_s, upload_s, waiting_s)
+
+
+def outcome(
+    emulation: Emulation,
+    rows: Iterable[Row],
+    target: float | None,
+    split: str = SPLIT,
+    account: privacy.Account | None = None,
+    epsilon: Callable[[privacy.Account, int], float] = privacy.epsilon,
+) -> Outcome:
+    """Measure one emulation; `target` is an accuracy on `split`, or None where none was set.
+
+    `epsilon` of (account, rounds) may remember what it worked out. Raises LedgerError where the
+    rows hold no evaluation on `split`, SupportError where privacy cannot be accounted for.
+    """
+    rows = list(rows)
+    scores, tests = evaluations(rows, split), evaluations(rows, "test")
+    if not scores:
+        raise LedgerError(
+            f"found no evaluation on the {split} split of {emulation}",
+            "let the scenario evaluate at least once",
+        )
+    hit = next((s for s in scores if target is not None and s.accuracy >= target), None)
+    rounds = [row for row in rows if isinstance(row, Round)]
+    return Outcome(
+        method=emulation.method,
+        variant=emulation.variant,
+        seed=emulation.seed,
+        target=target,
+        time_to_target_s=hit.time_s if hit else None,
+        rounds_to_target=hit.round if hit else None,
+        bytes_down_to_target=bytes_sent(rows, "down", hit.round) if hit else None,
+        bytes_up_to_target=bytes_sent(rows, "up", hit.round) if hit else None,
+        final_accuracy=scores[-1].accuracy,
+        best_accuracy=max(score.accuracy for score in scores),
+        final_loss=scores[-1].loss,
+        test_accuracy=tests[-1].accuracy if tests else None,
+        rounds=len(rounds),
+        duration_s=max((row.finish_s for row in rounds), default=0.0),
+        bytes_down=bytes_sent(rows, "down"),
+        bytes_up=bytes_sent(rows, "up"),
+        **time_spent(rows, hit.round if hit else math.inf)._asdict(),
+        wasted_bytes_down=wasted_bytes(rows, "down"),
+        wasted_bytes_up=wasted_bytes(rows, "up"),
+        wasted_compute_s=wasted_compute(rows),
+        mean_staleness=mean_staleness(rows),
+        **left_out(rows)._asdict(),
+        bottleneck=main_bottleneck(causes(rows)),
+        delta=account.delta if account else None,
+        epsilon_to_target=epsilon(account, hit.round) if account and hit else None,
+        epsilon=epsilon(account, len(rounds)) if account else None,
+    )
+
+
+def spread(values: Iterable[float | None]) -> Spread:
+    """Minimum, median and maximum; None counts as +inf and comes back as None."""
+    ordered = sorted(math.inf if value is None else value for value in values)
+    low, middle, high = ordered[0], statistics.median(ordered), ordered[-1]
+    return Spread(*(None if math.isinf(value) else value for value in (low, middle, high)))
+
+
+def summarise(outcomes: Sequence[Outcome]) -> Summary:
+    """One method under one variant over its seeds; at least one outcome."""
+    first = outcomes[0]
+    assert {(o.method, o.variant, o.target) for o in outcomes} == {
+        (first.method, first.variant, first.target)
+    }, "a summary is of one method under one variant"
+    tests = [o.test_accuracy for o in outcomes if o.test_accuracy is not None]
+    private = first.delta is not None
+    return Summary(
+        method=first.method,
+        variant=first.variant,
+        target=first.target,
+        seeds=tuple(o.seed for o in outcomes),
+        reached=sum(o.time_to_target_s is not None for o in outcomes),
+        time_to_target_s=spread(o.time_to_target_s for o in outcomes),
+        rounds_to_target=spread(o.rounds_to_target for o in outcomes),
+        bytes_down_to_target=spread(o.bytes_down_to_target for o in outcomes),
+        bytes_up_to_target=spread(o.bytes_up_to_target for o in outcomes),
+        final_accuracy=spread(o.final_accuracy for o in outcomes),
+        test_accuracy=spread(tests) if tests else None,
+        rounds=spread(o.rounds for o in outcomes),
+        duration_s=spread(o.duration_s for o in outcomes),
+        bytes_down=spread(o.bytes_down for o in outcomes),
+        bytes_up=spread(o.bytes_up for o in outcomes),
+        delta=first.delta,
+        epsilon_to_target=spread(o.epsilon_to_target for o in outcomes) if private else None,
+        epsilon=spread(o.epsilon for o in outcomes) if private else None,
+    )

@@ -1,0 +1,187 @@
+"""What a study would do, in words, before anything runs. Torch-free."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from emulator.common.distributions import Floats
+from emulator.common.units import format_duration, format_rate
+from emulator.results import privacy
+from emulator.runner import remarks
+from emulator.runner.estimates import SCREEN, Screen, bars, is_foreseen, is_whole, messages
+from emulator.runner.foresight import require_trainable
+from emulator.runner.recording import Recording
+from emulator.scenario.document import printable, shown
+from emulator.scenario.scenario import Scenario
+from emulator.scenario.study import Study, Training, points
+from emulator.simulation.clients import fleet, link_profiles
+from emulator.simulation.clients.fleet import Fleet
+
+
+def plan(study: Study, recordings: Path, screen: Screen = SCREEN) -> Iterator[str]:
+    """Lines for a terminal: how much there is to do, and over which networks.
+
+    Raises ScenarioError before the first where it is known that something cannot be trained.
+    """
+    require_trainable(study, recordings)
+    scenario = study.scenario
+    trainings = study.trainings()
+    training = scenario.training
+    emulations = sum(len(each.variants) for each in trainings)
+    yield f"{scenario.name}: fine"
+    yield (
+        f"{_counted(len(trainings), 'training')} ({_counted(len(scenario.methods), 'method')}, "
+        f"{_counted(len(training.seeds), 'seed')}) of at most {training.rounds} rounds, "
+        f"{training.cohort} of {scenario.task.clients} clients a round; "
+        f"{_counted(emulations, 'emulation')} ({_counted(len(study.variants), 'variant')})"
+    )
+    if training.target:
+        metric = scenario.task.metric
+        of = "" if metric == "accuracy" else f"{metric} of "
+        yield f"target: {of}{training.target.accuracy:.1%} on the validation split"
+    accounts = map(privacy.account, study.variants.values())
+    for account in dict.fromkeys(filter(None, accounts)):
+        yield f"privacy: {privacy.describe(account, training.rounds)}"
+    yield _recorded(trainings, recordings)
+    before: Fleet | None = None
+    servers = [variant.network.server for variant in study.variants.values()]
+    vary_server = any(server != servers[0] for server in servers)
+    links, plots = {}, {}
+    for label, variant in study.variants.items():
+        clients = _fleet(variant)
+        links[label] = _links(variant, clients, vary_server)
+        if before is None or not np.array_equal(before.up_Bps, clients.up_Bps):
+            plots[label] = list(_plots(clients, screen))
+        before = clients
+    for label, said in _told_apart(scenario, links).items():
+        yield f"{printable(label)}: {said}"
+        yield from plots.get(label, ())
+    if remark := remarks.round_trips(study):
+        yield remark
+    yield from messages(trainings, recordings)
+
+
+def recorded_rounds(training: Training, recordings: Path) -> int:
+    """Server steps that a recording holds for this training. Raises RecordingError."""
+    settings = training.settings.model_dump(mode="json")
+    return len(Recording(recordings, settings).steps)
+
+
+def _recorded(trainings: Sequence[Training], recordings: Path) -> str:
+    rounds = [recorded_rounds(each, recordings) for each in trainings]
+    whole = [each for each in trainings if is_whole(each, recordings)]
+    sure = sum(map(is_foreseen, whole))
+    ends = [f"{sure} to the end"]
+    if unsure := len(whole) - sure:
+        said = f"{unsure} perhaps to the end (who takes part is not known until it is run)"
+        ends = [*ends, said] if sure else [said]
+    rest = "" if len(whole) == len(trainings) else "; how long the rest takes is not known"
+    return (
+        f"recorded already: {sum(rounds)} rounds of {sum(map(bool, rounds))} of "
+        f"{_counted(len(trainings), 'training')}, {', '.join(ends)}{rest}"
+    )
+
+
+def _fleet(scenario: Scenario) -> Fleet:
+    training = scenario.training
+    return fleet.build(scenario.network, scenario.compute, scenario.task.clients, training.seeds[0])
+
+
+def _plots(clients: Fleet, screen: Screen) -> Iterator[str]:
+    """A bar for each way whose rate differs from client to client."""
+    for way, rates_Bps in (("down", clients.down_Bps), ("up", clients.up_Bps)):
+        low, high = float(rates_Bps.min()), float(rates_Bps.max())
+        if low < high:
+            ends = f"  {way:<4} {_rate(low):>9} ", f" {_rate(high)}"
+            width = screen.columns - sum(map(len, ends))
+            yield f"{ends[0]}{bars(rates_Bps, width, screen.blocks)}{ends[1]}"
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
+def _links(scenario: Scenario, clients: Fleet, with_server: bool) -> str:
+    """The fleet's links as median and, where they differ, the 10th to 90th percentile."""
+    network = scenario.network
+    links = f"{_rates(clients.down_Bps, clients.up_Bps)}, RTT {_spread(_rtt, clients.delay_s)}"
+    if clients.loss.any():
+        links += f", loss {_spread(_percent, clients.loss)}"
+    accesses = network.accesses.values()
+    counts = np.bincount(clients.group, minlength=len(clients.groups))
+    groups = [f"{n} {printable(name)}" for n, name in zip(counts, clients.groups, strict=True)]
+    server = f"down {_rate(clients.server_down_Bps)}, up {_rate(clients.server_up_Bps)}"
+    named: dict[str, list[str]] = {
+        "server": [server] if with_server else [],
+        "clients": groups if network.groups else [],
+        "presets": [access.preset for access in accesses if access.preset],
+        "devices": [str(access.devices) for access in accesses if access.devices],
+        "changing": link_profiles.changing(network),
+        "leaving": [
+            f"{printable(name)} ({access.availability.kind})"
+            for name, access in network.accesses.items()
+            if access.availability and access.availability.kind != "always"
+        ],
+        "policy": scenario.policy.terms(scenario.training.cohort),
+        "selection": [] if scenario.selection.kind == "uniform" else [scenario.selection.kind],
+    }
+    said = [f"{what}: {', '.join(dict.fromkeys(names))}" for what, names in named.items() if names]
+    return "; ".join([f"{links}, over {network.transport.kind}", *said, *_shared(clients)])
+
+
+def _told_apart(scenario: Scenario, links: Mapping[str, str]) -> dict[str, str]:
+    """`links` by variant; where several have the same line, with what `vary` sets for each."""
+    point_of = points(scenario)
+    alike: defaultdict[str, list[Mapping[str, str]]] = defaultdict(list)
+    for label, line in links.items():
+        alike[line].append(point_of[label])
+    axes = {
+        line: [axis for axis in scenario.vary if len({each.get(axis) for each in here}) > 1]
+        for line, here in alike.items()
+    }
+    return {
+        label: "; ".join([line, *_settings(scenario, point_of[label], axes[line])])
+        for label, line in links.items()
+    }
+
+
+def _settings(scenario: Scenario, point: Mapping[str, str], axes: Sequence[str]) -> Iterator[str]:
+    for axis in axes:
+        for key, value in scenario.vary[axis][point[axis]].items():
+            said = printable(value) if isinstance(value, str) else shown(value)
+            yield f"{printable(key)}: {said}"
+
+
+def _shared(clients: fleet.Fleet) -> Iterator[str]:
+    """What clients share: their own medium between both ways, and cells."""
+    if clients.half_duplex.any():
+        yield f"half duplex: {clients.half_duplex.mean():.0%} of the clients"
+    if n := len(clients.cell_up_Bps):
+        most = np.bincount(clients.cell[clients.cell >= 0]).max()
+        few = int(clients.cell_half_duplex.sum())
+        half = f", {'' if few == n else f'{few} of them '}half duplex" if few else ""
+        rates = _rates(clients.cell_down_Bps, clients.cell_up_Bps)
+        yield f"{_counted(n, 'cell')} of at most {most} clients: {rates}{half}"
+
+
+def _rates(down_Bps: Floats, up_Bps: Floats) -> str:
+    return f"down {_spread(_rate, down_Bps)}, up {_spread(_rate, up_Bps)}"
+
+
+def _spread(text: Callable[[float], str], values: Floats) -> str:
+    low, median, high = (text(float(q)) for q in np.quantile(values, (0.1, 0.5, 0.9)))
+    return median if low == high else f"{median} ({low} to {high})"
+
+
+def _rate(rate_Bps: float) -> str:
+    return format_rate(8 * rate_Bps)
+
+
+def _rtt(delay_s: float) -> str:
+    return format_duration(2 * delay_s)
+
+
+def _percent(share: float) -> str:
+    return f"{share:.2%}"

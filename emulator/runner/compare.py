@@ -1,0 +1,134 @@
+"""Runs against each other: read, checked to be of one kind, and handed to `contrast`."""
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from emulator.common.errors import LedgerError
+from emulator.results import soundness
+from emulator.results.comparison import Cells, Comparison, Measured, contrasted
+from emulator.results.ledger import Ledger
+from emulator.results.metrics import outcome, points
+from emulator.scenario import study
+from emulator.scenario.scenario import Scenario
+from emulator.simulation.records import Emulation
+from flasc.training.settings import TrainingSettings
+
+
+def compare(
+    folders: Sequence[Path],
+    baseline: str | None = None,
+    target: float | None = None,
+    force: bool = False,
+) -> Comparison:
+    """What the runs in `folders` say of each other; `baseline` None is the first method.
+
+    `target` asks for another accuracy than the runs did. Runs of different tasks or targets are
+    refused, unless by `force`. Raises LedgerError and ScenarioError.
+    """
+    for folder in folders:
+        if folder.is_file():
+            raise LedgerError(
+                f"{folder}: found a file; allowed: the folder of a run, in runs/",
+                "a scenario or a packed recording is run first: flasc-emu run FILE",
+            )
+        if not folder.is_dir():
+            raise LedgerError(f"{folder}: no such folder", "name the folder of a run, in runs/")
+    runs = {folder: study.read(folder) for folder in folders}
+    scenarios = {folder: run.scenario for folder, run in runs.items()}
+    if not force:
+        _expect_alike("task", {f: _task(s) for f, s in scenarios.items()})
+    goals = {folder: _target(s) for folder, s in scenarios.items()}
+    if target is None and not force:
+        _expect_alike("target", goals)
+    goal = target if target is not None else next(iter(goals.values()))
+    cells = _cells(runs, goal)
+    if not cells:
+        raise LedgerError(
+            f"{folders[0]}: found no emulation in it", "let the run get further, by running it"
+        )
+    found = contrasted(cells, baseline, goal, _ended_at(scenarios.values(), goal))
+    return replace(found, metric=" or ".join({s.task.metric: "" for s in scenarios.values()}))
+
+
+def _cells(runs: Mapping[Path, study.Study], target: float | None) -> Cells:
+    """Every emulation, measured; a name that means two things is told apart by its run."""
+    cells: Cells = {}
+    variant_name, method_name = _Names(), _Names()
+    for folder, run in runs.items():
+        with Ledger.open(folder / "ledger.sqlite") as ledger:
+            for filed in ledger.emulations():
+                scenario = run.variants[filed.variant]
+                variant = variant_name(filed.variant, _conditions(scenario), folder)
+                method = method_name(filed.method, _method(run.scenario, filed.method), folder)
+                rows = soundness.rows_of(ledger, filed)
+                shown = Emulation(method, variant, filed.seed)
+                measured = Measured(outcome(shown, rows, target), tuple(points(rows)))
+                cells.setdefault((method, variant), {}).setdefault(filed.seed, measured)
+    return cells
+
+
+class _Names:
+    """Names by what they stand for: the second meaning of a name is told apart by its run."""
+
+    def __init__(self) -> None:
+        self._names: dict[tuple[str, str], str] = {}
+
+    def __call__(self, name: str, meaning: str, folder: Path) -> str:
+        taken = name in self._names.values()
+        own = f"{name} ({folder})" if taken else name
+        return self._names.setdefault((name, meaning), own)
+
+
+def _conditions(scenario: Scenario) -> str:
+    """What the methods of a variant are up against: all but how each is trained, and how long."""
+    own = {*TrainingSettings.model_fields, "seeds", "rounds", "target"}
+    training = scenario.training.model_copy(update=dict.fromkeys(own & _keys(scenario.training)))
+    return scenario.model_copy(update={"training": training}).model_dump_json(
+        exclude={"name", "methods", "vary"}, warnings=False
+    )
+
+
+def _keys(settings: object) -> set[str]:
+    return set(getattr(type(settings), "model_fields", {}))
+
+
+def _method(scenario: Scenario, method: str) -> str:
+    return scenario.training_settings(method, 0).model_dump_json(exclude={"task"})
+
+
+def _task(scenario: Scenario) -> dict[str, object]:
+    found: dict[str, object] = scenario.task.model_dump()
+    return found | {"evaluation.examples": scenario.training.evaluation.examples}
+
+
+def _ended_at(scenarios: Iterable[Scenario], goal: float | None) -> float | None:
+    """The least target below `goal` that ended a run."""
+    targets = [s.training.target for s in scenarios if s.training.target]
+    lower = [t.accuracy for t in targets if t.stop_after != "never" and goal and t.accuracy < goal]
+    return min(lower, default=None)
+
+
+def _target(scenario: Scenario) -> float | None:
+    return scenario.training.target.accuracy if scenario.training.target else None
+
+
+def _expect_alike(what: str, found: Mapping[Path, object]) -> None:
+    for (one, ours), (other, theirs) in itertools.combinations(found.items(), 2):
+        if ours != theirs:
+            raise LedgerError(
+                f"{one} and {other}: found another {what}: {_difference(ours, theirs)}",
+                "--force compares them nevertheless"
+                + ("; --target 50% takes one for all" if what == "target" else ""),
+            )
+
+
+def _difference(ours: object, theirs: object) -> str:
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        return ", ".join(
+            f"{key} {ours[key]!r} and {theirs.get(key)!r}"
+            for key in ours
+            if ours[key] != theirs.get(key)
+        )
+    return f"{ours} and {theirs}"

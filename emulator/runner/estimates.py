@@ -1,0 +1,137 @@
+"""What can be said before anything runs: message sizes, the least time of a round, small plots."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from emulator.common.distributions import Floats
+from emulator.common.units import format_duration, format_size
+from emulator.runner.recording import Recording
+from emulator.scenario.document import printable
+from emulator.scenario.scenario import Scenario
+from emulator.scenario.study import Training
+from emulator.simulation.clients import fleet
+from flasc.training.message_sizes import message_bytes
+
+_BLOCKS = " ▁▂▃▄▅▆▇█"
+_ASCII = " .:-=+*#@"
+MOST_BARS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """What a plot is drawn on: how wide, and whether it shows more than ASCII."""
+
+    columns: int = 80
+    blocks: bool = True
+
+
+SCREEN = Screen()
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """Bytes of one client's messages in a round, and how they are known."""
+
+    down: float
+    up: float
+    how: str
+
+
+def bars(values: Floats, width: int, blocks: bool = True) -> str:
+    """A histogram of positive `values` over the logarithm, in at most `width` characters.
+
+    Heights are relative to the fullest bin; a bin that holds anything at all shows.
+    """
+    ticks = _BLOCKS if blocks else _ASCII
+    counts, _ = np.histogram(np.log(values), max(1, min(width, MOST_BARS)))
+    heights = np.ceil(counts / counts.max() * (len(ticks) - 1)).astype(int)
+    return "".join(ticks[height] for height in heights)
+
+
+def messages(trainings: Sequence[Training], recordings: Path) -> Iterator[str]:
+    """A line a method: what it sends, and the least that a round can take because of that.
+
+    Where trainings of one method differ (by seed or variant), the first is taken.
+    """
+    first: dict[str, Training] = {}
+    for training in trainings:
+        first.setdefault(training.method, training)
+    width = max(len(printable(method)) for method in first)
+    yield "a client's messages in a round, and bytes / rates until the slowest of a cohort is done:"
+    for method, training in first.items():
+        found = known(training, recordings)
+        said = "not known until it is trained"
+        if found is not None:
+            least_s = [round_s(found, variant) for variant in training.variants.values()]
+            times = dict.fromkeys(format_duration(s) for s in (min(least_s), max(least_s)))
+            said = (
+                f"{format_size(found.down):>7} down, {format_size(found.up):>7} up ({found.how}); "
+                f"{' to '.join(times)}"
+            )
+        yield f"  {printable(method):<{width}}  {said}"
+
+
+def known(training: Training, recordings: Path) -> Messages | None:
+    """The mean of what a recording remembers, or else what settings tell. Raises RecordingError."""
+    recording = Recording(recordings, training.settings.model_dump(mode="json"))
+    if recording.downloads and recording.uploads:
+        down, up = (
+            float(np.mean([fact.nbytes for fact in facts.values()]))
+            for facts in (recording.downloads, recording.uploads)
+        )
+        return Messages(down, up, "recorded")
+    computed = message_bytes(training.settings)
+    return None if computed is None else Messages(*computed, "computed")
+
+
+def is_whole(training: Training, recordings: Path) -> bool:
+    """Whether a recording reaches the last round, or far enough past the target to end there.
+
+    A policy that asks the network who takes part may still leave the recorded path.
+    """
+    plan = next(iter(training.variants.values())).training
+    recording = Recording(recordings, training.settings.model_dump(mode="json"))
+    if len(recording.steps) >= plan.rounds:
+        return True
+    if plan.target is None or plan.target.stop_after == "never":
+        return False
+    scored = [state for state, split in recording.scores if split == "validation"]
+    accuracies = [
+        recording.scores[state, "validation"].accuracy
+        for state in sorted(scored, key=recording.depth)
+    ]
+    past = [a >= plan.target.accuracy for a in accuracies]
+    return any(past) and len(past) - past.index(True) > plan.target.stop_after
+
+
+def is_foreseen(training: Training) -> bool:
+    """Whether who takes part follows from the seed alone: then what is recorded is what is asked.
+
+    Where times or absences have a say, only a run tells.
+    """
+    return all(
+        scenario.policy.kind == "synchronous"
+        and scenario.selection.kind == "uniform"
+        and not (scenario.compute and scenario.compute.max_rank)
+        and not any(
+            access.availability and access.availability.kind != "always"
+            for access in scenario.network.accesses.values()
+        )
+        for scenario in training.variants.values()
+    )
+
+
+def round_s(sent: Messages, scenario: Scenario) -> float:
+    """Median over cohorts of the slowest client's bytes / rates: no round trips, nothing shared.
+
+    The slowest of c independent clients is below the quantile q with probability q^c, so its
+    median is the clients' quantile 2^(-1/c).
+    """
+    clients = fleet.build(
+        scenario.network, scenario.compute, scenario.task.clients, scenario.training.seeds[0]
+    )
+    each_s = sent.down / clients.down_Bps + sent.up / clients.up_Bps
+    return float(np.quantile(each_s, 0.5 ** (1 / scenario.training.cohort)))

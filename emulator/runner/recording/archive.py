@@ -1,0 +1,189 @@
+"""A packed recording: all that a study needs to be priced again, in one small file.
+
+gzip (RFC 1952) of one JSON object (RFC 8259): the study's `scenario` (YAML) and `methods`, and of
+each of its `trainings` the settings, what it was made on, and its facts as rows. States are numbers
+there, 0 the root and n what the n-th step made; their ids follow from the settings and the steps,
+so they are not kept. Models and states to train on from are left out.
+
+    ["download", state, client, nbytes, value_bytes, examples, steps], and "upload"
+    ["step", parent, [[state, client], ...], [weight, ...]]
+    ["score", state, split, examples, accuracy, loss], and [[right, of], ...] by label if known
+    ["about", [examples of each client], flop_per_example], and [[of each label], ...] if known
+"""
+
+import contextlib
+import gzip
+import json
+import tempfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from emulator.common.errors import RecordingError
+from emulator.common.files import storage
+from emulator.runner.recording.entries import Fact, Step, digest
+from emulator.runner.recording.store import FORMAT, Recording
+
+KIND = "flasc-emu packed recording 1"
+MAX_BYTES = 2**26  # unpacked: about a million facts
+_MAGIC = b"\x1f\x8b"
+_BAD = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What a file holds: a scenario as YAML, the methods carried out, trainings as above."""
+
+    path: Path
+    scenario: str
+    methods: list[str]
+    trainings: list[Mapping[str, Any]]
+
+
+def pack(scenario: str, methods: Sequence[str], recordings: Iterable[Recording]) -> bytes:
+    """The file's content, the same for the same facts. Raises RecordingError."""
+    trainings = [
+        {"settings": each.settings, "provenance": each.provenance(), "facts": list(_rows(each))}
+        for each in recordings
+    ]
+    whole = {"kind": KIND, "scenario": scenario, "methods": methods, "trainings": trainings}
+    text = json.dumps(whole, separators=(",", ":"), allow_nan=False)
+    if len(text) > MAX_BYTES:  # nobody could read it again
+        raise RecordingError(
+            f"found {len(text)} bytes to pack; allowed: {MAX_BYTES}",
+            "pack a part at a time: --method NAME, or --set training.seeds=[0]",
+        )
+    return gzip.compress(text.encode(), mtime=0)
+
+
+def _rows(recording: Recording) -> Iterator[list[Any]]:
+    numbers = {state: n for n, state in enumerate([recording.root, *recording.steps])}
+    about = recording.about
+    if about.examples is not None:
+        known = [] if about.labels is None else [about.labels]
+        yield ["about", about.examples, about.flop_per_example, *known]
+    for step in recording.steps.values():
+        uploads = [[numbers[state], client] for state, client in step.uploads]
+        yield ["step", numbers[step.parent], uploads, step.weights]
+    for kind, facts in (("download", recording.downloads), ("upload", recording.uploads)):
+        for fact in facts.values():
+            state, *values = astuple(fact)
+            yield [kind, numbers[state], *values]
+    for (state, split), score in recording.scores.items():
+        known = [score.by_label] if score.by_label else []
+        yield ["score", numbers[state], split, score.examples, score.accuracy, score.loss, *known]
+
+
+def is_packed(path: Path) -> bool:
+    """Whether a file begins like one; a scenario does not. A pipe is left as it is."""
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return file.read(len(_MAGIC)) == _MAGIC
+    except OSError:
+        return False
+
+
+def read(path: Path) -> Packed:
+    """The packed recording at `path`. Raises RecordingError where it is none."""
+    try:
+        with gzip.open(path) as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise ValueError(f"more than {MAX_BYTES} bytes")
+        found = json.loads(content, parse_constant=_refuse)
+        if found["kind"] != KIND:
+            raise ValueError(f"kind {found['kind']!r:.60}")
+        scenario, methods, trainings = found["scenario"], found["methods"], found["trainings"]
+        texts = isinstance(methods, list) and all(type(each) is str for each in methods)
+        if not (texts and type(scenario) is str and isinstance(trainings, list)):
+            raise ValueError("no scenario, methods and trainings")
+        return Packed(path, scenario, methods, trainings)
+    except (OSError, EOFError, zlib.error, *_BAD) as error:
+        raise _foreign(path, str(error)) from error
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"the number {constant}")
+
+
+def _foreign(path: Path, why: str) -> RecordingError:
+    return RecordingError(
+        f"{path}: not a packed recording: found {why:.200}",
+        "get the file anew, or run its scenario",
+    )
+
+
+@contextlib.contextmanager
+def unpacked(path: Path) -> Iterator[Path]:
+    """The recordings in the file at `path`, in a folder that goes afterwards.
+
+    Raises RecordingError and StorageError.
+    """
+    found = read(path)
+    with contextlib.ExitStack() as stack:
+        with storage(Path(tempfile.gettempdir())):
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="flasc-emu-"))
+        for number, training in enumerate(found.trainings, 1):
+            try:
+                _unpack(training, Path(folder))
+            except RecordingError as error:
+                raise _foreign(path, f"in training {number}: {error.message}") from error
+            except _BAD as error:
+                raise _foreign(path, f"in training {number}: {error!r}") from error
+        yield Path(folder)
+
+
+def _unpack(training: Mapping[str, Any], store: Path) -> None:
+    settings, provenance = dict(training["settings"]), dict(training["provenance"])
+    root = digest({"format": FORMAT, "settings": settings})
+    lines = "".join(json.dumps(fact) + "\n" for fact in _facts(root, training["facts"]))
+    whole = json.dumps({"settings": settings, "provenance": provenance})
+    with storage(store):
+        (store / root).mkdir(exist_ok=True)
+        (store / root / "settings.json").write_text(whole, "utf-8")
+        (store / root / "log.jsonl").write_text(lines, "utf-8")
+    Recording(store, settings)  # reads it all: what is no fact is told now
+
+
+def _facts(root: str, rows: Sequence[Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    """The rows as the store's facts. Raises what a row that is none does."""
+    states = [root]
+
+    def state(number: object) -> str:
+        if type(number) is not int or number < 0:
+            raise ValueError(f"state {number!r:.60}")
+        return states[number]
+
+    for kind, *values in rows:
+        match kind:
+            case "about":
+                names = ["examples", "flop_per_example", "labels"]
+                yield {"fact": "about", **_named(names, values, optional=1)}
+            case "step":
+                parent, uploads, weights = values
+                step = Step(
+                    state(parent),
+                    tuple((state(n), int(client)) for n, client in uploads),
+                    tuple(map(float, weights)),
+                )
+                states.append(step.id)
+                yield {"fact": "aggregate", "state": step.id, **asdict(step)}
+            case "download" | "upload":
+                number, *rest = values
+                names = [each.name for each in fields(Fact)]
+                yield {"fact": kind, **_named(names, [state(number), *rest])}
+            case "score":
+                number, *rest = values
+                names = ["state", "split", "examples", "accuracy", "loss", "by_label"]
+                yield {"fact": "evaluate", **_named(names, [state(number), *rest], optional=1)}
+            case _:
+                raise ValueError(f"fact {kind!r:.60}")
+
+
+def _named(names: Sequence[str], values: Sequence[Any], optional: int = 0) -> dict[str, Any]:
+    """Values by name; the last `optional` ones may be absent. Raises ValueError."""
+    return dict(zip(names[: max(len(values), len(names) - optional)], values, strict=True))

@@ -1,0 +1,278 @@
+"""A trainer that remembers: known ids from disk, unknown ones from the real trainer."""
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from emulator.common.errors import RecordingError
+from emulator.runner.recording.entries import Fact, RecordedAbout, RecordedScore, Step
+from emulator.runner.recording.store import Recording
+from emulator.simulation.trainer import About, Download, Score, Trainer, Upload
+
+KEEP_EVERY = 10  # rounds between states that stay; the newest state is kept as well
+
+
+class LiveTrainer(Trainer, Protocol):
+    """A trainer whose state can be kept, taken up and exported."""
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """The whole state as arrays by name."""
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take up a snapshot, exactly."""
+
+    def export(self, folder: Path) -> None:
+        """Write the current model for others to load."""
+
+
+class RecordingTrainer:
+    """A trainer that remembers. `make` builds the real one, the first time that it is needed.
+
+    `trained` counts the server steps that were really computed, `replayed` those read from disk.
+    `waiting` is told where another process trains the same and has to be waited for.
+    """
+
+    def __init__(
+        self,
+        recording: Recording,
+        make: Callable[[], tuple[LiveTrainer, Mapping[str, str]]],
+        waiting: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.recording = recording
+        self._make = make
+        self._waiting = waiting
+        self._live: LiveTrainer | None = None
+        self._live_state = ""
+        self._held = contextlib.ExitStack()
+        # Real messages that a later call needs: downloads not yet trained, uploads not yet merged.
+        self._downloads: dict[tuple[str, int], Download] = {}
+        self._uploads: dict[tuple[str, int], Upload] = {}
+        self.state = recording.root
+        self.trained = 0
+        self.replayed = 0
+
+    def restart(self) -> None:
+        """Go back to the root: the next emulation starts there."""
+        self.state = self.recording.root
+
+    def close(self) -> None:
+        """Let go of the recording."""
+        self._held.close()
+
+    # -- the seam
+
+    def download(self, client: int) -> Fact:
+        """What `client` would fetch of the current version."""
+        key = (self.state, client)
+        if key not in self.recording.downloads and key not in self._at(self.state).downloads:
+            assert self._live is not None
+            self._downloads[key] = self._live.download(client)
+            self._add("download", self.state, self._downloads[key])
+        return self.recording.downloads[key]
+
+    def train(self, downloads: Sequence[Download]) -> list[Fact]:
+        """One upload for each download, trained where it is not known yet."""
+        keys = [(_fact(d).state, d.client) for d in downloads]
+        if any(key not in self.recording.uploads for key in keys):
+            self._open()
+            unknown = dict.fromkeys(k for k in keys if k not in self.recording.uploads)
+            self._train(list(unknown))
+        return [self.recording.uploads[key] for key in keys]
+
+    def aggregate(self, uploads: Sequence[Upload], weights: Sequence[float]) -> None:
+        """Step the server, or only note that this step is known."""
+        step = Step(
+            self.state,
+            tuple((_fact(upload).state, upload.client) for upload in uploads),
+            tuple(weights),
+        )
+        if step.id in self.recording.steps or step.id in self._open().steps:
+            self.replayed += 1
+        else:
+            missing = [k for k in dict.fromkeys(step.uploads) if k not in self._uploads]
+            if self._live_state != self.state:
+                self._rebuild(self.state, frozenset(step.uploads))
+            else:
+                self._train(missing)
+            self._step(step)
+            for key in set(step.uploads):
+                del self._uploads[key]
+            self.recording.add("aggregate", durable=True, state=step.id, **asdict(step))
+            self._keep(step)
+            self.trained += 1
+        self.state = step.id
+
+    def evaluate(self, split: str) -> RecordedScore:
+        """Score the current version, or read how it scored."""
+        key = (self.state, split)
+        if key not in self.recording.scores and key not in self._at(self.state).scores:
+            assert self._live is not None
+            score: Score = self._live.evaluate(split)
+            by_label: dict[str, Any] = {"by_label": score.by_label} if score.by_label else {}
+            self.recording.add(
+                "evaluate",
+                state=self.state,
+                split=split,
+                examples=score.examples,
+                accuracy=score.accuracy,
+                loss=score.loss,
+                **by_label,
+            )
+        return self.recording.scores[key]
+
+    def forget(self, messages: Sequence[Download | Upload]) -> None:
+        """Drop the real messages behind these; should one be needed, it is made again."""
+        for message in messages:
+            key = (_fact(message).state, message.client)
+            self._downloads.pop(key, None)
+            self._uploads.pop(key, None)
+
+    def about(self, needed: bool = False) -> RecordedAbout:
+        """As recorded; where it is `needed` and was not, the real trainer is asked."""
+        if needed and self.recording.about.flop_per_example is None:
+            self._open()
+        return self.recording.about
+
+    def export(self) -> Path | None:
+        """The current model, exported once: a folder inside the recording.
+
+        None where only training again would bring it back: a recording may come without states.
+        Raises StorageError.
+        """
+        if folder := self.recording.model(self.state):
+            return folder
+        if self._live_state != self.state and not self.recording.has_state(self.state):
+            return None
+        self._at(self.state)
+        assert self._live is not None
+        return self.recording.keep_model(self.state, self._live.export)
+
+    # -- the real trainer behind it
+
+    def _open(self) -> Recording:
+        """Make the real trainer and take hold of the recording, the first time."""
+        if self._live is None:
+            self._live, provenance = self._make()
+            self._held.enter_context(self.recording.writing(provenance, self._waiting))
+            self._live_state = self.recording.root
+            if not self.recording.has_state(self.recording.root):
+                self.recording.keep_state(self.recording.root, self._live.snapshot())
+            if self.recording.about.labels is None:
+                self._learn_about(self._live.about())
+        return self.recording
+
+    def _learn_about(self, about: About) -> None:
+        if about.examples is not None and about.flop_per_example is not None:
+            labels: dict[str, Any] = {}
+            if about.labels is not None:  # or it is read from a recording that does not say
+                labels["labels"] = [[int(count) for count in held] for held in about.labels]
+            self.recording.add(
+                "about",
+                examples=[int(count) for count in about.examples],
+                flop_per_example=float(about.flop_per_example),
+                **labels,
+            )
+
+    def _at(self, state: str) -> Recording:
+        """Bring the real trainer to `state`."""
+        self._open()
+        if self._live_state != state:
+            self._rebuild(state, frozenset())
+        return self.recording
+
+    def _rebuild(self, state: str, wanted: frozenset[tuple[str, int]]) -> None:
+        """Restore the nearest kept state and repeat the known steps up to `state`.
+
+        On the way, the uploads of those steps and the `wanted` ones are trained again where they
+        are not held; the start lies early enough for all of them. What is held stays held: a
+        client may have trained twice from one version, or its update be on its way still.
+        """
+        assert self._live is not None
+        steps: list[Step] = []
+        needed = {key for key in wanted if key not in self._uploads}
+        passed, at = {state}, state
+        while not self.recording.has_state(at) or any(s not in passed for s, _ in needed):
+            step = self.recording.steps[at]
+            steps.append(step)
+            needed |= {key for key in step.uploads if key not in self._uploads}
+            at = step.parent
+            passed.add(at)
+        held = frozenset(self._uploads)
+        arrays = self.recording.load_state(at)
+        try:
+            self._live.restore(arrays)
+        except (KeyError, ValueError, TypeError, RuntimeError) as error:
+            why = f"it is no state of this training: {error!r}"
+            raise self.recording.damaged(at, why) from error
+        self._live_state = at
+        for step in reversed(steps):
+            self._train_live(sorted(key for key in needed if key[0] == at))
+            self._step(step)
+            at = step.id
+        self._train_live(sorted(key for key in needed if key[0] == at))
+        for key in needed - wanted - held:
+            del self._uploads[key]
+
+    def _train(self, keys: Sequence[tuple[str, int]]) -> None:
+        """Get the updates of `keys`, from whichever versions they start."""
+        if all(key[0] == self._live_state or key in self._downloads for key in keys):
+            self._train_live(keys)
+        else:
+            self._rebuild(self.state, frozenset(keys))
+
+    def _train_live(self, keys: Sequence[tuple[str, int]]) -> None:
+        """Train from the live version or from held downloads; the recording must agree."""
+        assert self._live is not None
+        if not keys:
+            return
+        downloads = [
+            self._downloads.pop(key) if key in self._downloads else self._live.download(key[1])
+            for key in keys
+        ]
+        for key, upload in zip(keys, self._live.train(downloads), strict=True):
+            self._uploads[key] = upload
+            known = self.recording.uploads.get(key)
+            if known is None:
+                self._add("upload", key[0], upload)
+            elif (known.nbytes, known.examples) != (upload.nbytes, upload.examples):
+                raise RecordingError(
+                    f"{self.recording.folder}: trained again, client {key[1]} sends "
+                    f"{upload.nbytes} bytes where {known.nbytes} were recorded",
+                    "the recording was made on another kind of machine or with other versions "
+                    "(see its settings.json): go on there, or give another --recordings folder",
+                )
+
+    def _step(self, step: Step) -> None:
+        assert self._live is not None
+        assert self._live_state == step.parent
+        self._live.aggregate([self._uploads[key] for key in step.uploads], step.weights)
+        self._live_state = step.id
+
+    def _keep(self, step: Step) -> None:
+        """Keep the newest state, and every so many rounds one for good."""
+        assert self._live is not None
+        self.recording.keep_state(step.id, self._live.snapshot())
+        if self.recording.depth(step.parent) % KEEP_EVERY:
+            self.recording.drop_state(step.parent)
+
+    def _add(self, kind: str, state: str, message: Download | Upload) -> None:
+        entry = asdict(
+            Fact(
+                state,
+                message.client,
+                message.nbytes,
+                message.value_bytes,
+                getattr(message, "examples", 0),
+                getattr(message, "steps", 0),
+            )
+        )
+        self.recording.add(kind, **entry)
+
+
+def _fact(message: Download | Upload) -> Fact:
+    assert isinstance(message, Fact), "messages of this trainer only"
+    return message

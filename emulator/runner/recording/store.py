@@ -1,0 +1,276 @@
+"""The facts of one training, on disk and in memory."""
+
+import contextlib
+import errno
+import hashlib
+import json
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emulator.common.errors import RecordingError
+from emulator.common.files import held, replace, storage, sweep
+from emulator.runner.recording.entries import (
+    NO_FACT,
+    Fact,
+    RecordedAbout,
+    RecordedScore,
+    Step,
+    counts,
+    digest,
+    right_of,
+    sound,
+)
+from emulator.runner.recording.model_export import is_stamped, remove_model, stamp, write_model
+
+FORMAT = 2
+
+
+def fingerprint(arrays: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 of arrays with their names, types and shapes, as hexadecimal digits."""
+    said = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        said.update(f"{name}\0{array.dtype.str}\0{array.shape}\0".encode())
+        said.update(np.ascontiguousarray(array).data)
+    return said.hexdigest()
+
+
+class Recording:
+    """The facts of one training, on disk and in memory.
+
+    Raises RecordingError for a folder that is not the recording of `settings` or contradicts
+    itself, StorageError where the disk refuses.
+    """
+
+    def __init__(self, store: Path, settings: Mapping[str, Any]) -> None:
+        self.root = digest({"format": FORMAT, "settings": settings})
+        self.folder = store / self.root
+        self.settings = settings
+        self.downloads: dict[tuple[str, int], Fact] = {}
+        self.uploads: dict[tuple[str, int], Fact] = {}
+        self.steps: dict[str, Step] = {}
+        self.scores: dict[tuple[str, str], RecordedScore] = {}
+        self.about = RecordedAbout()
+        self._read_bytes = 0
+        self._check_settings()
+        self.refresh()
+
+    # -- reading
+
+    def _check_settings(self) -> None:
+        path = self.folder / "settings.json"
+        try:
+            found = json.loads(path.read_text("utf-8"))
+            settings = found["settings"]
+        except (FileNotFoundError, NotADirectoryError):
+            if not (self.folder / "log.jsonl").exists():
+                return  # nothing was recorded yet
+            raise self._foreign("settings.json is missing") from None
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise self._foreign(f"settings.json cannot be read ({error})") from error
+        if settings != self.settings:
+            raise self._foreign("its settings are not those its name stands for")
+
+    def _foreign(self, why: str) -> RecordingError:
+        return RecordingError(
+            f"{self.folder}: not a recording of this training: {why}",
+            "move the folder away to train anew, or give another folder with --recordings",
+        )
+
+    def refresh(self) -> None:
+        """Read the lines that were appended since. A torn last line is left for `repair`."""
+        self.learn(self.unread(self._read_bytes))
+
+    def learn(self, lines: bytes) -> None:
+        """Take in what follows in the log."""
+        for number, line in enumerate(lines.splitlines(), 1):
+            try:
+                self._learn(json.loads(line))
+            except NO_FACT as error:
+                path = self.folder / "log.jsonl"
+                where = f"{path}: line {number} after byte {self._read_bytes}"
+                raise RecordingError(
+                    f"{where} is no fact of a recording ({error})",
+                    "restore the file, or move its folder away to train anew",
+                ) from error
+        self._read_bytes += len(lines)
+
+    def unread(self, start_byte: int) -> bytes:
+        """The log's whole lines from there on."""
+        path = self.folder / "log.jsonl"
+        try:
+            with path.open("rb") as log:
+                log.seek(start_byte)
+                content = log.read()
+        except (FileNotFoundError, NotADirectoryError):
+            return b""
+        except OSError as error:
+            raise RecordingError(
+                f"{path}: cannot be read: {error.strerror}",
+                "mend its permissions, or give another folder with --recordings",
+            ) from error
+        return content[: content.rfind(b"\n") + 1]
+
+    def _learn(self, entry: dict[str, Any]) -> None:
+        match entry.pop("fact"):
+            case "download":
+                fact = sound(Fact(**entry))
+                self.downloads[fact.state, fact.client] = fact
+            case "upload":
+                fact = sound(Fact(**entry))
+                self.uploads[fact.state, fact.client] = fact
+            case "aggregate":
+                state = entry.pop("state")
+                uploads = tuple((str(s), int(c)) for s, c in entry.pop("uploads"))
+                weights = tuple(map(float, entry.pop("weights")))
+                step = Step(uploads=uploads, weights=weights, **entry)
+                if step.id != state:
+                    raise ValueError("its id does not follow from what it says")
+                self.steps[state] = step
+            case "evaluate":
+                state, split = entry.pop("state"), entry.pop("split")
+                by_label = tuple(map(right_of, entry.pop("by_label", ())))
+                self.scores[state, split] = sound(RecordedScore(**entry, by_label=by_label))
+            case "about":
+                examples = counts(entry.pop("examples"))
+                flop = float(entry.pop("flop_per_example"))
+                labels = entry.pop("labels", None)
+                held = None if labels is None else tuple(map(counts, labels))
+                if not 0 <= flop < math.inf or (held and len(held) != len(examples)):
+                    raise ValueError("found numbers that no training has")
+                self.about = RecordedAbout(examples, flop, held)
+            case other:
+                raise ValueError(f"unknown fact {other!r}")
+
+    def provenance(self) -> dict[str, str]:
+        """What the recording was made on, as it says itself."""
+        try:
+            found = json.loads((self.folder / "settings.json").read_text("utf-8"))["provenance"]
+            return {str(name): str(value) for name, value in dict(found).items()}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise self._foreign(f"settings.json names no provenance ({error})") from error
+
+    def depth(self, state: str) -> int:
+        """How many aggregations lie between the root and `state`."""
+        count = 0
+        while state != self.root:
+            state, count = self.steps[state].parent, count + 1
+        return count
+
+    # -- writing
+
+    @contextlib.contextmanager
+    def writing(
+        self, provenance: Mapping[str, str], waiting: Callable[[], None] = lambda: None
+    ) -> Iterator[None]:
+        """Hold the recording for writing; `waiting` is told if another process does.
+
+        Whoever waited finds what the other has trained.
+        """
+        with held(self.folder, waiting):
+            with storage(self.folder):
+                self._repair()
+                settings = {"settings": self.settings, "provenance": dict(provenance)}
+                if not (self.folder / "settings.json").exists():
+                    text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
+                    replace(self.folder / "settings.json", text.encode())
+            self.refresh()
+            yield
+
+    def _repair(self) -> None:
+        """Clear away what a kill or a full disk left unfinished."""
+        (self.folder / "states").mkdir(exist_ok=True)
+        for folder in (self.folder, self.folder / "states"):
+            sweep(folder)
+        path = self.folder / "log.jsonl"
+        if path.exists() and not (content := path.read_bytes()).endswith(b"\n"):
+            os.truncate(path, content.rfind(b"\n") + 1)
+
+    def add(self, fact: str, durable: bool = False, **entry: Any) -> None:
+        """Append one fact, in one write; `durable` waits until it is on the disk."""
+        text = json.dumps({"fact": fact, **entry}, separators=(",", ":"), allow_nan=False)
+        line = text.encode() + b"\n"
+        with storage(self.folder), (self.folder / "log.jsonl").open("ab", buffering=0) as log:
+            size = log.tell()
+            try:
+                if log.write(line) < len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError:
+                log.truncate(size)
+                raise
+            if durable:
+                os.fsync(log.fileno())
+        self._read_bytes += len(line)
+        self._learn(json.loads(line))
+
+    # -- states
+
+    def _state_path(self, state: str) -> Path:
+        return self.folder / "states" / f"{state}.safetensors"
+
+    def has_state(self, state: str) -> bool:
+        """Whether `state` was kept."""
+        return self._state_path(state).exists()
+
+    def keep_state(self, state: str, arrays: dict[str, np.ndarray]) -> None:
+        """Write a state to restart from, with a hash: a damaged one must not be trained on."""
+        from safetensors.numpy import save
+
+        self.file_state(state, save(arrays, metadata={"sha256": fingerprint(arrays)}))
+
+    def file_state(self, state: str, content: bytes) -> None:
+        """The same, from what the file is to hold."""
+        with storage(self.folder):
+            replace(self._state_path(state), content)
+
+    def load_state(self, state: str) -> dict[str, np.ndarray]:
+        """Read a kept state. Raises RecordingError where it is damaged.
+
+        One that was kept before there were hashes is taken as it is.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(self._state_path(state), "numpy") as file:
+                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                kept = (file.metadata() or {}).get("sha256")
+        except (OSError, ValueError, TypeError, KeyError, SafetensorError) as error:
+            raise self.damaged(state, str(error)) from error
+        if kept is not None and kept != fingerprint(arrays):
+            raise self.damaged(state, "its content is not what was written")
+        return arrays
+
+    def damaged(self, state: str, why: str) -> RecordingError:
+        """What there is to say of a kept state that is of no use."""
+        return RecordingError(
+            f"{self._state_path(state)}: cannot be read ({why})",
+            "delete the file: the state is then trained again",
+        )
+
+    def drop_state(self, state: str) -> None:
+        """Forget a state that something newer replaces. Raises StorageError."""
+        with storage(self.folder):
+            self._state_path(state).unlink(missing_ok=True)
+
+    # -- the model
+
+    def model(self, state: str) -> Path | None:
+        """Where the model of `state` was exported to, if it is the newest that was."""
+        folder = self.folder / "adapter"
+        return folder if is_stamped(folder, stamp(state)) else None
+
+    def keep_model(self, state: str, write: Callable[[Path], None]) -> Path:
+        """Have `write` make a folder with the model of `state`, in place of an earlier one.
+
+        Raises StorageError.
+        """
+        folder = self.folder / "adapter"
+        with storage(folder):
+            remove_model(folder)
+            write_model(folder, write)
+            replace(folder / "state.txt", stamp(state))
+        return folder

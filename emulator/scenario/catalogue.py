@@ -1,0 +1,60 @@
+"""What scenarios can name, read off the settings themselves."""
+
+import inspect
+from collections.abc import Iterator
+from typing import Any, Literal, get_args, get_origin
+
+from emulator.common.distributions import RateLaw
+from emulator.network.capacity.base import Varying
+from emulator.scenario.scenario import Policy, Selection
+from emulator.simulation.clients.links import DownLink
+from emulator.simulation.clients.presets import PRESETS
+from flasc.assets import catalogue as assets
+from flasc.common.plugins import Pluggable, origin
+from flasc.training import settings
+
+
+def catalogue() -> dict[str, list[tuple[str, str]]]:
+    """{family: [(name, one line about it)]}."""
+    return {
+        "methods": _members(settings.Method),
+        "tasks": _members(settings.Task, "name"),
+        "models": [
+            (s.name, f"{s.source}; {s.licence}") for s in assets.status() if s.kind == "model"
+        ],
+        "splits": [(name, "") for name in _names(settings.Split, "kind")],
+        "servers": _members(settings.Server),
+        "wires": [(name, "") for name in _names(settings.Wire, "format")],
+        "policies": _members(Policy),
+        "selections": _members(Selection),
+        "laws": _members(RateLaw),
+        "capacities": [_about(m, "kind") for m in _models(DownLink) if issubclass(m, Varying)],
+        "presets": [(name, preset.about) for name, preset in PRESETS.items()],
+    }
+
+
+def _members(union: Any, tag: str = "kind") -> list[tuple[str, str]]:
+    return [_about(model, tag) for model in _models(union)]
+
+
+def _models(union: Any) -> Iterator[type[settings.Settings]]:
+    """Each class of settings in a discriminated union."""
+    for member in get_args(get_args(union)[0]):
+        model = get_args(member)[0] if get_origin(member) is not None else member
+        if hasattr(model, "model_fields"):
+            yield model
+
+
+def _about(model: type[settings.Settings], tag: str) -> tuple[str, str]:
+    """What it is called; the first line of its docstring, and which package brought it."""
+    text = inspect.getdoc(model) or ""  # a generic law's own text is its parent's
+    package = origin(model) if issubclass(model, Pluggable) else None
+    brought = f" [{' '.join(package)}]" if package else ""
+    name = get_args(model.model_fields[tag].annotation)[0]
+    return name, text.split("\n")[0] + brought
+
+
+def _names(model: type[settings.Settings], field: str) -> tuple[str, ...]:
+    annotation = model.model_fields[field].annotation
+    assert get_origin(annotation) is Literal
+    return get_args(annotation)

@@ -1,0 +1,289 @@
+"""A scenario's text as plain data that remembers where each value was written.
+
+A document is the file, over what it `extends`, under the command line's `--set`.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from emulator.common.errors import ScenarioError
+from emulator.scenario.yaml_nodes import (
+    NUMBER,
+    PATH,
+    QUOTE_KEY,
+    Composer,
+    Node,
+    Step,
+    choice,
+    dotted,
+    nearest,
+    parse_path,
+    printable,
+    quoted,
+    shown,
+)
+
+__all__ = ["Document", "dotted", "load", "parse_path", "printable", "shown", "written"]
+
+MAX_BYTES = 2**20
+MAX_CHAIN = 10
+MAX_FILES = 100
+
+# Mappings whose keys a scenario names itself: one that is set from outside must be there.
+NAMED = (("methods",), ("network", "groups"))
+
+_START = "start with a line like name: slow_upload"
+_OVERRIDE = re.compile(rf"({PATH.pattern})=(.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """`data` is plain (dict, list, str, int, float, bool, None); `where` finds it in the text."""
+
+    data: dict[str, Any]
+    tree: Node = field(repr=False)
+
+    def where(self, path: Sequence[Step]) -> str:
+        """The line of the key at `path`, or of its nearest ancestor that is written anywhere."""
+        node = self.tree
+        for step in path:
+            if isinstance(node.value, dict) and isinstance(step, str) and step in node.value:
+                node = node.value[step]
+            elif isinstance(node.value, list) and step in range(len(node.value)):
+                node = node.value[int(step)]
+            else:
+                break
+        return node.where
+
+    def copied(self, source: Sequence[Step], target: Sequence[str]) -> "Document":
+        """The document with what stands at `source` at `target` as well, as `vary` asks.
+
+        The copy keeps the line that it was written on. Missing mappings on the way are made; a
+        list is entered by the number of an item it has. Raises ScenarioError where it has not, or
+        where the way leads through a scalar.
+        """
+        node = self.tree
+        for step in source:
+            assert isinstance(node.value, dict), "vary holds mappings"
+            node = node.value[str(step)]
+        return _document(_set(self.tree, target, node, ()))
+
+
+def load(path: Path, overrides: Sequence[str] = ()) -> Document:
+    """The scenario at `path` over the files it extends, with 'a.b=value' `overrides` on top.
+
+    In a child file mappings merge, lists and scalars replace, and null deletes an inherited key, as
+    it does in an override. Raises ScenarioError for whatever is wrong with either.
+    """
+    return overridden(read(path), overrides)
+
+
+def read(path: Path) -> Node:
+    """The file at `path` over the files it extends. Raises ScenarioError."""
+    return _read_extended(path, "", (), [])
+
+
+def parse(text: str, name: str) -> Node:
+    """The scenario in `text`, which extends nothing; `name` stands for its file in messages."""
+    tree = Composer(text, name).document or Node(None, name)
+    if tree.value is None:
+        raise ScenarioError(f"{name}: found an empty file; allowed: a scenario", _START)
+    if not isinstance(tree.value, dict):
+        found = shown(_plain(tree))
+        raise ScenarioError(f"{tree.where}: found {found}; allowed: a mapping of keys", _START)
+    return tree
+
+
+def written(data: Mapping[str, Any]) -> str:
+    """Plain data as a scenario's text, which `parse` reads as the same again."""
+    return yaml.dump(dict(data), Dumper=_Writer, sort_keys=False, allow_unicode=True)
+
+
+class _Writer(yaml.SafeDumper):
+    """PyYAML leaves bare what are numbers in YAML 1.2 and were text in 1.1, like '1e3' and '08'."""
+
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        """In double quotes where there is a next line (U+0085), which others fold into a blank."""
+        return self.represent_scalar("tag:yaml.org,2002:str", text, '"' if "\x85" in text else None)
+
+
+_Writer.add_representer(str, _Writer.represent_text)
+_Writer.add_implicit_resolver("tag:yaml.org,2002:float", NUMBER, list("+-.0123456789"))
+
+
+def overridden(tree: Node, overrides: Sequence[str]) -> Document:
+    """`tree` under 'a.b=value' overrides. Raises ScenarioError."""
+    for text in overrides:
+        tree = _override(tree, text)
+    return _document(tree)
+
+
+def _document(tree: Node) -> Document:
+    data = _plain(tree)
+    assert isinstance(data, dict)
+    return Document(data, tree)
+
+
+def _plain(node: Node) -> Any:
+    if isinstance(node.value, dict):
+        return {key: _plain(inside) for key, inside in node.value.items()}
+    if isinstance(node.value, list):
+        return [_plain(item) for item in node.value]
+    return node.value
+
+
+def _set(node: Node, path: Sequence[str], new: Node, above: tuple[str, ...]) -> Node:
+    if not path:
+        return new
+    head, below = path[0], path[1:]
+    said = f"{new.where}: " if new.where else ""
+    if isinstance(node.value, list):
+        if not re.fullmatch("[0-9]{1,9}", head) or int(head) >= len(node.value):
+            items = f"0 to {len(node.value) - 1}" if node.value else "none, the list is empty"
+            raise ScenarioError(
+                f"{said}{dotted(above)}: found item {quoted(head)}; allowed: {items}",
+                "set the whole list to make it longer",
+            )
+        item = _set(node.value[int(head)], below, new, (*above, head))
+        return Node([*node.value[: int(head)], item, *node.value[int(head) + 1 :]], node.where)
+    if not isinstance(node.value, dict | None):
+        raise ScenarioError(
+            f"{said}{dotted(above)}: found {shown(node.value)}; allowed: a mapping here, "
+            f"to set {quoted(head)} inside it"
+        )
+    inside = node.value or {}
+    if not below and new.value is None and head in inside:
+        return Node({key: kept for key, kept in inside.items() if key != head}, node.where)
+    if below and head not in inside and above in NAMED:
+        raise ScenarioError(
+            f"{said}{dotted(above)}: found no {quoted(head)} to set {quoted(below[0])} of"
+            f"{choice(head, [printable(name) for name in inside])}"
+        )
+    child = inside.get(head, Node(None, new.where))
+    return Node({**inside, head: _set(child, below, new, (*above, head))}, node.where)
+
+
+def _override(tree: Node, text: str) -> Node:
+    where = f"--set {printable(text)}"
+    match = _OVERRIDE.fullmatch(text)
+    if not (match and match[1].isprintable()):
+        raise ScenarioError(
+            f"{where}: found no key.path=value; allowed: like network.clients.up=5 Mbps",
+            QUOTE_KEY,
+        )
+    composer = Composer(match[2], where, numbered=False)
+    if not composer.document and match[2].strip():
+        raise ScenarioError(f"{where}: found only a comment; allowed: a value", "quote it: '#1'")
+    value = composer.document.value if composer.document else None
+    return _set(tree, parse_path(match[1]), Node(value, where), ())
+
+
+def _merge(base: Node, child: Node) -> Node:
+    if not (isinstance(base.value, dict) and isinstance(child.value, dict)):
+        return child
+    merged = dict(base.value)
+    for key, node in child.value.items():
+        if key in merged and node.value is None:
+            del merged[key]
+        else:
+            merged[key] = _merge(merged[key], node) if key in merged else node
+    return Node(merged, child.where)
+
+
+def _read_extended(path: Path, said: str, chain: tuple[Path, ...], opened: list[Path]) -> Node:
+    """The file at `path` over its bases. `said` names the line that asked for it, if one did.
+
+    `chain` holds the files that led here, `opened` every file so far.
+    """
+    name = printable(str(path))
+    text = _read(path, said)
+    real = path.resolve()
+    if real in chain:
+        raise ScenarioError(
+            f"{said}{name}: extends itself, by way of {len(chain)} file(s)",
+            "drop the extends that closes the circle",
+        )
+    opened.append(real)
+    if len(chain) > MAX_CHAIN or len(opened) > MAX_FILES:
+        allowed = f"{MAX_CHAIN} steps and {MAX_FILES} files"
+        raise ScenarioError(f"{said}{name}: extends too far; allowed: {allowed}")
+    tree = parse(text, name)
+    assert isinstance(tree.value, dict), "parse lets nothing else pass"
+    own = _found(Node({k: v for k, v in tree.value.items() if k != "extends"}, tree.where), path)
+    bases = Node({}, tree.where)
+    for base in _bases(tree.value.get("extends")):
+        file, asked = path.parent / str(base.value), f"{base.where}: extends: "
+        bases = _merge(bases, _read_extended(file, asked, (*chain, real), opened))
+    return _merge(bases, own)
+
+
+def _found(node: Node, path: Path) -> Node:
+    """`node` with each `file` as it is found from here; the scenario at `path` is beside it."""
+    if isinstance(node.value, list):
+        return Node([_found(item, path) for item in node.value], node.where)
+    if not isinstance(node.value, dict):
+        return node
+    found = {}
+    for key, inside in node.value.items():
+        if key.rpartition(".")[2] == "file" and isinstance(inside.value, str):  # or under `vary`
+            found[key] = Node(str(path.parent / inside.value), inside.where)
+        else:
+            found[key] = _found(inside, path)
+    return Node(found, node.where)
+
+
+def _bases(extends: Node | None) -> list[Node]:
+    if extends is None:
+        return []
+    bases = extends.value if isinstance(extends.value, list) else [extends]
+    for base in bases:
+        if not (isinstance(base.value, str) and base.value):
+            found = shown(_plain(base))
+            raise ScenarioError(
+                f"{base.where}: extends: found {found}; allowed: a file or a list of files",
+                "name it relative to this file, like extends: base.yaml",
+            )
+    return bases
+
+
+def _near(path: Path) -> Path | None:
+    """The scenario that is there and all but called so. Endings are alike anyway: stems decide."""
+    try:
+        stems = {file.stem: file for file in sorted(path.parent.glob("*.yaml"))}
+    except (OSError, ValueError):
+        return None
+    near = nearest(path.stem, stems, least=0.75)
+    return stems[near] if near else None
+
+
+def _read(path: Path, said: str) -> str:
+    name = said + printable(str(path))
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        near = _near(path)
+        hint = (
+            f"did you mean {printable(str(near))}?" if near else "check the path and its spelling"
+        )
+        raise ScenarioError(f"{name}: no such file", hint) from None
+    except IsADirectoryError:
+        raise ScenarioError(f"{name}: is a directory", "name a .yaml file inside it") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ScenarioError(f"{name}: cannot be read: {reason}") from None
+    if len(raw) > MAX_BYTES:
+        raise ScenarioError(f"{name}: found more than 1 MiB; allowed: a scenario is shorter")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ScenarioError(
+            f"{name}:{line}: found byte 0x{raw[error.start]:02x}; allowed: UTF-8 text",
+            "save the file as UTF-8",
+        ) from None

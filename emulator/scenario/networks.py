@@ -1,0 +1,111 @@
+"""A scenario under other networks than its own (`--network FILE`), and a run for a scenario.
+
+Other networks become an axis of `vary`, so that nothing further needs to know of them: the ledger
+keeps them with the scenario, and a run can be repeated from its folder alone.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from emulator.common.errors import LedgerError, ScenarioError
+from emulator.results.ledger import Ledger
+from emulator.runner.recording import archive
+from emulator.scenario import document
+from emulator.scenario.yaml_nodes import Node, choice, parse_path, printable
+
+AXIS = "--network"  # of `vary`; no axis that people write begins with dashes
+_OF_NETWORK = re.compile(r'"?network"?[.=]')
+
+
+def transplanted(
+    tree: Node, files: Sequence[Path], overrides: Sequence[str]
+) -> tuple[Node, list[str]]:
+    """`tree` with the networks of `files` for its own, a variant each; and overrides that are left.
+
+    Axes of `vary` that touch the network go; overrides of the network are each file's. Raises
+    ScenarioError.
+    """
+    inner = [text for text in overrides if _OF_NETWORK.match(text)]
+    networks: dict[str, Node] = {}
+    for file in files:
+        if file.stem in networks:
+            raise ScenarioError(
+                f"--network {printable(str(file))}: found a second file named "
+                f"{printable(file.stem)}; allowed: each name once, as it names a variant"
+            )
+        networks[file.stem] = network_in(file, inner)
+    points = {name: Node({"network": network}, network.where) for name, network in networks.items()}
+    axis = Node(dict(points), f"--network {printable(str(files[0]))}")
+    assert isinstance(tree.value, dict), "a scenario is a mapping"
+    vary = Node({**_axes_elsewhere(tree.value.get("vary")), AXIS: axis}, tree.where)
+    network = next(iter(networks.values()))
+    moved = Node({**tree.value, "network": network, "vary": vary}, tree.where)
+    return moved, [text for text in overrides if text not in inner]
+
+
+def each(networks: Sequence[Path]) -> list[Path]:
+    """The files, with those of folders among them. Raises ScenarioError for a folder of none."""
+    found: list[Path] = []
+    for path in networks:
+        inside = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
+        if not inside:
+            raise ScenarioError(f"--network {printable(str(path))}: found no .yaml in it", _FORM)
+        found += inside
+    return found
+
+
+def network_in(file: Path, overrides: Sequence[str] = ()) -> Node:
+    """The network in `file`, under the overrides of it. Raises ScenarioError."""
+    tree = document.overridden(document.read(file), overrides).tree
+    assert isinstance(tree.value, dict), "what is read is a mapping"
+    for key, node in tree.value.items():
+        if key != "network":
+            raise ScenarioError(
+                f"{node.where}: {key}: unknown key{choice(key, ['network'])}", _FORM
+            )
+    if "network" not in tree.value:
+        raise ScenarioError(f"{tree.where}: network: missing key", _FORM)
+    return tree.value["network"]
+
+
+_FORM = "a file for --network holds one key, network, and all under it: see scenarios/networks/"
+
+
+def _axes_elsewhere(vary: Node | None) -> Mapping[str, Node]:
+    """The axes of `vary` that leave the network be."""
+    axes = vary.value if vary and isinstance(vary.value, dict) else {}
+    return {name: axis for name, axis in axes.items() if not _touches_network(axis)}
+
+
+def _touches_network(axis: Node) -> bool:
+    points = axis.value.values() if isinstance(axis.value, dict) else []
+    keys = [key for point in points if isinstance(point.value, dict) for key in point.value]
+    return any(parse_path(key)[0] == "network" for key in keys)
+
+
+def of_run(folder: Path) -> tuple[Node, list[str]]:
+    """The scenario that made a run's `folder`, and its methods. Raises LedgerError."""
+    if (folder / "settings.json").exists():
+        raise LedgerError(
+            f"{folder} is a recording: it says what was trained, not for how many rounds",
+            "name the folder of a run, or a scenario",
+        )
+    with Ledger.open(folder / "ledger.sqlite") as ledger:
+        meta = ledger.meta()
+    name = f"{printable(str(folder))}: scenario"
+    try:
+        methods = [str(method) for method in json.loads(meta["methods"])]
+        return document.parse(meta["scenario"], name), methods
+    except (KeyError, ValueError, TypeError) as error:
+        raise LedgerError(
+            f"{folder}: its ledger names no scenario and methods ({error!r})",
+            "run the scenario again with this version of flasc-emu",
+        ) from None
+
+
+def of_recording(path: Path) -> tuple[Node, list[str]]:
+    """The scenario in a packed recording, and its methods. Raises RecordingError."""
+    found = archive.read(path)
+    return document.parse(found.scenario, f"{printable(str(path))}: scenario"), found.methods

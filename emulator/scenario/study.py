@@ -1,0 +1,167 @@
+"""A scenario and its variants: what `vary` multiplies out to, and which trainings that takes."""
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from emulator.common.errors import ScenarioError
+from emulator.runner.recording import archive as packed
+from emulator.scenario import document
+from emulator.scenario import networks as elsewhere
+from emulator.scenario.document import Document, dotted, parse_path
+from emulator.scenario.scenario import Scenario
+from emulator.scenario.validation_errors import explain
+from emulator.scenario.yaml_nodes import choice
+from flasc.training.settings import TrainingSettings
+
+MAX_VARIANTS = 10_000
+UNVARIED = "as given"
+# What the methods are and what a study is called is not a matter of degree.
+VARIABLE = ("task", "training", "network", "compute", "policy", "selection")
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training and the variants of the scenario that it serves: {label: scenario}."""
+
+    method: str
+    seed: int
+    settings: TrainingSettings
+    variants: dict[str, Scenario]
+
+
+@dataclass(frozen=True)
+class Study:
+    """A scenario with each of its variants resolved, by label, in the order of `vary`."""
+
+    document: Document
+    scenario: Scenario
+    variants: dict[str, Scenario]
+    only: tuple[str, ...] = ()
+    packed: Path | None = None  # the packed recording that it is read from
+
+    @property
+    def methods(self) -> list[str]:
+        """The methods to carry out, in the scenario's order."""
+        return [name for name in self.scenario.methods if not self.only or name in self.only]
+
+    def trainings(self) -> list[Training]:
+        """Each distinct training once: variants that differ by the network alone share it."""
+        found: dict[tuple[str, int, str], Training] = {}
+        for method in self.methods:
+            for seed in self.scenario.training.seeds:
+                for label, variant in self.variants.items():
+                    settings = variant.training_settings(method, seed)
+                    key = (method, seed, settings.model_dump_json())
+                    training = found.setdefault(key, Training(method, seed, settings, {}))
+                    training.variants[label] = variant
+        return list(found.values())
+
+
+def read(
+    path: Path,
+    overrides: Sequence[str] = (),
+    only: Sequence[str] = (),
+    networks: Sequence[Path] = (),
+) -> Study:
+    """The study at `path` with 'a.b=value' overrides, of the methods named in `only` (or all).
+
+    `path` is a scenario, or the folder of a run or a packed recording, whose scenario it then is.
+    `networks` are files that take the place of its network, a variant each; a folder is all in it.
+
+    Raises ScenarioError, LedgerError for a folder that is no run's, and RecordingError for a
+    damaged recording.
+    """
+    is_packed = packed.is_packed(path)
+    if path.is_dir() or is_packed:
+        tree, methods = elsewhere.of_recording(path) if is_packed else elsewhere.of_run(path)
+        only = only or methods
+    else:
+        tree = document.read(path)
+        if isinstance(tree.value, dict) and list(tree.value) == ["network"]:
+            raise ScenarioError(
+                f"{document.printable(str(path))}: found a network alone; allowed: a scenario",
+                "a network goes with a scenario: flasc-emu check SCENARIO --network FILE",
+            )
+    if networks:
+        tree, overrides = elsewhere.transplanted(tree, elsewhere.each(networks), overrides)
+    found = multiplied(document.overridden(tree, overrides), str(path), only)
+    return replace(found, packed=path) if is_packed else found
+
+
+def multiplied(document: Document, name: str, only: Sequence[str] = ()) -> Study:
+    """The study that a document describes; `name` is what to call it in messages.
+
+    Raises ScenarioError.
+    """
+    scenario = _validated(document)
+    for method in only:
+        if method not in scenario.methods:
+            raise ScenarioError(
+                f"{name}: methods: found no {method!r}{choice(method, list(scenario.methods))}"
+            )
+    if (count := math.prod(map(len, filter(None, scenario.vary.values())))) > MAX_VARIANTS:
+        raise ScenarioError(
+            f"{document.where(('vary',))}: vary: found {count} variants; allowed: {MAX_VARIANTS}",
+            "vary fewer things at once, or split the study",
+        )
+    variants = {
+        label: _varied(document, scenario, point) if point else scenario
+        for label, point in points(scenario).items()
+    }
+    return Study(document, scenario, variants, tuple(only))
+
+
+def points(scenario: Scenario) -> dict[str, dict[str, str]]:
+    """{variant: {axis: its label on it}}, in the order of `vary`."""
+    axes = [[(axis, label) for label in labels] for axis, labels in scenario.vary.items() if labels]
+    each = map(dict, itertools.product(*axes))
+    return {", ".join(point.values()) or UNVARIED: point for point in each}
+
+
+def _varied(document: Document, scenario: Scenario, point: Mapping[str, str]) -> Scenario:
+    """The scenario with one label of each axis applied."""
+    varied = document
+    for axis, label in point.items():
+        for text in scenario.vary[axis][label]:
+            source = ("vary", axis, label, text)
+            target = _target(document, source)
+            if target[:2] == ("network", "clients") != target and scenario.network.clients is None:
+                raise _unvaried(document, axis, target)
+            varied = varied.copied(source, target)
+    return _validated(varied)
+
+
+def _unvaried(document: Document, axis: str, target: Sequence[str]) -> ScenarioError:
+    """An axis that was written for `clients`, most likely in a file that this one extends."""
+    return ScenarioError(
+        f"{document.where(('network',))}: network: found groups, and an axis of vary that sets "
+        f"{dotted(target)} ({dotted(('vary', axis))}, {document.where(('vary', axis))}); "
+        "allowed: axes of what is there",
+        f"null drops an inherited axis: vary: {{{axis}: null}}",
+    )
+
+
+def _validated(document: Document) -> Scenario:
+    try:
+        return Scenario.model_validate(document.data)
+    except ValidationError as error:
+        raise explain(error, document, Scenario) from None
+
+
+def _target(document: Document, source: tuple[str, ...]) -> tuple[str, ...]:
+    """The path that a key under `vary` names. Raises ScenarioError where it may not be varied."""
+    at = f"{document.where(source)}: {dotted(source)}"
+    try:
+        path = parse_path(source[-1])
+    except ScenarioError as error:
+        raise ScenarioError(f"{at}: {error.message}", error.hint) from None
+    if path[0] not in VARIABLE:
+        raise ScenarioError(
+            f"{at}: found {path[0]!r}{choice(path[0], VARIABLE, 'a path that begins with ')}"
+        )
+    return path

@@ -1,0 +1,144 @@
+"""A first scenario for somebody to change: YAML with comments, and the schema beside it."""
+
+import json
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from emulator.common.errors import ScenarioError
+from emulator.common.files import replace, storage
+from emulator.scenario import networks
+from emulator.scenario.json_schema import FILE_NAME, scenario_schema
+from emulator.scenario.study import read
+from emulator.scenario.yaml_nodes import printable, quoted
+from emulator.simulation.clients.presets import PRESETS
+
+# One line a kind that can stand alone; the rest is in docs/background/methods.md. Rates are
+# docs/background/tuning.md's.
+METHODS = {
+    "lora": "LoRA: {kind: lora, server_lr: 0.01}",
+    "head": "head only: {kind: head, server_lr: 0.1}",
+    "flasc": "FLASC 1/4 down, 1/16 up: {kind: flasc, down: 1/4, up: 1/16}",
+    "sparse_adapter": "SparseAdapter 1/4: {kind: sparse_adapter, density: 1/4}",
+    "full": "everything: {kind: full, client_lr: 0.01, server_lr: 0.001}",
+}
+
+_HEAD = f"""\
+# yaml-language-server: $schema={FILE_NAME}
+# What it would do: flasc-emu check FILE. Every key: docs/reference/scenario_keys.md, flasc-emu
+# list.
+"""
+_WHOLE = """\
+name: {name}
+
+task:
+  name: 20newsgroups
+  model: minilm               # or a local folder (./model), or a hub id (owner/name)
+  clients: {clients}
+  tokens: 32                  # texts are cut and padded to so many
+  split: {{kind: dirichlet, alpha: 0.1}}       # the smaller alpha, the less alike clients are
+
+training:
+  rounds: 36                  # at most
+  cohort: {cohort:<19} # clients a round
+  seeds: [0]                  # several tell a difference from luck: [0, 1, 2, 3, 4]
+  target: {{accuracy: {target}, stop_after: 1}}   # on validation; then one evaluation more
+  evaluation: {{every: 3, examples: 800}}
+  lora: {{rank: 16}}
+  client: {{lr: 0.1}}
+  server: {{kind: adamw, lr: 0.02}}
+
+methods:                      # the names are yours; a method may have its own rank and rates
+{methods}
+
+{network}
+# Variants: every combination of one label from each axis. One training serves them all where only
+# the network differs.
+# vary:
+#   server:
+#     data centre: {{network.server: {{down: 10 Gbps, up: 10 Gbps}}}}
+#     home: {{network.server: {{down: 100 Mbps, up: 10 Mbps}}}}
+"""
+_NETWORK = """\
+network:
+  server: {{down: 1 Gbps, up: 1 Gbps}}         # shared by all who send or receive
+  clients: {link}
+"""
+_LINK = "{down: 20 Mbps, up: 5 Mbps, rtt: 40 ms}"
+
+
+def whole(
+    name: str,
+    preset: str | None = None,
+    clients: int = 350,
+    methods: Sequence[str] = ("lora", "head", "flasc"),
+    target: str = "50 %",
+    network: str | None = None,
+) -> str:
+    """A scenario that needs no other; `preset` None is a plain link, `target` a fraction.
+
+    `network` is the text of one, which takes the preset's place: see `network_text`.
+    """
+    about = f"   # {PRESETS[preset].about}" if preset in PRESETS else ""
+    link = f"{{preset: {preset}}}{about}" if preset else _LINK
+    return _HEAD + _WHOLE.format(
+        name=name,
+        clients=clients,
+        cohort=min(10, clients),
+        target=target,
+        methods="\n".join(f"  {METHODS[kind]}" for kind in methods),
+        network=network or _NETWORK.format(link=link),
+    )
+
+
+def network_text(file: Path) -> str:
+    """A network as in scenarios/networks/, as it is written. Raises ScenarioError."""
+    networks.network_in(file)
+    text = file.read_text("utf-8")
+    if found := re.search(r"^(\{|extends)|\bfile(?=['\"]?\s*:)", text, re.MULTILINE):
+        raise ScenarioError(
+            f"{file}: found {found[0].strip()!r}; allowed: a network whose text stands alone",
+            f"name it in the scenario instead: extends: {file}",
+        )
+    return text.rstrip() + "\n"
+
+
+def extending(name: str, base: Path, file: Path) -> str:
+    """A scenario in `file` that builds on the one at `base`. Raises ScenarioError."""
+    scenario = read(base).scenario
+    path = Path(os.path.relpath(base.resolve(), file.parent.resolve())).as_posix()
+    lines = [f"extends: {json.dumps(path)}", f"name: {name}", ""]
+    lines += [
+        "# Mappings merge with the inherited ones, the rest replaces, null deletes.",
+        "# methods:",
+    ]
+    lines += [f"#   {_key(method)}: null" for method in scenario.methods]
+    if scenario.vary:
+        lines += ["# vary:", *(f"#   {_key(axis)}: null" for axis in scenario.vary)]
+    lines += ["# training:", f"#   rounds: {scenario.training.rounds}"]
+    return _HEAD + "\n".join(lines) + "\n"
+
+
+def _key(name: str) -> str:
+    return json.dumps(printable(name)) if quoted(name)[0] == '"' or ":" in name else name
+
+
+def name_for(file: Path) -> str:
+    """What a scenario in `file` may be called."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", file.stem).strip("._-")[:100] or "scenario"
+
+
+def write(file: Path, text: str) -> Path:
+    """Write a new `file` and the schema beside it; the schema's path.
+
+    Raises ScenarioError where there is a file already, and StorageError.
+    """
+    if file.exists():
+        raise ScenarioError(f"{file}: is there already", "name another file, or move it away")
+    schema = file.parent / FILE_NAME
+    with storage(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        replace(schema, json.dumps(scenario_schema(), indent=1, ensure_ascii=False).encode())
+        replace(file, text.encode())
+    return schema

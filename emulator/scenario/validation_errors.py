@@ -1,0 +1,240 @@
+"""Validation errors as messages for people: file, line, key, what was found, what is allowed."""
+
+import re
+from collections.abc import Sequence
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, Tag, ValidationError
+from pydantic_core import ErrorDetails
+
+from emulator.common.errors import ScenarioError
+from emulator.scenario.document import Document
+from emulator.scenario.yaml_nodes import Step, choice, dotted, meant, printable, shown
+
+MAX_PROBLEMS = 10
+
+# What pydantic's error types ask for, in our words; the names in braces are its `ctx`.
+_ALLOWED = {
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "dict_type": "a mapping",
+    "finite_number": "a finite number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "{ge} or more",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "int_parsing_size": "a smaller whole number",
+    "int_type": "a whole number",
+    "less_than": "less than {lt}",
+    "less_than_equal": "{le} or less",
+    "list_type": "a list",
+    "model_attributes_type": "a mapping",
+    "model_type": "a mapping",
+    "multiple_of": "a multiple of {multiple_of}",
+    "none_required": "null",
+    "string_pattern_mismatch": "text that matches {pattern}",
+    "string_too_long": "text of at most {max_length} characters",
+    "string_too_short": "text of {min_length} or more characters",
+    "string_type": "text",
+    "too_long": "at most {max_length} of them",
+    "too_short": "{min_length} or more of them",
+    "tuple_type": "a list",
+}
+
+_MISSING = "missing key"
+_MISSPELT = re.compile(r"unknown key; did you mean ('.*?')\?")
+
+# An annotation with Annotated, Optional and aliases taken off; a union is {tag or name: member}.
+Kind = Any
+KeyPath = tuple[Step, ...]
+
+
+class MisfitError(ValueError):
+    """What a validator of the whole finds wrong with one key of it, at `path`."""
+
+    def __init__(self, path: KeyPath, message: str) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+def explain(error: ValidationError, document: Document, model: type[BaseModel]) -> ScenarioError:
+    """One error for everything that is wrong with `document`, one line a key, by file and line."""
+    texts: dict[KeyPath, list[str]] = {}
+    problems = [_problem(each, document.data, model) for each in error.errors(include_url=False)]
+    misspelt = {(*path[:-1], name) for path, text in problems
+                if (match := _MISSPELT.match(text))
+                for name in match[1].strip("'").split("' and '")}  # fmt: skip
+    for path, text in problems:
+        if not (path in misspelt and text.startswith(_MISSING)):
+            texts.setdefault(path, []).append(text)
+    lines = [
+        f"{document.where(path)}: {f'{dotted(path)}: ' if path else ''}{_joined(texts[path])}"
+        for path in sorted(texts, key=lambda path: _order(document.where(path)))
+    ]
+    more = len(lines) - MAX_PROBLEMS
+    rest = [f"… and {more} more"] if more > 0 else []
+    return ScenarioError(
+        "\n".join(lines[:MAX_PROBLEMS] + rest), "mend the scenario, then try flasc-emu check"
+    )
+
+
+def _order(where: str) -> tuple[str, int]:
+    file, _, line = where.rpartition(":")
+    return (file, int(line)) if line.isdecimal() else (where, 0)
+
+
+def _problem(details: ErrorDetails, data: Any, model: type[BaseModel]) -> tuple[KeyPath, str]:
+    """Where the user finds the problem, and what it is."""
+    loc, found = details["loc"], details["input"]
+    absent = details["type"] in ("missing", "extra_forbidden")
+    path, kind = _resolve(loc[:-1] if absent else loc, data, model)
+    match details["type"]:
+        case "missing":
+            return (*path, loc[-1]), _MISSING
+        case "extra_forbidden":
+            return (*path, loc[-1]), f"unknown key{choice(loc[-1], _names(kind))}"
+        case "union_tag_invalid" | "union_tag_not_found":
+            return _tag_problem(path, kind, found)
+        case "model_type" | "model_attributes_type" | "dict_type" if wanted := _mapping(path, kind):
+            idle = _idle(path, data) if path and found is None else ""
+            return path, f"found {shown(found)}{idle}; allowed: {wanted}"
+        case "literal_error" if names := _literals(kind):
+            return path, f"found {shown(found)}{choice(found, names)}"
+    error = details.get("ctx", {}).get("error")
+    if isinstance(error, MisfitError):
+        path = (*path, *error.path)
+    return path, _value_text(details)
+
+
+def _idle(path: KeyPath, data: Any) -> str:
+    """What a null is told that found nothing to delete: there may be a neighbour of such a name."""
+    for step in path[:-1]:
+        data = data[step]
+    inside = data.items() if isinstance(data, dict) else ()
+    near = meant(str(path[-1]), [name for name, value in inside if value is not None])
+    what = f"; did you mean {near}?" if near else ""
+    return f" (null deletes what is inherited, and this is not{what})"
+
+
+def _mapping(path: KeyPath, kind: Kind) -> str:
+    """What a mapping that was not found would hold; '' where nobody knows."""
+    if path[:1] == ("vary",):
+        return "axis: label: key: value, like upload: {slow: {network.clients.up: 1 Mbps}}"
+    key, tags = _tags(kind)
+    if key:
+        return f"a mapping with {key}: {', '.join(tags)}"
+    names = _names(kind)
+    return f"a mapping with {', '.join(names)}" if names else ""
+
+
+def _tag_problem(path: KeyPath, kind: Kind, found: object) -> tuple[KeyPath, str]:
+    key, tags = _tags(kind)
+    if not (key and isinstance(found, dict)):
+        return path, f"found {shown(found)}{choice(found, tags)}"
+    if key not in found:
+        return (*path, key), f"{_MISSING}{choice(None, tags)}"
+    return (*path, key), f"found {shown(found[key])}{choice(found[key], tags)}"
+
+
+def _value_text(details: ErrorDetails) -> str:
+    context = details.get("ctx", {})
+    if details["type"] in ("value_error", "assertion_error"):
+        return printable(str(context["error"]))
+    plain = {name: f"{x:g}" if isinstance(x, float) else x for name, x in context.items()}
+    allowed = _ALLOWED.get(details["type"], "").format(**plain)
+    allowed = allowed or printable(details["msg"].removeprefix("Input should be "))
+    return f"found {shown(details['input'])}; allowed: {allowed}"
+
+
+def _joined(texts: Sequence[str]) -> str:
+    """One text for one key: the members of a union each say what they would have allowed."""
+    allowed: dict[str, dict[str, None]] = {}
+    for text in texts:
+        found, _, one = text.partition("; allowed: ")
+        allowed.setdefault(found, {}).update({one: None} if one else {})
+    return "; ".join(
+        f"{found}; allowed: {' or '.join(ones)}" if ones else found
+        for found, ones in allowed.items()
+    )
+
+
+def _resolve(loc: Sequence[Step], data: Any, model: type[BaseModel]) -> tuple[KeyPath, Kind]:
+    """`loc` without the union tags that pydantic puts into it, and what the model has there."""
+    path: list[Step] = []
+    kind: Kind = model
+    for step in loc:
+        if isinstance(kind, dict) and step in kind:
+            kind = _open(kind[str(step)])
+        elif step in (data if isinstance(data, dict) else _indices(data)):
+            path.append(step)
+            kind, data = _inside(kind, step), data[step]
+    return tuple(path), kind
+
+
+def _indices(data: Any) -> range:
+    return range(len(data)) if isinstance(data, list) else range(0)
+
+
+def _open(annotation: Any, discriminator: Any = None) -> Kind:
+    if hasattr(annotation, "__value__"):  # `type X = ...`
+        return _open(annotation.__value__, discriminator)
+    if get_origin(annotation) is Annotated:
+        inner, *metadata = get_args(annotation)
+        named = [m.discriminator for m in metadata if getattr(m, "discriminator", None)]
+        return _open(inner, named[0] if named else discriminator)
+    if get_origin(annotation) not in (Union, UnionType):
+        return annotation
+    members = [member for member in get_args(annotation) if member is not NoneType]
+    if len(members) == 1:
+        return _open(members[0], discriminator)
+    return {name: member for member in members for name in _members(member, discriminator)}
+
+
+def _members(member: Any, discriminator: Any) -> list[str]:
+    """What pydantic calls a member of a union in `loc`: its tags if it has any, or its name."""
+    tags = [meta.tag for meta in getattr(member, "__metadata__", ()) if isinstance(meta, Tag)]
+    kind = _open(member)
+    fields = getattr(kind, "model_fields", {})
+    if not tags and isinstance(discriminator, str) and discriminator in fields:
+        tags = _literals(_open(fields[discriminator].annotation))
+    return tags or [getattr(kind, "__name__", str(kind))]
+
+
+def _inside(kind: Kind, step: Step) -> Kind:
+    """What stands at key or item `step` of `kind`; None where the model does not say."""
+    if isinstance(kind, dict):
+        insides = (_inside(_open(member), step) for member in kind.values())
+        return next((inside for inside in insides if inside is not None), None)
+    for name, field in getattr(kind, "model_fields", {}).items():
+        if step in (field.alias, name):
+            return _open(field.annotation, field.discriminator)
+    items = [item for item in get_args(kind) if item is not ...]
+    if _literals(kind) or not items:
+        return None
+    origin: Any = get_origin(kind)
+    return _open(items[min(int(step), len(items) - 1)] if origin is tuple else items[-1])
+
+
+def _literals(kind: Kind) -> list[str]:
+    origin: Any = get_origin(kind)
+    return [str(value) for value in get_args(kind)] if origin is Literal else []
+
+
+def _names(kind: Kind) -> list[str]:
+    """The keys a model has, as a user writes them."""
+    return [field.alias or name for name, field in getattr(kind, "model_fields", {}).items()]
+
+
+def _tags(kind: Kind) -> tuple[str, list[str]]:
+    """The key that tells the members of a union apart, and its values; ('', tags) if none does."""
+    if not isinstance(kind, dict):
+        return "", []
+    told: dict[str, list[str]] = {}
+    for tag, member in kind.items():
+        for name, field in getattr(_open(member), "model_fields", {}).items():
+            if tag in _literals(_open(field.annotation)):
+                told.setdefault(field.alias or name, []).append(tag)
+    return max(told.items(), key=lambda item: len(item[1]), default=("", list(kind)))

@@ -1,0 +1,260 @@
+"""YAML text as nodes: plain values that know their line. Also paths of keys, as text.
+
+YAML is read as events only, so no tag can construct anything, and plain scalars follow the YAML
+1.2 core schema (yaml.org/spec/1.2.2, section 10.3.2) in decimal: `no` is text, `010` is ten, and
+`1:30`, `1_000`, `0x1F` and dates are text.
+"""
+
+import difflib
+import json
+import re
+from collections.abc import Collection, Generator, Iterable, Sequence
+from dataclasses import dataclass
+from typing import NoReturn, TypeAlias
+
+import yaml
+
+from emulator.common.errors import ScenarioError
+from emulator.common.synonyms import ours
+
+MAX_NODES = 100_000
+MAX_NESTING = 50
+
+Scalar: TypeAlias = str | int | float | bool | None
+Value: TypeAlias = "Scalar | dict[str, Node] | list[Node]"
+Step: TypeAlias = str | int
+
+_WORDS: dict[str, Scalar] = dict.fromkeys(("", "~", "null", "Null", "NULL"))
+_WORDS |= dict.fromkeys(("true", "True", "TRUE"), True)
+_WORDS |= dict.fromkeys(("false", "False", "FALSE"), False)
+_INT = re.compile(r"[-+]?[0-9]+")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+NUMBER = re.compile(rf"(?:{_INT.pattern}|{_FLOAT.pattern})\Z")
+_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_LONGEST_NUMBER = 100  # longer digits are text: Python refuses to read or print them as an int
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+QUOTE_KEY = 'put a key that has a dot in it into double quotes: methods."FLASC 0.25".down=1/8'
+
+_BARE = r'[^\s."=]+(?: +[^\s."=]+)*'
+_SEGMENT = rf'(?:{_BARE}|"(?:[^"\\]|\\["\\])*")'
+PATH = re.compile(rf"{_SEGMENT}(?:\.{_SEGMENT})*")
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A value, and where its key or list item is written: 'x.yaml:12' or '--set a.b=c'."""
+
+    value: Value
+    where: str
+
+
+def printable(text: str) -> str:
+    """`text` with its control characters and other unprintables escaped: safe in one line."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def shown(value: object) -> str:
+    """A found value for a message, in at most 60 printable characters."""
+    text = repr(value) if isinstance(value, str) else json.dumps(value, default=str, skipkeys=True)
+    text = printable(text)
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def nearest(name: str, allowed: Iterable[str], least: float = 0.6) -> str | None:
+    """The one of `allowed` that `name` most likely means, whatever its case; None if none does.
+
+    `least` is how alike they are at the least: 1 is the same (difflib's ratio).
+    """
+    folded = {one.casefold(): one for one in allowed}
+    match = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=least)
+    return folded[match[0]] if match else None
+
+
+def choice(found: object, allowed: Collection[str], what: str = "") -> str:
+    """The end of a message about a wrong name: '; did you mean ...? allowed: ...'."""
+    if not allowed:
+        return ""
+    near = meant(found, allowed) if isinstance(found, str) else ""
+    return f"; {f'did you mean {near}? ' if near else ''}allowed: {what}{', '.join(allowed)}"
+
+
+def meant(name: str, allowed: Collection[str]) -> str:
+    """What of `allowed` a wrong name most likely means, in quotes; '' if nothing does."""
+    near = nearest(name, allowed)
+    names = ours(name, allowed) or ([near] if near else [])
+    return " and ".join(map(repr, names))
+
+
+def parse_path(text: str) -> tuple[str, ...]:
+    """The keys of 'a.b."c.d"'. Raises ScenarioError where there are none."""
+    if not (PATH.fullmatch(text) and text.isprintable()):
+        raise ScenarioError(
+            f"found {shown(text)}; allowed: keys with dots between, like network.clients.up",
+            QUOTE_KEY,
+        )
+    keys: list[str] = re.findall(_SEGMENT, text)
+    if len(keys) > MAX_NESTING:
+        raise ScenarioError(f"found {len(keys)} keys in a path; allowed: {MAX_NESTING}")
+    return tuple(re.sub(r"\\(.)", r"\1", key[1:-1]) if key[0] == '"' else key for key in keys)
+
+
+def dotted(path: Sequence[Step]) -> str:
+    """`path` as people write it; a key with a dot, a space or worse is quoted."""
+    return ".".join(quoted(str(step)) for step in path)
+
+
+def quoted(key: str) -> str:
+    """One key of a dotted path."""
+    if key.isprintable() and " " not in key and re.fullmatch(_BARE, key):
+        return key
+    return '"' + printable(re.sub(r'(["\\])', r"\\\1", key)) + '"'
+
+
+def _scalar(text: str) -> Scalar:
+    if text in _WORDS:
+        return _WORDS[text]
+    if len(text) > _LONGEST_NUMBER:
+        return text
+    if _INT.fullmatch(text):
+        return int(text)
+    if _NOT_FINITE.fullmatch(text):
+        return float(text.replace(".", "", 1))
+    return float(text) if _FLOAT.fullmatch(text) else text
+
+
+_ADVICE = {
+    "while parsing a flow": "close the bracket or brace that is open above",
+    r"'\t'": "indent with spaces, not tabs",
+    "mapping values": "quote a value that has a colon and a space in it",
+    "cannot start any token": "quote a value that begins with this character",
+}
+
+
+class Composer:
+    """Nodes from events, shared where aliases share them. Recursion ends at MAX_NESTING."""
+
+    def __init__(self, text: str, name: str, numbered: bool = True) -> None:
+        self.name, self.numbered = name, numbered
+        self.nodes = 0  # as if every alias were written out
+        # value, nodes and height of what an anchor names; None while that is still being read
+        self.anchors: dict[str, tuple[Value, int, int] | None] = {}
+        self.events = self._events(text)
+        try:
+            self.document = self._document()
+        finally:
+            # Not left to the garbage collector, where a signal's exception would be swallowed.
+            self.events.close()
+
+    def _place(self, event: yaml.Event) -> str:
+        line = event.start_mark.line + 1 if event.start_mark else 1
+        return f"{self.name}:{line}" if self.numbered else self.name
+
+    def _fail(self, event: yaml.Event, text: str, hint: str = "") -> NoReturn:
+        raise ScenarioError(f"{self._place(event)}: {text}", hint)
+
+    def _events(self, text: str) -> Generator[yaml.Event, None, None]:
+        line, column, hint = 1, 1, ""
+        try:
+            yield from yaml.parse(text, Loader=yaml.SafeLoader)
+            return
+        except yaml.reader.ReaderError as error:
+            before = text[: error.position].split("\n")
+            line, column = len(before), len(before[-1]) + 1
+            found = f"U+{ord(text[error.position]):04X}"
+            problem = f"found control character {found}; allowed: Unicode text"
+        except yaml.MarkedYAMLError as error:
+            if mark := error.problem_mark or error.context_mark:
+                line, column = mark.line + 1, mark.column + 1
+            problem = ", ".join(part for part in (error.problem, error.context) if part)
+            hint = next((advice for said, advice in _ADVICE.items() if said in problem), "")
+        except (ValueError, OverflowError):  # PyYAML trusts \U and %YAML to be in range
+            problem = "found a number out of range in an escape or a directive"
+        place = f"{self.name}:{line}:{column}" if self.numbered else self.name
+        raise ScenarioError(f"{place}: not YAML: {printable(problem)}", hint)
+
+    def _document(self) -> Node | None:
+        next(self.events)
+        if isinstance(next(self.events), yaml.StreamEndEvent):
+            return None
+        event = next(self.events)
+        value, _ = self._value(event, 1)
+        next(self.events)
+        if not isinstance(again := next(self.events), yaml.StreamEndEvent):
+            self._fail(again, "found a second document; allowed: one", "remove the --- line")
+        return Node(value, self._place(event))
+
+    def _count(self, event: yaml.Event, nodes: int, nesting: int) -> None:
+        self.nodes += nodes
+        if nesting > MAX_NESTING:
+            self._fail(event, f"found deeper nesting; allowed: {MAX_NESTING} levels")
+        if self.nodes > MAX_NODES:
+            self._fail(event, f"found more values (an alias repeats its); allowed: {MAX_NODES:,}")
+
+    def _value(self, event: yaml.Event, level: int) -> tuple[Value, int]:
+        """The value that begins at `event`, and its height: 1 for a scalar or an empty list."""
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event, level)
+        assert isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent)
+        if event.tag is not None:
+            tag = printable(event.tag.replace("tag:yaml.org,2002:", "!!"))[:60]
+            self._fail(event, f"found tag {tag}; allowed: no tags", "remove the tag")
+        before = self.nodes
+        if event.anchor:
+            self.anchors[event.anchor] = None
+        self._count(event, 1, level)
+        value: Value
+        if isinstance(event, yaml.MappingStartEvent):
+            value, height = self._mapping(level)
+        elif isinstance(event, yaml.SequenceStartEvent):
+            value, height = self._sequence(level)
+        else:
+            value, height = self._text(event), 1
+        if event.anchor:
+            self.anchors[event.anchor] = value, self.nodes - before, height
+        return value, height
+
+    def _alias(self, event: yaml.AliasEvent, level: int) -> tuple[Value, int]:
+        name = event.anchor or ""
+        if name not in self.anchors:
+            self._fail(event, f"found alias *{name}; allowed: one whose anchor &{name} is above")
+        if (anchored := self.anchors[name]) is None:
+            self._fail(event, f"found alias *{name} inside its own anchor; allowed: no recursion")
+        value, nodes, height = anchored
+        self._count(event, nodes, level + height - 1)
+        return value, height
+
+    def _text(self, event: yaml.Event) -> Scalar:
+        assert isinstance(event, yaml.ScalarEvent)
+        if bad := _UNSTORABLE.search(event.value):
+            self._fail(event, f"found character U+{ord(bad[0]):04X}; allowed: Unicode text")
+        return _scalar(event.value) if event.implicit[0] else str(event.value)
+
+    def _sequence(self, level: int) -> tuple[list[Node], int]:
+        items, height = [], 0
+        while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
+            value, deep = self._value(event, level + 1)
+            items.append(Node(value, self._place(event)))
+            height = max(height, deep)
+        return items, height + 1
+
+    def _mapping(self, level: int) -> tuple[dict[str, Node], int]:
+        entries: dict[str, Node] = {}
+        height = 0
+        while not isinstance(event := next(self.events), yaml.MappingEndEvent):
+            key = self._key(event, level)
+            if key in entries:
+                first = entries[key].where
+                self._fail(event, f"{quoted(key)}: duplicate key, first at {first}", "keep one")
+            value, deep = self._value(next(self.events), level + 1)
+            entries[key] = Node(value, self._place(event))
+            height = max(height, deep)
+        return entries, height + 1
+
+    def _key(self, event: yaml.Event, level: int) -> str:
+        if not isinstance(event, yaml.ScalarEvent):
+            self._fail(event, "found a key that is no plain text; allowed: text", "quote the key")
+        if event.value == "<<" and event.implicit[0]:
+            self._fail(event, "<<: merge keys are not allowed", "use extends: other.yaml")
+        self._value(event, level + 1)
+        return str(event.value)

@@ -1,0 +1,276 @@
+"""From a scenario to one client's link and speed: arrays, drawn from named streams.
+
+Client i draws the same quantile whatever the law's parameters are, so that variants of a scenario
+differ by what was varied and not by luck.
+"""
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emulator.common.distributions import Floats, Law, normal_cdf, normal_quantile, quantile
+from emulator.network.capacity.base import Varying
+from emulator.network.tcp import Direction
+from emulator.scenario.scenario import Network
+from emulator.simulation.availability.base import Availability
+from emulator.simulation.availability.presence import Always, Presence
+from emulator.simulation.clients.compute import Compute
+from emulator.simulation.clients.links import Access, Ratio
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """One entry a client. Rates are bytes a second as the client sees them.
+
+    A rate that changes in time is given as what it is in the long run:
+    `emulator.simulation.clients.link_profiles` has the
+    rest. `delay_s` is one way, half the RTT; `loss` the probability that a segment is lost, each
+    way. `group[i]` indexes `groups`, `device[i]` the group's devices (-1: none), `cell[i]` the
+    cells (-1: in none), which have one entry each in `cell_down_Bps`, `cell_up_Bps` and
+    `cell_half_duplex`. `presence` is when each is there (empty: all, always), `resumes` whether it
+    takes up its work again when it is back, `max_rank` the largest LoRA rank that it can hold
+    (None: any). `seconds_per_example` is nan where it follows from the operations that training
+    takes, and nobody said how many.
+    """
+
+    down_Bps: Floats
+    up_Bps: Floats
+    delay_s: Floats
+    loss: Floats
+    half_duplex: NDArray[np.bool_]
+    seconds_per_example: Floats
+    group: NDArray[np.int64]
+    groups: tuple[str, ...]
+    device: NDArray[np.int64]
+    cell: NDArray[np.int64]
+    cell_down_Bps: Floats
+    cell_up_Bps: Floats
+    cell_half_duplex: NDArray[np.bool_]
+    server_down_Bps: float
+    server_up_Bps: float
+    resumes: NDArray[np.bool_]
+    presence: Sequence[Presence] = ()
+    max_rank: Floats | None = None
+
+    def presence_of(self, client: int, now_s: float) -> tuple[bool, float]:
+        """Whether the client is there, and until when that stays so (inf: for good)."""
+        return self.presence[client].at(now_s) if self.presence else (True, math.inf)
+
+    def __len__(self) -> int:
+        return len(self.down_Bps)
+
+
+# A wide law must not reach a link that lets nothing through.
+MOST_LOSS = 0.5
+LEAST_RATE = 1.0  # bits a second
+
+
+def stream(seed: int, purpose: str, *counters: int) -> np.random.Generator:
+    """The emulator's named random stream: Philox keyed by a digest of seed, purpose, counters."""
+    text = "/".join(["emulator", str(seed), purpose, *map(str, counters)])
+    key = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
+    return np.random.Generator(np.random.Philox(key))
+
+
+def correlated(u: Floats, v: Floats, rho: float) -> Floats:
+    """Uniforms that go with `u`, by a Gaussian copula of correlation `rho`, and else with `v`.
+
+    All float64 [n]; `u` and `v` are independent. Rank correlation (Spearman's) with `u` is
+    6 / pi * asin(rho / 2).
+    """
+    if not rho:
+        return v
+    return normal_cdf(rho * normal_quantile(u) + (1 - rho**2) ** 0.5 * normal_quantile(v))
+
+
+def counts_by_share(shares: Mapping[str, float], n: int) -> dict[str, int]:
+    """`n` clients over groups by largest remainder; shares are relative, ties go to the first."""
+    total = sum(shares.values())
+    exact = {name: n * share / total for name, share in shares.items()}
+    counts = {name: int(value) for name, value in exact.items()}
+    by_remainder = sorted(exact, key=lambda name: counts[name] - exact[name])
+    for name in by_remainder[: n - sum(counts.values())]:
+        counts[name] += 1
+    return counts
+
+
+def build(
+    network: Network,
+    compute: Compute | None,
+    clients: int,
+    seed: int,
+    flop_per_example: float | None = None,
+) -> Fleet:
+    """The fleet of `clients` that a scenario's network describes.
+
+    `flop_per_example` is what training takes, for devices given by their speed. Which client falls
+    into which group is shuffled; everything follows from `seed`.
+    """
+    groups, counts = network.accesses, {"clients": clients}
+    if network.groups:
+        counts = counts_by_share({k: g.share for k, g in network.groups.items()}, clients)
+    index = np.repeat(np.arange(len(groups)), list(counts.values()))
+    stream(seed, "groups").shuffle(index)
+
+    law = 0.0 if compute is None else compute.seconds_law()
+    by_speed = compute is not None and compute.speed is not None
+    quantities = ("down", "up", "rtt", "loss", "compute", "device")
+    drawn = {quantity: np.empty(clients) for quantity in quantities}
+    for number, access in enumerate(groups.values()):
+        members = np.flatnonzero(index == number)
+        for quantity, values in _draw(
+            access, law, by_speed, members, clients, seed, number
+        ).items():
+            drawn[quantity][members] = values
+    if compute and compute.speed is not None and compute.utilisation is not None:
+        flop = math.nan if flop_per_example is None else flop_per_example
+        drawn["compute"] = flop / (drawn["compute"] * compute.utilisation)
+    return Fleet(
+        down_Bps=drawn["down"] / 8,
+        up_Bps=drawn["up"] / 8,
+        delay_s=drawn["rtt"] / 2,
+        loss=drawn["loss"].clip(max=MOST_LOSS),
+        half_duplex=np.array([access.half_duplex for access in groups.values()])[index],
+        seconds_per_example=drawn["compute"],
+        group=index.astype(np.int64),
+        groups=tuple(groups),
+        device=drawn["device"].astype(np.int64),
+        resumes=np.array([_resumes(access) for access in groups.values()])[index],
+        max_rank=_max_rank(compute, clients, seed),
+        presence=_presence(list(groups.values()), index, seed),
+        **_cells(list(groups.values()), index, seed),
+        server_down_Bps=_shared(network.server.down, seed, "server/down").item(),
+        server_up_Bps=_shared(network.server.up, seed, "server/up").item(),
+    )
+
+
+def _draw(
+    access: Access,
+    law: Law | Literal["devices"],
+    by_speed: bool,
+    members: NDArray[np.intp],
+    clients: int,
+    seed: int,
+    number: int,
+) -> dict[str, Floats]:
+    """{quantity: float64 [members]} of the clients in group `number`; rates in bits/s.
+
+    `law` is of compute time, or of speed: then who is slow draws low.
+    """
+
+    def uniforms(quantity: str) -> Floats:
+        counters = () if quantity == "compute" else (number,)  # compute is no group's own
+        # Every client draws and its group picks: a change of one group leaves the others be.
+        own = stream(seed, quantity, *counters).random(clients)[members]
+        rho = 0.0 if quantity == "down" else getattr(access.correlation, quantity)
+        return correlated(uniforms("down"), own, rho) if rho else own
+
+    device: NDArray[np.int64] = np.full(len(members), -1)
+    if access.devices:
+        n = len(access.devices.table)
+        device = (n * uniforms("down")).astype(np.int64).clip(max=n - 1)
+
+    def drawn(law: Law | Varying | Literal["devices"], way: Direction) -> Floats:
+        if law == "devices":
+            assert access.devices
+            return np.take(access.devices.rates(way), device)
+        return _level(law, uniforms(way))
+
+    down = drawn(access.down, "down").clip(min=LEAST_RATE)
+    if isinstance(access.up, Ratio):
+        up = down * quantile(access.up.ratio, uniforms("up"))
+    else:
+        up = drawn(access.up, "up")
+    if law == "devices":
+        assert access.devices
+        compute = np.take(access.devices.seconds(), device)
+    else:
+        u = uniforms("compute")
+        compute = quantile(law, 1 - u if by_speed else u)  # the slow are those with little speed
+    return {
+        "down": down,
+        "up": up.clip(min=LEAST_RATE),
+        "rtt": quantile(access.rtt, uniforms("rtt")),
+        "loss": quantile(access.loss, uniforms("loss")),
+        "compute": compute,
+        "device": device.astype(np.float64),
+    }
+
+
+def _level(law: Law | Varying, u: Floats) -> Floats:
+    """What a law is at each of the probabilities `u`: in the long run, bits/s, if it varies."""
+    if isinstance(law, Varying):
+        return 8 * law.shape_mean * quantile(law.level, u)
+    return quantile(law, u)
+
+
+def _shared(law: Law | Varying, seed: int, purpose: str, *counters: int, n: int = 1) -> Floats:
+    """Bytes/s of `n` links that are no client's own, float64 [n]."""
+    rates: Floats = _level(law, stream(seed, purpose, *counters).random(n)).clip(min=LEAST_RATE)
+    return rates / 8
+
+
+def _max_rank(compute: Compute | None, clients: int, seed: int) -> Floats | None:
+    if compute is None or compute.max_rank is None:
+        return None
+    return quantile(compute.max_rank, stream(seed, "max rank").random(clients))
+
+
+def _resumes(access: Access) -> bool:
+    return access.availability is None or access.availability.on_return == "resume"
+
+
+def _presence(groups: list[Access], index: NDArray[np.int64], seed: int) -> Sequence[Presence]:
+    """Each client's comings and goings; none where nobody ever leaves."""
+    laws = [access.availability for access in groups]
+    return _Presences(laws, index, seed) if any(laws) else ()
+
+
+class _Presences(Sequence[Presence]):
+    """Each client's presence, from a stream of its own, made when it is first asked for.
+
+    A fleet of a million is mostly looked at for its rates.
+    """
+
+    def __init__(
+        self, laws: list[Availability | None], group: NDArray[np.int64], seed: int
+    ) -> None:
+        self._laws, self._group, self._seed = laws, group, seed
+        self._made: dict[int, Presence] = {}
+
+    def __len__(self) -> int:
+        return len(self._group)
+
+    def __getitem__(self, client: Any) -> Any:
+        if client not in self._made:
+            law = self._laws[self._group.item(client)]
+            rng = stream(self._seed, "availability", client)
+            self._made[client] = law.presence(rng) if law else Always()
+        return self._made[client]
+
+
+def _cells(groups: list[Access], index: NDArray[np.int64], seed: int) -> dict[str, NDArray[Any]]:
+    """The fleet's four fields about cells: a group's clients fill them one after the other."""
+    cell = np.full(len(index), -1, np.int64)
+    down, up = [np.empty(0)], [np.empty(0)]
+    half_duplex: list[bool] = []
+    for number, access in enumerate(groups):
+        if access.cells is None:
+            continue
+        members = np.flatnonzero(index == number)
+        cell[members] = len(half_duplex) + np.arange(len(members)) // access.cells.clients
+        n = -(-len(members) // access.cells.clients)
+        down.append(_shared(access.cells.down, seed, "cell/down", number, n=n))
+        up.append(_shared(access.cells.up, seed, "cell/up", number, n=n))
+        half_duplex += [access.cells.half_duplex] * n
+    return {
+        "cell": cell,
+        "cell_down_Bps": np.concatenate(down),
+        "cell_up_Bps": np.concatenate(up),
+        "cell_half_duplex": np.array(half_duplex, bool),
+    }

@@ -1,0 +1,179 @@
+"""A client's access link as a scenario describes it: rates, delay, loss, and what they share."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
+from typing_extensions import Self
+
+from emulator.common.distributions import DurationLaw, LossLaw, RateLaws, ShareLaw, kind_of
+from emulator.network.capacity.base import Changing, Trace, Varying
+from emulator.network.tcp import Direction
+from emulator.scenario.validation_errors import MisfitError
+from emulator.scenario.yaml_nodes import printable, shown
+from emulator.simulation.availability.base import Availability
+from emulator.simulation.clients.devices import Devices
+from emulator.simulation.clients.presets import PRESETS, PresetName
+from flasc.common import plugins
+from flasc.training.settings import PositiveInt, Settings, parse_fraction
+
+
+def _reading(direction: Direction) -> Callable[[object], object]:
+    def read(law: object) -> object:
+        if isinstance(law, Trace):
+            law.read(direction)
+        return law
+
+    return read
+
+
+def link_form(value: object) -> str:
+    """What `laws.kind_of` says, or `devices`, which is a word and no rate."""
+    return "devices" if value == "devices" else kind_of(value)
+
+
+_Shared = Annotated[RateLaws | Changing, Discriminator(kind_of)]
+_Link = Annotated[
+    RateLaws | Changing | Annotated[Literal["devices"], Tag("devices")],
+    Discriminator(link_form),
+]
+if not TYPE_CHECKING:  # what is installed is known at run time only
+    _Link = plugins.extended(_Link, Varying)
+    _Shared = plugins.extended(_Shared, Varying)
+DownLink = Annotated[_Link, AfterValidator(_reading("down"))]
+UpLink = Annotated[_Link, AfterValidator(_reading("up"))]
+DownShared = Annotated[_Shared, AfterValidator(_reading("down"))]
+UpShared = Annotated[_Shared, AfterValidator(_reading("up"))]
+
+
+class Ratio(Settings):
+    """A rate in proportion to the same client's down: `ratio` times it."""
+
+    ratio: ShareLaw
+
+
+def _form(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "ratio" if "ratio" in value else "law"
+    return "ratio" if isinstance(value, Ratio) else "law"
+
+
+UpLaw = Annotated[
+    Annotated[UpLink, Tag("law")] | Annotated[Ratio, Tag("ratio")], Discriminator(_form)
+]
+Rho = Annotated[float, Field(ge=-1, le=1)]
+
+
+class Correlation(Settings):
+    """How a client's other quantities go with its down: 1 together, -1 opposed, 0 not at all.
+
+    A Gaussian copula with `down` in its middle: each is the correlation of two normals, of which
+    the two laws then take the quantiles, so that the laws themselves stay as they are. Given down,
+    the others are independent of each other.
+    """
+
+    up: Rho = 0.0
+    rtt: Rho = 0.0
+    loss: Rho = 0.0
+    compute: Rho = 0.0
+
+
+def _of_up(value: object) -> object:
+    """A bare number is the correlation of up."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return {"up": value} if is_number else value
+
+
+class Cells(Settings):
+    """Capacity that `clients` at a time share, on top of each one's own link."""
+
+    clients: PositiveInt
+    down: DownShared
+    up: UpShared
+    half_duplex: bool = False
+
+
+class Access(Settings):
+    """A client's link: `down` and `up` as the client sees them, `rtt` there and back.
+
+    `loss` is the probability that a segment is lost, each way. With `half_duplex`, down and up are
+    one medium. A `preset` fills in what is not given, and so does a table of `devices`, which goes
+    before the preset.
+    """
+
+    preset: PresetName | None = None
+    devices: Devices | None = None
+    down: DownLink
+    up: UpLaw
+    rtt: DurationLaw = 0.0
+    loss: LossLaw = 0.0
+    half_duplex: bool = False
+    correlation: Annotated[Correlation, BeforeValidator(_of_up)] = Correlation()
+    cells: Cells | None = None
+    availability: Availability | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and data.get("devices") is not None:
+            data = {"down": "devices", "up": "devices", **data}
+        if not isinstance(data, Mapping) or data.get("preset") is None:
+            return data
+        named = [preset for name, preset in PRESETS.items() if name == data["preset"]]
+        # With a wrong name, any preset will do: then nothing but the name is at fault.
+        settings = (named or list(PRESETS.values()))[0].settings()
+        if settings.keys() <= data.keys():
+            raise ValueError(
+                f"found preset with {', '.join(settings)} beside it, which is all it has; allowed: "
+                "a preset, and less than that (null deletes what is inherited)"
+            )
+        return settings | dict(data)
+
+    @model_validator(mode="after")
+    def _devices_are_there_to_be_used(self) -> Self:
+        used = "devices" in (self.down, self.up)
+        if used and self.devices is None:
+            raise ValueError("found down or up of devices, but no devices; allowed: with a table")
+        if self.devices and not used:
+            raise ValueError(
+                "found devices with down and up beside them; allowed: devices, and less than that "
+                "(null deletes what is inherited)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _one_relation_of_up_and_down(self) -> Self:
+        if self.correlation.up and (self.up == "devices" or isinstance(self.up, Ratio)):
+            found = "of the same device" if self.up == "devices" else "as a ratio of down"
+            raise ValueError(f"found up {found}, and a correlation of up; allowed: either")
+        return self
+
+
+Label = Annotated[str, Field(min_length=1, max_length=200)]
+Weight = Annotated[float, BeforeValidator(parse_fraction), Field(gt=0)]
+
+
+class Group(Access):
+    """A share of the clients with an access link of its own; shares are relative."""
+
+    share: Weight
+
+
+def shares_alike(groups: object) -> object:
+    """Refuse percent beside plain numbers: `30 %` is 0.3, and `70` beside it is 233 times that."""
+    if not isinstance(groups, Mapping):
+        return groups
+    shares = {name: group.get("share") for name, group in groups.items() if isinstance(group, dict)}
+    numbers = {k: v for k, v in shares.items() if type(v) in (int, float)}
+    percents = {k: v for k, v in shares.items() if isinstance(v, str) and "%" in v}
+    if numbers and percents:
+        (name, number), (other, percent) = next(iter(numbers.items())), next(iter(percents.items()))
+        raise MisfitError(
+            (name, "share"),
+            f"found {shown(number)} beside {shown(percent)} of {printable(other)}, "
+            "where percent are hundredths; allowed: all in percent, or none",
+        )
+    return groups
+
+
+Groups = Annotated[dict[Label, Group], Field(min_length=1), BeforeValidator(shares_alike)]

@@ -1,0 +1,157 @@
+"""One emulation: one method and seed under one variant, from the first round to the last."""
+
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import simpy
+from numpy.typing import NDArray
+
+from emulator.common.errors import EmulationError, StalledError
+from emulator.network.network import Network
+from emulator.network.tcp import Tcp
+from emulator.scenario.scenario import FluidTransport, Scenario, TcpTransport
+from emulator.simulation.clients import fleet, link_profiles
+from emulator.simulation.clients.compute import Compute
+from emulator.simulation.clients.fleet import Fleet
+from emulator.simulation.records import Client, Holding, Row, SharedLink
+from emulator.simulation.registry import Journal, World, carry_out, selector
+from emulator.simulation.trainer import Download, Trainer, Upload
+
+
+def charge(how: str) -> Callable[[Download | Upload], int]:
+    """The bytes that a message costs: 'encoded' (all of it) or 'values' (as the paper counts)."""
+    if how == "values":
+        return lambda message: message.value_bytes
+    return lambda message: message.nbytes
+
+
+def _tcp(settings: FluidTransport | TcpTransport) -> Tcp | None:
+    if isinstance(settings, FluidTransport):
+        return None
+    return Tcp(**settings.model_dump(exclude={"kind"}))
+
+
+def emulate(
+    scenario: Scenario,
+    seed: int,
+    trainer: Trainer,
+    notice: Callable[[Row], None] = lambda _: None,
+    rank: int | None = None,
+    stalled: Callable[[StalledError], None] | None = None,
+) -> list[Row]:
+    """Carry the scenario out with `trainer`; every row in the order it came about.
+
+    `notice` sees each row at once, for progress. `rank` is that of the LoRA that is trained, if
+    one is. Raises what the trainer raises, and StalledError where the policy cannot go on: or, with
+    `stalled`, tells it and returns the rows so far.
+    """
+    compute, count = scenario.compute, scenario.task.clients
+    flop = None
+    if compute and compute.speed is not None:
+        flop = trainer.about(needed=True).flop_per_example
+        assert flop is not None, "a trainer says what it takes where that is needed"
+    clients = fleet.build(scenario.network, compute, count, seed, flop)
+    env = simpy.Environment()
+    network = Network(
+        env,
+        up_Bps=clients.up_Bps,
+        down_Bps=clients.down_Bps,
+        delay_s=clients.delay_s,
+        server_up_Bps=clients.server_up_Bps,
+        server_down_Bps=clients.server_down_Bps,
+        transport=_tcp(scenario.network.transport),
+        loss=clients.loss,
+        stream=lambda client, way, n: fleet.stream(seed, f"loss/{way}", client, n),
+        cell=clients.cell,
+        cell_up_Bps=clients.cell_up_Bps,
+        cell_down_Bps=clients.cell_down_Bps,
+        cell_half_duplex=clients.cell_half_duplex,
+        half_duplex=clients.half_duplex,
+        profiles=link_profiles.of(scenario.network, clients, seed),
+    )
+    journal = Journal(notice)
+    world = World(
+        env,
+        trainer,
+        network,
+        clients,
+        able(clients, rank, compute),
+        scenario.training,
+        selector(scenario.selection, scenario.training, seed),
+        charge(scenario.network.charge),
+        journal,
+    )
+    try:
+        with collecting_less():
+            env.run(env.process(carry_out(world, scenario.policy)))
+    except StalledError as error:
+        if stalled is None:
+            raise
+        stalled(error)
+    except BaseException as copy:
+        # SimPy raises a copy made of the error's `args`: without a hint, or whatever else it knew.
+        if type(copy.__cause__) is type(copy):
+            raise copy.__cause__ from copy.__cause__.__cause__
+        raise
+    return [*journal.rows, *facts(clients, trainer)]
+
+
+@contextmanager
+def collecting_less() -> Iterator[None]:
+    """Let Python look for cycles of garbage less often.
+
+    All that a round keeps is looked at again and again: a fifth of the time of 10,000 clients
+    (docs/background/performance.md). Cycles are few here, and still found.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(1_000_000, 20, 20)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+def able(clients: Fleet, rank: int | None, compute: Compute | None) -> NDArray[np.bool_]:
+    """Who can hold a LoRA of `rank` (None: none is trained): bool [clients].
+
+    Raises EmulationError where the scenario calls it an error that somebody cannot.
+    """
+    if clients.max_rank is None or rank is None:
+        return np.ones(len(clients), bool)
+    found: NDArray[np.bool_] = clients.max_rank >= rank
+    if compute and compute.too_large == "error" and not found.all():
+        first = int(np.flatnonzero(~found)[0])
+        raise EmulationError(
+            f"{(~found).sum()} of {len(clients)} clients cannot hold rank {rank}: the first is "
+            f"client {first}, which holds {clients.max_rank[first]:g}",
+            "lower the rank, raise compute.max_rank, or leave them out (compute.too_large: skip)",
+        )
+    return found
+
+
+def facts(clients: Fleet, trainer: Trainer) -> Iterator[Row]:
+    """The fleet and what it shares, as rows: what metrics need to say why."""
+    yield SharedLink("server", 0, clients.server_down_Bps, clients.server_up_Bps)
+    rates = zip(clients.cell_down_Bps.tolist(), clients.cell_up_Bps.tolist(), strict=True)
+    for number, (down_Bps, up_Bps) in enumerate(rates):
+        yield SharedLink("cell", number, down_Bps, up_Bps)
+    about = trainer.about()
+    examples = about.examples or [-1] * len(clients)
+    for i in range(len(clients)):
+        yield Client(
+            i,
+            clients.groups[int(clients.group[i])],
+            float(clients.down_Bps[i]),
+            float(clients.up_Bps[i]),
+            float(clients.delay_s[i]),
+            float(clients.loss[i]),
+            float(clients.seconds_per_example[i]),
+            int(clients.cell[i]),
+            examples[i],
+        )
+    for client, held in enumerate(about.labels or ()):
+        for label, count in enumerate(held):
+            if count:
+                yield Holding(client, label, count)

@@ -1,0 +1,178 @@
+"""Transfers as the SimGrid reference has them: JSON, numbers in bytes and seconds.
+
+One scenario, a list of scenarios, or {"meta": ..., "scenarios": [...]}. A scenario is
+{server_in_Bps, server_out_Bps, clients: [{up_Bps, down_Bps, latency_s}], flows: [{client, dir,
+start_s, size_B}]}; `id`s may be given, and count from 0 where they are not.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn, TypeVar
+
+from pydantic import BeforeValidator, Field, ValidationError
+
+from emulator.common.errors import ScenarioError
+from emulator.scenario.document import Document
+from emulator.scenario.validation_errors import explain
+from emulator.scenario.yaml_nodes import Node, printable, quoted, shown
+from emulator.testbed.formats.ids import Numbered
+from emulator.testbed.schedule import (
+    MAX_BYTES,
+    MAX_RATE_BPS,
+    MAX_S,
+    MIN_RATE_BPS,
+    Id,
+    Message,
+    Schedule,
+    Star,
+)
+from flasc.training.settings import Settings
+
+MAX_FILE_BYTES = 16 * 2**20
+_LONGEST_NUMBER = 100  # longer digits are past every limit, and Python refuses to read them
+
+S = TypeVar("S", bound=Settings)
+
+
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Name = Annotated[str, Field(max_length=200)] | int | None
+Rate_Bps = Annotated[float, Field(ge=MIN_RATE_BPS, le=MAX_RATE_BPS, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0, le=MAX_S, allow_inf_nan=False)]
+Size_B = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=MAX_BYTES)]
+
+
+class Client(Settings):
+    """`latency_s` is one way."""
+
+    id: Name = None
+    up_Bps: Rate_Bps
+    down_Bps: Rate_Bps
+    latency_s: Seconds
+
+
+class Flow(Settings):
+    """`dir` as the client sees it."""
+
+    id: Name = None
+    client: Annotated[str, Field(max_length=200)] | int
+    dir: Literal["up", "down"]
+    start_s: Seconds
+    size_B: Size_B
+
+
+class Scenario(Settings):
+    """The server receives at `server_in_Bps`; `kind` and `n_clients` are for the reader."""
+
+    id: Name = None
+    kind: Any = None
+    n_clients: Any = None
+    server_in_Bps: Rate_Bps
+    server_out_Bps: Rate_Bps
+    clients: Annotated[list[Any], Field(min_length=1)]
+    flows: list[Any]
+
+
+def read(path: Path) -> list[Schedule]:
+    """The schedules in the file at `path`. Raises ScenarioError."""
+    name = printable(str(path))
+    data, at = _parse(_text(path, name), name), ""
+    if isinstance(data, dict) and "scenarios" in data:
+        if strange := sorted(set(data) - {"meta", "scenarios"}):
+            _refuse(f"{name}: {quoted(strange[0])}", "unknown key; allowed: meta, scenarios")
+        data, at = data["scenarios"], "scenarios"
+    elif isinstance(data, dict):
+        return [_schedule(data, 0, f"{name}: ")]
+    if not (isinstance(data, list) and data):
+        _refuse(name, f"found {shown(data)}; allowed: a scenario or a list of scenarios")
+    found = [_schedule(one, n, f"{name}: {at}[{n}].") for n, one in enumerate(data)]
+    Numbered([schedule.id for schedule in found], f"{name}: {at or 'scenarios'}: id")
+    return found
+
+
+def _schedule(data: object, number: int, place: str) -> Schedule:
+    """One scenario; `place` is what stands before its keys in a message."""
+    scenario = _item(Scenario, data, place.rstrip(".: "))
+    clients = [_item(Client, c, f"{place}clients[{n}]") for n, c in enumerate(scenario.clients)]
+    flows = [_item(Flow, f, f"{place}flows[{n}]") for n, f in enumerate(scenario.flows)]
+    numbers = Numbered(_ids(clients), f"{place}clients: id")
+    messages = [
+        Message(
+            numbers.number(flow.client, f"{place}flows[{n}]: client"),
+            flow.dir,
+            flow.size_B,
+            flow.start_s,
+        )
+        for n, flow in enumerate(flows)
+    ]
+    star = Star(
+        up_Bps=[client.up_Bps for client in clients],
+        down_Bps=[client.down_Bps for client in clients],
+        delay_s=[client.latency_s for client in clients],
+        loss=[0.0] * len(clients),
+        server_up_Bps=scenario.server_out_Bps,
+        server_down_Bps=scenario.server_in_Bps,
+    )
+    ids = Numbered(_ids(flows), f"{place}flows: id").ids
+    id_ = number if scenario.id is None else scenario.id
+    return Schedule(id_, star, numbers.ids, ids, messages)
+
+
+def _ids(items: Sequence[Client | Flow]) -> list[Id]:
+    return [number if item.id is None else item.id for number, item in enumerate(items)]
+
+
+def _item(kind: type[S], data: object, place: str) -> S:
+    """One item; checked by itself, so that a file that is wrong all over is told of once."""
+    if kind is Flow and isinstance(data, dict):  # results of whoever timed the same flows
+        data = {key: value for key, value in data.items() if not key.startswith("finish_")}
+    try:
+        return kind.model_validate(data)
+    except ValidationError as error:
+        found = data if isinstance(data, dict) else {}
+        raise explain(error, Document(found, Node(None, place)), kind) from None
+
+
+def _refuse(place: str, problem: str) -> NoReturn:
+    raise ScenarioError(f"{place}: {problem}")
+
+
+def _text(path: Path, name: str) -> str:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_FILE_BYTES + 1)
+    except FileNotFoundError:
+        _refuse(name, "no such file")
+    except (OSError, ValueError) as error:
+        _refuse(name, f"cannot be read: {getattr(error, 'strerror', None) or error}")
+    if len(raw) > MAX_FILE_BYTES:
+        _refuse(name, f"found more than 16 MiB; allowed: {MAX_FILE_BYTES // 2**20} MiB")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        _refuse(f"{name}:{line}", f"found byte 0x{raw[error.start]:02x}; allowed: UTF-8 text")
+
+
+def _parse(text: str, name: str) -> Any:
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            keys = [key for key, _ in pairs]
+            twice = next(key for key in keys if keys.count(key) > 1)
+            _refuse(name, f"found key {shown(twice)} twice in {shown(found)}; allowed: once")
+        return found
+
+    def whole(digits: str) -> int | float:
+        return int(digits) if len(digits) <= _LONGEST_NUMBER else float(digits)
+
+    try:
+        # NaN and Infinity are read, to be refused where they stand.
+        return json.loads(text, object_pairs_hook=once, parse_int=whole)
+    except json.JSONDecodeError as error:
+        _refuse(f"{name}:{error.lineno}:{error.colno}", f"not JSON: {error.msg}")
+    except RecursionError:
+        _refuse(name, "found deeper nesting; allowed: scenarios in a list")

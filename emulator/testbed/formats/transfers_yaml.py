@@ -1,0 +1,104 @@
+"""Transfers as people write them: YAML, quantities with units."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, ValidationError
+
+from emulator.common.distributions import Duration, Loss, Rate
+from emulator.common.units import format_rate, format_size, parse_size
+from emulator.scenario import document
+from emulator.scenario.validation_errors import explain
+from emulator.testbed.formats.ids import Numbered
+from emulator.testbed.schedule import (
+    MAX_BYTES,
+    MAX_RATE_BPS,
+    MAX_S,
+    MIN_RATE_BPS,
+    Message,
+    Schedule,
+    Star,
+)
+from flasc.training.settings import Settings
+
+
+def _size(text: object) -> int:
+    if (nbytes := parse_size(text)) > MAX_BYTES:
+        raise ValueError(f"found {text!r}; allowed: at most {format_size(MAX_BYTES)}")
+    return nbytes
+
+
+def _rate(value: float) -> float:
+    if not MIN_RATE_BPS <= value / 8 <= MAX_RATE_BPS:
+        least, most = format_rate(8 * MIN_RATE_BPS), format_rate(8 * MAX_RATE_BPS)
+        raise ValueError(f"found {value:g} bps; allowed: {least} to {most}")
+    return value
+
+
+Label = Annotated[str, Field(min_length=1, max_length=200)]
+BoundedRate = Annotated[Rate, AfterValidator(_rate)]
+BoundedDuration = Annotated[Duration, Field(le=MAX_S)]
+
+
+class Access(Settings):
+    """The server's link; `down` is what its owner receives with."""
+
+    down: BoundedRate
+    up: BoundedRate
+
+
+class ClientAccess(Access):
+    """`rtt` is there and back; `loss` the probability that a segment is lost, each way."""
+
+    rtt: BoundedDuration = 0.0
+    loss: Loss = 0.0
+
+
+class Transfer(Settings):
+    """A message to (`down`) or from (`up`) a client: its name, or its number in a list, from 0."""
+
+    client: Label | int
+    direction: Literal["down", "up"]
+    size: Annotated[int, BeforeValidator(_size)]
+    start: BoundedDuration = 0.0
+
+
+class Transfers(Settings):
+    """The whole file."""
+
+    server: Access
+    clients: Annotated[
+        Annotated[Annotated[dict[Label, ClientAccess], Field(min_length=1)], Tag("named")]
+        | Annotated[Annotated[list[ClientAccess], Field(min_length=1)], Tag("numbered")],
+        Discriminator(lambda value: "numbered" if isinstance(value, list) else "named"),
+    ]
+    transfers: Annotated[list[Transfer], Field(min_length=1)]
+
+
+def read(path: Path) -> Schedule:
+    """The schedule in the file at `path`. Raises ScenarioError."""
+    text = document.load(path)
+    try:
+        found = Transfers.model_validate(text.data)
+    except ValidationError as error:
+        raise explain(error, text, Transfers) from None
+    links = found.clients if isinstance(found.clients, list) else list(found.clients.values())
+    clients = Numbered(range(len(links)) if isinstance(found.clients, list) else found.clients)
+    messages = [
+        Message(
+            clients.number(one.client, f"{text.where(('transfers', n))}: transfers.{n}.client"),
+            one.direction,
+            one.size,
+            one.start,
+        )
+        for n, one in enumerate(found.transfers)
+    ]
+    star = Star(
+        up_Bps=[link.up / 8 for link in links],
+        down_Bps=[link.down / 8 for link in links],
+        delay_s=[link.rtt / 2 for link in links],
+        loss=[link.loss for link in links],
+        server_up_Bps=found.server.up / 8,
+        server_down_Bps=found.server.down / 8,
+    )
+    return Schedule(path.stem, star, clients.ids, range(len(messages)), messages)

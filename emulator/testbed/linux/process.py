@@ -1,0 +1,82 @@
+"""The process that re-enacts messages: namespaces, relay, traffic. `enact` is its other end.
+
+    python -m emulator.testbed.linux.process FD
+
+reads {"star", "messages", "congestion"} from standard input, prints {"times", "relay"}, or
+{"refused": why} where the machine does not let it, or {"failed": why}. It ends at once when FD, a
+pipe, does: whoever asked is gone, however they went. The relay ends with it, and with both all
+namespaces.
+"""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from typing import Any
+
+from emulator.testbed.linux import netns, topology, traffic
+from emulator.testbed.schedule import Message, Star
+
+
+def stage(star: Star, messages: list[Message], congestion: str) -> dict[str, Any]:
+    """Carry `messages` over a real `star`. Raises RefusedError, OSError."""
+    laid_out = topology.build(star)
+    relay = _relay(laid_out)
+    try:
+        times = traffic.carry(laid_out, messages, congestion)
+    except BaseException:
+        relay.kill()
+        raise
+    said, _ = relay.communicate("end")
+    return {"times": times, "relay": json.loads(said)}
+
+
+def _relay(laid_out: topology.Topology) -> "subprocess.Popen[str]":
+    devices = [fd for cable in laid_out.cables for fd in (cable.near, cable.far)]
+    relay = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "emulator.testbed.linux.delay_relay",
+            *(f"{cable.near}:{cable.far}:{cable.delay_s!r}" for cable in laid_out.cables),
+        ],
+        pass_fds=devices,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    for device in devices:
+        os.close(device)  # the relay's alone: a packet is read once
+    assert relay.stdout is not None
+    relay.stdout.readline()  # it is ready
+    return relay
+
+
+def _end_with(pipe: int) -> None:
+    os.read(pipe, 1)
+    os._exit(1)
+
+
+def main() -> None:
+    """Read what to do, and do it."""
+    found: dict[str, Any]
+    try:
+        # Others' work on this machine must not make packets late; without root it may.
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+        netns.become_root()
+        threading.Thread(target=_end_with, args=(int(sys.argv[1]),), daemon=True).start()
+        asked = json.load(sys.stdin)
+        messages = [Message(**message) for message in asked["messages"]]
+        found = stage(Star(**asked["star"]), messages, asked["congestion"])
+    except netns.RefusedError as why:
+        found = {"refused": str(why)}
+    except OSError as why:
+        found = {"failed": str(why)}
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

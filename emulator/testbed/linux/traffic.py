@@ -1,0 +1,135 @@
+"""Messages over real TCP, one connection each, as `emulator.network.tcp` models them.
+
+A download is: connect, a request of 16 bytes, the bytes. An upload is: connect, the bytes; it ends
+when the receiver has the last one. One clock (CLOCK_MONOTONIC) serves all namespaces.
+"""
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Sequence
+
+from emulator.testbed.linux import netns
+from emulator.testbed.linux.netns import RefusedError
+from emulator.testbed.linux.topology import SERVER, Topology, client_address
+from emulator.testbed.schedule import Message
+
+PORT = 7000
+FIRST_CLIENT_PORT = 10_000  # message n comes from this and n: so the server knows it
+REQUEST_B = 16
+CHUNK = memoryview(bytes(2**18))
+HEAD_START_S = 0.1  # for threads to be ready
+
+
+def carry(
+    topology: Topology, messages: Sequence[Message], congestion: str
+) -> list[tuple[float, float]]:
+    """(start, finish) of each message, seconds after the start. Raises RefusedError, OSError."""
+    with netns.inside(topology.server):
+        listening = _socket(congestion)
+        listening.bind((SERVER, PORT))
+        listening.listen(len(messages))
+    run = _Run(messages, topology, congestion)
+    threading.Thread(target=run.serve, args=(listening,), daemon=True).start()
+    threads = [
+        threading.Thread(target=run.send, args=(number,), daemon=True)
+        for number in range(len(messages))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if run.errors:
+        raise run.errors[0]
+    return [(start - run.zero_s, finish - run.zero_s) for start, finish in run.times]
+
+
+class _Run:
+    """What the threads of one re-enactment share."""
+
+    def __init__(self, messages: Sequence[Message], topology: Topology, congestion: str) -> None:
+        self.messages, self.topology, self.congestion = messages, topology, congestion
+        self.over = [threading.Event() for _ in messages]
+        self.times = [(0.0, 0.0) for _ in messages]
+        self.received_s = [0.0 for _ in messages]
+        self.errors: list[Exception] = []
+        self.zero_s = time.monotonic() + HEAD_START_S
+
+    def serve(self, listening: socket.socket) -> None:
+        """Answer each connection in a thread of its own."""
+        while True:
+            connection, (_, port) = listening.accept()
+            number = port - FIRST_CLIENT_PORT
+            threading.Thread(target=self._answer, args=(connection, number), daemon=True).start()
+
+    def _answer(self, connection: socket.socket, number: int) -> None:
+        message = self.messages[number]
+        with contextlib.suppress(OSError), connection:
+            if message.direction == "down":
+                _receive(connection, REQUEST_B)
+                _send(connection, message.nbytes)
+                connection.shutdown(socket.SHUT_WR)
+                connection.recv(1)  # so that the client closes first, and nothing is cut off
+            else:
+                _receive(connection, message.nbytes)
+                self.received_s[number] = time.monotonic()
+
+    def send(self, number: int) -> None:
+        """Carry one message, as its client; whoever waits for it is told at its end."""
+        message = self.messages[number]
+        try:
+            netns.enter(self.topology.clients[message.client])
+            if message.after is None:
+                time.sleep(max(0.0, self.zero_s + message.start_s - time.monotonic()))
+            else:
+                self.over[message.after].wait()
+                time.sleep(message.start_s)
+            self.times[number] = self._carried(number)
+        except Exception as error:
+            self.errors.append(error)
+        finally:
+            self.over[number].set()
+
+    def _carried(self, number: int) -> tuple[float, float]:
+        message = self.messages[number]
+        with _socket(self.congestion) as connection:
+            connection.bind((client_address(message.client), FIRST_CLIENT_PORT + number))
+            start_s = time.monotonic()
+            connection.connect((SERVER, PORT))
+            if message.direction == "down":
+                connection.sendall(bytes(REQUEST_B))
+                _receive(connection, message.nbytes)
+                return start_s, time.monotonic()
+            _send(connection, message.nbytes)
+            connection.shutdown(socket.SHUT_WR)
+            connection.recv(1)  # the server has it all
+        return start_s, self.received_s[number]
+
+
+def _socket(congestion: str) -> socket.socket:
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, congestion.encode())
+    except OSError as error:
+        made.close()
+        raise RefusedError(f"no congestion control {congestion} ({error.strerror})") from error
+    return made
+
+
+def _send(connection: socket.socket, nbytes: int) -> None:
+    for sent in range(0, nbytes, len(CHUNK)):
+        connection.sendall(CHUNK[: nbytes - sent])
+
+
+def _receive(connection: socket.socket, nbytes: int) -> None:
+    """Read `nbytes`. Raises ConnectionError where the end comes sooner."""
+    left, into = nbytes, memoryview(bytearray(2**18))
+    while left:
+        # The kernel loops, not we: woken for every segment, Python would make the relay late.
+        got = connection.recv_into(into[:left], 0, socket.MSG_WAITALL)
+        left -= got
+        if not got:
+            break
+    if left:
+        raise ConnectionError(f"{left} of {nbytes} bytes never came")

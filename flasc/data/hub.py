@@ -1,0 +1,44 @@
+"""Data sets of the hub, or local folders in one of its formats, through the package `datasets`."""
+
+from pathlib import Path
+from typing import Any
+
+from flasc.assets.packages import Notify
+from flasc.common.errors import AssetError
+
+EXTRA = "pip install 'flasc-emu[data]'"
+
+
+def load_split(data: str, split: str, columns: set[str], notify: Notify) -> Any:
+    """The `split` of `data`, a hub id (`owner/name[@revision]`) or a folder; a `datasets.Dataset`.
+
+    Raises AssetError where the package is missing, there is no such data, or it lacks one of the
+    `columns`.
+    """
+    try:
+        import datasets
+    except ImportError as error:
+        raise AssetError(
+            f"reading {data!r} needs the package datasets: {error}",
+            f"run `{EXTRA}`; flasc-emu list tasks shows which tasks need no network",
+        ) from error
+    name, _, revision = data.partition("@")
+    notify(f"loading {split} of {data}")
+    try:
+        found = datasets.load_dataset(name, split=split, revision=revision or None)
+    except Exception as error:  # its own, its HTTP client's and its readers' share no base class
+        raise AssetError(
+            f"data {data!r}: cannot load its split {split!r}: {error}",
+            "allowed: a hub id (owner/name[@revision]), or a local folder that `datasets` reads",
+        ) from error
+    if missing := columns - set(found.column_names):
+        raise AssetError(
+            f"data {data!r}: found columns {sorted(found.column_names)}; missing {sorted(missing)}"
+        )
+    return found
+
+
+def local(data: str) -> Path | None:
+    """The folder that `data` names, if it is one on this machine."""
+    folder = Path(data).expanduser()
+    return folder if folder.is_dir() else None

@@ -1,0 +1,80 @@
+"""20 Newsgroups as FLASC's public code has it: headers, footers and quotes kept.
+
+18,846 documents, 'bydate': 11,314 to train on and 7,532 to test. From a folder with the original
+archive's files (20news-bydate-train/CLASS/NUMBER and 20news-bydate-test), else by scikit-learn,
+which fetches that archive and keeps it in a cache of its own.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from flasc.assets.packages import Notify
+from flasc.common.errors import AssetError
+from flasc.common.rng import stream
+from flasc.data import hub
+from flasc.data.newsgroups import CLASSES, Corpus, Documents, split_validation
+
+EDITION = "raw (bydate; headers, footers and quotes kept)"
+DOCUMENTS = {"train": 11_314, "test": 7_532}
+
+Rows = list[tuple[str, str]]  # class name and text
+
+
+def read_folder(folder: Path, split: str) -> Rows:
+    """What the original archive has, decoded as Latin-1. Raises AssetError."""
+    root = folder / f"20news-bydate-{split}"
+    try:
+        files = [path for path in root.glob("*/*") if path.is_file()]
+        return [(path.parent.name, path.read_bytes().decode("latin-1")) for path in files]
+    except OSError as error:
+        raise AssetError(f"{root}: cannot be read: {error}") from error
+
+
+def fetch(split: str, notify: Notify) -> Rows:
+    """The same by scikit-learn. Raises AssetError where it is missing or cannot fetch."""
+    try:
+        from sklearn.datasets import fetch_20newsgroups
+    except ImportError as error:
+        raise AssetError(
+            f"the raw edition needs scikit-learn: {error}",
+            f"run `{hub.EXTRA}`, or give task.data a folder with the original archive's files",
+        ) from error
+    notify(f"fetching 20 Newsgroups ({split})")
+    try:
+        found = fetch_20newsgroups(subset=split)
+    except OSError as error:  # whatever its downloader raises is one
+        raise AssetError(
+            f"scikit-learn cannot fetch 20 Newsgroups: {error}",
+            "give task.data a folder with the original archive's files",
+        ) from error
+    return [(found.target_names[t], text) for t, text in zip(found.target, found.data, strict=True)]
+
+
+def load(data: str | None, notify: Notify) -> Corpus:
+    """The corpus, split as the other edition is: 9,051, 2,263 and 7,532 documents.
+
+    In the order of class and text before it is shuffled, so that every source gives the same
+    splits. Raises AssetError where documents or classes are missing.
+    """
+    rows = {
+        split: sorted(fetch(split, notify) if data is None else read_folder(Path(data), split))
+        for split in DOCUMENTS
+    }
+    found = {split: len(documents) for split, documents in rows.items()}
+    classes = tuple(sorted({name for name, _ in rows["train"]}))
+    if found != DOCUMENTS or len(classes) != CLASSES or {c for c, _ in rows["test"]} - {*classes}:
+        raise AssetError(
+            f"20 Newsgroups, raw: found {found} documents in {len(classes)} classes; "
+            f"expected {DOCUMENTS} in {CLASSES}",
+            "give task.data the folder with 20news-bydate-train and 20news-bydate-test in it",
+        )
+    code = {name: c for c, name in enumerate(classes)}
+    train, test = (
+        Documents(tuple(text for _, text in part), np.array([code[name] for name, _ in part]))
+        for part in rows.values()
+    )
+    kept, held_out = split_validation(len(train))
+    order = stream(0, "test").permutation(len(test))
+    splits = train.take(kept), train.take(held_out), test.take(order)
+    return Corpus(*splits, classes=classes, edition=EDITION)

@@ -1,0 +1,148 @@
+"""Texts to token ids, kept on disk: tokenising a corpus takes longer than a round of training."""
+
+import hashlib
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from filelock import FileLock
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from flasc.assets.cache import cache_folder
+from flasc.assets.packages import Notify
+from flasc.common.errors import AssetError, ModelError
+
+# Whatever of these a model folder has decides what its tokenizer does.
+_TOKENIZER_FILES = (
+    "added_tokens.json", "config.json", "merges.txt", "special_tokens_map.json", "tokenizer.json",
+    "tokenizer.model", "tokenizer_config.json", "vocab.json", "vocab.txt",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """`input_ids` int32 [n, length], padded on the right; `attention_mask` bool [n, length]."""
+
+    input_ids: npt.NDArray[np.int32]
+    attention_mask: npt.NDArray[np.bool_]
+
+    def take(self, rows: npt.NDArray[np.int64]) -> "Tokens":
+        """Those of the texts at `rows` (int64 [k]), in that order."""
+        return Tokens(self.input_ids[rows], self.attention_mask[rows])
+
+
+def encode(
+    texts: Sequence[str],
+    model_folder: Path,
+    length: int,
+    cache: Path | None = None,
+    notify: Notify = lambda _: None,
+) -> Tokens:
+    """`texts` by the model's own fast tokenizer, cut and padded to `length` tokens.
+
+    A tokenizer with no pad token (GPT-2) pads with its end-of-text token. The result is kept in
+    `cache` (the asset cache where None) under the SHA-256 of texts, tokenizer and length; a
+    damaged file is made anew. `notify` is told before the work starts. Raises ModelError where the
+    folder has no usable tokenizer or `length` is one it does not allow, AssetError where the cache
+    cannot be written.
+    """
+    path = cache_folder(cache) / "tokens" / f"{_key(texts, model_folder, length)}.safetensors"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):
+            tokens = _load(path, (len(texts), length))
+            if tokens is None:
+                notify(f"tokenising {len(texts)} texts")
+                tokens = _tokenise(texts, model_folder, length)
+                _save(path, tokens)
+    except OSError as error:
+        raise AssetError(
+            f"cannot keep tokens in {path.parent}: {error}",
+            "set FLASC_EMU_CACHE to a folder that can be written to",
+        ) from error
+    return tokens
+
+
+def _key(texts: Sequence[str], model_folder: Path, length: int) -> str:
+    digest = hashlib.sha256()
+
+    def add(part: bytes) -> None:
+        digest.update(len(part).to_bytes(8, "little") + part)
+
+    for package in ("transformers", "tokenizers"):
+        add(version(package).encode())
+    add(str(length).encode())
+    for name in _TOKENIZER_FILES:
+        path = model_folder / name
+        add(name.encode())
+        add(path.read_bytes() if path.is_file() else b"")
+    for text in texts:
+        add(text.encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def _tokenise(texts: Sequence[str], model_folder: Path, length: int) -> Tokens:
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            model_folder, local_files_only=True, trust_remote_code=False
+        )
+    except Exception as error:  # a folder's files decide what fails, and how
+        raise ModelError(
+            f"found no tokenizer in {model_folder}: {error}",
+            "the folder needs tokenizer.json and tokenizer_config.json",
+        ) from error
+    if not tokenizer.is_fast:
+        raise ModelError(f"the tokenizer in {model_folder} is a slow one; a fast one is needed")
+    shortest = tokenizer.num_special_tokens_to_add() + 1
+    if not shortest <= length <= tokenizer.model_max_length:
+        raise ModelError(
+            f"found a length of {length} tokens; this tokenizer allows {shortest} to "
+            f"{tokenizer.model_max_length}"
+        )
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    if tokenizer.pad_token is None:
+        raise ModelError(f"the tokenizer in {model_folder} has neither a pad nor an end token")
+    tokenizer.padding_side = tokenizer.truncation_side = "right"
+    if not texts:
+        return Tokens(np.empty((0, length), np.int32), np.empty((0, length), np.bool_))
+    batch = tokenizer(
+        list(texts),
+        truncation=True,
+        max_length=length,
+        padding="max_length",
+        return_attention_mask=True,
+        return_tensors="np",
+    )
+    return Tokens(batch["input_ids"].astype(np.int32), batch["attention_mask"].astype(np.bool_))
+
+
+def _digest(tokens: Tokens) -> str:
+    return hashlib.sha256(tokens.input_ids.tobytes() + tokens.attention_mask.tobytes()).hexdigest()
+
+
+def _load(path: Path, shape: tuple[int, int]) -> Tokens | None:
+    try:
+        with safe_open(path, framework="np") as file:
+            tokens = Tokens(file.get_tensor("input_ids"), file.get_tensor("attention_mask"))
+            intact = (file.metadata() or {}).get("sha256") == _digest(tokens)
+    except (OSError, SafetensorError):
+        return None
+    return tokens if intact and tokens.input_ids.shape == shape else None
+
+
+def _save(path: Path, tokens: Tokens) -> None:
+    arrays = {"input_ids": tokens.input_ids, "attention_mask": tokens.attention_mask}
+    content = save(arrays, metadata={"sha256": _digest(tokens)})
+    # Under another name first: a process that dies while writing leaves nothing half done.
+    with tempfile.TemporaryDirectory(prefix="partial-", dir=path.parent) as temp:
+        fresh = Path(temp) / path.name
+        fresh.write_bytes(content)
+        fresh.replace(path)

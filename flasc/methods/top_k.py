@@ -1,0 +1,48 @@
+"""Which entries of a vector are kept: exact top-k by magnitude.
+
+Magnitude pruning over all entries at once, as FLASC ranks its downloads and uploads (Kuo et al.,
+arXiv 2406.05233), with the ties settled so that a mask is a function of the values alone.
+"""
+
+import torch
+
+from flasc.common.errors import DivergedError
+
+_INFINITY_BITS = 0x7F800000
+
+
+def count(n: int, density: float) -> int:
+    """How many of `n` entries a density in (0, 1] keeps: int(n * density), but at least one.
+
+    Truncated, as the paper's reference code does. At least one, because a density above zero asks
+    for a message: with no entry in it, nothing would ever be learned, and no threshold exists.
+    """
+    assert n >= 1, f"a vector of {n} entries has nothing to keep"
+    assert 0 < density <= 1, f"a density lies in (0, 1], found {density}"
+    return max(1, int(n * density))
+
+
+def top_k(values: torch.Tensor, k: int) -> torch.Tensor:
+    """Mask of exactly the `k` largest |values|; ties go to the lowest index.
+
+    `values` is float32[n] on any device with 1 <= k <= n; the mask is bool[n] on the same device.
+    0.0 and -0.0 tie. Raises DivergedError where a value is not finite.
+    """
+    n = values.numel()
+    assert values.dim() == 1, f"one flat vector, found shape {tuple(values.shape)}"
+    assert values.dtype == torch.float32, f"float32, found {values.dtype}"
+    assert 1 <= k <= n, f"cannot keep {k} of {n} entries"
+    # IEEE 754 magnitudes order as their bits do; integers are quicker to rank than floats, need no
+    # care for NaN, and tell denormals apart even where the processor flushes them to zero.
+    bits = values.detach().abs().view(torch.int32)
+    if int(bits.max()) >= _INFINITY_BITS:
+        found = int((bits >= _INFINITY_BITS).sum())
+        raise DivergedError(
+            f"{found} of {n} values to rank are infinite or not a number",
+            hint="lower the client's or the server's learning rate",
+        )
+    threshold = bits.kthvalue(n - k + 1).values
+    mask = bits > threshold
+    ties = (bits == threshold).nonzero().squeeze(1)
+    mask[ties[: k - int(mask.sum())]] = True
+    return mask

@@ -1,0 +1,213 @@
+"""A PEFT model and one flat vector: what is trained, in one order, with named spans."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from peft import LoraConfig, PeftModel, TaskType, get_peft_model
+from peft.tuners.lora import LoraLayer
+from torch import Tensor, nn
+from torch.nn.utils import parameters_to_vector
+from transformers.pytorch_utils import Conv1D
+
+from flasc.common.errors import ModelError
+from flasc.models.dropout import PlaceDropout, Rows
+from flasc.training.settings import Lora
+
+Part = Literal["lora_A", "lora_B", "head", "base"]
+Scope = Literal["adapter", "adapter_b", "head", "all"]
+
+# The FLASC reference code's targets where the paper has the architecture (attention and MLP of
+# GPT-2, query and value of ViT); query and value elsewhere, as Hu et al. 2021 do.
+TARGETS = {
+    "bert": ["query", "value"],
+    "distilbert": ["q_lin", "v_lin"],
+    "gpt2": ["c_attn", "c_proj", "c_fc"],
+    "roberta": ["query", "value"],
+    "vit": ["q_proj", "v_proj"],  # `query` and `value` until transformers 5 renamed them
+}
+HEADS = ("classifier", "score")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Entries [start, stop) of the flat vector: one parameter of the model."""
+
+    name: str
+    start: int
+    stop: int
+    part: Part
+
+
+def _part(name: str) -> Part:
+    if ".lora_A." in name:
+        return "lora_A"
+    if ".lora_B." in name:
+        return "lora_B"
+    return "head" if any(f"{head}." in name for head in HEADS) else "base"
+
+
+def _targets(model: nn.Module, lora: Lora) -> list[str]:
+    """Names of the modules that LoRA wraps. Raises ModelError where one matches nothing."""
+    config: Any = model.config
+    architecture = str(config.model_type)
+    targets = lora.targets or TARGETS.get(architecture)
+    if not targets:
+        raise ModelError(
+            f"no LoRA targets are known for a model of type {architecture!r}",
+            "name them in training.lora.targets; known types: " + ", ".join(TARGETS),
+        )
+    modules = [name.rsplit(".", 1)[-1] for name, _ in model.named_modules()]
+    for target in targets:
+        if target.rsplit(".", 1)[-1] not in modules:
+            leaves = sorted({n.rsplit(".", 1)[-1] for n, m in model.named_modules()
+                             if isinstance(m, nn.Linear)})  # fmt: skip
+            raise ModelError(
+                f"LoRA target {target!r} matches no module of this {architecture} model",
+                "its linear modules are: " + ", ".join(leaves),
+            )
+    return targets
+
+
+def _layers(model: nn.Module, lora: Lora) -> list[int] | None:
+    """The layers that LoRA goes on; None: all. Raises ModelError where there are not so many.
+
+    A target that is one module's whole name says its layer itself, and PEFT would obey it alone.
+    """
+    if lora.upper_layers is None:
+        return None
+    whole = {name for name, _ in model.named_modules()} & set(lora.targets or [])
+    if whole:
+        raise ModelError(
+            f"found training.lora.upper_layers with the target {min(whole)!r}, one layer's module",
+            "give the ends of names as targets, like 'query', or leave upper_layers out",
+        )
+    config: Any = model.config
+    count = int(config.num_hidden_layers)
+    if lora.upper_layers > count:
+        raise ModelError(
+            f"found training.lora.upper_layers {lora.upper_layers}; this model has {count} layers"
+        )
+    return list(range(count - lora.upper_layers, count))
+
+
+class Adapter:
+    """What one training trains of a model, as one float32 vector of length `n`.
+
+    `scope` says what that is: `adapter` (LoRA and the head), `adapter_b` (the same with A frozen as
+    it was drawn), `head` (the head alone, LoRA present but switched off), or `all` (every weight;
+    no LoRA). The order is the model's own parameter order, so equal models give equal vectors.
+
+    Raises ModelError where the LoRA targets match nothing, or the model has no head or fewer layers
+    than LoRA shall go on.
+    """
+
+    def __init__(self, base: nn.Module, lora: Lora, scope: Scope) -> None:
+        self.scope = scope
+        self.model: nn.Module = base if scope == "all" else _with_lora(base, lora)
+        if scope == "head":
+            for layer in self.lora_layers():
+                layer.enable_adapters(False)  # B is zero: the same function, without the work
+        if scope == "adapter_b":
+            for layer in self.lora_layers():
+                layer.lora_A.requires_grad_(False)
+        self._parameters = [p for p in self.model.parameters() if p.requires_grad]
+        self.spans = list(_spans(self.model))
+        headless = not any(span.part == "head" for span in self.spans)
+        if headless and (scope == "head" or (scope == "adapter" and not _causal(base))):
+            raise ModelError(
+                f"the model has no head named {' or '.join(HEADS)} to train",
+                "a language model's own head stays as it is: choose a method that trains LoRA",
+            )
+        self.n = self.spans[-1].stop
+        self.rows = Rows()
+        for site, layer in enumerate(self.lora_layers()):
+            for name, dropout in layer.lora_dropout.items():
+                if isinstance(dropout, nn.Dropout):
+                    layer.lora_dropout[name] = PlaceDropout(dropout.p, site, self.rows)
+        self.model.eval()
+
+    def lora_layers(self) -> Iterator[LoraLayer]:
+        """The modules that LoRA wraps, in the model's order."""
+        return (module for module in self.model.modules() if isinstance(module, LoraLayer))
+
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """The trained parameters, in the vector's order."""
+        return self._parameters
+
+    def read(self) -> Tensor:
+        """The trained entries now: a copy, float32 [n]."""
+        return parameters_to_vector(self._parameters).detach()
+
+    def write(self, vector: Tensor) -> None:
+        """Set the trained entries from a float32 [n] vector (copied)."""
+        with torch.no_grad():
+            for span, parameter in zip(self.spans, self._parameters, strict=True):
+                parameter.copy_(vector[span.start : span.stop].view_as(parameter))
+
+    @contextmanager
+    def training(self, *, base_dropout: bool) -> Iterator[None]:
+        """LoRA's dropout on, the base model's as asked, inside the block (ENGINE: not `.train()`).
+
+        The reference code never leaves evaluation mode but for LoRA's dropout.
+        """
+        self.model.train(base_dropout)
+        for layer in self.lora_layers():
+            layer.lora_dropout.train()
+        try:
+            yield
+        finally:
+            self.model.eval()
+
+    def save(self, folder: Path) -> None:
+        """Write a PEFT adapter (or, for `all`, the whole model) that `from_pretrained` loads."""
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # PEFT warns that it cannot ask the hub for a vocabulary
+            model: Any = self.model
+            model.save_pretrained(str(folder), safe_serialization=True)
+
+
+def _causal(base: nn.Module) -> bool:
+    return hasattr(base, "lm_head")
+
+
+def _task_type(base: nn.Module, heads: list[str]) -> TaskType | None:
+    """How PEFT wraps it; it has no word for classifiers of images."""
+    if _causal(base):
+        return TaskType.CAUSAL_LM
+    config: Any = base.config
+    return TaskType.SEQ_CLS if heads and not hasattr(config, "image_size") else None
+
+
+def _with_lora(base: nn.Module, lora: Lora) -> PeftModel:
+    heads = [name for name, _ in base.named_children() if name in HEADS]
+    config = LoraConfig(
+        task_type=_task_type(base, heads),
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        bias="none",
+        target_modules=_targets(base, lora),
+        layers_to_transform=_layers(base, lora),
+        modules_to_save=heads or None,
+        fan_in_fan_out=any(isinstance(module, Conv1D) for module in base.modules()),  # GPT-2
+    )
+    with warnings.catch_warnings():
+        # PEFT 0.21 reads an attribute that transformers 5.23 has renamed.
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+        return get_peft_model(base, config)
+
+
+def _spans(model: nn.Module) -> Iterator[Span]:
+    start = 0
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            yield Span(name, start, start + parameter.numel(), _part(name))
+            start += parameter.numel()

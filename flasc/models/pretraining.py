@@ -1,0 +1,162 @@
+"""Pretraining of the stand-ins in `flasc.models.standins`: once, seeded, minutes on one CPU core.
+
+One torch thread and named streams throughout: the same machine and versions give the same weights.
+"""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from flasc.assets.catalogue import locate
+from flasc.assets.packages import Notify
+from flasc.common import rng
+from flasc.data import tokens as text
+from flasc.data.objective import MultiLabel, NextToken, Objective, SingleLabel
+from flasc.models.standins import Standin
+from flasc.tasks import fashion_mnist, fashion_scenes, friends, language_model
+from flasc.tasks.base import Examples
+
+VOCABULARY = 1_024
+TOKENS = 32
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What is learned from, by which model; `keep` is the part of it that is kept."""
+
+    model: Any
+    keep: Any
+    examples: Examples
+    objective: Objective
+
+
+def pretrain(standin: Standin, folder: Path, cache: Path | None, notify: Notify) -> None:
+    """Pretrain `standin` and save it in the new `folder`, with `pretraining.json` about itself.
+
+    `notify` is told of each epoch. Raises AssetError where the data cannot be had.
+    """
+    data = locate(standin.data, cache=cache, notify=notify)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        folder.mkdir()
+        with torch.random.fork_rng([]):
+            torch.manual_seed(rng.key(standin.seed, "pretraining/init"))
+            lesson = LESSONS[standin.name](data, folder, cache)
+        losses = fit(lesson, standin, notify)
+    finally:
+        torch.set_num_threads(threads)
+    lesson.keep.save_pretrained(str(folder), safe_serialization=True)
+    about = {
+        "standin": standin.name,
+        "settings": standin.digest,
+        "data": standin.data,
+        "examples": len(lesson.examples),
+        "loss of each epoch, nats": [round(loss, 4) for loss in losses],
+        "torch": torch.__version__,
+    }
+    (folder / "pretraining.json").write_text(json.dumps(about, indent=2) + "\n", "utf-8")
+
+
+def fit(lesson: Lesson, standin: Standin, notify: Notify) -> list[float]:
+    """Train the lesson's model as `standin` says; the mean loss of each epoch, nats."""
+    model, data = lesson.model, lesson.examples
+    optimiser = torch.optim.AdamW(
+        model.parameters(), lr=standin.lr, weight_decay=standin.weight_decay
+    )
+    steps, step, found = max(1, len(data) // standin.batch) * standin.epochs, 0, []
+    for epoch in range(standin.epochs):
+        notify(f"pretraining {standin.name}: epoch {epoch + 1} of {standin.epochs}")
+        order = rng.stream(standin.seed, "pretraining/order", epoch).permutation(len(data))
+        losses = []
+        for at in range(0, max(1, len(data) - standin.batch + 1), standin.batch):
+            for group in optimiser.param_groups:
+                group["lr"] = standin.lr * _schedule(step / steps)
+            batch = data.batch(order[at : at + standin.batch], torch.device("cpu"))
+            labels = batch.pop("labels")
+            loss = lesson.objective.losses(model(**batch).logits, labels).mean()
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]  # torch is untyped there
+            optimiser.step()
+            losses.append(loss.item())
+            step += 1
+        found.append(float(np.mean(losses)))
+    return found
+
+
+def _schedule(done: float) -> float:
+    """Of the full rate, `done` of the way: a twentieth to warm up, then a cosine to zero."""
+    return done * 20 if done < 0.05 else 0.5 * (1 + math.cos(math.pi * (done - 0.05) / 0.95))
+
+
+def _vit(classes: int, side: int, patch: int) -> Any:
+    from transformers import ViTConfig, ViTForImageClassification
+
+    shape = ViTConfig(
+        hidden_size=96, num_hidden_layers=4, num_attention_heads=4, intermediate_size=384,
+        image_size=side, patch_size=patch, num_channels=1, num_labels=classes,
+        hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
+    )  # fmt: skip
+    return ViTForImageClassification(shape)
+
+
+def _fashion(data: Path, folder: Path, cache: Path | None) -> Lesson:
+    model = _vit(fashion_mnist.KNOWN, fashion_mnist.SIDE, patch=4)
+    examples = fashion_mnist.examples(fashion_mnist.load(data).pretraining, fashion_mnist.SIDE)
+    return Lesson(model, model.vit, examples, SingleLabel())
+
+
+def _scenes(data: Path, folder: Path, cache: Path | None) -> Lesson:
+    side = 2 * fashion_mnist.SIDE
+    model = _vit(len(fashion_mnist.CLASSES), side, patch=8)
+    garments = fashion_mnist.load(data).pretraining
+    examples = fashion_scenes.scenes(garments, side, rng.stream(0, "scenes/pretraining"))
+    return Lesson(model, model.vit, examples, MultiLabel())
+
+
+def _friends(data: Path, folder: Path, cache: Path | None) -> Lesson:
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    leads, _ = friends.load(data)
+    end = _save_tokenizer(leads.texts, folder)
+    model = GPT2LMHeadModel(
+        GPT2Config(
+            vocab_size=VOCABULARY, n_positions=128, n_embd=96, n_layer=4, n_head=4,
+            resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0,
+            bos_token_id=end, eos_token_id=end,
+        )
+    )  # fmt: skip
+    tokens = text.encode(leads.texts, folder, TOKENS, cache)
+    return Lesson(model, model, language_model.examples(tokens), NextToken())
+
+
+def _save_tokenizer(texts: list[str] | Any, folder: Path) -> int:
+    """A byte-level BPE of `VOCABULARY` tokens learned from `texts`, as GPT-2's; its end token."""
+    from tokenizers import ByteLevelBPETokenizer
+    from transformers import PreTrainedTokenizerFast
+
+    end = "<|endoftext|>"
+    bpe = ByteLevelBPETokenizer()
+    bpe.train_from_iterator(texts, VOCABULARY, special_tokens=[end], show_progress=False)
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=bpe._tokenizer,
+        bos_token=end,
+        eos_token=end,
+        pad_token=end,
+        model_max_length=128,
+    )
+    fast.save_pretrained(str(folder))
+    return int(bpe.token_to_id(end))
+
+
+LESSONS: dict[str, Callable[[Path, Path, Path | None], Lesson]] = {
+    "fashion-vit": _fashion,
+    "scenes-vit": _scenes,
+    "friends-gpt2": _friends,
+}

@@ -1,0 +1,159 @@
+"""The reference local loop: one client, plain enough to check by eye.
+
+Faster engines (`cohort`) are held against this one.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from flasc.common import rng
+from flasc.data.objective import Objective, SingleLabel, Tally
+from flasc.methods import Mask, Penalty
+from flasc.models.adapter import Adapter
+from flasc.tasks.base import Examples
+from flasc.training.settings import Client
+
+EVALUATION_BATCH = 64
+Scored = tuple[Tally, float]  # what the metric is of, and the sum of losses
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """Names the random draws of one client's training: (seed, server version, client)."""
+
+    seed: int
+    version: int
+    client: int
+
+    def order(self, n: int, epoch: int) -> np.ndarray:
+        """The order of `n` examples in an epoch: int64 [n]."""
+        return rng.stream(self.seed, "batches", self.version, self.client, epoch).permutation(n)
+
+    def rows(self, step: int, n: int) -> Tensor:
+        """Keys of a batch's rows, for LoRA's dropout: int32 [n]."""
+        stream = rng.stream(self.seed, "dropout", self.version, self.client, step)
+        return torch.from_numpy(stream.integers(-(2**31), 2**31, n, dtype=np.int32))
+
+    def dropout_key(self) -> int:
+        """Seeds torch's generator, for the base model's dropout."""
+        return rng.key(self.seed, "dropout", self.version, self.client)
+
+
+def batches(examples: np.ndarray, settings: Client, draw: Draw) -> Iterator[np.ndarray]:
+    """Shuffled batches of example indices over all epochs; the last of an epoch may be short."""
+    for epoch in range(settings.epochs):
+        order = examples[draw.order(len(examples), epoch)]
+        for start in range(0, len(order), settings.batch):
+            yield order[start : start + settings.batch]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One client's work: from `start` (float32 [n]) on `examples` (int64 indices into the data).
+
+    Entries outside `trains` keep their start value exactly. `penalty` adds to the gradient.
+    """
+
+    start: Tensor
+    examples: np.ndarray
+    trains: Mask
+    draw: Draw
+    penalty: Penalty | None = None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """delta = start - trained, float32 [n] (the server takes it for a gradient); SGD steps."""
+
+    delta: Tensor
+    steps: int
+
+
+class Reference:
+    """Clients one after the other through the model's own forward pass, float32."""
+
+    name, precision = "reference", "fp32"
+    remembers = False  # see Cohort
+
+    def __init__(
+        self, adapter: Adapter, settings: Client, objective: Objective | None = None
+    ) -> None:
+        self.adapter, self.settings = adapter, settings
+        self.objective = objective or SingleLabel()
+        self.device = adapter.parameters[0].device
+
+    def train(self, jobs: Sequence[Job], data: Examples) -> list[Trained]:
+        """Train each job's client on its examples of `data`; in the order of `jobs`."""
+        return [train(self.adapter, job, data, self.settings) for job in jobs]
+
+    def score(self, vector: Tensor, data: Examples, count: int) -> tuple[int, int, float]:
+        """The metric's two numbers over the first `count` examples, and the sum of their losses."""
+        return ratio(*total(self.score_part(vector, data, p) for p in self.parts(data, count)))
+
+    def parts(self, data: Examples, count: int) -> list[np.ndarray]:
+        """The first `count` examples as the batches that they are scored in: int64 indices."""
+        starts = range(0, count, EVALUATION_BATCH)
+        return [np.arange(start, min(start + EVALUATION_BATCH, count)) for start in starts]
+
+    def score_part(self, vector: Tensor, data: Examples, part: np.ndarray) -> Scored:
+        """What one batch adds to the score."""
+        self.adapter.write(vector)
+        with torch.inference_mode():
+            batch = data.batch(part, self.device)
+            labels = batch.pop("labels")
+            logits = self.adapter.model(**batch).logits
+            losses = self.objective.losses(logits, labels)
+            return self.objective.tally(logits, labels), float(losses.double().sum())
+
+
+def total(parts: Iterable[Scored]) -> Scored:
+    """The sum of each, in order."""
+    tallies, losses = zip(*parts, strict=True)
+    return sum(tallies[1:], start=tallies[0]), sum(losses)
+
+
+def ratio(tally: Tally, loss: float) -> tuple[int, int, float]:
+    """Numerator and denominator over all labels, and the loss."""
+    right, of = tally.sum(axis=0).tolist()
+    return right, of, loss
+
+
+def train(adapter: Adapter, job: Job, data: Examples, settings: Client) -> Trained:
+    """Train one client, step by step."""
+    adapter.write(job.start)
+    optimiser = torch.optim.SGD(adapter.parameters, lr=settings.lr, momentum=settings.momentum)
+    device = job.start.device
+    steps = 0
+    # A generator of its own for the base's dropout, put back afterwards: no draw leaks in or out.
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(job.draw.dropout_key())
+        with adapter.training(base_dropout=settings.base_dropout):
+            for batch in batches(job.examples, settings, job.draw):
+                optimiser.zero_grad()
+                adapter.rows.keys = job.draw.rows(steps, len(batch)).to(device)
+                adapter.model(**data.batch(batch, device)).loss.backward()
+                if job.penalty is not None:
+                    _add_gradients(adapter, job.penalty(adapter.read()))
+                if job.trains is not None:
+                    _mask_gradients(adapter, job.trains)
+                optimiser.step()
+                steps += 1
+    optimiser.zero_grad()
+    return Trained(job.start - adapter.read(), steps)
+
+
+def _add_gradients(adapter: Adapter, more: Tensor) -> None:
+    for span, parameter in zip(adapter.spans, adapter.parameters, strict=True):
+        assert parameter.grad is not None
+        parameter.grad += more[span.start : span.stop].view_as(parameter)
+
+
+def _mask_gradients(adapter: Adapter, trains: Tensor) -> None:
+    """Zero the gradient outside the mask; with SGD from rest such entries never move."""
+    for span, parameter in zip(adapter.spans, adapter.parameters, strict=True):
+        assert parameter.grad is not None
+        parameter.grad *= trains[span.start : span.stop].view_as(parameter)

@@ -1,0 +1,176 @@
+"""The lean forward pass: the same function as the model's own, with less work.
+
+Exact levers, each measured in bench/training.py: padding is packed away, from attention too where
+calls are cheap (a CPU); dropout is a hash; the projections of q, k and v are one product; and in
+the last block only the pooled token asks, because nobody reads what the others would answer.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from flasc.models.dropout import hashes, kept, places
+from flasc.training.cohort.encoder import Block, Encoder, Projection, Site
+from flasc.training.cohort.lora import project
+from flasc.training.cohort.pack import Packed
+
+Leaves = Mapping[int, Tensor]  # by a span's start: float32 [clients, *shape of the parameter]
+
+
+class Dropper:
+    """Which entries stay at a LoRA layer; two layers on one input share a hash."""
+
+    def __init__(self, rows: Tensor, tokens: int) -> None:
+        """`rows`: int32 keys of the rows; `tokens`: the most that a row has."""
+        self._rows, self._tokens = rows, tokens
+        self._places: dict[tuple[int, int], Tensor] = {}
+        self._half: tuple[tuple[int, int, int], Tensor] | None = None
+
+    def kept(self, x: Tensor, site: int, p: float, row: Tensor, token: Tensor) -> Tensor | None:
+        """int32 like x [tokens, features], whose rows and positions are given."""
+        if not p:
+            return None
+        key = (site // 2, *x.shape)
+        if self._half is None or self._half[0] != key:
+            place = places(site, self._tokens, x.shape[1], x.device)
+            self._half = key, hashes(self._rows[row].unsqueeze(1), place[token])
+        return kept(self._half[1], site, p)
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One forward pass: what it is over, and with which adapters."""
+
+    encoder: Encoder
+    batch: Packed
+    leaves: Leaves
+    dropper: Dropper | None
+    prune: bool = True
+    padded: bool = False  # attention over all rows at once rather than length by length
+
+    def logits(self) -> Tensor:
+        """float32 [rows, classes]."""
+        return self.head(self.pooled(self.embedded()))
+
+    def embedded(self) -> Tensor:
+        """The frozen embeddings of real tokens: [tokens, width]."""
+        with torch.no_grad():
+            x = self.encoder.embed(self.batch.inputs)
+        x = x.reshape(-1, x.shape[-1])
+        return x if self.batch.place is None else x[self.batch.place]
+
+    def below(self, layers: int) -> Tensor:
+        """What the lowest so many layers make of real tokens: [tokens, width]."""
+        x = self.embedded()
+        for block in self.encoder.blocks[:layers]:
+            x = self._block(block, x)
+        return x
+
+    def pooled(self, x: Tensor, layers: int = 0) -> Tensor:
+        """What the head sees of each row: [rows, width]; so many `layers` lie behind `x`."""
+        for block in self.encoder.blocks[layers:-1]:
+            x = self._block(block, x)
+        last = self.encoder.blocks[-1]
+        x = self._pruned(last, x) if self.prune else self._block(last, x)[self.batch.pooled]
+        if self.encoder.final is not None:
+            x = self.encoder.final(x)
+        if (pooler := self.encoder.pooler) is not None:
+            x = torch.tanh(F.linear(x, pooler.weight, pooler.bias))
+        return x
+
+    def head(self, pooled: Tensor) -> Tensor:
+        """Each client's own head on its rows: float32 [rows, classes]."""
+        weight = self.leaves[self.encoder.head_weight.start]
+        span = self.encoder.head_bias
+        bias = None if span is None else self.leaves[span.start]
+        pooled = pooled.float()
+        return torch.cat(
+            [
+                F.linear(pooled[a:b], weight[c], None if bias is None else bias[c])
+                for c, (a, b) in enumerate(self.batch.row_runs)
+            ]
+        )
+
+    def _project(self, x: Tensor, projection: Projection, only_pooled: bool = False) -> Tensor:
+        batch = self.batch
+        row, token, runs = batch.row, batch.token, batch.token_runs
+        if only_pooled:
+            row, token, runs = row[batch.pooled], token[batch.pooled], batch.row_runs
+        adapters = []
+        for site in projection.sites:
+            b = self.leaves[site.b.start][:, site.skipped : site.skipped + site.hi - site.lo]
+            stay = None
+            if self.dropper is not None:
+                stay = self.dropper.kept(x, site.index, site.dropout, row, token)
+            adapters.append((self._a(site, len(b)), b, stay))
+        return project(x, projection, adapters, runs)
+
+    def _a(self, site: Site, clients: int) -> Tensor:
+        """float32 [clients, rank, in]."""
+        if isinstance(site.a, Tensor):
+            return site.a.expand(clients, -1, -1)
+        return self.leaves[site.a.start]
+
+    def _block(self, block: Block, x: Tensor) -> Tensor:
+        first = self.encoder.norm_first
+        qkv = self._project(block.norm_attention(x) if first else x, block.qkv)
+        x = x + self._project(self._attend(qkv, block.scale), block.out)
+        return self._perceptron(block, x if first else block.norm_attention(x))
+
+    def _pruned(self, block: Block, x: Tensor) -> Tensor:
+        """The block's answer at the pooled tokens alone: [rows, width]."""
+        first, batch = self.encoder.norm_first, self.batch
+        width = x.shape[1]
+        normed = block.norm_attention(x) if first else x
+        q = self._project(normed[batch.pooled], block.qkv.outputs(0, width), only_pooled=True)
+        kv = self._project(normed, block.qkv.outputs(width, 3 * width))
+        k, v = self._heads(self._pad(kv), batch.rows, 2)
+        q = q.view(batch.rows, self.encoder.heads, 1, -1)
+        mask = None if batch.attends.all() else batch.attends[:, None, None]
+        answer = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=block.scale)
+        answer = self._project(answer.reshape(batch.rows, width), block.out, only_pooled=True)
+        x = x[batch.pooled] + answer
+        return self._perceptron(block, x if first else block.norm_attention(x), only_pooled=True)
+
+    def _perceptron(self, block: Block, x: Tensor, only_pooled: bool = False) -> Tensor:
+        first = self.encoder.norm_first
+        inner = self._project(block.norm_perceptron(x) if first else x, block.up, only_pooled)
+        x = x + self._project(self.encoder.activation(inner), block.down, only_pooled)
+        return x if first else block.norm_perceptron(x)
+
+    def _attend(self, qkv: Tensor, scale: float) -> Tensor:
+        batch = self.batch
+        if self.padded and batch.place is not None:
+            # Padding is on the right: behind the reach of any real token of a causal model.
+            mask = None if self.encoder.causal else batch.attends[:, None, None]
+            return self._answers(self._pad(qkv), batch.rows, scale, mask)[batch.place]
+        parts = torch.split(qkv, [rows * length for rows, length in batch.blocks])
+        found = [
+            self._answers(part, rows, scale)
+            for part, (rows, _) in zip(parts, batch.blocks, strict=True)
+        ]
+        return torch.cat(found) if len(found) > 1 else found[0]
+
+    def _answers(self, qkv: Tensor, rows: int, scale: float, mask: Tensor | None = None) -> Tensor:
+        """What attention makes of rows of one length: [rows * length, width]."""
+        q, k, v = self._heads(qkv, rows, 3)
+        answer = F.scaled_dot_product_attention(
+            q, k, v, attn_mask=mask, is_causal=self.encoder.causal, scale=scale
+        )
+        return answer.transpose(1, 2).reshape(len(qkv), -1)
+
+    def _pad(self, flat: Tensor) -> Tensor:
+        """From real tokens to [rows * length, width], zero where there is none."""
+        batch = self.batch
+        if batch.place is None:
+            return flat
+        padded = flat.new_zeros(batch.rows * batch.length, flat.shape[1])
+        return padded.index_copy(0, batch.place, flat)
+
+    def _heads(self, flat: Tensor, rows: int, parts: int) -> tuple[Tensor, ...]:
+        """From [rows * n, parts * width] to `parts` of [rows, heads, n, width / heads]."""
+        split = flat.view(rows, len(flat) // rows, parts, self.encoder.heads, -1)
+        return split.permute(2, 0, 3, 1, 4).unbind(0)

@@ -1,0 +1,52 @@
+"""Where LoRA sits in an encoder, and the encoder with LoRA added to its weights."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from torch import Tensor
+
+from flasc.models.adapter import Span
+from flasc.training.cohort.encoder import Block, Encoder, Projection, Site
+
+
+def block_sites(encoder: Encoder) -> Iterator[Site]:
+    """Every LoRA layer, in no particular order."""
+    for block in encoder.blocks:
+        yield from sites_of(block)
+
+
+def sites_of(block: Block) -> Iterator[Site]:
+    """The LoRA layers of one block."""
+    for projection in (block.qkv, block.out, block.up, block.down):
+        yield from projection.sites
+
+
+def merged(encoder: Encoder, vector: Tensor) -> Encoder:
+    """The encoder with LoRA added to its frozen weights: W + scaling B A; no sites are left."""
+
+    def merge(projection: Projection) -> Projection:
+        if not projection.sites:
+            return projection
+        weight = projection.weight.float()
+        weight = weight.clone() if weight is projection.weight else weight
+        for site in projection.sites:
+            a = site.a if isinstance(site.a, Tensor) else _matrix(vector, site.a, site.rank)
+            b = vector[site.b.start : site.b.stop].view(-1, site.rank)
+            weight[site.lo : site.hi].addmm_(b, a, alpha=site.scaling)
+        return replace(projection, weight=weight.to(projection.weight.dtype), sites=())
+
+    blocks = tuple(
+        replace(
+            block,
+            qkv=merge(block.qkv),
+            out=merge(block.out),
+            up=merge(block.up),
+            down=merge(block.down),
+        )
+        for block in encoder.blocks
+    )
+    return replace(encoder, blocks=blocks)
+
+
+def _matrix(vector: Tensor, span: Span, rows: int) -> Tensor:
+    return vector[span.start : span.stop].view(rows, -1)

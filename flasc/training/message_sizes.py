@@ -1,0 +1,80 @@
+"""What a training's messages will weigh, from its settings alone. Torch-free.
+
+For what is known by heart: the named models with LoRA on square projections, and the methods whose
+densities say it all. Anything else is None: a training knows, and a recording remembers.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from flasc import codec
+from flasc.common.rng import stream
+from flasc.method_settings import DenseLora, Flasc, Full, Head, SparseAdapter
+from flasc.training.settings import TrainingSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A pretrained encoder: its width, layers, and weights without a head."""
+
+    width: int
+    layers: int
+    weights: int
+
+
+MODELS = {"minilm": Shape(width=384, layers=6, weights=22_713_216)}
+CLASSES = {"20newsgroups": 20}
+Way = Literal["down", "up"]
+SQUARE = {"query", "key", "value"}  # projections from the model's width to itself
+
+
+def entries(settings: TrainingSettings) -> int | None:
+    """Length of the vector that is trained."""
+    shape, classes = MODELS.get(settings.task.model), CLASSES.get(settings.task.name)
+    targets = set(settings.lora.targets or ("query", "value"))
+    if shape is None or classes is None or not targets <= SQUARE:
+        return None
+    head = classes * (shape.width + 1)
+    match settings.method:
+        case Full():
+            return shape.weights + head
+        case Head():
+            return head
+        case DenseLora() | Flasc() | SparseAdapter():
+            layers = settings.lora.upper_layers or shape.layers
+            return layers * len(targets) * 2 * shape.width * settings.lora.rank + head
+        case _:
+            return None
+
+
+def message_bytes(settings: TrainingSettings) -> tuple[int, int] | None:
+    """Bytes (down, up) of one client's messages in a round, supports being spread at random.
+
+    Exact for dense messages; those of a method are sparser here or there, by some percent.
+    """
+    n = entries(settings)
+    if n is None:
+        return None
+    match settings.method:
+        case Flasc(down=down, up=up):
+            return _size(n, down, settings, "down"), _size(n, up, settings, "up")
+        case SparseAdapter(density=density):  # the server knows the mask already
+            aligned = _size(n, density, settings, "up", wire="aligned")
+            return _size(n, density, settings, "down"), aligned
+        case _:
+            return _size(n, 1, settings, "down"), _size(n, 1, settings, "up")
+
+
+def _size(
+    n: int, density: float, settings: TrainingSettings, way: Way, wire: str | None = None
+) -> int:
+    k = max(1, int(n * density))  # as flasc.methods.top_k.count, which imports torch
+    support = None
+    if k < n:
+        drawn = stream(0, "size", k).choice(n, k, replace=False)
+        support = np.sort(drawn).astype(np.int64)
+    return codec.size(
+        support, n, wire=wire or settings.wire.format, dtype=settings.wire.way(way)[0]
+    )

@@ -1,0 +1,78 @@
+"""What holds of a training whatever is done with it: who holds how much, what an example takes."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from flasc.common import plugins
+from flasc.data.objective import SingleLabel
+from flasc.models import pretrained
+from flasc.models.adapter import Adapter
+from flasc.tasks.base import Task
+
+if TYPE_CHECKING:
+    from flasc.training.trainer import Trainer
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """Examples by client, and the operations that training on one takes, forward and backward.
+
+    `labels` are each client's examples by label; empty where an example has not just one.
+    """
+
+    examples: tuple[int, ...]
+    flop_per_example: float
+    labels: tuple[tuple[int, ...], ...] = ()
+
+
+def describe(adapter: Adapter, vector: Tensor, task: Task) -> About:
+    """Of a model at `vector`, float32 [n], on a task's data.
+
+    Operations are counted by torch on the model's own forward and backward pass over one example
+    at full length, padding and LoRA included: what a plain implementation does on a device,
+    whichever engine trains here. A multiplication and an addition are two.
+    """
+    one = task.train.batch(np.zeros(1, np.int64), vector.device)
+    adapter.write(vector)
+    with FlopCounterMode(display=False) as counter:
+        adapter.model(**one).loss.backward()
+    for parameter in adapter.parameters:
+        parameter.grad = None
+    return About(
+        tuple(map(len, task.clients)), float(counter.get_total_flops()), _labels_by_client(task)
+    )
+
+
+def _labels_by_client(task: Task) -> tuple[tuple[int, ...], ...]:
+    if not isinstance(task.objective, SingleLabel):
+        return ()
+    held = (np.bincount(task.train.labels[c], minlength=len(task.classes)) for c in task.clients)
+    return tuple(tuple(counts.tolist()) for counts in held)
+
+
+def provenance(trainer: "Trainer") -> dict[str, str]:
+    """What a training ran on: versions, device and data edition."""
+    import peft
+    import transformers
+
+    device, settings = trainer.device, trainer.settings
+    brought = (plugins.origin(type(each)) for each in (settings.task, settings.method))
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    return {
+        "device": name,
+        "engine": trainer.engine.name,
+        "precision": trainer.engine.precision,
+        "data": trainer.task.edition,
+        "metric": trainer.task.objective.metric,
+        "model": pretrained.identity(trainer.task.model) or settings.task.model,
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "peft": peft.__version__,
+        "numpy": np.__version__,
+        **dict(filter(None, brought)),  # whose code, besides ours, decides what is learned
+    }

@@ -1,0 +1,177 @@
+"""Typed settings of everything that decides what is learned. Torch-free.
+
+Strict and frozen: an unknown key is an error, and a component owns the settings of its name. Who
+takes part, for how long and over which network is not decided here but by the emulator.
+"""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import (
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
+
+from flasc.common import plugins
+from flasc.common.settings import (
+    Momentum,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    Settings,
+    Targets,
+    Wire,
+    newer,
+    parse_fraction,
+)
+from flasc.method_settings import Method, MethodSettings
+from flasc.task_settings import Split, Task, TaskSettings
+
+__all__ = [
+    "Method",
+    "PositiveFloat",
+    "PositiveInt",
+    "Settings",
+    "Split",
+    "Task",
+    "Wire",
+    "parse_fraction",
+]  # besides all that follows
+
+if not TYPE_CHECKING:  # what is installed is known at run time only
+    Method = plugins.extended(Method, MethodSettings)
+    Task = plugins.extended(Task, TaskSettings)
+
+
+class Lora(Settings):
+    """LoRA as PEFT builds it. `alpha` stays when the rank changes: the scale is alpha / rank.
+
+    `upper_layers` puts it on that many layers below the head only; None: on all.
+    """
+
+    rank: Annotated[int, Field(ge=1, le=1024)] = 16
+    alpha: PositiveFloat = 16.0
+    dropout: Momentum = 0.1
+    targets: Targets | None = None  # None: the paper's for this architecture
+    upper_layers: PositiveInt | None = newer(None)
+
+
+class Client(Settings):
+    """Local training: SGD, fresh each round, at a constant rate.
+
+    `base_dropout` false is the reference code's quirk: the base model stays in evaluation mode,
+    only LoRA's own dropout is on.
+    """
+
+    lr: PositiveFloat = 0.1
+    momentum: Momentum = 0.9
+    batch: PositiveInt = 16
+    epochs: PositiveInt = 1
+    base_dropout: bool = False
+
+
+class AdamW(Settings):
+    """The reference code's server: torch's AdamW, bias-corrected, with weight decay."""
+
+    kind: Literal["adamw"] = "adamw"
+    lr: PositiveFloat = 1e-2
+    beta1: Momentum = 0.9
+    beta2: Momentum = 0.999
+    eps: PositiveFloat = 1e-8
+    weight_decay: NonNegativeFloat = 0.01
+
+
+class FedAdam(Settings):
+    """Reddi et al. 2021, algorithm 2: no bias correction, no decay, adaptivity tau."""
+
+    kind: Literal["fedadam"]
+    lr: PositiveFloat = 1e-2
+    beta1: Momentum = 0.9
+    beta2: Momentum = 0.99
+    tau: PositiveFloat = 1e-3
+
+
+class FedAvg(Settings):
+    """The mean update itself, times `lr` (1: McMahan et al. 2017)."""
+
+    kind: Literal["fedavg"]
+    lr: PositiveFloat = 1.0
+
+
+def _server_kind(value: object) -> str:
+    """A server that names no kind is the reference code's."""
+    if isinstance(value, dict):
+        return str(value.get("kind", "adamw"))
+    return str(getattr(value, "kind", "adamw"))
+
+
+Server = Annotated[
+    Annotated[AdamW, Tag("adamw")]
+    | Annotated[FedAdam, Tag("fedadam")]
+    | Annotated[FedAvg, Tag("fedavg")],
+    Discriminator(_server_kind),
+]
+
+
+# The reference is plain and slow; the cohort is held against it, and falls back on it.
+Engine = Literal["cohort", "reference"]
+# tf32 is a GPU's; auto is fp32 on a CPU and bf16 on a GPU, with masters in fp32.
+Precision = Literal["auto", "fp32", "tf32", "bf16"]
+
+
+Scaling = Literal["reference", "mean"]
+
+
+class Privacy(Settings):
+    """Differential privacy of clients: updates clipped to `clip`, noise of `noise` times that.
+
+    `reference` leaves the mean divided by `clip`, as FLASC's reference code does; `mean` is in the
+    updates' own scale. `cohort` is how many take part in a round, or are expected to.
+    """
+
+    clip: PositiveFloat
+    noise: PositiveFloat
+    scaling: Scaling = "reference"
+    cohort: PositiveInt
+
+
+class TrainingSettings(Settings):
+    """All that decides what one training learns, given who takes part in which order."""
+
+    seed: Annotated[int, Field(ge=0, le=2**63 - 1)]
+    task: Task
+    lora: Lora
+    client: Client
+    server: Server
+    wire: Wire
+    method: Method
+    engine: Engine = "cohort"
+    precision: Precision = "auto"
+    dp: Privacy | None = newer(None)
+    evaluation_examples: PositiveInt | None  # the first so many of a split; None: all
+
+    @model_validator(mode="before")
+    @classmethod
+    def _apply_method_overrides(cls, data: dict[str, object]) -> dict[str, object]:
+        """A method's own rank and rates take the place of the training section's."""
+        method = data.get("method")
+        if not isinstance(method, MethodSettings):
+            return data
+        lora, client, server = data["lora"], data["client"], data["server"]
+        assert isinstance(lora, Lora)
+        assert isinstance(client, Client)
+        assert isinstance(server, (AdamW, FedAdam, FedAvg))
+        own = {"rank": method.rank} if method.rank and method.has_rank else {}
+        client_lr = {"lr": method.client_lr} if method.client_lr else {}
+        server_lr = {"lr": method.server_lr} if method.server_lr else {}
+        return data | {
+            "lora": lora.model_copy(update=own),
+            "client": client.model_copy(update=client_lr),
+            "server": server.model_copy(update=server_lr),
+            "wire": method.wire or data["wire"],
+            # What is applied is dropped, so that the same training has the same digest.
+            "method": method.model_copy(
+                update={"rank": None, "client_lr": None, "server_lr": None, "wire": None}
+            ),
+        }

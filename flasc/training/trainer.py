@@ -1,0 +1,331 @@
+"""Real training behind the emulator's seam: PyTorch and PEFT, messages encoded for real.
+
+What a client starts from is what it decodes from the bytes it was sent; what the server steps by
+is what it decodes from the bytes it was sent. There is no other way from one to the other.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from flasc.common import rng
+from flasc.common.errors import DivergedError
+from flasc.common.messages import Message, Score
+from flasc.methods import Got, Layout, Mask, Method, kind_of
+from flasc.methods import Task as Asked
+from flasc.models.adapter import Adapter
+from flasc.tasks.base import Examples, Task
+from flasc.training import client, engine, error_feedback, saliency
+from flasc.training.engine import Part
+from flasc.training.metadata import About, describe
+from flasc.training.metadata import provenance as provenance
+from flasc.training.payload import Post
+from flasc.training.privacy import noisy_mean
+from flasc.training.server import Optimiser, weighted_sum
+from flasc.training.settings import TrainingSettings
+from flasc.training.shared_models import Workshop
+
+_LOWER = "lower training.client.lr or training.server.lr, or the method's own rates"
+
+
+class Trainer:
+    """One training: a server vector, its optimiser and method, and clients that hold data.
+
+    The state is `version`, the server's vectors and the method's memory; everything else is
+    derived from the settings. Two trainers with equal settings that are asked the same things
+    give the same bytes and scores on the same kind of machine.
+    """
+
+    def __init__(
+        self,
+        settings: TrainingSettings,
+        task: Task,
+        device: torch.device,
+        workshop: Workshop | None = None,
+    ) -> None:
+        self.settings, self.task, self.device = settings, task, device
+        kind = kind_of(settings.method)
+        key = rng.key(settings.seed, "init")
+        base = (workshop or Workshop()).pretrained(
+            task.model,
+            task.head,
+            len(task.classes),
+            key,
+            task.objective.problem,
+            frozen=kind.scope != "all",
+        )
+        with torch.random.fork_rng([]):
+            torch.manual_seed(key)
+            self.adapter = Adapter(base, settings.lora, kind.scope)
+        layout = Layout(self.adapter.spans, settings.lora.rank, settings.seed, len(task.clients))
+        self._method: Method = kind(settings.method, layout)
+        self.adapter.model.to(device)
+        self.engine = engine.build(self.adapter, settings, device, task.objective)
+        # A GPU has its own cohort in one batch, and what is remembered is remembered here.
+        spread = device.type == "cpu" and not self.engine.remembers
+        self._hands = workshop.hands if workshop and spread else None
+        self._post = Post(settings.wire, self.adapter.n, settings.seed, device)
+        self._memories = error_feedback.Memories()
+        self._server = Optimiser(self.adapter.read(), settings.server)
+        self.version = 0
+        self._method.renewed(self.params, 0)
+        self._masks: dict[int, Mask] = {}  # of this version's downloads, by tier
+        self._contents: dict[int, bytes] = {}
+        # The paper scores the new model through the mask of the round that made it.
+        self._round_mask: Mask = self._down(self._method.shown)
+
+    @property
+    def params(self) -> Tensor:
+        """The server's dense vector P, float32 [n]."""
+        return self._server.params
+
+    def _down(self, tier: int) -> Mask:
+        if tier not in self._masks:
+            self._masks[tier] = self._method.down(self.params, self.version, tier)
+        return self._masks[tier]
+
+    def _encode_download(self, tier: int) -> bytes:
+        wire: str = self.settings.wire.format
+        mask = self._down(tier)
+        if self._method.download_support_known and mask is not None:
+            wire = "aligned"
+        elif self._method.upload_support_known and wire in ("auto", "dense"):
+            wire = "indexed"  # a dense message would not tell the client where its mask is
+        return self._post.encode(self.params, mask, wire, "down", self.version, tier)
+
+    def download(self, client: int) -> Message:
+        """The current version as `client` would get it: the same bytes for all of its tier."""
+        tier = self._method.tier(client)
+        if tier not in self._contents:
+            self._contents[tier] = self._encode_download(tier)
+        return Message(
+            client,
+            self.version,
+            self._contents[tier],
+            self._post.value_bytes(self._down(tier), "down"),
+            tier=tier,
+            asks=self._method.asks(self.version),
+            memory=self._memories[client],
+        )
+
+    def _got(self, download: Message) -> Got:
+        """What the client starts from, by the bytes that it was sent."""
+        version, tier = download.version, download.tier
+        known = None
+        if self._method.download_support_known:
+            known = self._method.down(self.params, version, tier)
+        start, support = self._post.decode(download.content, known)
+        return Got(start, support, version, tier)
+
+    def _got_all(self, downloads: Sequence[Message]) -> list[Got]:
+        """What each client starts from; equal contents are decoded once."""
+        found: dict[tuple[bytes, int, int], Got] = {}
+        for download in downloads:
+            key = download.content, download.version, download.tier
+            if key not in found:
+                found[key] = self._got(download)
+        return [found[one.content, one.version, one.tier] for one in downloads]
+
+    def train(self, downloads: Sequence[Message]) -> list[Message]:
+        """Train each client from what it downloaded. Raises DivergedError."""
+        got = self._got_all(downloads)
+        jobs = [
+            client.Job(
+                one.start,
+                self.task.clients[download.client],
+                self._method.trains(one),
+                client.Draw(self.settings.seed, download.version, download.client),
+                self._method.penalty(one),
+            )
+            for download, one in zip(downloads, got, strict=True)
+        ]
+        asked = [download.asks for download in downloads]
+        todo = [job for job, task in zip(jobs, asked, strict=True) if task == "update"]
+        trained = iter(self._train(todo))
+        done = [
+            next(trained) if task == "update" else self._measure(job, task)
+            for job, task in zip(jobs, asked, strict=True)
+        ]
+        return [self._upload(*each) for each in zip(downloads, got, done, strict=True)]
+
+    def _train(self, jobs: Sequence[client.Job]) -> list[client.Trained]:
+        if self._hands is None:
+            return self.engine.train(jobs, self.task.train)
+        longest_first = sorted(range(len(jobs)), key=lambda i: -len(jobs[i].examples))
+        found = self._hands.carry_out([jobs[i] for i in longest_first], self.work)
+        return [
+            one for _, one in sorted(zip(longest_first, found, strict=True), key=lambda x: x[0])
+        ]
+
+    def work(self, piece: client.Job | Part) -> Any:
+        """Carry out a piece of a training with these settings, at whatever version it is.
+
+        A job gives its Trained, a part of an evaluation its Scored: the same bits in any process.
+        """
+        if isinstance(piece, client.Job):
+            return self.engine.train([piece], self.task.train)[0]
+        return self.engine.score_part(piece.vector, self._split(piece.split), piece.indices)
+
+    def _split(self, name: str) -> Examples:
+        return {"validation": self.task.validation, "test": self.task.test}[name]
+
+    def _measure(self, job: client.Job, task: Asked) -> client.Trained:
+        """What is asked for in place of an update, on the client's first examples."""
+        first = job.examples[: self._method.examples]
+        found = saliency.measure(self.adapter, job.start, self.task.train, first, task)
+        return client.Trained(found, steps=0)
+
+    def _examples(self, download: Message) -> int:
+        """Examples that a client works through, forward and backward."""
+        held = len(self.task.clients[download.client])
+        if download.asks == "update":
+            return held * self.settings.client.epochs
+        return min(held, self._method.examples) * saliency.PASSES[download.asks]
+
+    def _upload(self, download: Message, got: Got, trained: client.Trained) -> Message:
+        is_update = download.asks == "update"
+        delta = error_feedback.add(trained.delta, download.memory) if is_update else trained.delta
+        if not torch.isfinite(delta).all():
+            raise DivergedError(
+                f"client {download.client} diverged in round {download.version + 1}", _LOWER
+            )
+        up = self._method.up(delta, got)
+        wire: str = self.settings.wire.format
+        if self._method.upload_support_known and up is not None:
+            wire = "aligned" if up is got.down else "indexed"
+        content = self._post.encode(delta, up, wire, "up", download.version, download.client)
+        memory = download.memory
+        if self.settings.method.error_feedback and is_update:
+            sent, _ = self._post.decode(content, up if wire == "aligned" else None)
+            memory = error_feedback.remember(delta - sent)
+        return Message(
+            download.client,
+            download.version,
+            content,
+            self._post.value_bytes(up, "up"),
+            examples=self._examples(download),
+            steps=trained.steps,
+            tier=download.tier,
+            asks=download.asks,
+            answers=download,
+            memory=memory,
+        )
+
+    def aggregate(self, uploads: Sequence[Message], weights: Sequence[float]) -> None:
+        """Step by the weighted sum of the updates; what was measured goes to the method instead."""
+        self._round_mask = self._down(self._method.shown)
+        known = self._method.upload_support_known
+        got = [self._got(upload.answers) for upload in uploads if known and upload.answers]
+        deltas = []
+        for upload, one in zip_longest(uploads, got):
+            delta, sent = self._post.decode(upload.content, one.down if one else None)
+            self._method.received(upload.client, sent)
+            deltas.append(delta)
+        weights = self._method.weigh(weights, got, deltas)
+        merged = list(zip(uploads, deltas, weights, strict=True))
+        measured = [(d, w) for u, d, w in merged if u.asks != "update"]
+        updates = [(d, w) for u, d, w in merged if u.asks == "update"]
+        if measured:
+            self._method.measured(self.params, weighted_sum(*zip(*measured, strict=True)))
+        if updates or self.settings.dp:
+            self._server.step(self._merged(updates))
+        for upload in uploads:  # only now: what was not merged is yet to be sent
+            self._memories[upload.client] = upload.memory
+        self.version += 1
+        self._method.renewed(self.params, self.version)
+        self._masks, self._contents = {}, {}
+
+    def _merged(self, updates: Sequence[tuple[Tensor, float]]) -> Tensor:
+        if (dp := self.settings.dp) is None:
+            return weighted_sum(*zip(*updates, strict=True))
+        assert all(weight == 1 / dp.cohort for _, weight in updates), "the accountant's one weight"
+        stream = rng.stream(self.settings.seed, "privacy", self.version)
+        return noisy_mean([delta for delta, _ in updates], dp, stream, self.params)
+
+    def _shown(self) -> Tensor:
+        return self.params if self._round_mask is None else self.params * self._round_mask
+
+    def evaluate(self, split: str) -> Score:
+        """Score the current version on 'validation' or 'test', as far as the settings say.
+
+        Raises DivergedError.
+        """
+        examples = self._split(split)
+        count = min(len(examples), self.settings.evaluation_examples or len(examples))
+        vector = self._shown()
+        parts = [Part(vector, split, part) for part in self.engine.parts(examples, count)]
+        tally, loss = client.total(
+            map(self.work, parts)
+            if self._hands is None
+            else self._hands.carry_out(parts, self.work)
+        )
+        right, of, loss = client.ratio(tally, loss)
+        if not math.isfinite(loss):
+            raise DivergedError(
+                f"the model of round {self.version} diverged: its loss is {loss}", _LOWER
+            )
+        labels = tuple((int(hits), int(asked)) for hits, asked in tally) if len(tally) > 1 else ()
+        return Score(count, right / of if of else 0.0, loss / count, labels)
+
+    def forget(self, messages: Sequence[Message]) -> None:
+        """Messages hold all that is held for them."""
+
+    def about(self, needed: bool = False) -> About:
+        """What holds of this training whatever is done with it."""
+        return describe(self.adapter, self.params, self.task)
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """The whole state as arrays by name, for `restore`."""
+        state = {f"server.{name}": value for name, value in self._server.state().items()}
+        state |= {f"method.{name}": value for name, value in self._method.state().items()}
+        state |= {f"memory.{client}": kept for client, kept in self._memories.state().items()}
+        if self._round_mask is not None:
+            state["round_mask"] = self._round_mask
+        state["version"] = torch.tensor(self.version)
+        return {name: value.cpu().numpy() for name, value in state.items()}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take up a snapshot, exactly."""
+        state = {name: torch.from_numpy(array).to(self.device) for name, array in arrays.items()}
+
+        def part(prefix: str) -> dict[str, Tensor]:
+            return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+
+        self._server.restore(part("server."))
+        self._method.restore(part("method."))
+        self._memories.restore(part("memory."))
+        self._round_mask = state.get("round_mask")
+        self.version = int(state["version"])
+        self._masks, self._contents = {}, {}
+
+    def export(self, folder: Path) -> None:
+        """Write what `evaluate` scores as a PEFT adapter (the whole model where all is trained)."""
+        self.adapter.write(self._shown())
+        self.adapter.save(folder)
+
+
+def make(
+    settings: TrainingSettings,
+    *,
+    device: str = "auto",
+    cache: Path | None = None,
+    notify: Callable[[str], None] = lambda _: None,
+    workshop: Workshop | None = None,
+) -> Trainer:
+    """A trainer at version 0, its data and weights fetched if need be, or from the `workshop`.
+
+    One torch thread on a CPU: trainings are spread over processes instead, and one thread is what
+    makes results independent of the number of cores.
+    """
+    chosen = engine.pick_device(device)
+    if chosen.type == "cpu":
+        torch.set_num_threads(1)
+    workshop = workshop or Workshop()
+    task = workshop.task(settings.task, settings.seed, cache, notify)
+    return Trainer(settings, task, chosen, workshop)

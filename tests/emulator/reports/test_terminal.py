@@ -1,0 +1,139 @@
+"""The terminal table: right numbers, no name cut, 80 columns."""
+
+import io
+from collections.abc import Callable
+from dataclasses import replace
+
+from rich.console import Console
+
+from emulator.reports.page.page import html
+from emulator.reports.run_report import Study
+from emulator.reports.terminal import fastest, method_lines, table
+from emulator.simulation.records import Emulation
+
+Studies = Callable[..., Study]
+
+METHODS = {
+    "LoRA": 0.1,
+    "FLASC 1/4 down, 1/4 up": 0.09,
+    "FLASC 1/4 down, 1/16 up": 0.08,
+    "FLASC 1/16 down, 1/64 up, [bold]lr[/bold] 0.01": 0.07,
+    "Sparse adapters": 0.06,
+    "Federated select": 0.055,
+    "HetLoRA": 0.05,
+    "Head only": 0.04,
+}
+VARIANTS = {"1x": 1, "4x": 400, "16x": 1600}
+
+
+def shown(study: Study, width: int = 80) -> str:
+    console = Console(file=io.StringIO(), width=width, force_terminal=False)
+    console.print(table(study))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_eight_methods_and_three_variants_fit_in_80_columns(study_of: Studies) -> None:
+    text = shown(study_of(METHODS, VARIANTS))
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
+    for method in METHODS:
+        words = iter(text.split())
+        assert all(word in words for word in method.split()), "wrapped, in order, not cut"
+
+
+def test_one_line_a_method_holds_its_numbers(study_of: Studies) -> None:
+    text = shown(study_of({"LoRA": 0.1, "Head only": 0.04}, VARIANTS))
+    lora = next(line for line in text.splitlines() if line.startswith("LoRA"))
+    assert " ".join(lora.split()) == "LoRA 20.0 s 33 min 35 s 2 h 13 min 5 20 kB 1.000"
+    never = next(line for line in text.splitlines() if line.startswith("Head only"))
+    assert " ".join(never.split()) == "Head only never never never never never 0.400"
+    assert "accuracy 0.50" in text
+    assert "first 1000 of 2259 examples" in " ".join(text.split())
+    assert "Cut off" not in text
+
+
+def test_what_the_scenario_left_unsaid_is_told_once(study_of: Studies) -> None:
+    told = "RTT 0 ms (not given): handshakes take no time\x1b"
+    study = study_of({"A": 0.1}, {"x": 1}, remark=told)
+    assert (
+        " ".join(shown(study).split()).count(
+            "(not given): handshakes take no time\N{REPLACEMENT CHARACTER}."
+        )
+        == 1
+    )
+    assert html(study).count("(not given)") == 1
+    assert "not given" not in shown(study_of({"A": 0.1}, {"x": 1}))
+
+
+def test_seeds_show_their_range(study_of: Studies) -> None:
+    text = shown(study_of({"A": 0.1, "B": 0.02}, {"x": 1}, seeds=(0, 1, 2)))
+    lines = text[text.index("\nA ") :].splitlines()[1:4]
+    for line, cell in zip(lines, ("25.0 s", "20.0 s –", "30.0 s"), strict=True):
+        assert cell in line
+
+
+def test_what_a_variant_changes_stands_in_its_cell(study_of: Studies) -> None:
+    same = study_of({"A": 0.1}, {"x": 1, "y": 2})
+    assert "5 rounds" not in shown(same)
+    faster = replace(same.outcomes[1], rounds_to_target=3, bytes_down_to_target=12_000)
+    text = shown(replace(same, outcomes=(same.outcomes[0], faster)))
+    assert "5 rounds" in text
+    assert "3 rounds" in text
+    assert "20 kB / 5 kB" in text
+    assert "12 kB / 5 kB" in text
+
+
+def test_seeds_that_never_get_there_are_counted(study_of: Studies) -> None:
+    study = study_of({"A": 0.1}, {"x": 1}, seeds=(0, 1, 2))
+    never = replace(study.outcomes[2], time_to_target_s=None)
+    text = shown(replace(study, outcomes=(*study.outcomes[:2], never)))
+    assert "(2 of 3)" in text
+    assert "never" in text
+
+
+def test_without_a_target_the_times_are_of_the_run(study_of: Studies) -> None:
+    text = shown(study_of({"A": 0.04}, {"x": 1}, target=None))
+    assert "never" not in text
+    assert "40.0 s" in text
+    assert "time to the end of the run" in text
+
+
+def test_one_round_is_one_and_a_test_is_named_where_there_was_one(study_of: Studies) -> None:
+    study = study_of({"A": 0.5}, {"x": 1, "y": 2})
+    first = replace(study.outcomes[0], rounds_to_target=2)
+    assert "1 round " in shown(replace(study, outcomes=(first, study.outcomes[1])))
+    assert ", 1 round, " in method_lines([study.summary("A", "x")])[1]
+    untested = tuple(replace(o, test_accuracy=None) for o in study.outcomes)
+    assert "validation / test" in " ".join(shown(study).split())
+    assert "/ test" not in shown(replace(study, outcomes=untested))
+
+
+def test_a_cut_off_run_says_so(study_of: Studies) -> None:
+    absent = [Emulation("B", "y", 0)]
+    text = shown(study_of({"A": 0.1, "B": 0.1}, {"x": 1, "y": 2}, absent=absent))
+    assert "1 of 4 emulations are missing" in " ".join(text.split())
+    assert "missing" in next(line for line in text.splitlines() if line.startswith("B"))
+
+
+def test_the_fastest_of_a_column_is_bold_and_never_is_not(study_of: Studies) -> None:
+    study = study_of({"A": 0.1, "B": 0.2, "C": 0.01}, {"x": 1})
+    assert fastest(study, "x") == {"B"}
+    assert fastest(study_of({"A": 0.01}, {"x": 1}), "x") == set()
+    assert fastest(study_of({"A": 0.1, "B": 0.1}, {"x": 1}), "x") == {"A", "B"}
+    console = Console(file=io.StringIO(), width=80, force_terminal=True, color_system="standard")
+    console.print(table(study))
+    assert isinstance(console.file, io.StringIO)
+    bold = [line for line in console.file.getvalue().splitlines() if "\x1b[1m12.0 s" in line]
+    assert len(bold) == 1
+
+
+def test_lines_of_one_method_as_plain_text(study_of: Studies) -> None:
+    study = study_of({"A": 0.1, "B": 0.04}, {"x": 1, "long": 16})
+    lines = {m: method_lines([study.summary(m, v) for v in study.variants]) for m in "AB"}
+    assert lines["A"] == [
+        "A",
+        "  x     20.0 s, 5 rounds, 20 kB down, 5 kB up, accuracy 1.000 / 0.990",
+        "  long  95.0 s, 5 rounds, 20 kB down, 5 kB up, accuracy 1.000 / 0.990",
+    ]
+    assert lines["B"][1] == "  x     never reached 0.50, accuracy 0.400 / 0.390"

@@ -1,0 +1,199 @@
+"""Why a round took so long: stories of which the answer is known, told and emulated."""
+
+from pathlib import Path
+
+import pytest
+
+from emulator.results.bottlenecks import (
+    Cause,
+    bottleneck_shares,
+    causes,
+    mean_staleness,
+    wasted_bytes,
+    wasted_compute,
+)
+from emulator.results.metrics import time_spent
+from emulator.results.participation import by_group, unheard
+from emulator.scenario.scenario import Scenario
+from emulator.simulation.records import Client, Computation, Round, SharedLink, Transfer
+from emulator.simulation.simulate import emulate
+from emulator.simulation.trainer import StubTrainer
+
+WIDE = {"down": "1 Gbps", "up": "1 Gbps"}
+
+
+def played(clients=None, policy="synchronous", server=WIDE, groups=None, cohort=10, **keys):
+    network = {"server": server, "transport": "fluid"}
+    network |= {"groups": groups} if groups else {"clients": clients}
+    scenario = Scenario.model_validate(
+        {
+            "name": "why",
+            "task": {"name": "20newsgroups", "clients": 20},
+            "training": {"rounds": 5, "cohort": cohort},
+            "methods": {"LoRA": {"kind": "lora"}},
+            "network": network,
+            "policy": policy,
+            **keys,
+        }
+    )
+    return emulate(scenario, 0, StubTrainer(down_bytes=100_000, up_bytes=20_000, flop=1e9))
+
+
+SLOW_UP = {"down": "8 Mbps", "up": "0.1 Mbps"}
+FAST = {"down": "80 Mbps", "up": "80 Mbps"}
+CELLS = {"clients": 10, "down": "80 Mbps", "up": "0.8 Mbps"}
+AWAY = {"kind": "diurnal", "start": "1 h", "length": "1 h"}
+STORIES = {
+    "client up": {"clients": SLOW_UP},
+    "client down": {"clients": {"down": "0.1 Mbps", "up": "8 Mbps"}},
+    "server": {"clients": FAST, "server": {"down": "1 Gbps", "up": "2 Mbps"}},
+    "cell": {"clients": {**FAST, "cells": CELLS}},
+    "compute": {"clients": FAST, "compute": {"per_example": "100 ms"}},
+    "latency": {"clients": {**FAST, "rtt": "5 s"}},
+    "absence": {"clients": {**FAST, "availability": AWAY}},
+    "deadline": {
+        "clients": {**SLOW_UP, "up": {"kind": "choice", "values": ["8 Mbps", "0.1 Mbps"]}},
+        "policy": {"kind": "deadline", "deadline": "1 s"},
+    },
+}
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_what_held_a_round_up(name):
+    rows = played(**STORIES[name])
+    found = causes(rows)
+    assert [cause.round for cause in found] == [1, 2, 3, 4, 5]
+    assert found[0].bottleneck == name
+    assert next(iter(bottleneck_shares(found))) == name
+    assert sum(bottleneck_shares(found).values()) == pytest.approx(1)
+    assert all((cause.straggler == -1) == (cause.bottleneck == "deadline") for cause in found)
+
+
+def test_a_round_that_ends_as_its_last_client_leaves_waited_for_absence():
+    """There for 1 s of every 3; an upload takes longer."""
+    day = {"kind": "diurnal", "start": "0 s", "length": "1 s", "period": "3 s", "on_return": "lost"}
+    found = causes(played(clients={**SLOW_UP, "availability": day}))
+    assert {(cause.bottleneck, cause.straggler) for cause in found} == {("absence", -1)}
+
+
+def test_the_straggler_is_the_last_to_arrive():
+    groups = {"fast": {"share": 3, **FAST}, "slow": {"share": 1, **SLOW_UP}}
+    rows = played(groups=groups, cohort=20)
+    slow = {row.client for row in rows if isinstance(row, Client) and row.group == "slow"}
+    assert {cause.straggler for cause in causes(rows)} <= slow
+
+
+def test_rows_without_a_fleet_name_no_cause():
+    assert causes([Round(1, 2, 0.0, 1.0)]) == []
+
+
+STORY = [
+    Transfer(1, 0, "down", 100, 0.0, 1.0),
+    Transfer(1, 1, "down", 60, 0.0, 1.0, "cut"),
+    Computation(1, 0, 4, 1, 1.0, 3.0),
+    Transfer(1, 2, "down", 100, 0.0, 1.0, "late"),
+    Computation(1, 2, 4, 1, 1.0, 3.5, "late"),
+    Transfer(1, 0, "up", 10, 3.0, 4.0),
+    Transfer(1, 2, "up", 5, 3.5, 4.0, "late"),
+    Round(1, 3, 0.0, 4.0, 1),
+    Transfer(2, 3, "down", 100, 4.0, 5.0, "used", 2),
+    Transfer(2, 3, "up", 10, 5.0, 6.0, "used", 2),
+    Round(2, 3, 4.0, 6.0, 1),
+    SharedLink("server", 0, 1e9, 1e9),
+    *(Client(i, "a" if i < 2 else "b", 100.0, 10.0, 0.0, 0.0, 0.0, -1, 10 * (i + 1))
+      for i in range(5)),
+]  # fmt: skip
+
+
+def test_what_was_in_vain_by_hand():
+    assert (wasted_bytes(STORY, "down"), wasted_bytes(STORY, "up")) == (160, 5)
+    assert wasted_compute(STORY) == 2.5
+    assert mean_staleness(STORY) == 1.0
+    assert unheard(STORY, lambda client: 1) == 3 / 5
+    assert unheard(STORY, lambda client: client.examples) == (20 + 30 + 50) / 150
+
+
+def test_causes_by_hand():
+    assert causes(STORY) == [Cause(1, 0, "compute", 4.0, "a"), Cause(2, 3, "client down", 2.0, "b")]
+
+
+def test_groups_by_hand():
+    a, b = by_group(STORY)
+    assert (a.group, a.clients, a.visits, a.used) == ("a", 2, 2, 1)
+    assert (a.download_s, a.compute_s, a.upload_s, a.absent_s) == (1.0, 1.0, 0.5, 0.0)
+    assert (a.bytes_down, a.bytes_up, a.wasted_bytes) == (160, 10, 60)
+    assert (b.clients, b.visits, b.used, b.wasted_bytes) == (3, 2, 1, 105)
+    assert (a.unheard_clients, b.unheard_clients) == (1 / 2, 2 / 3)
+    assert b.unheard_examples == (30 + 50) / 120
+
+
+def test_who_holds_what_may_not_be_known():
+    rows = played(FAST)
+    assert unheard(rows, lambda client: client.examples) is None
+    assert 0 <= unheard(rows, lambda client: 1) < 1
+
+
+def test_time_spent_holds_where_late_updates_count():
+    up = {"kind": "lognormal", "median": "0.2 Mbps", "sigma": 1}
+    policy = {"kind": "deadline", "deadline": "1 s", "late": "accept"}
+    spent = time_spent(played({"down": "8 Mbps", "up": up}, policy))
+    assert min(spent) >= 0
+
+
+def test_nobody_is_absent_where_clients_start_in_the_middle_of_a_round():
+    up = {"kind": "lognormal", "median": "1 Mbps", "sigma": 1}
+    policy = {"kind": "buffered", "concurrency": 8, "buffer": 8}
+    found = causes(played({"down": "80 Mbps", "up": up}, policy))
+    assert {cause.bottleneck for cause in found} == {"client up"}
+
+
+@pytest.mark.parametrize("buffer", [1, 5, 10])
+def test_time_spent_holds_for_asynchronous_rounds(buffer):
+    up = {"kind": "lognormal", "median": "1 Mbps", "sigma": 1}
+    policy = {"kind": "buffered", "concurrency": 10, "buffer": buffer}
+    rows = played({"down": "8 Mbps", "up": up}, policy, compute={"per_example": "3 ms"})
+    spent = time_spent(rows)
+    assert sum(spent) == pytest.approx(max(r.finish_s for r in rows if isinstance(r, Round)))
+    # All ten are always at work.
+    assert spent.waiting_s == pytest.approx(0, abs=1e-9)
+    assert min(spent[:3]) > 0
+
+
+# -- compute
+
+
+def test_operations_over_speed_and_utilisation():
+    rows = played(FAST, compute={"speed": "2 GFLOP/s", "utilisation": "25 %"})
+    computed = [row for row in rows if isinstance(row, Computation)]
+    for row in computed:
+        assert row.finish_s - row.start_s == pytest.approx(32 * 1e9 / 0.5e9)
+
+
+def test_a_table_of_devices_and_one_without_a_time(tmp_path):
+    table = tmp_path / "devices.json"
+    table.write_text('{"a": {"computation": 50, "communication": 1}, '
+                     '"b": {"computation": 200, "communication": 1}}')  # fmt: skip
+    fedscale, flash = {"format": "fedscale"}, {"format": "flash"}
+    rows = played(FAST, compute={"per_example": fedscale | {"file": str(table)}})
+    seconds = {round(row.seconds_per_example, 12) for row in rows if isinstance(row, Client)}
+    assert seconds == {0.15, 0.6}
+    data = Path(__file__).parents[2] / "data"
+    with pytest.raises(ValueError, match="7: found no time to train"):
+        played(FAST, compute={"per_example": fedscale | {"file": f"{data}/fedscale_sample.json"}})
+    with pytest.raises(ValueError, match="made-up-phone-b: found no time to train"):
+        played(FAST, compute={"per_example": flash | {"file": f"{data}/flash_sample.json"}})
+
+
+@pytest.mark.parametrize(
+    ("compute", "message"),
+    [
+        ({}, "found no compute time; allowed: one of per_example, speed"),
+        ({"per_example": "1 ms", "speed": "1 GFLOP/s"}, "found per_example and speed"),
+        ({"speed": "1 GFLOP/s"}, "found one of speed and utilisation"),
+        ({"speed": "1 GHz", "utilisation": 0.5}, "allowed: a speed with its unit"),
+        ({"speed": "1 GFLOP/s", "utilisation": 2}, "allowed: above 0 and at most 1"),
+    ],
+)
+def test_what_is_no_compute(compute, message):
+    with pytest.raises(ValueError, match=message):
+        played(FAST, compute=compute)

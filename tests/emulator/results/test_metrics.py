@@ -1,0 +1,218 @@
+"""Metrics against sums done by hand, conservation of time, and their own documentation."""
+
+import math
+import random
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emulator.common.errors import LedgerError
+from emulator.results.metrics import (
+    Curve,
+    Outcome,
+    Spread,
+    Summary,
+    bytes_sent,
+    curve,
+    outcome,
+    spread,
+    summarise,
+    time_spent,
+)
+from emulator.simulation.records import Computation, Emulation, Evaluation, Round, Row, Transfer
+
+LORA = Emulation("LoRA", "16x", 0)
+
+# Two rounds of a cohort of two. Round 1: client 4 is done at 6 s, client 9 holds it up to 8 s.
+ROWS: list[Row] = [
+    Evaluation(0, 0.0, "validation", 50, 0.1, 3.0),
+    Transfer(1, 4, "down", 100, 0.0, 1.0),
+    Transfer(1, 9, "down", 100, 0.0, 2.0),
+    Computation(1, 4, 32, 2, 1.0, 2.0),
+    Computation(1, 9, 32, 2, 2.0, 5.0),
+    Transfer(1, 4, "up", 10, 2.0, 6.0),
+    Transfer(1, 9, "up", 12, 5.0, 8.0),
+    Round(1, 2, 0.0, 8.0),
+    Evaluation(1, 8.0, "validation", 50, 0.5, 2.0),
+    Evaluation(1, 8.0, "test", 80, 0.45, 2.1),
+    Transfer(2, 1, "down", 200, 8.0, 9.0),
+    Transfer(2, 2, "down", 200, 8.0, 9.0),
+    Computation(2, 1, 32, 2, 9.0, 9.0),
+    Computation(2, 2, 32, 2, 9.0, 9.0),
+    Transfer(2, 1, "up", 20, 9.0, 9.5),
+    Transfer(2, 2, "up", 20, 9.0, 10.5),
+    Round(2, 2, 8.0, 10.5),
+    Evaluation(2, 10.5, "validation", 50, 0.4, 2.2),
+    Evaluation(2, 10.5, "test", 80, 0.35, 2.3),
+]
+
+
+def test_reached_in_the_first_round() -> None:
+    assert outcome(LORA, ROWS, 0.5) == Outcome(
+        method="LoRA",
+        variant="16x",
+        seed=0,
+        target=0.5,
+        time_to_target_s=8.0,
+        rounds_to_target=1,
+        bytes_down_to_target=200,
+        bytes_up_to_target=22,
+        final_accuracy=0.4,
+        best_accuracy=0.5,
+        final_loss=2.2,
+        test_accuracy=0.35,
+        rounds=2,
+        duration_s=10.5,
+        bytes_down=600,
+        bytes_up=62,
+        download_s=1.5,
+        compute_s=2.0,
+        upload_s=3.5,
+        waiting_s=1.0,
+        wasted_bytes_down=0,
+        wasted_bytes_up=0,
+        wasted_compute_s=0.0,
+        mean_staleness=0.0,
+        unheard_clients=None,
+        unheard_examples=None,
+        bottleneck="",
+    )
+
+
+@pytest.mark.parametrize("target", [0.51, None])
+def test_never_reached_is_none_and_the_time_is_of_the_whole(target: float | None) -> None:
+    never = outcome(LORA, ROWS, target)
+    assert (never.time_to_target_s, never.rounds_to_target) == (None, None)
+    assert (never.bytes_down_to_target, never.bytes_up_to_target) == (None, None)
+    assert (never.download_s, never.compute_s, never.upload_s, never.waiting_s) == (
+        2.5,
+        2,
+        4.5,
+        1.5,
+    )
+
+
+def test_a_model_that_meets_the_target_untrained_costs_nothing() -> None:
+    free = outcome(LORA, ROWS, 0.1)
+    assert (free.time_to_target_s, free.rounds_to_target) == (0.0, 0)
+    assert (free.bytes_down_to_target, free.bytes_up_to_target) == (0, 0)
+    assert (free.download_s, free.compute_s, free.upload_s, free.waiting_s) == (0, 0, 0, 0)
+
+
+def test_the_split_is_a_choice_and_the_order_of_rows_is_not() -> None:
+    on_test = outcome(LORA, ROWS, 0.45, split="test")
+    assert (on_test.rounds_to_target, on_test.best_accuracy, on_test.final_loss) == (1, 0.45, 2.3)
+    assert outcome(LORA, ROWS, 0.46, split="test").time_to_target_s is None
+    shuffled = random.Random(0).sample(ROWS, len(ROWS))
+    assert outcome(LORA, shuffled, 0.5) == outcome(LORA, ROWS, 0.5)
+    assert outcome(LORA, (row for row in ROWS), 0.5) == outcome(LORA, ROWS, 0.5)
+
+
+def test_no_test_split_is_none_and_no_evaluation_is_an_error() -> None:
+    untested = [r for r in ROWS if not (isinstance(r, Evaluation) and r.split == "test")]
+    assert outcome(LORA, untested, 0.5).test_accuracy is None
+    with pytest.raises(LedgerError, match="no evaluation on the holdout split") as caught:
+        outcome(LORA, ROWS, 0.5, split="holdout")
+    assert caught.value.hint
+
+
+# Eighths of a second and cohorts of a power of two are exact in binary: no tolerance is needed.
+eighths = st.integers(0, 800).map(lambda n: n / 8)
+clients = st.tuples(eighths, eighths, eighths)
+rounds = st.lists(
+    st.sampled_from([1, 2, 4]).flatmap(lambda n: st.lists(clients, min_size=n, max_size=n)),
+    min_size=1,
+    max_size=6,
+)
+
+
+def synchronous(plan: list[list[tuple[float, float, float]]], scale: float = 1.0) -> list[Row]:
+    """Rounds back to back, each as long as its slowest client's download, compute and upload."""
+    rows: list[Row] = []
+    now = 0.0
+    for r, cohort in enumerate(plan, start=1):
+        end = now
+        for client, (down, compute, up) in enumerate(cohort):
+            a = now + down * scale
+            b = a + compute * scale
+            c = b + up * scale
+            rows += [Transfer(r, client, "down", 8, now, a), Computation(r, client, 1, 1, a, b)]
+            rows += [Transfer(r, client, "up", 2, b, c)]
+            end = max(end, c)
+        rows.append(Round(r, len(cohort), now, end))
+        now = end
+    return rows
+
+
+@given(rounds)
+def test_the_four_parts_add_up_to_the_rounds_exactly(
+    plan: list[list[tuple[float, float, float]]],
+) -> None:
+    rows = synchronous(plan)
+    spent = time_spent(rows)
+    assert sum(spent) == sum(r.finish_s - r.start_s for r in rows if isinstance(r, Round))
+    assert spent.waiting_s >= 0
+    means = [[sum(part) / len(cohort) for part in zip(*cohort, strict=True)] for cohort in plan]
+    assert spent[:3] == tuple(sum(part) for part in zip(*means, strict=True))
+
+
+@given(rounds, st.floats(1e-6, 1e6), st.integers(1, 6))
+def test_the_four_parts_add_up_at_any_scale_and_cut(
+    plan: list[list[tuple[float, float, float]]], scale: float, last: int
+) -> None:
+    rows = synchronous(plan, scale)
+    ends = [r.finish_s for r in rows if isinstance(r, Round) and r.round <= last]
+    assert math.fsum(time_spent(rows, last)) == pytest.approx(ends[-1], rel=1e-12)
+
+
+def test_what_rounding_leaves_over_is_no_wait() -> None:
+    ends = [0.1, 0.3, 0.7]  # 0.3 - 0.1 + 0.7 - 0.3 is not 0.6
+    rows: list[Row] = [Transfer(1, 0, "down", 1, 0.0, ends[0])]
+    rows += [Computation(1, 0, 1, 1, *ends[:2]), Transfer(1, 0, "up", 1, *ends[1:])]
+    for end_s in (math.nextafter(0.7, 0), 0.7, math.nextafter(0.7, 1)):
+        assert time_spent([*rows, Round(1, 1, 0.0, end_s)]).waiting_s == 0.0
+    assert time_spent([*rows, Round(1, 1, 0.0, 0.7001)]).waiting_s == pytest.approx(1e-4)
+
+
+def test_a_curve_counts_bytes_as_the_outcomes_do() -> None:
+    found = curve(ROWS)
+    assert found == Curve((0, 1, 2), (0.0, 8.0, 10.5), (0, 200, 600), (0, 22, 62), (0.1, 0.5, 0.4))
+    for k, round_ in enumerate(found.round):
+        assert found.bytes_down[k] == bytes_sent(ROWS, "down", round_)
+        assert found.bytes_up[k] == bytes_sent(ROWS, "up", round_)
+    assert curve([row for row in ROWS if row != ROWS[8]]).bytes_down == (0, 600)
+
+
+def test_never_is_infinity_in_the_order_statistics() -> None:
+    assert spread([3.0, 1.0, 2.0]) == Spread(1.0, 2.0, 3.0)
+    assert spread([3.0, 1.0]) == Spread(1.0, 2.0, 3.0)
+    assert spread([3.0, None, 1.0]) == Spread(1.0, 3.0, None)
+    assert spread([3.0, None]) == Spread(3.0, None, None)
+    assert spread([None, None]) == Spread(None, None, None)
+    assert spread([0]) == Spread(0, 0, 0)
+
+
+def test_summary_over_seeds() -> None:
+    first = outcome(LORA, ROWS, 0.5)
+    slower = replace(first, seed=1, time_to_target_s=20.0, rounds_to_target=2, test_accuracy=None)
+    never = replace(outcome(LORA, ROWS, 0.51), seed=2, target=0.5)
+    summary = summarise([first, slower, never])
+    assert (summary.seeds, summary.reached) == ((0, 1, 2), 2)
+    assert summary.time_to_target_s == Spread(8.0, 20.0, None)
+    assert summary.rounds_to_target == Spread(1, 2, None)
+    assert summary.duration_s == Spread(10.5, 10.5, 10.5)
+    assert summary.test_accuracy == Spread(0.35, 0.35, 0.35)
+    assert summarise([slower]).test_accuracy is None
+    with pytest.raises(AssertionError):
+        summarise([first, replace(first, method="FLASC")])
+
+
+def test_every_field_is_defined_in_the_docs() -> None:
+    text = (Path(__file__).parents[3] / "docs/reference/metrics.md").read_text("utf-8")
+    for field in fields(Outcome):
+        assert f"`{field.name}`" in text, field.name
+    for name in {f.name for f in fields(Summary)} - {f.name for f in fields(Outcome)}:
+        assert f"`{name}`" in text, name

@@ -1,0 +1,233 @@
+"""What a study would do, in words."""
+
+from pathlib import Path
+
+import pytest
+
+from emulator.common.errors import RecordingError, ScenarioError
+from emulator.runner.check import plan, recorded_rounds
+from emulator.runner.estimates import Screen
+from emulator.runner.executors import Options, carry_out
+from emulator.scenario import study
+from flasc.task_settings import Newsgroups
+from flasc.training.shared_models import Workshop
+
+
+def test_it_counts_and_shows_the_links(scenario, tmp_path):
+    lines = list(plan(study.read(scenario()), tmp_path / "recordings"))
+    assert lines == [
+        "toy: fine",
+        "3 trainings (3 methods, 1 seed) of at most 4 rounds, 3 of 30 clients a round; "
+        "6 emulations (2 variants)",
+        "target: 20.0% on the validation split",
+        "recorded already: 0 rounds of 0 of 3 trainings, 0 to the end; "
+        "how long the rest takes is not known",
+        "fast: down 20 Mbps, up 20 Mbps, RTT 40 ms, over tcp",
+        "slow: down 20 Mbps, up 5 Mbps, RTT 40 ms, over tcp",
+        "a client's messages in a round, and bytes / rates until the slowest of a cohort is done:",
+        "  LoRA    621 kB down,  621 kB up (computed); 497 ms to 1.2 s",
+        "  head   30.8 kB down, 30.8 kB up (computed); 25 ms to 62 ms",
+        "  FLASC   171 kB down,  171 kB up (computed); 137 ms to 342 ms",
+    ]
+    assert not (tmp_path / "recordings").exists()
+
+
+def test_links_that_differ_are_a_median_and_a_range(scenario, tmp_path):
+    path = scenario()
+    law = "up: {kind: uniform, low: 1 Mbps, high: 9 Mbps}"
+    path.write_text(path.read_text().split("vary:")[0].replace("up: 20 Mbps", law))
+    *_, line, plot = list(plan(study.read(path), tmp_path))[:-4]
+    assert line.startswith("as given: down 20 Mbps, up ")
+    assert " to " in line
+    assert plot.startswith("  up   ")
+    assert len(plot) <= 80
+    narrow = list(plan(study.read(path), tmp_path, Screen(40, blocks=False)))[-5]
+    assert len(narrow) <= 40
+    assert narrow.isascii()
+
+
+def test_a_server_that_variants_differ_in_is_shown(scenario, tmp_path):
+    path = scenario()
+    axis = "vary: {at: {home: {network.server: {down: 100 Mbps, up: 10 Mbps}}, here: {}}}\n"
+    path.write_text(path.read_text().split("vary:")[0] + axis)
+    lines = list(plan(study.read(path), tmp_path))
+    assert (
+        "home: down 20 Mbps, up 20 Mbps, RTT 40 ms, over tcp; server: down 100 Mbps, up 10 Mbps"
+        in lines
+    )
+    assert any(line.startswith("here: ") and "; server: down " in line for line in lines)
+
+
+def test_clients_are_counted_by_group(scenario, tmp_path):
+    groups = "groups: {far: {share: 1, down: 1 Mbps, up: 1 Mbps}, near: {share: 2, preset: fibre}}"
+    path = scenario()
+    text = path.read_text().split("vary:")[0]
+    path.write_text(text.replace("clients: {down: 20 Mbps, up: 20 Mbps, rtt: 40 ms}", groups))
+    assert any("clients: 10 far, 20 near;" in line for line in plan(study.read(path), tmp_path))
+
+
+def test_it_knows_what_is_recorded(scenario, toys, tmp_path):
+    read = study.read(scenario())
+    first = read.trainings()[0]
+    carry_out(first, Options(tmp_path), lambda _: None, Workshop())
+    assert recorded_rounds(first, tmp_path) == 4
+    text = "\n".join(plan(read, tmp_path))
+    assert "recorded already: 4 rounds of 1 of 3 trainings, 1 to the end; how" in text
+    assert " up (recorded); " in text
+    next(tmp_path.glob("*/log.jsonl")).write_text("nonsense\n")
+    with pytest.raises(RecordingError, match=r"log\.jsonl: line 1"):
+        recorded_rounds(first, tmp_path)
+
+
+ONE_LINK = "clients: {down: 20 Mbps, up: 20 Mbps, rtt: 40 ms}"
+SILENT = "RTT 0 ms (not given){}: handshakes and slow start take no time"
+
+
+@pytest.mark.parametrize(
+    ("network", "whose"),
+    [
+        ("clients: {down: 20 Mbps, up: 20 Mbps}", ""),
+        ("clients: {down: 20 Mbps, up: 20 Mbps, rtt: 0 ms}", None),
+        ("clients: {preset: adsl}", None),
+        ("groups: {far: {share: 1, down: 1 Mbps, up: 1 Mbps}, near: {share: 2, preset: fibre}}",
+         " for far"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_round_trip_that_nobody_gave_is_told(scenario, tmp_path, network, whose):
+    path = scenario()
+    path.write_text(path.read_text().split("vary:")[0].replace(ONE_LINK, network))
+    lines = list(plan(study.read(path), tmp_path))
+    told = [line for line in lines if "not given" in line]
+    assert told == ([] if whose is None else [SILENT.format(whose)])
+
+
+def test_it_is_told_once_of_the_variants_that_have_none(scenario, tmp_path):
+    path = scenario()
+    axis = "vary: {rtt: {near: {}, far: {network.clients.rtt: 200 ms}, here: {}}}\n"
+    path.write_text(path.read_text().split("vary:")[0].replace(", rtt: 40 ms", "") + axis)
+    lines = list(plan(study.read(path), tmp_path))
+    assert lines.count(SILENT.format(" in 2 of 3 variants")) == 1
+
+
+def test_what_has_yet_to_be_trained_must_be_trainable(scenario, toys, tmp_path, monkeypatch):
+    read = study.read(scenario())
+    monkeypatch.setattr(Newsgroups, "most_clients", 20)
+    with pytest.raises(ScenarioError, match=r"task\.clients: found 30; allowed: at most 20"):
+        list(plan(read, tmp_path))
+    for training in read.trainings():
+        carry_out(training, Options(tmp_path), lambda _: None, Workshop())
+    assert "3 to the end" in list(plan(read, tmp_path))[3]
+
+
+@pytest.mark.parametrize(
+    ("model", "found"),
+    [
+        ("./missing", "no such model or folder"),
+        ("a/b/c", "no such model or folder"),
+        ("./", "a folder without config.json"),
+    ],
+)
+def test_a_model_is_looked_for_in_folders(scenario, tmp_path, monkeypatch, model, found):
+    monkeypatch.chdir(tmp_path)
+    read = study.read(scenario(), [f"task.model={model}"])
+    with pytest.raises(ScenarioError, match="allowed: a folder with config") as caught:
+        list(plan(read, tmp_path / "recordings"))
+    where = f"--set task.model={model}: task.model: found '{model}', {found}"
+    assert caught.value.message.startswith(f"{where} ({tmp_path / model}); ")
+    (tmp_path / model).mkdir(parents=True, exist_ok=True)
+    (tmp_path / model / "config.json").write_text("{}")
+    assert list(plan(read, tmp_path / "recordings"))
+
+
+def test_variants_of_one_line_say_what_they_set(scenario, tmp_path):
+    path = scenario()
+    axes = """\
+vary:
+  upload:
+    fast: {}
+    slow: {network.clients.up: 5 Mbps}
+  phone:
+    none: {}
+    old: {compute.per_example: 90 ms}
+    shop: {compute: {speed: 9 GFLOP/s, utilisation: 20 %}, network.charge: values}
+"""
+    path.write_text(path.read_text().split("vary:")[0] + axes)
+    lines = list(plan(study.read(path), tmp_path))[4:10]
+    slow = "down 20 Mbps, up 5 Mbps, RTT 40 ms, over tcp"
+    assert lines[3:] == [
+        f"slow, none: {slow}",
+        f"slow, old: {slow}; compute.per_example: 90 ms",
+        f'slow, shop: {slow}; compute: {{"speed": "9 GFLOP/s", "utilisation": "20 %"}}; '
+        "network.charge: values",
+    ]
+    assert all(line.startswith("fast, ") and "network.clients" not in line for line in lines[:3])
+
+
+def test_a_model_of_the_hub_is_not_looked_for(scenario, tmp_path):
+    read = study.read(scenario(), ["task.model=owner/missing@v1"])
+    assert list(plan(read, tmp_path))
+
+
+def test_labels_are_no_terminal_commands(scenario, tmp_path):
+    path = scenario()
+    path.write_text(path.read_text().replace("slow:", '"\\e[31mslow\\n":'))
+    text = "\n".join(plan(study.read(path), tmp_path))
+    assert "\\x1b[31mslow\\n: down" in text
+    assert "\x1b" not in text
+
+
+def links_line(scenario, tmp_path, clients):
+    path = scenario()
+    text = path.read_text().split("vary:")[0]
+    text = text.replace("clients: {down: 20 Mbps, up: 20 Mbps, rtt: 40 ms}", f"clients: {clients}")
+    path.write_text(text)
+    return next(line for line in plan(study.read(path), tmp_path) if line.startswith("as given"))
+
+
+def test_it_names_presets_and_what_is_shared(scenario, tmp_path):
+    assert links_line(scenario, tmp_path, "{preset: adsl}") == (
+        "as given: down 9.1 Mbps, up 800 kbps, RTT 49 ms, over tcp; presets: adsl"
+    )
+    cells = "{clients: 20, down: 100 Mbps, up: 40 Mbps, half_duplex: true}"
+    link = f"{{down: 20 Mbps, up: 5 Mbps, half_duplex: true, cells: {cells}}}"
+    assert links_line(scenario, tmp_path, link) == (
+        "as given: down 20 Mbps, up 5 Mbps, RTT 0 ms, over tcp; half duplex: 100% of the clients; "
+        "2 cells of at most 20 clients: down 100 Mbps, up 40 Mbps, half duplex"
+    )
+
+
+def test_it_says_what_changes_in_time(scenario, tmp_path):
+    table = Path(__file__).parents[2] / "data/fedscale_sample.json"
+    day = "{kind: diurnal, mean: 20 Mbps, depth: 0.5}"
+    assert links_line(scenario, tmp_path, f"{{down: {day}, up: {{ratio: 1/4}}}}") == (
+        "as given: down 20 Mbps, up 5 Mbps, RTT 0 ms, over tcp; "
+        "changing: clients down by diurnal, clients up with down"
+    )
+    devices = f"{{devices: {{format: fedscale, file: {table}}}, rtt: 9 ms}}"
+    assert links_line(scenario, tmp_path, devices).endswith(
+        "RTT 9 ms, over tcp; devices: fedscale fedscale_sample.json"
+    )
+
+
+@pytest.mark.parametrize(
+    ("policy", "says"),
+    [
+        ("synchronous", None),
+        ("{kind: overselection, select: 13}", "first 10 of 13"),
+        ("{kind: deadline, deadline: 30 s, late: accept}", "deadline 30.0 s, 10 asked, late ones"),
+        ("{kind: buffered, concurrency: 20, buffer: 5}", "20 at work, a step for 5 updates"),
+        ("{kind: asynchronous, concurrency: 9}", "9 at work, a step for each"),
+    ],
+    ids=str,
+)
+def test_it_names_a_policy_and_who_leaves(scenario, tmp_path, policy, says):
+    link = "{down: 20 Mbps, up: 5 Mbps, availability: {kind: on_off, on: 9 min, off: 1 min}}"
+    path = scenario()
+    text = path.read_text().split("vary:")[0].replace("cohort: 3", "cohort: 10")
+    old = "clients: {down: 20 Mbps, up: 20 Mbps, rtt: 40 ms}"
+    path.write_text(f"{text.replace(old, f'clients: {link}')}policy: {policy}\n")
+    line = next(line for line in plan(study.read(path), tmp_path) if line.startswith("as given"))
+    assert "; leaving: clients (on_off)" in line
+    assert ("policy" in line) == (says is not None)
+    assert says is None or f"; policy: {says}" in line

@@ -1,0 +1,62 @@
+"""What is said before anything runs, against what then is."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emulator.results.metrics import bytes_sent
+from emulator.runner.estimates import Messages, bars, is_whole, known, messages, round_s
+from emulator.runner.executors import Options, carry_out
+from emulator.scenario import study
+from flasc.training.shared_models import Workshop
+
+
+@given(st.lists(st.floats(1e-3, 1e12), min_size=1, max_size=50), st.integers(1, 100))
+def test_bars_fit_and_every_value_shows(values, width):
+    for blocks in (True, False):
+        drawn = bars(np.array(values), width, blocks)
+        assert len(drawn) == min(width, 40)
+        assert drawn.count("█" if blocks else "@") >= 1
+        assert blocks or drawn.isascii()
+
+
+def test_bars_are_over_the_logarithm():
+    assert bars(np.array([1.0, 10.0, 100.0, 100.0]), 3) == "▄▄█"
+    assert bars(np.array([1.0, 100.0]), 5, blocks=False) == "@   @"
+
+
+def test_the_least_round_is_bytes_over_rates(scenario):
+    variant = study.read(scenario()).variants["slow"]
+    assert round_s(Messages(2.5e6, 5e6 / 8, "x"), variant) == pytest.approx(1 + 1)
+
+
+def test_recorded_bytes_are_those_that_a_run_sends(scenario, toys, tmp_path):
+    read = study.read(scenario())
+    training = read.trainings()[0]
+    assert known(training, tmp_path).how == "computed"
+    assert not is_whole(training, tmp_path)
+    done = carry_out(training, Options(tmp_path), lambda _: None, Workshop())
+    rows = next(iter(done.emulations.values()))
+    found = known(training, tmp_path)
+    assert found.how == "recorded"
+    assert found.down == bytes_sent(rows, "down") / 12  # four rounds of three clients
+    assert found.up == bytes_sent(rows, "up") / 12
+    assert is_whole(training, tmp_path)
+
+
+def test_a_training_ended_by_its_target_is_whole(scenario, toys, tmp_path):
+    path = scenario()
+    path.write_text(path.read_text().replace("rounds: 4", "rounds: 99").replace("never", "1"))
+    training = study.read(path).trainings()[1]
+    carry_out(training, Options(tmp_path), lambda _: None, Workshop())
+    assert is_whole(training, tmp_path)
+    longer = study.read(path, ["training.target.accuracy=0.85"]).trainings()[1]
+    assert not is_whole(longer, tmp_path)
+
+
+def test_what_is_not_known_is_not_guessed(scenario, tmp_path):
+    trainings = study.read(scenario(), ["task.model=owner/name"]).trainings()
+    lines = list(messages(trainings, tmp_path))[1:]
+    assert len(lines) == 3
+    assert all(line.endswith("not known until it is trained") for line in lines)

@@ -1,0 +1,64 @@
+"""What a ledger says of its study: densities that compare, and rates as the fleet draws them."""
+
+import json
+
+import numpy as np
+import pytest
+
+from emulator.runner import metadata, run
+from emulator.scenario import study
+from emulator.simulation.clients import fleet
+
+FLEET = """\
+name: toy
+task: {name: 20newsgroups, clients: 300}
+training: {rounds: 4, cohort: 3, seeds: [7, 8]}
+methods:
+  LoRA: {kind: lora}
+  LoRA r4: {kind: lora, rank: 4}
+  head: {kind: head}
+  FLASC: {kind: flasc, down: 1/4, up: 1/16}
+  falling: {kind: flasc, down: 1/4, up: 1/4, gamma: 1/2}
+  sparse: {kind: sparse_adapter, density: 1/8}
+network:
+  server: {down: 1 Gbps, up: 1 Gbps}
+  groups:
+    fibre: {share: 1/3, down: 80 Mbps, up: 8 Mbps}
+    phone: {share: 2/3, down: {kind: lognormal, median: 30 Mbps, sigma: 1}, up: 4 Mbps}
+vary:
+  fibre: {a: {network.groups.fibre.up: 8 Mbps}, b: {network.groups.fibre.up: 16 Mbps}}
+"""
+
+
+@pytest.fixture
+def found(tmp_path):
+    path = tmp_path / "toy.yaml"
+    path.write_text(FLEET, "utf-8")
+    return study.read(path)
+
+
+def test_densities_are_of_methods_that_differ_by_them_alone(found):
+    assert metadata.densities(found) == {
+        "LoRA": (1, 1), "FLASC": (1 / 4, 1 / 16), "sparse": (1 / 8, 1 / 8)
+    }  # fmt: skip
+
+
+def test_rates_are_quantiles_of_the_fleet(found):
+    groups = metadata.fleets(found)
+    assert list(groups) == ["a", "b"]
+    fibre, phone = groups["a"]
+    assert (fibre["name"], fibre["clients"], phone["clients"]) == ("fibre", 100, 200)
+    assert (fibre["down_Bps"], fibre["up_Bps"]) == ([1e7], [1e6])
+    assert groups["b"][0]["up_Bps"] == [2e6]
+    clients = fleet.build(found.scenario.network, None, 300, 7)
+    rates = clients.down_Bps[clients.group == 1]
+    assert len(phone["down_Bps"]) == metadata.POINTS
+    assert phone["down_Bps"] == sorted(phone["down_Bps"])
+    for q, rate in zip((0, 0.5, 1), phone["down_Bps"][::25], strict=True):
+        assert rate == pytest.approx(np.quantile(rates, q), rel=1e-4)
+
+
+def test_a_ledger_is_told(found):
+    meta = run.describe(found)
+    assert json.loads(meta["densities"])["FLASC"] == [0.25, 0.0625]
+    assert json.loads(meta["fleet"]) == metadata.fleets(found)

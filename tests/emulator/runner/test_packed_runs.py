@@ -1,0 +1,141 @@
+"""A run packed into one file, and priced elsewhere without training."""
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from emulator.cli import main
+
+NETWORKS = Path(__file__).parents[3] / "scenarios/networks"
+
+
+@pytest.fixture
+def invoke(tmp_path, monkeypatch, toys):
+    monkeypatch.chdir(tmp_path)
+
+    def invoked(*args):
+        result = CliRunner().invoke(main, list(map(str, args)))
+        assert result.exception is None or isinstance(result.exception, SystemExit), result
+        return result.exit_code, result.stdout, result.stderr
+
+    return invoked
+
+
+@pytest.fixture
+def file(invoke, scenario, toys):
+    """A run of toys, packed; its recordings are gone."""
+    assert invoke("run", scenario(), "--workers", 1)[0] == 0
+    assert invoke("export", "recording", "runs/toy")[0] == 0
+    Path("runs/recordings").rename("elsewhere")
+    toys.clear()
+    return Path("runs/toy/recording.json.gz")
+
+
+def rows(folder):
+    with sqlite3.connect(f"runs/{folder}/ledger.sqlite") as db:
+        return list(db.iterdump())
+
+
+def test_it_is_the_run_again_and_takes_nothing_from_it(invoke, file, toys):
+    models = sorted(Path("runs/toy/models").rglob("*"))
+    code, out, _ = invoke("run", file)
+    assert code == 0
+    assert "\n0 rounds trained" in out
+    assert rows("toy-recorded") == rows("toy")
+    assert models
+    assert sorted(Path("runs/toy/models").rglob("*")) == models
+    assert not toys
+    assert not Path("runs/recordings").exists()
+
+
+def test_networks_it_never_saw_cost_other_times_and_the_same_bytes(invoke, file, toys):
+    networks = [NETWORKS / "4g_cell.yaml", NETWORKS / "leo.yaml"]
+    code, _, err = invoke("run", file, *(f"--network={network}" for network in networks))
+    assert code == 0, err
+    before = json.loads(Path("runs/toy/results.json").read_text())
+    after = json.loads(Path("runs/toy-recorded-on-4g_cell-on-leo/results.json").read_text())
+    assert {row["variant"] for row in after} == {"4g_cell", "leo"}
+    learned = "bytes_down", "bytes_up", "final_accuracy", "rounds_to_target"
+    for row in after:
+        (own, _) = [r for r in before if r["method"] == row["method"]]
+        assert {key: row[key] for key in learned} == {key: own[key] for key in learned}
+        assert row["duration_s"] != own["duration_s"]
+    assert not toys
+
+
+def test_a_folder_of_networks_is_each_of_them(invoke, file):
+    code, out, err = invoke("check", file, "--network", NETWORKS)
+    assert code == 0, err
+    assert f"({len(list(NETWORKS.glob('*.yaml')))} variants)" in out
+    assert "3 of 3 trainings, 3 to the end" in out
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "policy={kind: deadline, deadline: 1 ms}",
+        "selection=oort",
+        "network.clients.availability={kind: on_off, on: 9 min, off: 1 min}",
+        "compute.max_rank={kind: choice, values: [4, 16]}",
+    ],
+)
+def test_check_promises_nothing_where_the_network_decides_who_takes_part(invoke, file, change):
+    assert ", 3 to the end\n" in invoke("check", file)[1]
+    out = invoke("check", file, "--set", change)[1]
+    assert ", 3 perhaps to the end (who takes part is not known until it is run)\n" in out
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("training.rounds=6", "asks for a round that is not among the 4 recorded"),
+        ("policy={kind: deadline, deadline: 1 ms}", "asks for a round that is not among the 4"),
+        ("training.seeds=[1]", "LoRA: is not recorded"),
+    ],
+)
+def test_what_would_have_to_be_trained_is_said_and_not_done(invoke, file, toys, change, said):
+    code, _, err = invoke("run", file, "--set", change)
+    assert code == 2
+    assert said in err
+    assert "not finished: LoRA; " in err
+    assert "; the first: " in err
+    assert "no states to train on from" in err
+    assert "that trains what is missing" in err
+    assert not toys
+
+
+def test_what_is_not_recorded_to_its_end_is_not_packed(invoke, scenario, file):
+    code, _, err = invoke("export", "recording", scenario(), "--out", "x.json.gz")
+    assert code == 2
+    assert "found no whole recording of LoRA, seed 0" in err
+    assert "--recordings" in err
+    only = invoke(
+        "export", "recording", "runs/toy", "--method", "head",
+        "--recordings", "elsewhere", "--out", "x.json.gz",
+    )  # fmt: skip
+    assert only[0] == 0
+    assert "of 1 of 1 training, 1 to the end" in invoke("check", "x.json.gz")[1]
+
+
+def test_what_other_scenarios_recorded_is_left_out(invoke, scenario, file):
+    """Twice the rounds of the same trainings, and other clients in them."""
+    before = file.read_bytes()
+    Path("elsewhere").rename("runs/recordings")
+    more = ["--set", "name=more", "--set", "training.rounds=8"]
+    assert invoke("run", scenario(), "--workers", 1, *more)[0] == 0
+    asked = ["--set", "name=asked", "--set", "policy={kind: overselection, select: 5}"]
+    assert invoke("run", scenario(), "--workers", 1, *asked)[0] == 0
+    assert invoke("export", "recording", "runs/toy")[0] == 0
+    assert file.read_bytes() == before
+
+
+def test_a_damaged_file_is_one_message(invoke, file):
+    file.write_bytes(file.read_bytes()[:-20])
+    for command in ("run", "check"):
+        code, _, err = invoke(command, file)
+        assert code == 2
+        assert "not a packed recording" in err
+        assert "Traceback" not in err

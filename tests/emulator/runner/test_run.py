@@ -1,0 +1,221 @@
+"""A study from scenario to files: what is written, in which order, and what is told apart."""
+
+import json
+import sqlite3
+
+import pytest
+
+from emulator.common.errors import EmulationError, StorageError
+from emulator.results.ledger import Ledger
+from emulator.runner import run
+from emulator.runner.executors import Local, Options
+from emulator.scenario import study
+from flasc.common.errors import AssetError, DivergedError
+
+HERE = Local(1)
+BAD = "methods.bad={kind: lora, client_lr: 1e6}"
+
+
+@pytest.fixture
+def carry(tmp_path):
+    """Carry a study out into the folder `out`, here and one training after the other."""
+
+    def carried(found, engine=HERE, **more):
+        return run.run(
+            found, tmp_path / "out", Options(tmp_path / "recordings"), engine=engine, **more
+        )
+
+    return carried
+
+
+class Otherwise:
+    """An engine that does as it is told; `Local` is at hand."""
+
+    workers = 1
+
+    def __init__(self, how):
+        self.how = how
+
+    def carry_out_all(self, *args):
+        return self.how(*args)
+
+
+def filed(folder):
+    with Ledger.open(folder / "ledger.sqlite") as ledger:
+        return [(e.method, e.variant) for e in ledger.emulations()]
+
+
+def test_it_writes_what_it_says(scenario, toys, carry, tmp_path):
+    outcome = carry(study.read(scenario()))
+    assert outcome.trained_rounds == 12
+    assert not outcome.failures
+    names = {path.name for path in outcome.written}
+    assert names == {
+        "index.html",
+        "figure.png",
+        "figure.svg",
+        "results.json",
+        "results.csv",
+        "groups.json",
+    }
+    assert all(path.stat().st_size for path in outcome.written)
+    models = {
+        path.parent.name: path.read_text() for path in tmp_path.glob("out/models/*/model.txt")
+    }
+    assert models == {"lora-seed-0": "4", "head-seed-0": "4", "flasc-seed-0": "4"}
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0], [1, 2, 0]])
+def test_rows_are_in_the_studys_order_whatever_ends_first(
+    scenario, toys, carry, tmp_path, monkeypatch, order
+):
+    carry(study.read(scenario()))
+    with sqlite3.connect(tmp_path / "out/ledger.sqlite") as db:
+        expected = list(db.iterdump())
+
+    def shuffled(*args):
+        ended = dict(Local(1).carry_out_all(*args))
+        yield from ((index, ended[index]) for index in order)
+
+    heard = []
+    carry(
+        study.read(scenario()), Otherwise(shuffled), finished=lambda index, _: heard.append(index)
+    )
+    assert heard == order
+    with sqlite3.connect(tmp_path / "out/ledger.sqlite") as db:
+        assert list(db.iterdump()) == expected
+
+
+def test_a_run_that_breaks_off_keeps_what_was_filed(scenario, toys, carry, tmp_path, monkeypatch):
+
+    def broken(*args):
+        ended = dict(Local(1).carry_out_all(*args))
+        yield 0, ended[0]
+        yield 2, ended[2]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        carry(study.read(scenario()), Otherwise(broken))
+    assert filed(tmp_path / "out") == [("LoRA", "fast"), ("LoRA", "slow")]
+
+
+def test_a_failure_leaves_the_others_and_is_handed_back(scenario, toys, carry, tmp_path):
+    found = study.read(scenario(), [BAD], ["bad", "head"])
+    outcome = carry(found)
+    (index, error), *rest = outcome.failures
+    assert found.trainings()[index].method == "bad"
+    assert isinstance(error, DivergedError)
+    assert not rest
+    assert {method for method, _ in filed(tmp_path / "out")} == {"head"}
+    assert len(json.loads((tmp_path / "out/results.json").read_text())) == 2
+
+
+def test_where_all_fail_nothing_is_reported(scenario, toys, carry, tmp_path):
+    outcome = carry(study.read(scenario(), [BAD], ["bad"]))
+    assert len(outcome.failures) == 1
+    assert not outcome.written
+
+
+@pytest.mark.parametrize("error", [AssetError("no network"), StorageError("full")])
+def test_what_the_machine_refuses_ends_the_run_at_once(scenario, carry, monkeypatch, error):
+    def refusing(*_):
+        yield 0, error
+        pytest.fail("the next training would fare no better")
+
+    with pytest.raises(type(error)):
+        carry(study.read(scenario()), Otherwise(refusing))
+
+
+def test_an_error_of_one_training_only_does_not(scenario, carry, monkeypatch):
+    errors = [(i, EmulationError("died")) for i in range(3)]
+    engine = Otherwise(lambda *_: (e for e in errors))
+    assert carry(study.read(scenario()), engine).failures == errors
+
+
+def test_models_are_those_of_the_results_beside_them(scenario, toys, carry, tmp_path):
+    carry(study.read(scenario()))
+    (tmp_path / "out/models/mine").mkdir()
+    carry(study.read(scenario(), ["training.rounds=5"], ["LoRA"]))
+    folders = sorted(path.name for path in (tmp_path / "out/models").iterdir())
+    assert folders == ["lora-seed-0", "mine"]
+    assert (tmp_path / "out/models/lora-seed-0/model.txt").read_text() == "5"
+
+
+def test_a_model_stays_that_another_run_has_trained_on_from(scenario, toys, carry, tmp_path):
+    carry(study.read(scenario(), ["training.rounds=5"], ["LoRA"]))
+    options, more = Options(tmp_path / "recordings"), ["training.rounds=8"]
+    run.run(study.read(scenario(), more, ["LoRA"]), tmp_path / "more", options, engine=HERE)
+    model = tmp_path / "out/models/lora-seed-0/model.txt"
+    model.with_name("notes").touch()
+    carry(study.read(scenario(), ["training.rounds=5"], ["LoRA"]))
+    assert model.read_text() == "5"
+    assert model.with_name("notes").exists()  # it is the one that was there
+
+
+def test_no_model_is_copied_that_another_run_has_put_there(scenario, toys, carry, tmp_path):
+    def meanwhile(trainings, options, notify):
+        yield from HERE.carry_out_all(trainings, options, notify)
+        more = study.read(scenario(), ["training.rounds=8"], ["LoRA"])
+        run.run(more, tmp_path / "more", options, engine=HERE)
+
+    found = study.read(scenario(), ["training.rounds=5"], ["LoRA"])
+    assert not carry(found, Otherwise(meanwhile)).failures
+    assert (tmp_path / "more/models/lora-seed-0/model.txt").read_text() == "8"
+    assert not (tmp_path / "out/models/lora-seed-0").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("FLASC 1/4 down, 1/16 up", "flasc-1-4-down-1-16-up"),
+        ("../../etc/passwd", "etc-passwd"),
+        ("..", "method"),
+        ("日本語", "method"),
+        ("a\0b\n\x1b[31m", "a-b-31m"),
+        ("x" * 200, "x" * 60),
+    ],
+)
+def test_folder_names_are_plain(name, folder):
+    assert run.slug(name) == folder
+
+
+def test_folders_whose_names_coincide_are_numbered(scenario):
+    path = scenario()
+    text = path.read_text().replace("  head:", '  "lora": {kind: lora, rank: 2}\n  head:')
+    path.write_text(text.replace("  FLASC:", '  "LoRA.": {kind: head}\n  FLASC:'))
+    names = run.model_folders(study.read(path).trainings())
+    assert names == ["lora-seed-0", "lora-seed-0-2", "head-seed-0", "lora-seed-0-3", "flasc-seed-0"]
+
+
+def test_what_a_killed_run_left_half_written_is_swept_away(scenario, toys, carry, tmp_path):
+    left_over = tmp_path / "out" / ".index.html.12345"
+    left_over.parent.mkdir()
+    left_over.touch()
+    users = [left_over.with_name(name) for name in (".env.local", ".pre-commit-config.yaml")]
+    for file in users:
+        file.touch()
+    carry(study.read(scenario()))
+    assert not left_over.exists()
+    assert all(file.exists() for file in users)
+
+
+def test_who_can_never_go_on_is_said_and_the_rest_is_kept(scenario, toys, carry, tmp_path):
+    trace = tmp_path / "never.json"
+    trace.write_text('{"1": {"active": [], "inactive": [], "finish_time": 9}}')
+    path = scenario()
+    text = path.read_text()
+    text += "    never: {network.clients.availability: {kind: trace, file: never.json}}\n"
+    path.write_text(text)
+    outcome = carry(study.read(path, only=["LoRA"]))
+    ((index, error),) = outcome.failures
+    assert index == 0
+    assert "nobody is available" in error.message
+    assert filed(tmp_path / "out") == [("LoRA", "fast"), ("LoRA", "slow")]
+    assert (outcome.trained_rounds, outcome.reused_rounds) == (4, 4)
+
+
+def test_a_ledger_says_that_nobody_gave_an_rtt_and_nothing_where_it_is_given(scenario):
+    path = scenario()
+    assert "remark" not in run.describe(study.read(path))
+    path.write_text(path.read_text().replace(", rtt: 40 ms", ""))
+    assert run.describe(study.read(path))["remark"].startswith("RTT 0 ms (not given): ")

@@ -1,0 +1,526 @@
+import json
+import math
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emulator.common.errors import ScenarioError
+from emulator.scenario.document import (
+    MAX_BYTES,
+    MAX_CHAIN,
+    MAX_FILES,
+    Document,
+    dotted,
+    load,
+    overridden,
+    parse,
+    parse_path,
+    printable,
+    shown,
+    written,
+)
+from emulator.scenario.yaml_nodes import MAX_NESTING, MAX_NODES
+
+X = Path("x.yaml")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """Paths are shown as the user gave them, so tests give short ones."""
+    monkeypatch.chdir(tmp_path)
+
+
+def write(text, name="x.yaml"):
+    Path(name).write_bytes(text if isinstance(text, bytes) else text.encode())
+
+
+def read(text, *overrides):
+    write(text)
+    return load(X, overrides)
+
+
+def refusal(text, *overrides):
+    with pytest.raises(ScenarioError) as caught:
+        read(text, *overrides)
+    assert "\n" not in caught.value.message
+    return caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        *[(word, None) for word in ("", "~", "null", "Null", "NULL")],
+        *[(word, True) for word in ("true", "True", "TRUE")],
+        *[(word, False) for word in ("false", "False", "FALSE")],
+        *[(word, word) for word in ("yes", "no", "on", "off", "y", "n", "nUll", "tRue")],
+        *[("0", 0), ("-7", -7), ("+7", 7), ("010", 10)],
+        *[(word, word) for word in ("1:30", "1:30:00", "2001-01-01", "1_000", "0x1F", "0o17")],
+        *[("1e-3", 1e-3), ("1e3", 1e3), ("1.", 1.0), (".5", 0.5), ("-1.5E+2", -150.0)],
+        *[(".inf", math.inf), ("-.inf", -math.inf), ("+.INF", math.inf), ("-.Inf", -math.inf)],
+        *[(word, word) for word in ("inf", "nan", ".", "+", "1e", "-.nan", "1/16", "20 Mbps")],
+        *[("'1'", "1"), ('"null"', "null"), ("''", ""), ('"\\u00b5s"', "µs"), ("|\n  1\n", "1\n")],
+        *[("9" * 100, int("9" * 100)), ("9" * 101, "9" * 101)],
+        *[("１", "１"), ("=", "="), ("[1, no]", [1, "no"]), ("{a: 010}", {"a": 10})],
+    ],
+)
+def test_scalars_follow_the_yaml_1_2_core_schema_in_decimal(text, value):
+    found = read(f"a: {text}").data["a"]
+    assert found == value
+    assert type(found) is type(value)
+
+
+def test_nan_is_a_float():
+    assert all(math.isnan(x) for x in read("a: [.nan, .NaN, .NAN]").data["a"])
+
+
+def test_keys_are_text_as_written():
+    data = read("1: a\n0.10: b\nnull: c\nno: d\n'<<': e\n? f g\n: h\n").data
+    assert list(data.items()) == [
+        *[("1", "a"), ("0.10", "b"), ("null", "c"), ("no", "d"), ("<<", "e"), ("f g", "h")],
+    ]
+
+
+def test_a_byte_order_mark_and_windows_lines_are_read():
+    document = read(b"\xef\xbb\xbfa: 1\r\nb: 2\r\n")
+    assert document.data == {"a": 1, "b": 2}
+    assert document.where(("b",)) == "x.yaml:2"
+
+
+def test_where_names_the_line_of_the_key_or_of_its_nearest_ancestor():
+    document = read("a:\n  b:\n    - 1\n    - c:\n        2\nd:\n  1\n")
+    lines = {
+        (): 1,
+        ("a",): 1,
+        ("a", "b"): 2,
+        ("a", "b", 0): 3,
+        ("a", "b", 1): 4,
+        ("a", "b", 1, "c"): 4,
+        ("a", "b", 2): 2,  # no such item
+        ("a", "missing", "deeper"): 1,
+        ("a", 0): 1,  # a number is no key
+        ("d",): 6,
+        ("d", "inside a scalar"): 6,
+    }
+    assert {path: document.where(path) for path in lines} == {
+        path: f"x.yaml:{line}" for path, line in lines.items()
+    }
+
+
+def test_an_alias_stands_where_it_is_used_and_its_inside_where_it_is_written():
+    document = read("a: &x\n  b: 1\nc: *x\n")
+    assert document.data == {"a": {"b": 1}, "c": {"b": 1}}
+    assert document.where(("c",)) == "x.yaml:3"
+    assert document.where(("c", "b")) == "x.yaml:2"
+
+
+def test_an_anchor_may_be_used_again_and_the_latest_counts():
+    assert read("a: &x 1\nb: *x\nc: &x 2\nd: *x\n").data == {"a": 1, "b": 1, "c": 2, "d": 2}
+    assert read("a: &x [&x 1, *x]\n").data == {"a": [1, 1]}
+
+
+BOMB = "a: &a [x]\n" + "".join(
+    f"{child}: &{child} [{', '.join([f'*{parent}'] * 10)}]\n"
+    for parent, child in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "says"),
+    [
+        ("", "x.yaml: ", ["found an empty file"]),
+        ("# nothing\n---\n", "x.yaml: ", ["found an empty file"]),
+        ("- 1", "x.yaml:1: ", ["found [1]", "allowed: a mapping"]),
+        ("\nabc", "x.yaml:2: ", ["found 'abc'", "allowed: a mapping"]),
+        ("a: 1\n---\nb: 2", "x.yaml:2: ", ["second document", "allowed: one"]),
+        ("a: 1\nb: 2\n'a': 3", "x.yaml:3: a: ", ["duplicate key", "first at x.yaml:1"]),
+        ("a:\n  1: 2\n  '1': 3", "x.yaml:3: 1: ", ["duplicate key", "first at x.yaml:2"]),
+        ("a: {b c: 1,\n b c: 2}", 'x.yaml:2: "b c": ', ["duplicate key", "x.yaml:1"]),
+        ("a: &a {x: 1}\nb:\n  <<: *a", "x.yaml:3: <<: ", ["merge keys"]),
+        ("? [1]\n: 2", "x.yaml:1: ", ["found a key that is no plain text"]),
+        ("a: &x b\n*x : 2", "x.yaml:2: ", ["found a key that is no plain text"]),
+        ("a: !!python/object/apply:os.system [ls]", "x.yaml:1: ", ["!!python/object/apply:os"]),
+        ("a:\n  b: !ruby 1", "x.yaml:2: ", ["found tag !ruby", "allowed: no tags"]),
+        ("a: !<x\u00b5> 1", "x.yaml:1:", ["not YAML"]),
+        ("!!map {a: 1}", "x.yaml:1: ", ["found tag !!map"]),
+        ("!!str a: 1", "x.yaml:1: ", ["found tag !!str"]),
+        ("a: &x [*x]", "x.yaml:1: ", ["alias *x", "no recursion"]),
+        ("a: &x\n  b:\n    c: *x", "x.yaml:3: ", ["alias *x", "no recursion"]),
+        ("a: *x", "x.yaml:1: ", ["alias *x", "allowed: one whose anchor"]),
+        (BOMB, "x.yaml:", ["more values", "allowed: 100,000"]),
+        ("[" * 100_000, "x.yaml:1: ", ["deeper nesting", "allowed: 50"]),
+        ("- " * 100_000, "x.yaml:1: ", ["deeper nesting", "allowed: 50"]),
+        ("{a: " * 100, "x.yaml:1: ", ["deeper nesting", "allowed: 50"]),
+        ("a: 1\nb: \0", "x.yaml:2:4: ", ["U+0000"]),
+        ("a: \x1b[31m", "x.yaml:1:4: ", ["U+001B"]),
+        ('a: "\\ud800"', "x.yaml:1: ", ["U+D800"]),
+        ('a: "\\0"', "x.yaml:1: ", ["U+0000"]),
+        ('"\\0": 1', "x.yaml:1: ", ["U+0000"]),
+        ('a: "\\UFFFFFFFF"', "x.yaml:1:1: ", ["out of range"]),
+        (f"%YAML 1.{'9' * 5000}\n---\na: 1", "x.yaml:1:1: ", ["out of range"]),
+        (b"a: 1\nb: \xff", "x.yaml:2: ", ["found byte 0xff", "allowed: UTF-8"]),
+        ("a: 1".encode("utf-16"), "x.yaml:1: ", ["found byte 0xff", "allowed: UTF-8"]),
+        ("a: 1 #" + "x" * MAX_BYTES, "x.yaml: ", ["more than 1 MiB"]),
+        ("a: [1, 2", "x.yaml:1:9: ", ["expected ',' or ']'"]),
+        ("a: b: c", "x.yaml:1:5: ", ["mapping values are not allowed here"]),
+        ("a:\n\t- 1", "x.yaml:2:1: ", ["'\\t'"]),
+        ("a: 'x", "x.yaml:1:6: ", ["unexpected end of stream"]),
+        ("a: 1\n b: 2", "x.yaml:2:3: ", ["mapping values are not allowed here"]),
+        ("%YAML 2.0\n---\na: 1", "x.yaml:1:1: ", ["version 1.* is required"]),
+    ],
+)
+def test_a_bad_file_is_refused_by_file_and_line(text, place, says):
+    message = refusal(text)
+    assert message.startswith(place)
+    for part in says:
+        assert part in message
+
+
+def test_syntax_errors_come_with_advice():
+    for text, advice in [("a:\n\t- 1", "spaces"), ("a: b: c", "quote"), ("a: @b", "quote")]:
+        with pytest.raises(ScenarioError) as caught:
+            read(text)
+        assert advice in caught.value.hint
+
+
+def test_nesting_and_length_end_where_they_say(monkeypatch):
+    nested = "a: " + "[" * (MAX_NESTING - 1) + "]" * (MAX_NESTING - 1)
+    assert read(nested).data["a"]
+    assert "deeper" in refusal(nested.replace("[]", "[[]]"))
+    monkeypatch.setattr("emulator.scenario.document.MAX_BYTES", 10)
+    assert read("a: 1 #7890").data == {"a": 1}
+    assert "1 MiB" in refusal("a: 1 #78901")
+
+
+def test_aliases_count_as_if_written_out():
+    thousand = "&x [" + "1," * 999 + "]"
+    text = f"{{a: {thousand}, b: [{'*x,' * 98} %s]}}"  # the mapping, two keys and the list: 4
+    rest = MAX_NODES - 4 - 99_000
+    assert len(read(text % ("1," * rest)).data["b"]) == 98 + rest
+    assert "more values" in refusal(text % ("1," * (rest + 1)))
+
+
+def test_nesting_counts_through_aliases():
+    half = MAX_NESTING // 2
+    deep = "[" * half + "]" * half
+    fits = MAX_NESTING - 1 - half
+    assert read(f"a: &x {deep}\nb: {'[' * fits}*x{']' * fits}").data["b"]
+    assert "deeper" in refusal(f"a: &x {deep}\nb: {'[' * (fits + 1)}*x{']' * (fits + 1)}")
+
+
+def test_files_that_cannot_be_read_are_named_as_given():
+    Path("folder").mkdir()
+    for path, says in [
+        ("no/such.yaml", "no/such.yaml: no such file"),
+        ("folder", "folder: is a directory"),
+        ("a\nb", "a\\nb: no such file"),
+        ("a\0b", "cannot be read"),
+        ("x" * 5000, "cannot be read"),
+    ]:
+        with pytest.raises(ScenarioError) as caught:
+            load(Path(path))
+        assert says in caught.value.message
+        assert "\n" not in caught.value.message
+
+
+# extends
+
+
+def test_a_child_merges_mappings_and_replaces_the_rest():
+    write("a: {b: 1, c: [1, 2], d: {e: 1}}\nkept: 1\ngone: 1\nscalar: 1\n", "base.yaml")
+    document = read(
+        "extends: base.yaml\na:\n  c: [3]\n  d: 5\n  f: 6\ngone: null\nnew: null\nscalar: {x: 1}\n"
+    )
+    assert document.data == {
+        "a": {"b": 1, "c": [3], "d": 5, "f": 6},
+        "kept": 1,
+        "new": None,
+        "scalar": {"x": 1},
+    }
+    assert document.where(("a",)) == "x.yaml:2"
+    assert document.where(("a", "b")) == "base.yaml:1"
+    assert document.where(("a", "c", 0)) == "x.yaml:3"
+    assert document.where(("a", "d", "e")) == "x.yaml:4"
+    assert document.where(("kept",)) == "base.yaml:2"
+    assert document.where(("gone",)) == "x.yaml:1"
+
+
+def test_a_method_is_dropped_by_null():
+    write("methods:\n  LoRA: {kind: lora}\n  FLASC: {kind: flasc}\n", "base.yaml")
+    assert read("extends: base.yaml\nmethods: {LoRA: null}").data == {
+        "methods": {"FLASC": {"kind": "flasc"}}
+    }
+
+
+def test_later_bases_win_and_paths_are_relative_to_the_file_that_names_them():
+    Path("sub").mkdir()
+    write("extends: deep.yaml\na: 1\nb: 1\n", "sub/one.yaml")
+    write("deep: 1\na: 0\n", "sub/deep.yaml")
+    write("b: 2\nc: 2\n", "two.yaml")
+    document = read("extends: [sub/one.yaml, two.yaml]\nc: 3\n")
+    assert document.data == {"deep": 1, "a": 1, "b": 2, "c": 3}
+    places = [document.where((key,)) for key in ("deep", "a", "b", "c")]
+    assert places == ["sub/deep.yaml:1", "sub/one.yaml:2", "two.yaml:1", "x.yaml:2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("\nextends: x.yaml", "x.yaml:2: extends: x.yaml: extends itself"),
+        ("extends: loop.yaml", "loop.yaml:2: extends: x.yaml: extends itself"),
+        ("extends: none.yaml", "x.yaml:1: extends: none.yaml: no such file"),
+        ("extends:\n- ok.yaml\n- none.yaml", "x.yaml:3: extends: none.yaml: no such file"),
+        ("extends: .", "x.yaml:1: extends: .: is a directory"),
+        ("extends: 5", "x.yaml:1: extends: found 5; allowed: a file or a list of files"),
+        ("extends: [[a]]", 'x.yaml:1: extends: found ["a"]; allowed: a file or a list'),
+        ("extends:", "x.yaml:1: extends: found null; allowed: a file or a list"),
+        ("extends: bad.yaml", "bad.yaml:1:2: not YAML"),
+        ("extends: list.yaml", "list.yaml:1: found [1]; allowed: a mapping"),
+        ("extends: empty.yaml", "empty.yaml: found an empty file"),
+        (f"extends: [{'ok.yaml,' * MAX_FILES}]", "x.yaml:1: extends: ok.yaml: extends too far"),
+    ],
+)
+def test_extends_that_cannot_be_followed(text, says):
+    write("a: 1", "ok.yaml")
+    write("b: 1\nextends: x.yaml", "loop.yaml")
+    write("[", "bad.yaml")
+    write("[1]", "list.yaml")
+    write("", "empty.yaml")
+    assert refusal(text).startswith(says)
+
+
+def test_chains_end_at_the_limit():
+    for depth in range(MAX_CHAIN + 2):
+        write("a: 1" if depth == 0 else f"extends: f{depth - 1}.yaml", f"f{depth}.yaml")
+    assert load(Path(f"f{MAX_CHAIN}.yaml")).data == {"a": 1}
+    with pytest.raises(ScenarioError, match=r"f0\.yaml: extends too far"):
+        load(Path(f"f{MAX_CHAIN + 1}.yaml"))
+
+
+# --set
+
+
+@pytest.mark.parametrize(
+    ("override", "data"),
+    [
+        ("a.b=2", {"a": {"b": 2}, "l": [1, {"m": 2}]}),
+        ("a.c=20 Mbps", {"a": {"b": 1, "c": "20 Mbps"}, "l": [1, {"m": 2}]}),
+        ("a=[0, no, {x: .5}]", {"a": [0, "no", {"x": 0.5}], "l": [1, {"m": 2}]}),
+        ("a=null", {"l": [1, {"m": 2}]}),
+        ("a=", {"l": [1, {"m": 2}]}),
+        ("a.b=null", {"a": {}, "l": [1, {"m": 2}]}),
+        ("a.new=null", {"a": {"b": 1, "new": None}, "l": [1, {"m": 2}]}),
+        ("l.0=null", {"a": {"b": 1}, "l": [None, {"m": 2}]}),
+        ("a='x=y'", {"a": "x=y", "l": [1, {"m": 2}]}),
+        ("l.0=x", {"a": {"b": 1}, "l": ["x", {"m": 2}]}),
+        ("l.1.m=x", {"a": {"b": 1}, "l": [1, {"m": "x"}]}),
+        ("l=[]", {"a": {"b": 1}, "l": []}),
+        ("n.o.p=1", {"a": {"b": 1}, "l": [1, {"m": 2}], "n": {"o": {"p": 1}}}),
+        ('a."F 1/4".x=1/8', {"a": {"b": 1, "F 1/4": {"x": "1/8"}}, "l": [1, {"m": 2}]}),
+        ("a.F 1/4.x=1", {"a": {"b": 1, "F 1/4": {"x": 1}}, "l": [1, {"m": 2}]}),
+        ('a."x.\\"y"=1', {"a": {"b": 1, 'x."y': 1}, "l": [1, {"m": 2}]}),
+    ],
+)
+def test_an_override_sets_a_path(override, data):
+    assert read("a: {b: 1}\nl: [1, {m: 2}]", override).data == data
+
+
+def test_overrides_say_where_they_are_and_the_later_wins():
+    document = read("a:\n  b: 1\n  c: 2\n", "a.b=[1, 2]", "n.o.p=1", "a.b.0=7")
+    assert document.data == {"a": {"b": [7, 2], "c": 2}, "n": {"o": {"p": 1}}}
+    assert document.where(("a", "b")) == "--set a.b=[1, 2]"
+    assert document.where(("a", "b", 0)) == "--set a.b.0=7"
+    assert document.where(("a", "b", 1)) == "--set a.b=[1, 2]"
+    assert document.where(("a", "c")) == "x.yaml:3"
+    assert document.where(("n", "o", "missing")) == "--set n.o.p=1"
+    assert document.where(("a",)) == "x.yaml:1"
+
+
+def test_an_override_reaches_what_was_inherited():
+    write("a: {b: 1}", "base.yaml")
+    assert read("extends: base.yaml", "a.b=2").data == {"a": {"b": 2}}
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        *[(bad, "found no key.path=value") for bad in ("", "a", "=1", "a.=1", ".a=1", "a..b=1")],
+        *[(bad, "found no key.path=value") for bad in ('"a=1', 'a"b=1', '"\\q"=1', "a\x00=1")],
+        ("\udc80=1", "found no key.path=value"),
+        ("l.2=1", "l: found item 2; allowed: 0 to 1"),
+        ("l.-1=1", "l: found item -1; allowed: 0 to 1"),
+        ("l.x=1", "l: found item x; allowed: 0 to 1"),
+        ("l." + "9" * 5000 + "=1", "allowed: 0 to 1"),
+        ("e.0=1", "e: found item 0; allowed: none"),
+        ("a.b.c.d=1", "a.b: found 1; allowed: a mapping here, to set c"),
+        ("a=#1", "found only a comment"),
+        ("a=[1", "not YAML: expected ',' or ']'"),
+        ("a=!!int 1", "found tag !!int"),
+        ("a=*x", "found alias *x"),
+        ("a={b: 1, b: 2}", "b: duplicate key"),
+        ("a=" + "[" * 100, "deeper nesting"),
+        ("a=1\n---\n2", "second document"),
+        ("a=\x00", "U+0000"),
+        ("a=\udc80", "U+DC80"),
+        (".".join("a" * 1000) + "=1", "found 1000 keys in a path; allowed: 50"),
+    ],
+)
+def test_a_bad_override_is_refused_by_its_text(override, says):
+    message = refusal("a: {b: 1}\nl: [1, 2]\ne: []", override)
+    assert says in message
+    assert message.startswith("--set ") or "keys in a path" in message
+    message.encode()
+
+
+# paths
+
+KEYS = st.text(st.characters(exclude_categories=["C", "Z"], include_characters=" "), max_size=8)
+
+
+@given(st.lists(KEYS, min_size=1, max_size=5))
+def test_printable_paths_survive_being_written(path):
+    assert parse_path(dotted(path)) == tuple(path)
+
+
+def test_paths_are_quoted_only_where_needed():
+    assert dotted(("a", 0, "b-c/d")) == "a.0.b-c/d"
+    assert dotted(("FLASC 1/4", "x.y", "", 'q"', "n\n")) == '"FLASC 1/4"."x.y".""."q\\"".' + (
+        '"n\\n"'
+    )
+    with pytest.raises(ScenarioError, match=r"found 'a\.\.b'; allowed: keys with dots"):
+        parse_path("a..b")
+
+
+TREES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**9), 10**9) | KEYS,
+    lambda inside: (
+        st.lists(inside, max_size=3)
+        | st.dictionaries(st.text("abc", min_size=1, max_size=2), inside, max_size=3)
+    ),
+    max_leaves=8,
+)
+MAPPINGS = st.dictionaries(st.text("abc", min_size=1, max_size=2), TREES, max_size=3)
+
+
+def dive(data, path):
+    for key in path:
+        data = data[key]
+    return data
+
+
+# laws and noise
+
+
+def attempt(path, *overrides):
+    try:
+        return load(path, overrides)
+    except ScenarioError as error:
+        return error
+
+
+def loaded(files):
+    """What the first of `files` (name: plain data or text) loads as, or the error it gives."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in files.items():
+            raw = (
+                content
+                if isinstance(content, bytes)
+                else json.dumps(content, ensure_ascii=False).encode()
+            )
+            (Path(folder) / name).write_bytes(raw)
+        return attempt(Path(folder) / next(iter(files)))
+
+
+def plain(outcome):
+    assert isinstance(outcome, Document), outcome
+    return outcome.data
+
+
+@given(MAPPINGS)
+def test_merging_with_nothing_is_the_identity(data):
+    assert plain(loaded({"x.yaml": data})) == data
+    assert plain(loaded({"x.yaml": {"extends": "b.yaml"}, "b.yaml": data})) == data
+    assert plain(loaded({"x.yaml": {"extends": "b.yaml", **data}, "b.yaml": {}})) == data
+    assert plain(loaded({"x.yaml": {"extends": [], **data}})) == data
+
+
+def leaves(data, path=()):
+    if isinstance(data, dict) and data:
+        return [leaf for key in data for leaf in leaves(data[key], (*path, key))]
+    return [(path, data)]
+
+
+@given(MAPPINGS, MAPPINGS)
+def test_a_child_wins_and_everything_knows_its_file(base, child):
+    document = loaded({"x.yaml": {"extends": "b.yaml", **child}, "b.yaml": base})
+    data = plain(document)
+    for path, value in leaves(child):
+        if value is not None and value != {}:
+            assert dive(data, path) == value
+            assert document.where(path).endswith("x.yaml:1")
+    for key in base.keys() - child.keys():
+        assert data[key] == base[key]
+        assert document.where((key,)).endswith("b.yaml:1")
+    for key in base.keys() & child.keys():
+        assert (key in data) == (child[key] is not None)
+
+
+YAML_LIKE = st.text(st.sampled_from("ab1 \n\t:-?[]{},&*!|>'\"%@#~<.\\\0ux\ufeff\x85"), max_size=60)
+
+
+@pytest.mark.parametrize(
+    "text", ["1e3", "08", "+.5", ".5e3", "1E5", "-1e-5", "010", "1:30", "1_0", "no", "", "x\x85y"]
+)
+def test_text_that_looks_like_something_else_is_text_when_read_again(text):
+    data = {"name": text, text: [text, {text: 1e-5}], "n": [1, 1e300, 0.5, 10**18, True, None]}
+    again = overridden(parse(written(data), "x"), ()).data
+    assert again == data
+    assert repr(again) == repr(data)  # 1 is not True
+
+
+@given(st.text(max_size=200) | YAML_LIKE)
+def test_any_text_gives_a_document_or_an_error(text):
+    outcome = loaded({"x.yaml": text.encode("utf-8", "surrogatepass")})
+    assert isinstance(outcome, Document | ScenarioError)
+    if isinstance(outcome, ScenarioError):
+        assert outcome.message.isprintable()
+        assert "x.yaml" in outcome.message
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_give_a_document_or_an_error(raw):
+    assert isinstance(loaded({"x.yaml": raw}), Document | ScenarioError)
+
+
+@given(st.text(max_size=50) | YAML_LIKE)
+def test_any_override_gives_a_document_or_an_error(text):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.yaml"
+        path.write_bytes(b"a: {b: 1}")
+        for override in (text, f"a.b={text}"):
+            outcome = attempt(path, override)
+            assert isinstance(outcome, Document) or outcome.message.isprintable()
+
+
+def test_found_values_are_short_and_printable():
+    assert shown("a\nb") == r"'a\nb'"
+    assert shown(None) == "null"
+    assert shown(True) == "true"
+    assert shown([1, "x"]) == '[1, "x"]'
+    assert len(shown("x" * 1000)) == 60
+    assert printable("a\x1b\u202e\ud800b") == r"a\x1b\u202e\ud800b"
+
+
+def test_a_copy_knows_where_it_was_written_and_leaves_the_original_be(tmp_path):
+    path = tmp_path / "x.yaml"
+    path.write_text("a: {b: 1}\nvary:\n  up: {slow: {a.b: 2, c.d: [3]}}\n")
+    document = load(path)
+    copy = document.copied(("vary", "up", "slow", "a.b"), ("a", "b"))
+    copy = copy.copied(("vary", "up", "slow", "c.d"), ("c", "d"))
+    assert (copy.data["a"], copy.data["c"]) == ({"b": 2}, {"d": [3]})
+    assert copy.where(("a", "b")) == copy.where(("c", "d", 0)) == f"{path}:3"
+    assert document.data["a"] == {"b": 1}
+    with pytest.raises(ScenarioError, match="allowed: a mapping here"):
+        document.copied(("vary",), ("a", "b", "c"))

@@ -1,0 +1,147 @@
+"""The schema takes what the code takes, and refuses what an editor can see to be wrong."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from emulator.cli import main
+from emulator.common.errors import ScenarioError
+from emulator.common.units import parse_duration, parse_rate
+from emulator.scenario import study
+from emulator.scenario.document import read
+from emulator.scenario.json_schema import _TEXTS, network_schema, scenario_schema
+from emulator.scenario.yaml_nodes import Node
+from flasc.training.settings import parse_fraction
+
+ROOT = Path(__file__).parents[3]
+SCENARIOS = [
+    p for at in ("", "paper/", "paper/full/") for p in sorted(ROOT.glob(f"scenarios/{at}*.yaml"))
+]
+NETWORKS = sorted((ROOT / "scenarios/networks").glob("*.yaml"))
+VALID = Draft202012Validator(scenario_schema())
+NETWORK = Draft202012Validator(network_schema())
+
+
+def plain(node: Node):
+    if isinstance(node.value, dict):
+        return {key: plain(inside) for key, inside in node.value.items()}
+    return [plain(item) for item in node.value] if isinstance(node.value, list) else node.value
+
+
+def written(text):
+    """A file's own data, `extends` and all, as our reader takes scalars."""
+    from emulator.scenario.yaml_nodes import Composer
+
+    return plain(Composer(text, "x.yaml").document)
+
+
+def blocks(kind):
+    for page in sorted((ROOT / "docs").glob("*.md")):
+        for match in re.finditer(rf"^```{kind}\n(.*?)^```$", page.read_text("utf-8"), re.S | re.M):
+            yield pytest.param(match[1], id=f"{page.stem} {match.start()}")
+
+
+def test_it_is_a_schema():
+    for schema in (scenario_schema(), network_schema()):
+        Draft202012Validator.check_schema(schema)
+
+
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
+def test_every_scenario_is_valid(path):
+    VALID.validate(written(path.read_text("utf-8")))
+    whole = plain(read(path))  # and with what it extends, as if written in one file
+    VALID.validate(whole)
+
+
+@pytest.mark.parametrize("path", NETWORKS, ids=lambda path: path.stem)
+def test_every_network_is_valid(path):
+    NETWORK.validate(written(path.read_text("utf-8")))
+
+
+@pytest.mark.parametrize("text", [*blocks("yaml")])
+def test_every_example_of_the_docs_is_valid(text):
+    found = written(text)
+    (NETWORK if set(found) == {"network"} else VALID).validate(found)
+
+
+GOOD = """\
+name: x
+task: {name: 20newsgroups, split: {alpha: 0.5}}
+training: {rounds: 4, server: {lr: 0.1}, target: {accuracy: 1/2}}
+methods: {F: {kind: flasc, down: 1/4, up: 25 %}}
+network:
+  server: {down: 1 Gbps, up: 1 Gbps}
+  transport: tcp
+  clients: {preset: 4g, loss: 0.1 %, correlation: {rtt: 0.4}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("found", "instead"),
+    [
+        ("name: x\n", ""),
+        ("name: x", "nme: x"),
+        ("rounds: 4", "rounds: 0"),
+        ("rounds: 4", "rounds: four"),
+        ("rounds: 4", "rounds: null"),
+        ("up: 1 Gbps", "up: 1"),
+        ("up: 1 Gbps", "up: 1 Gb"),
+        ("down: 1/4", "down: a quarter"),
+        ("down: 1/4, ", ""),
+        ("kind: flasc", "kind: flask"),
+        ("preset: 4g", "preset: 6g"),
+        ("preset: 4g, ", "up: 1 Mbps, "),
+        ("lr: 0.1}", "lr: 0.1, tau: 1}"),
+        ("rounds: 4", "rounds: 4, seeds: []"),
+    ],
+)
+def test_what_is_wrong_is_refused_by_both(tmp_path, found, instead):
+    path = tmp_path / "x.yaml"
+    path.write_text(GOOD)
+    assert study.read(path)
+    VALID.validate(written(GOOD))
+    bad = GOOD.replace(found, instead, 1)
+    assert bad != GOOD
+    assert not VALID.is_valid(written(bad))
+    path.write_text(bad)
+    with pytest.raises(ScenarioError):
+        study.read(path)
+
+
+def test_a_part_may_leave_out_and_delete_but_not_misspell():
+    VALID.validate(written("extends: a.yaml\nmethods: {A: null}\ntraining: {target: null}\n"))
+    VALID.validate(written("extends: [a.yaml]\nnetwork: {clients: {up: {sigma: 1}}}\n"))
+    assert not VALID.is_valid(written("extends: a.yaml\ntraining: {cohrt: 3}\n"))
+    assert not VALID.is_valid(written("extends: a.yaml\nnetwork: {clients: {up: 3}}\n"))
+    assert not VALID.is_valid(written("extends: 3\n"))
+
+
+TEXTS = st.one_of(
+    st.from_regex(r"\A ?[0-9]{1,3}(\.[0-9])?(e[0-9])? ?(k|M|Ki)?(bps|B/s|bit/s|x)? ?\Z"),
+    st.from_regex(r"\A[0-9.]{1,4} ?(ns|us|ms|s|min|h|d|y)?\Z"),
+    st.from_regex(r"\A[0-9]{1,2} ?(/ ?[0-9]|%)?\Z"),
+)
+
+
+@pytest.mark.parametrize("parse", [parse_rate, parse_duration, parse_fraction])
+@settings(deadline=None)  # of the machine's load
+@given(TEXTS)
+def test_texts_are_taken_as_the_parsers_take_them(parse, text):
+    try:
+        parse(text)
+        taken = True
+    except ValueError as error:
+        divided = parse is parse_fraction and "/0" in text.replace(" ", "")
+        taken = "above zero" in str(error) or divided  # a value, not a form
+    assert Draft202012Validator(_TEXTS[parse]).is_valid(text) == taken
+
+
+def test_the_command_prints_it():
+    for args, schema in (([], scenario_schema()), (["network"], network_schema())):
+        assert json.loads(CliRunner().invoke(main, ["schema", *args]).output) == schema

@@ -1,0 +1,302 @@
+"""Random networks, fleets, policies and churn, and what must hold of each whatever it is.
+
+A stub trains. The rates are those that the fluid network gave its flows, watched while they flow:
+no link over its capacity, a flow's bytes the integral of its rate. The rest is read off the rows.
+A resumed training must give the rows of an unbroken one.
+"""
+
+import contextlib
+import functools
+import math
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+from campaign import Tally
+
+from emulator.network import network
+from emulator.network.fairness.engine import Fluid
+from emulator.results.soundness import contradictions
+from emulator.runner.recording import Recording, RecordingTrainer
+from emulator.scenario.scenario import Scenario
+from emulator.simulation.records import Absence, Computation, Evaluation, Round, Row, Transfer
+from emulator.simulation.simulate import emulate
+from emulator.simulation.trainer import Download, StubMessage, StubTrainer, Upload
+
+CLOSE = 1e-9  # of a rate, relative
+BYTES = 1e-6  # of a flow's size, relative, and a byte
+MOST_ROWS = 20_000  # of an emulation: some worlds take days at a byte a second, and end
+
+
+class LongEnoughError(Exception):
+    """All laws held until here, and it would go on."""
+
+
+class Watched(Fluid):
+    """The fluid network under watch: what its flows were given, checked before time goes on."""
+
+    def __init__(self, capacities_Bps: Any) -> None:
+        super().__init__(capacities_Bps)
+        self.moved_B: dict[int, float] = defaultdict(float)
+        self.sizes_B: dict[int, float] = {}
+
+    def start(
+        self, now_s: float, links: Sequence[int], size_B: float, cap_Bps: float = math.inf
+    ) -> int:
+        flow = super().start(now_s, links, size_B, cap_Bps)
+        self.sizes_B[flow] = size_B
+        return flow
+
+    def cancel(self, now_s: float, flow: int) -> float:
+        moved_B = super().cancel(now_s, flow)
+        self._agree(flow, moved_B)
+        return moved_B
+
+    def advance(self, now_s: float) -> list[int]:
+        done = super().advance(now_s)
+        for flow in done:
+            self._agree(flow, self.sizes_B[flow])
+        return done
+
+    def _agree(self, flow: int, told_B: float) -> None:
+        moved_B, slack_B = self.moved_B.pop(flow, 0.0), 1 + BYTES * self.sizes_B[flow]
+        assert abs(moved_B - told_B) <= slack_B, f"flow {flow}: {moved_B} B moved, told {told_B}"
+
+    def _run_until(self, now_s: float, also_now: bool = False) -> None:
+        while -math.inf < self._now_s < (then_s := min(now_s, self.next_finish())):
+            self._look(then_s - self._now_s)
+            super()._run_until(then_s)
+        super()._run_until(now_s, also_now)
+
+    def _look(self, lasting_s: float) -> None:
+        loads_Bps: dict[int, float] = defaultdict(float)
+        for number, flow in self._flows.items():
+            rate_Bps = self.rate(number)
+            assert 0 <= rate_Bps <= flow.cap_Bps * (1 + CLOSE), f"{rate_Bps} over its cap"
+            self.moved_B[number] += rate_Bps * lasting_s
+            for link in flow.links:
+                loads_Bps[link] += rate_Bps
+        for link, load_Bps in loads_Bps.items():
+            most_Bps = self._capacity_Bps[link]
+            assert load_Bps <= most_Bps * (1 + CLOSE), f"link {link}: {load_Bps} of {most_Bps}"
+
+
+class Live(StubTrainer):
+    """A stub whose messages differ by client and version; told to, it stops in the middle."""
+
+    def __init__(self, down_bytes: int, up_bytes: int, breaks_at: int = -1) -> None:
+        super().__init__(down_bytes=down_bytes, up_bytes=up_bytes, flop=1e9)
+        self.merged: Counter[int] = Counter()  # updates by client
+        self.breaks_at = breaks_at
+
+    def download(self, client: int) -> StubMessage:
+        nbytes = self.down(client, self.version % 5)
+        return StubMessage(client, nbytes, nbytes)
+
+    def down(self, client: int, more: int) -> int:
+        """Bytes down to a client, 0 to 4 `more` by the version."""
+        return self.down_bytes * (1 + client % 3) + more
+
+    def up(self, client: int) -> int:
+        """Bytes up from a client."""
+        return self.up_bytes * (1 + client % 2)
+
+    def train(self, downloads: Sequence[Download]) -> list[StubMessage]:
+        return [
+            StubMessage(d.client, self.up(d.client), 0, 1 + d.client % 40, 2) for d in downloads
+        ]
+
+    def aggregate(self, uploads: Sequence[Upload], weights: Sequence[float]) -> None:
+        if self.version == self.breaks_at:
+            raise KeyboardInterrupt
+        super().aggregate(uploads, weights)
+        self.merged.update(upload.client for upload in uploads)
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        return {"version": np.array(self.version)}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        self.version = int(arrays["version"])
+
+
+# -- scenarios
+
+
+def rate(rng: Random, varies: bool = True) -> Any:
+    """A rate: constant, drawn, or changing in time."""
+    bps = 10 ** rng.uniform(4, 9)
+    match rng.randrange(6 if varies else 3):
+        case 0 | 1:
+            return f"{bps:.6g} bps"
+        case 2:
+            return {"kind": "lognormal", "median": f"{bps:.6g} bps", "sigma": rng.choice((0.1, 2))}
+        case 3:
+            return {"kind": "diurnal", "mean": f"{bps:.6g} bps", "depth": rng.choice((0, 0.5, 1))}
+        case _:
+            factors = rng.sample((0, 0.01, 0.3, 1, 4), 2)
+            states = {
+                name: {"rate": f"{factor * bps + 8:.6g} bps", "dwell": f"{rng.uniform(2, 50)} s"}
+                for name, factor in zip("ab", factors, strict=True)
+            }
+            return {"kind": "markov", "states": list(states.values())}
+
+
+def access(rng: Random, lossy: bool) -> dict[str, Any]:
+    """One group's link, cells and comings and goings."""
+    found: dict[str, Any] = {
+        "down": rate(rng),
+        "up": {"ratio": rng.choice((0.1, 1, 3))} if rng.random() < 0.2 else rate(rng),
+        "rtt": rng.choice(("0 ms", "1 us", "40 ms", "3 s")),
+        "half_duplex": rng.random() < 0.2,
+    }
+    if lossy and rng.random() < 0.5:
+        found["loss"] = rng.choice(("0.1 %", "5 %"))
+    if rng.random() < 0.3:
+        found["cells"] = {
+            "clients": rng.randint(1, 6), "down": rate(rng), "up": rate(rng),
+            "half_duplex": rng.random() < 0.3,
+        }  # fmt: skip
+    if rng.random() < 0.4:
+        on, off = rng.choice((("10 s", "1 s"), ("1 h", "10 min"), ("0.2 s", "0.1 s")))
+        law = {"kind": "lognormal", "median": on, "sigma": 1}
+        found["availability"] = {
+            "kind": "on_off", "on": law, "off": off, "on_return": rng.choice(("resume", "lost")),
+        }  # fmt: skip
+    return found
+
+
+def policy(rng: Random, cohort: int, clients: int) -> Any:
+    """Any of them."""
+    most = rng.randint(cohort, clients)
+    late = {"late": rng.choice(("drop", "accept"))}
+    deadline = f"{10 ** rng.uniform(-1, 3):.3g} s"
+    return rng.choice((
+        "synchronous",
+        {"kind": "overselection", "select": most, **late},
+        {"kind": "deadline", "deadline": deadline, "select": most, **late},
+        {"kind": "buffered", "concurrency": most, "buffer": rng.randint(1, cohort)},
+        {"kind": "asynchronous", "concurrency": most},
+    ))  # fmt: skip
+
+
+def scenario(rng: Random) -> Scenario:
+    """A small one, of anything that there is."""
+    clients = rng.randint(1, 25)
+    cohort = rng.randint(1, clients)
+    tcp = rng.random() < 0.5
+    groups = {name: {"share": 1, **access(rng, tcp)} for name in "xyz"[: rng.randint(1, 3)]}
+    chosen = policy(rng, cohort, clients)
+    selection = "oort" if rng.random() < 0.3 else "uniform"
+    compute = rng.choice((None, {"per_example": "10 ms"}, {"per_example": "0 s"}))
+    return Scenario.model_validate(
+        {
+            "name": "law",
+            "task": {"name": "20newsgroups", "clients": clients},
+            "training": {"rounds": rng.randint(1, 6), "cohort": cohort},
+            "methods": {"LoRA": {"kind": "lora"}},
+            "network": {
+                "server": {"down": rate(rng), "up": rate(rng)},
+                "groups": groups,
+                "transport": "tcp" if tcp else "fluid",
+            },
+            "policy": chosen,
+            "selection": selection,
+        }
+        | ({"compute": compute} if compute else {})
+    )
+
+
+# -- laws
+
+
+def in_order(rows: Sequence[Row]) -> None:
+    """No clock runs back."""
+    times_s = [row.time_s if isinstance(row, Evaluation) else row.finish_s for row in rows]
+    assert times_s == sorted(times_s), "the clock ran back"
+
+
+def hold(found: Scenario, rows: Sequence[Row], trainer: Live, order: Sequence[Row]) -> None:
+    """Everything that must be so of an emulation's rows; `order` is as they came about."""
+    wrong = next(contradictions(rows), None)
+    assert wrong is None, wrong
+    in_order(order)
+    rounds = [row for row in rows if isinstance(row, Round)]
+    assert [row.round for row in rounds] == list(range(1, found.training.rounds + 1))
+    assert sum(row.used for row in rounds) == trainer.merged.total()
+    sent: Counter[tuple[int, int, str]] = Counter()
+    used: Counter[tuple[int, str]] = Counter()
+    visits: dict[tuple[int, int], list[Row]] = defaultdict(list)
+    for row in rows:
+        if isinstance(row, Transfer):
+            sent[row.round, row.client, row.direction] += row.nbytes
+            used[row.client, row.direction] += row.nbytes * (row.outcome == "used")
+        if isinstance(row, Transfer | Computation | Absence):
+            visits[row.round, row.client].append(row)
+    for client in range(found.task.clients):
+        merged = trainer.merged[client]
+        assert used[client, "up"] == merged * trainer.up(client), f"client {client}: up"
+        most, least = trainer.down(client, 4), trainer.down(client, 0)
+        assert merged * least <= used[client, "down"] <= merged * most, f"client {client}: down"
+    if found.policy.kind not in ("buffered", "asynchronous"):  # at most a visit a round
+        for (_, client, way), nbytes in sent.items():
+            most = trainer.up(client) if way == "up" else trainer.down(client, 4)
+            assert nbytes <= most, f"{nbytes} B {way} of {most}"
+        for visit in visits.values():
+            for earlier, later in pairwise(visit):
+                assert earlier.finish_s <= later.start_s + 1e-9 * later.start_s, (earlier, later)
+
+
+def law(rng: Random, folder: Path, number: int) -> None:
+    """One scenario carried out, watched, judged, and for some broken off and resumed."""
+    found, seed = scenario(rng), rng.randrange(5)
+    sizes = rng.choice((0, 1, 1_000, 40_000)), rng.choice((0, 1, 700, 30_000))
+    trainer, order = Live(*sizes), list[Row]()
+
+    def notice(row: Row) -> None:
+        order.append(row)
+        if len(order) == MOST_ROWS:
+            raise LongEnoughError
+
+    try:
+        rows = emulate(found, seed, trainer, notice)
+    except LongEnoughError:
+        in_order(order)
+        return
+    hold(found, rows, trainer, order)
+    if number % 4 == 0:
+        resumed(found, seed, functools.partial(Live, *sizes), rng, folder / str(number), rows)
+
+
+def resumed(
+    found: Scenario, seed: int, make: Any, rng: Random, folder: Path, whole: list[Row]
+) -> None:
+    """Recorded, broken off before some step, resumed: the same rows, and then from disk alone."""
+
+    def carried(breaks_at: int) -> list[Row]:
+        recording = Recording(folder, {"what": "law"})
+        trainer = RecordingTrainer(recording, lambda: (make(breaks_at=breaks_at), {}))
+        try:
+            return emulate(found, seed, trainer)
+        finally:
+            trainer.close()
+
+    with contextlib.suppress(KeyboardInterrupt):
+        carried(rng.randrange(found.training.rounds))
+    work = Transfer | Computation | Absence | Round | Evaluation
+    expected = [row for row in whole if isinstance(row, work)]
+    for _ in range(2):
+        assert [row for row in carried(-1) if isinstance(row, work)] == expected
+
+
+def campaign(folder: Path, seed: int, count: int, only: int = -1) -> Tally:
+    """`count` scenarios; with `only`, that one alone."""
+    network.Fluid = Watched
+    tally = Tally("laws", seed)
+    for number in range(count) if only < 0 else [only]:
+        rng = Random(f"{seed}/{number}")
+        tally.attempt(f"law {number}", functools.partial(law, rng, folder, number), limit_s=300)
+    return tally

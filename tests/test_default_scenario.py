@@ -1,0 +1,208 @@
+"""The main job on real data and weights, at a reduced size, through the command line."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from emulator.scenario import study
+from emulator.simulation.records import Transfer
+from emulator.simulation.simulate import emulate
+
+pytestmark = [pytest.mark.real, pytest.mark.xdist_group("main job")]
+ROOT = Path(__file__).parent.parent
+SMOKE = ROOT / "scenarios/smoke.yaml"
+
+
+def start(folder, *args):
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "80"}
+    command = [sys.executable, "-m", "emulator", "run", str(SMOKE), *args]
+    return subprocess.Popen(
+        command, cwd=folder, env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def run(folder, *args):
+    process = start(folder, *args)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    return out, err
+
+
+def rows(folder):
+    """Every row of the ledger, as SQL."""
+    with sqlite3.connect(folder / "runs/smoke/ledger.sqlite") as db:
+        return list(db.iterdump())
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """A finished run: its folder, what it printed, and its ledger's rows."""
+    folder = tmp_path_factory.mktemp("main-job")
+    out, err = run(folder)
+    return folder, out, err, rows(folder)
+
+
+def results(folder):
+    return json.loads((folder / "runs/smoke/results.json").read_text())
+
+
+def test_it_prints_a_table_and_writes_what_it_promises(done):
+    folder, out, err, _ = done
+    methods = study.read(SMOKE).methods
+    for method in methods:
+        assert method.split()[0] in out
+    assert "16x" in out
+    assert "rounds trained" in out
+    assert max(map(len, out.splitlines()[:12])) <= 80
+    for name in ("index.html", "figure.png", "figure.svg", "ledger.sqlite", "results.json"):
+        assert (folder / "runs/smoke" / name).stat().st_size > 0
+    # A method's line came before the end of the run, with progress between.
+    assert "accuracy" in err
+
+
+def test_results_are_one_row_a_method_variant_and_seed(done):
+    found = results(done[0])
+    read = study.read(SMOKE)
+    assert [(r["method"], r["variant"], r["seed"]) for r in found] == [
+        (m, v, 0) for m in read.methods for v in read.variants
+    ]
+    for row in found:
+        reached = row["time_to_target_s"] is not None
+        assert reached == (row["rounds_to_target"] is not None)
+        assert row["bytes_down"] > 0 < row["bytes_up"]
+        assert 0 < row["final_accuracy"] < 1
+        assert 0 < row["test_accuracy"] < 1
+        parts = row["download_s"] + row["compute_s"] + row["upload_s"] + row["waiting_s"]
+        until = row["time_to_target_s"] if reached else row["duration_s"]
+        assert parts == pytest.approx(until, rel=1e-9)
+
+
+def test_slower_uploads_take_longer_and_learn_the_same(done):
+    by = {(r["method"], r["variant"]): r for r in results(done[0])}
+    variants = list(study.read(SMOKE).variants)
+    for method in study.read(SMOKE).methods:
+        runs = [by[method, variant] for variant in variants]
+        assert runs[0]["duration_s"] < runs[1]["duration_s"] < runs[2]["duration_s"]
+        for key in ("final_accuracy", "bytes_up", "bytes_down", "rounds_to_target"):
+            assert len({r[key] for r in runs}) == 1
+
+
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing")  # PEFT 0.21 reads it
+def test_models_are_adapters_that_peft_loads(done):
+    from peft import PeftModel
+    from transformers import AutoModelForSequenceClassification
+
+    from flasc.assets.catalogue import locate
+
+    folders = sorted((done[0] / "runs/smoke/models").iterdir())
+    assert len(folders) == len(study.read(SMOKE).methods)
+    for folder in folders:
+        base = AutoModelForSequenceClassification.from_pretrained(locate("minilm"), num_labels=20)
+        model = PeftModel.from_pretrained(base, folder)
+        assert model.peft_config["default"].r == 16
+
+
+def test_again_and_under_another_network_nothing_is_trained(done):
+    folder, _, _, before = done
+    out, _ = run(folder)
+    assert "\n0 rounds trained" in out
+    assert rows(folder) == before
+    first = results(folder)
+    out, _ = run(folder, "--set", "network.clients.rtt=200 ms")
+    assert "\n0 rounds trained" in out
+    for old, new in zip(first, results(folder), strict=True):
+        assert new["final_accuracy"] == old["final_accuracy"]
+        # Each of six rounds waits two RTT down and one and a half up, 160 ms longer each, and
+        # whatever slow start adds.
+        assert new["duration_s"] > old["duration_s"] + 6 * 3.5 * 0.16 - 1e-9
+    run(folder, "--set", "network.transport=fluid")
+    fluid = results(folder)
+    run(folder, "--set", "network.transport=fluid", "--set", "network.clients.rtt=200 ms")
+    for old, new in zip(fluid, results(folder), strict=True):
+        assert new["duration_s"] == pytest.approx(old["duration_s"] + 6 * 0.16, rel=1e-9)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_killed_in_the_middle_and_run_again_it_is_the_unbroken_run(done, tmp_path, how):
+    method = "FLASC 1/4 down, 1/16 up"
+    process = start(tmp_path, "--method", method, "--workers", "1")
+    deadline = time.monotonic() + 200
+    while time.monotonic() < deadline and process.poll() is None:
+        logs = list(tmp_path.glob("runs/recordings/*/log.jsonl"))
+        if logs and logs[0].read_text().count('"aggregate"') >= 2:
+            process.send_signal(how)
+            break
+        time.sleep(0.02)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == (-9 if how == signal.SIGKILL else 130), err
+    if how == signal.SIGINT:
+        assert "run the same command again" in err
+        assert "Traceback" not in err
+    out, _ = run(tmp_path, "--method", method, "--workers", "1")
+    trained = int(out.split(" rounds trained")[0].split()[-1])
+    assert 0 < trained <= 4  # at least the first two were not done again
+    ours = [r for r in results(tmp_path) if r["method"] == method]
+    theirs = [r for r in results(done[0]) if r["method"] == method]
+    assert len(ours) == 3
+    run(done[0])  # back to the scenario's own network
+    theirs = [r for r in results(done[0]) if r["method"] == method]
+    assert ours == theirs
+    run(done[0], "--method", method)
+    assert rows(tmp_path) == rows(done[0])
+    run(done[0])
+
+
+def test_the_ledgers_bytes_are_the_lengths_of_the_encoded_messages():
+    from flasc import codec
+    from flasc.training import trainer
+
+    read = study.read(SMOKE, ["training.rounds=2"])
+    scenario = read.variants["4x slower"]
+    live = trainer.make(scenario.training_settings("FLASC 1/4 down, 1/16 up", 0))
+    sent = []
+
+    class Listening:
+        def download(self, client):
+            sent.append(("down", live.download(client)))
+            return sent[-1][1]
+
+        def train(self, downloads):
+            uploads = live.train(downloads)
+            sent.extend(("up", upload) for upload in uploads)
+            return uploads
+
+        def __getattr__(self, name):
+            return getattr(live, name)
+
+    found = [r for r in emulate(scenario, 0, Listening()) if isinstance(r, Transfer)]
+    assert len(found) == len(sent) == 2 * 2 * 4
+    by_place = {(r.round, r.direction, r.client): r.nbytes for r in found}
+    for direction, message in sent:
+        place = (message.version + 1, direction, message.client)
+        assert by_place.pop(place) == len(message.content)
+        # And those bytes are the message: decoding and encoding again gives them back.
+        decoded = codec.decode(message.content, n=live.adapter.n)
+        assert codec.encode(decoded.values, decoded.indices, decoded.n) == message.content
+    assert not by_place
+
+
+def test_a_published_recording_needs_no_states(done, tmp_path):
+    """States and models left out, settings and log alone price a new network."""
+    folder = done[0]
+    for recording in (folder / "runs/recordings").iterdir():
+        target = tmp_path / "runs/recordings" / recording.name
+        target.mkdir(parents=True)
+        for name in ("settings.json", "log.jsonl"):
+            (target / name).write_bytes((recording / name).read_bytes())
+    out, _ = run(tmp_path, "--set", "network.clients.rtt=1 s")
+    assert "\n0 rounds trained" in out
+    assert not (tmp_path / "runs/smoke/models").exists()
+    assert all(r["duration_s"] > 6 for r in results(tmp_path))

@@ -1,0 +1,170 @@
+"""Who may import whom, asked of the interpreter in a fresh process."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+# The emulator's doors into flasc: torch-free settings, errors and workshop, and two lazy ones.
+DOORS = {
+    "flasc.training.settings": None,
+    "flasc.common.settings": None,
+    "flasc.common.plugins": None,
+    "flasc.common.errors": None,
+    "flasc.training.shared_models": None,
+    "flasc.training.message_sizes": None,
+    "flasc.training.trainer": {"emulator/runner/training_job.py"},
+    "flasc.assets.catalogue": {"emulator/cli/assets.py", "emulator/scenario/catalogue.py"},
+}
+
+
+def loaded(code):
+    """Modules that a fresh interpreter has loaded after `code`."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules, file=sys.stderr)"],
+        capture_output=True, text=True, check=False, cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return set(done.stderr.split())
+
+
+def command(*args):
+    call = f"try: main({list(args)!r})\nexcept SystemExit as e: assert not e.code"
+    return f"from emulator.cli import main\n{call}"
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory):
+    """A run's folder, made without any training."""
+    code = """
+from pathlib import Path; import sys
+from emulator.runner import run
+from emulator.scenario import study
+from emulator.simulation.simulate import emulate
+from emulator.results.ledger import Ledger
+from emulator.simulation.records import Emulation
+from emulator.simulation.trainer import StubTrainer
+folder = Path(sys.argv[1])
+s = study.read(Path("scenarios/slow_upload.yaml"))
+with Ledger.create(folder / "ledger.sqlite", run.describe(s)) as ledger:
+    for method in s.methods:
+        for label, variant in s.variants.items():
+            rows = emulate(variant, 0, StubTrainer(down_bytes=9000, up_bytes=900))
+            ledger.write(Emulation(method, label, 0), rows)
+"""
+    folder = tmp_path_factory.mktemp("run")
+    subprocess.run([sys.executable, "-c", code, folder], check=True, cwd=ROOT)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["--help"],
+        ["run", "--help"],
+        ["check", "scenarios/slow_upload.yaml"],
+        ["check", "recordings/slow_upload.json.gz"],
+        ["export", "tc", "scenarios/slow_upload.yaml"],
+        ["list"],
+        ["assets"],
+    ],
+    ids=" ".join,
+)
+def test_light_commands_load_no_torch(args):
+    assert not {"torch", "transformers", "peft", "matplotlib"} & loaded(command(*args))
+
+
+def test_help_loads_next_to_nothing():
+    assert not {"numpy", "pydantic", "simpy", "yaml", "rich", "sqlite3"} & loaded(command("--help"))
+
+
+def test_a_packed_recording_is_priced_without_torch(tmp_path):
+    priced = ["run", "recordings/slow_upload.json.gz", "--method", "head only"]
+    network = ["--network", "scenarios/networks/leo.yaml", "--out", str(tmp_path)]
+    modules = loaded(command(*priced, *network))
+    assert "simpy" in modules
+    assert not {"torch", "transformers", "peft"} & modules
+
+
+@pytest.mark.parametrize("form", ["table", "json", "csv", "files"])
+def test_report_loads_no_torch(run_folder, form):
+    modules = loaded(command("report", str(run_folder), "--format", form))
+    assert not {"torch", "transformers", "peft"} & modules
+
+
+@pytest.mark.parametrize(
+    "what", [["figures"], ["tables"], ["perfetto", "--method", "LoRA"]], ids=lambda what: what[0]
+)
+def test_exports_load_no_torch(run_folder, what):
+    modules = loaded(command("export", *what, str(run_folder)))
+    assert not {"torch", "transformers", "peft"} & modules
+
+
+def test_flasc_knows_no_clock():
+    every = list((ROOT / "flasc").rglob("*.py"))
+    names = [".".join(p.relative_to(ROOT).with_suffix("").parts) for p in every]
+    code = "\n".join(f"import {name.removesuffix('.__init__')}" for name in names)
+    modules = loaded(code)
+    assert "flasc.training.trainer" in modules
+    assert not [m for m in modules if m == "simpy" or m.split(".")[0] == "emulator"]
+
+
+def is_module(name):
+    path = ROOT / name.replace(".", "/")
+    return path.with_suffix(".py").exists() or path.is_dir()
+
+
+def imports(path):
+    """(module, whether at the top level) of each import in a file."""
+    tree = ast.parse(path.read_text("utf-8"))
+    for node in ast.walk(tree):
+        top = node in tree.body
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, top) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            full = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from ((name if is_module(name) else node.module, top) for name in full)
+
+
+def test_the_emulator_enters_flasc_by_its_doors_only():
+    seen = set()
+    for path in (ROOT / "emulator").rglob("*.py"):
+        where = path.relative_to(ROOT).as_posix()
+        for module, top in imports(path):
+            if module.split(".")[0] != "flasc" or module == "flasc":
+                continue
+            seen.add(module)
+            assert module in DOORS, f"{where} imports {module}"
+            assert DOORS[module] is None or where in DOORS[module], f"{where} imports {module}"
+            assert not (top and module == "flasc.training.trainer"), (
+                f"{where} imports {module} eagerly"
+            )
+    assert seen == set(DOORS)
+
+
+def test_simpy_stays_where_time_passes():
+    allowed = {
+        "emulator/simulation/simulate.py",
+        "emulator/network/network.py",
+        "emulator/testbed/simulate.py",
+    }
+    for path in (ROOT / "emulator").rglob("*.py"):
+        where = path.relative_to(ROOT).as_posix()
+        inside = where.startswith(("emulator/simulation/rounds/", "emulator/simulation/policies/"))
+        if not inside and where not in allowed:
+            assert "simpy" not in {module for module, _ in imports(path)}, where
+
+
+# Between our own processes, through pipes of their own.
+PICKLED = {"emulator/runner/executors/work_sharing.py"}
+
+
+def test_nothing_untrusted_is_unpickled():
+    for folder in ("emulator", "flasc"):
+        for path in (ROOT / folder).rglob("*.py"):
+            found = {"pickle", "marshal", "shelve", "dill"} & {m for m, _ in imports(path)}
+            assert not found or path.relative_to(ROOT).as_posix() in PICKLED, path
+            assert "torch.load(" not in path.read_text("utf-8")
