@@ -34,12 +34,12 @@ from transformers import (
 )
 
 from flasc import codec, tasks
+from flasc.data.examples import Examples
 from flasc.methods.top_k import top_k
 from flasc.models import pretrained
 from flasc.models.adapter import Adapter
 from flasc.models.dropout import PlaceDropout
 from flasc.task_settings import Newsgroups
-from flasc.tasks.base import Examples
 from flasc.training import client
 from flasc.training import settings as config
 from flasc.training.client import Draw, Job, Trained, batches

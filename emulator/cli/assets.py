@@ -31,7 +31,7 @@ def list_(what: str | None) -> None:
 def assets(ctx: click.Context) -> None:
     """Show data and weights: what, from where, licence, whether it is here."""
     from emulator.common.units import format_size
-    from flasc.assets.catalogue import status
+    from flasc.models.inventory import status
 
     if ctx.invoked_subcommand is None:
         for one in status():
@@ -48,7 +48,8 @@ def fetch(names: tuple[str, ...]) -> None:
 
     A stand-in is pretrained instead: minutes.
     """
-    from flasc.assets.catalogue import ASSETS, known_models, locate, resolve_model
+    from flasc.assets.catalogue import ASSETS, locate
+    from flasc.models.resolve import known_models, resolve_model
 
     for name in names or ASSETS:
         obtain = resolve_model if name in known_models() else locate

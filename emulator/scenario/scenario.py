@@ -27,11 +27,11 @@ from emulator.simulation.policies.base import Policy as Policy
 from emulator.simulation.selection.base import Selection as Selection
 from emulator.simulation.selection.base import SelectionSettings, Uniform
 from flasc.common import plugins
+from flasc.models.settings import Lora
 from flasc.training.settings import (
     AdamW,
     Client,
     Engine,
-    Lora,
     Method,
     PositiveInt,
     Precision,

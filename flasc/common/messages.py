@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from flasc.methods import Task
+from flasc.methods.base import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Message:
     examples: int = 0
     steps: int = 0
     tier: int = 0
-    asks: Task = "update"
+    asks: Request = "update"
     answers: "Message | None" = None
     memory: bytes = b""
 

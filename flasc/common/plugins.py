@@ -7,6 +7,7 @@ is imported first; unions are extended where they are used. (PyPA entry points s
 """
 
 import sys
+from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 
@@ -21,23 +22,26 @@ class Pluggable(Settings):
 
     plugin_group: ClassVar[str]
     plugin_tag: ClassVar[str] = "kind"  # the field that tells them apart
-    implementation: ClassVar[str | None] = ""  # "package.module:name"; None: they do it themselves
+    # The method that carries the settings out. A plug-in overrides it, or names what does the
+    # work in `implementation`. None: all of it is abstract.
+    behaviour: ClassVar[str | None] = None
+    implementation: ClassVar[str] = ""  # "package.module:name"
 
 
-def extended(union: Any, base: type[Pluggable]) -> Any:
-    """`union`, Annotated and told apart by a tag, with what installed packages add to it.
+def members(built_in: Sequence[type[Pluggable]], base: type[Pluggable]) -> Any:
+    """The union of the `built_in` settings and of those that installed packages add.
 
-    Raises PluginError where one of them is not what it should be.
+    Each member is tagged with its kind. Raises PluginError where a package's settings are not of
+    `base`, or their kind is taken.
     """
-    inner, *metadata = get_args(union)
-    kinds = {_kind(member, base) for member in get_args(inner)}
+    kinds = {_kind(each, base): each for each in built_in}
     for point in _points(base):
         settings = _settings(point, base)
         if point.name in kinds:
             raise _wrong(point, "found a kind that there is already; allowed: a name of its own")
-        kinds.add(point.name)
-        inner = Union[inner, Annotated[settings, Tag(point.name)]]  # noqa: UP007  # at run time
-    return Annotated[(inner, *metadata)]
+        kinds[point.name] = settings
+    tagged = (Annotated[each, Tag(kind)] for kind, each in kinds.items())
+    return Union[tuple(tagged)]  # noqa: UP007  # put together at run time
 
 
 def implementation(settings: Pluggable) -> Any:
@@ -66,10 +70,13 @@ def _settings(point: EntryPoint, base: type[Pluggable]) -> type[Pluggable]:
         raise _wrong(point, f"found {settings!r}; allowed: a subclass of {base.__name__}")
     if (kind := _kind(settings, base)) != point.name:
         raise _wrong(point, f"found kind {kind!r}; allowed: its entry point's name")
-    if base.implementation is not None and not (
-        isinstance(settings.implementation, str) and settings.implementation
-    ):
-        raise _wrong(point, 'found no implementation; allowed: "package.module:Class"')
+    named = isinstance(settings.implementation, str) and settings.implementation
+    if (does := base.behaviour) and not named and getattr(settings, does) is getattr(base, does):
+        raise _wrong(
+            point,
+            f"found no {does} and no implementation; allowed: a method {does}, or implementation = "
+            '"package.module:Class"',
+        )
     if missing := ", ".join(sorted(settings.__abstractmethods__)):
         raise _wrong(point, f"found no {missing}; allowed: a class that has all of {base.__name__}")
     if "torch" in sys.modules and not knew_torch:
@@ -77,13 +84,11 @@ def _settings(point: EntryPoint, base: type[Pluggable]) -> type[Pluggable]:
     return settings
 
 
-def _kind(member: Any, base: type[Pluggable]) -> str:
-    """'lora' of a class whose `kind` is Literal['lora'], or of what is tagged so; '' if neither."""
-    if tags := [meta.tag for meta in getattr(member, "__metadata__", ()) if isinstance(meta, Tag)]:
-        return str(tags[0])
-    fields: dict[str, Any] = getattr(member, "model_fields", {})
-    annotation = fields[base.plugin_tag].annotation if base.plugin_tag in fields else None
-    return str(get_args(annotation)[0]) if get_origin(annotation) is Literal else ""
+def _kind(settings: type[Pluggable], base: type[Pluggable]) -> str:
+    """'lora' of a class whose `kind` is Literal['lora']; '' of one without."""
+    field = settings.model_fields.get(base.plugin_tag)
+    literal = field.annotation if field else None
+    return str(get_args(literal)[0]) if get_origin(literal) is Literal else ""
 
 
 def _load(point: EntryPoint) -> Any:

@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch.nn import functional as F
 
 from flasc.common.errors import AssetError, ModelError
 
@@ -29,6 +27,9 @@ class Look:
 
         The shorter side is brought to `size` (bilinear, with antialiasing), the middle is cut out.
         """
+        import torch
+        from torch.nn import functional as F
+
         x = torch.from_numpy(pictures.astype(np.float32) / 255).permute(0, 3, 1, 2)
         height, width = x.shape[2:]
         scale = self.size / min(height, width)

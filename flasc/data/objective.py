@@ -3,13 +3,16 @@
 A metric is a ratio of two whole numbers summed over examples (`tally`), from 0 to 1.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional as F
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Tally = NDArray[np.int64]  # [kinds, 2]: what adds up to a metric's numerator and denominator
 IGNORED = -100  # a label that neither trains nor counts, as in torch and transformers
@@ -42,6 +45,8 @@ class SingleLabel:
 
     def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Cross entropy."""
+        from torch.nn import functional as F
+
         return F.cross_entropy(logits, labels, reduction="none")
 
     def tally(self, logits: Tensor, labels: Tensor) -> Tally:
@@ -60,6 +65,8 @@ class MultiLabel:
 
     def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Binary cross entropy, mean over the labels."""
+        from torch.nn import functional as F
+
         return F.binary_cross_entropy_with_logits(logits, labels, reduction="none").mean(1)
 
     def tally(self, logits: Tensor, labels: Tensor) -> Tally:
@@ -80,6 +87,8 @@ class NextToken:
 
     def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Cross entropy, mean over a row's tokens; zero for a row with none."""
+        from torch.nn import functional as F
+
         asked = labels[:, 1:]
         each = F.cross_entropy(
             logits[:, :-1].transpose(1, 2).float(), asked, reduction="none", ignore_index=IGNORED

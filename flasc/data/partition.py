@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from flasc.common.errors import FlascError
-from flasc.task_settings import SMALLEST_ALPHA
+
+SMALLEST_ALPHA = 1e-6  # of a Dirichlet split: from 1e-3 down most clients have one class
 
 Indices = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

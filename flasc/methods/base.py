@@ -1,24 +1,93 @@
-"""What a method decides, and the defaults: everything goes down, trains and goes up."""
+"""What a method is: settings that a scenario gives, and the decisions that it takes in training.
+
+Both halves of a method stand in one file. Importing it does not import torch, because
+`flasc-emu check` reads the settings of every method.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
-import torch
-from torch import Tensor
+from pydantic import AfterValidator, BeforeValidator, Field
 
+from flasc.common.plugins import Pluggable, implementation
+from flasc.common.settings import PositiveFloat, Wire, newer, parse_fraction
 from flasc.methods.top_k import count, top_k
-from flasc.models.adapter import Scope, Span
+from flasc.models.settings import Scope
 
-Mask = Tensor | None  # bool [n]; None stands for every entry
-Penalty = Callable[[Tensor], Tensor]
-# What a client is asked for: its update, or of the loss where it starts the gradient or H g.
-Task = Literal["update", "gradient", "curvature"]
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from flasc.models.adapter import Span
+
+Mask: TypeAlias = "Tensor | None"  # bool [n]; None stands for every entry
+Penalty: TypeAlias = "Callable[[Tensor], Tensor]"
+# What a client is asked for: its update, or the gradient or Hessian-gradient product of the loss
+# at the model that it received.
+Request = Literal["update", "gradient", "curvature"]
+
+Rank = Annotated[int, Field(ge=1, le=1024)]
+
+
+def _share(value: float) -> float:
+    if not value > 0:
+        raise ValueError(f"found {value:g}; allowed: a share above 0, like 1/3 or 70 %")
+    return value
+
+
+Share = Annotated[float, BeforeValidator(parse_fraction), AfterValidator(_share)]
+
+
+class MethodSettings(Pluggable):
+    """What every method may set for itself instead of the training section's value.
+
+    With `error_feedback`, a client keeps what its upload leaves out and adds it to its next one.
+    """
+
+    plugin_group = "flasc_emu.methods"
+    behaviour = "build"
+    has_rank: ClassVar[bool] = True  # whether LoRA's rank means anything to the method
+    scope: ClassVar[Scope] = "adapter"  # which weights are trained
+    # Whether the server knows an upload's support from what it sent, so that no index goes with
+    # the values.
+    upload_support_known: ClassVar[bool] = False
+
+    rank: Rank | None = None
+    client_lr: PositiveFloat | None = None
+    server_lr: PositiveFloat | None = None
+    wire: Wire | None = newer(None)
+    error_feedback: bool = newer(False)
+
+    @property
+    def private(self) -> bool:
+        """Whether the sum of the clients' updates is all that the method learns from them."""
+        return True
+
+    @property
+    def densities(self) -> tuple[float, float] | None:
+        """Share of the entries that is sent (down, up); None where two numbers do not say it."""
+        return None
+
+    @property
+    def download_support_known(self) -> bool:
+        """Whether a client knows a download's support from its tier alone: no index is sent."""
+        return False
+
+    def build(self, layout: VectorLayout) -> Method:
+        """The method that these settings describe, for one training.
+
+        A plug-in may override this, or name its method in `implementation`.
+        """
+        built: Method = implementation(self)(self, layout)
+        return built
 
 
 @dataclass(frozen=True)
-class Layout:
-    """What a method knows of its training: which entry is what, LoRA's rank, who there is."""
+class VectorLayout:
+    """What a method knows of its training: the parts of the vector, LoRA's rank, the clients."""
 
     spans: Sequence[Span]
     rank: int
@@ -37,7 +106,9 @@ class Layout:
                 )
 
     def head(self, device: torch.device) -> Tensor:
-        """Mask of what is not LoRA's: bool [n]."""
+        """Mask of the entries outside LoRA: bool [n]."""
+        import torch
+
         mask = torch.ones(self.spans[-1].stop, dtype=torch.bool, device=device)
         for span in self.spans:
             if span.part in ("lora_A", "lora_B"):
@@ -45,9 +116,9 @@ class Layout:
         return mask
 
     def ranks(self, params: Tensor, keep: Callable[[Tensor], Tensor]) -> Tensor:
-        """Mask of the head, and of each layer's rows of A and columns of B that `keep` names.
+        """Mask of the head, and of each layer's rows of A and columns of B that `keep` selects.
 
-        `keep` gets A, or B transposed, float32 [rank, width], and gives bool [rank].
+        `keep` gets A, or B transposed, float32 [rank, width], and returns bool [rank].
         """
         mask = self.head(params.device)
         for values, kept in zip(self.pairs(params), self.pairs(mask), strict=True):
@@ -58,8 +129,12 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Got:
-    """What a client starts from: float32 [n], the entries of it that came down, when, to whom."""
+class ReceivedModel:
+    """What a client starts from.
+
+    `start` is float32 [n]; `down` masks the entries that were sent; `version` counts the server
+    steps behind it; `tier` is the client's tier.
+    """
 
     start: Tensor
     down: Mask
@@ -68,70 +143,69 @@ class Got:
 
 
 class Method:
-    """One way to train and to communicate. Subclasses override what differs from dense.
+    """One way to train and to communicate. Subclasses override what differs from dense training.
 
-    Clients of one tier get the same download; a tier is any integer.
+    Clients of one tier get the same download; a tier is any integer. A method knows no clock.
+    What it remembers between rounds is in `state`, so that a training can be restored exactly.
     """
 
-    scope: ClassVar[Scope] = "adapter"
-    # Whether the client knows a download's support from its tier alone, and the server an upload's
-    # from what it sent, so that no index goes with the values.
-    download_support_known: bool = False
-    upload_support_known: bool = False
-    shown: int = 0  # the tier through whose mask the model is scored
-    examples: int = 0  # of each client, for what it is asked for in place of an update
+    evaluation_tier: int = 0  # the tier through whose download mask the model is evaluated
+    examples: int = 0  # per client, for a request other than an update
 
-    def __init__(self, settings: Any, layout: Layout) -> None:
+    def __init__(self, settings: Any, layout: VectorLayout) -> None:
         self.settings, self.layout = settings, layout
 
     def tier(self, client: int) -> int:
-        """The tier that a client is in now."""
+        """The current tier of a client."""
         return 0
 
-    def asks(self, version: int) -> Task:
+    def request(self, version: int) -> Request:
         """What the clients that download this version are asked for."""
         return "update"
 
-    def down(self, params: Tensor, version: int, tier: int) -> Mask:
+    def download_mask(self, params: Tensor, version: int, tier: int) -> Mask:
         """Entries of the server's float32 [n] vector that a tier gets; the rest start at zero."""
         return None
 
-    def trains(self, got: Got) -> Mask:
-        """Entries that a client may move."""
+    def trainable_mask(self, received: ReceivedModel) -> Mask:
+        """Entries that a client may change."""
         return None
 
-    def penalty(self, got: Got) -> Penalty | None:
-        """What a client's loss has beside its data, as a gradient at a float32 [n] vector."""
+    def penalty(self, received: ReceivedModel) -> Penalty | None:
+        """The gradient of a client's loss beside its data's, as a function of a float32 [n]."""
         return None
 
-    def up(self, delta: Tensor, got: Got) -> Mask:
+    def upload_mask(self, delta: Tensor, received: ReceivedModel) -> Mask:
         """Entries of a client's float32 [n] delta that it sends."""
         return None
 
     def weigh(
-        self, weights: Sequence[float], got: Sequence[Got], deltas: Sequence[Tensor]
+        self,
+        weights: Sequence[float],
+        received: Sequence[ReceivedModel],
+        deltas: Sequence[Tensor],
     ) -> Sequence[float]:
         """The weights of the updates in their sum, given those of the round policy.
 
-        `got` is empty unless `upload_support_known`.
+        `received` is empty unless `upload_support_known`.
         """
         return weights
 
-    def received(self, client: int, support: Mask) -> None:
-        """Told of the support of each update before it is merged."""
+    def on_upload(self, client: int, support: Mask) -> None:
+        """Called with the support of each update before it is aggregated."""
 
-    def measured(self, params: Tensor, mean: Tensor) -> None:
-        """Told of the mean of what was asked for, where that is no update: float32 [n]."""
+    def on_measurement(self, params: Tensor, mean: Tensor) -> None:
+        """Called with the mean, float32 [n], of what was requested instead of an update."""
 
-    def renewed(self, params: Tensor, version: int) -> None:
-        """Told of the server's vector at the start and after each step."""
+    def on_new_version(self, params: Tensor, version: int) -> None:
+        """Called with the server's vector at the start and after each step."""
 
     def state(self) -> dict[str, Tensor]:
-        """What it must remember, for `restore`."""
+        """What must be remembered, for `restore`."""
         return {}
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Take up a remembered state."""
+        """Return to a remembered state."""
 
 
 def largest(values: Tensor, density: float) -> Mask:

@@ -1,28 +1,57 @@
-"""The dense methods: they differ only in what of the model they train."""
+"""The dense methods: they differ only in which weights of the model they train."""
 
-from flasc.methods.base import Method
+from __future__ import annotations
+
+from typing import Literal
+
+from typing_extensions import override
+
+from flasc.methods.base import Method, MethodSettings, VectorLayout
 
 
-class DenseLora(Method):
-    """LoRA and the head, all of it both ways."""
+class Dense(MethodSettings):
+    """Every trained entry is sent both ways."""
+
+    @override
+    def build(self, layout: VectorLayout) -> Method:
+        return Method(self, layout)
 
 
-class FfaLora(Method):
-    """FFA-LoRA (Sun et al., arXiv 2403.12313): A is frozen at its random start.
+class Full(Dense):
+    """Full fine-tuning: every weight is trained and sent."""
+
+    has_rank = False
+    scope = "all"
+
+    kind: Literal["full"]
+
+
+class Head(Dense):
+    """Linear probe: only the classifier is trained and sent."""
+
+    has_rank = False
+    scope = "head"
+
+    kind: Literal["head"]
+
+
+class DenseLora(Dense):
+    """LoRA, every entry sent both ways (arXiv 2106.09685)."""
+
+    kind: Literal["lora"]
+
+    @property
+    @override
+    def densities(self) -> tuple[float, float] | None:
+        return 1.0, 1.0
+
+
+class FfaLora(Dense):
+    """FFA-LoRA: A stays at its random start, B and head are trained and sent (arXiv 2403.12313).
 
     Both ends draw the same A from the seed, so it is never sent.
     """
 
     scope = "adapter_b"
 
-
-class Full(Method):
-    """Full fine-tuning: every weight."""
-
-    scope = "all"
-
-
-class Head(Method):
-    """Linear probe: the head alone."""
-
-    scope = "head"
+    kind: Literal["ffa_lora"]

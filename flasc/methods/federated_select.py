@@ -1,62 +1,53 @@
-"""Methods whose clients train only inside a mask that is ranked by the server's vector."""
+"""Federated Select (Charles et al., arXiv 2208.09432): a slice of the model for each round."""
 
-import torch
-from torch import Tensor
+from __future__ import annotations
 
-from flasc.methods.base import Got, Mask, Method, largest, scheduled
-from flasc.methods.top_k import count, top_k
+from typing import TYPE_CHECKING, Literal
+
+from typing_extensions import override
+
+from flasc.common.settings import Density, PositiveInt
+from flasc.methods.base import (
+    Mask,
+    Method,
+    MethodSettings,
+    VectorLayout,
+    largest,
+    scheduled,
+)
+from flasc.methods.masked import MaskedMethod
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
-class FederatedSelect(Method):
-    """Federated Select (Charles et al., arXiv 2208.09432): a slice of the model for each round.
+class FederatedSelect(MethodSettings):
+    """Federated Select: the largest entries go down; training stays inside (arXiv 2208.09432).
 
-    The slice is FLASC's download, the same for everybody; nothing outside it is trained or sent.
+    The density is multiplied by `gamma` every `every` rounds.
     """
 
     upload_support_known = True
 
-    def down(self, params: Tensor, version: int, tier: int) -> Mask:
-        """Exact global top-k of |P|, ranked anew each round."""
+    kind: Literal["federated_select"]
+    density: Density
+    gamma: Density = 1.0
+    every: PositiveInt = 1
+
+    @property
+    @override
+    def densities(self) -> tuple[float, float] | None:
+        return (self.density, self.density) if self.gamma == 1 else None
+
+    @override
+    def build(self, layout: VectorLayout) -> Method:
+        return FederatedSelectMethod(self, layout)
+
+
+class FederatedSelectMethod(MaskedMethod):
+    """The slice is FLASC's download, the same for all clients, ranked anew each round."""
+
+    @override
+    def download_mask(self, params: Tensor, version: int, tier: int) -> Mask:
         s = self.settings
         return largest(params, scheduled(s.density, s.gamma, s.every, version))
-
-    def trains(self, got: Got) -> Mask:
-        """Only what was sent down."""
-        return got.down
-
-    def up(self, delta: Tensor, got: Got) -> Mask:
-        """Only what was trained."""
-        return got.down
-
-
-class AdapterLth(FederatedSelect):
-    """Adapter LTH (Wu and Chen 2022), as a federated run: what is pruned stays pruned.
-
-    After every so many rounds the smallest entries of those that are left go. Nothing is rewound.
-    """
-
-    _mask: Mask = None
-
-    def down(self, params: Tensor, version: int, tier: int) -> Mask:
-        """What is left."""
-        return self._mask
-
-    def renewed(self, params: Tensor, version: int) -> None:
-        """Prune where it is time."""
-        s = self.settings
-        k = count(params.numel(), scheduled(1.0, s.gamma, s.every, version))
-        if k == params.numel() or version % s.every:
-            return
-        left = torch.arange(params.numel(), device=params.device)
-        if self._mask is not None:
-            left = left[self._mask]
-        self._mask = torch.zeros(params.numel(), dtype=torch.bool, device=params.device)
-        self._mask[left[top_k(params[left], k)]] = True
-
-    def state(self) -> dict[str, Tensor]:
-        """The mask, once something is pruned."""
-        return {} if self._mask is None else {"mask": self._mask}
-
-    def restore(self, state: dict[str, Tensor]) -> None:
-        """Take up the mask."""
-        self._mask = state.get("mask")

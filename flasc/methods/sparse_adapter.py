@@ -1,56 +1,81 @@
 """SparseAdapter (He et al., arXiv 2210.04284): score every entry once, train the best for good.
 
-By default as FLASC's authors run it: one dense round, then a mask by magnitude. The original's
+The default is what FLASC's authors run: one dense round, then a mask by magnitude. The original's
 other scores follow its code: random, SNIP's |g theta| (Lee et al., arXiv 1810.02340) and GraSP's
-theta H g (Wang et al., arXiv 2002.07376). It takes gradients from training data; a server has none,
-so clients measure them, on data of their own, and send them up: a round that trains nothing.
+theta H g (Wang et al., arXiv 2002.07376). It takes gradients from training data; a server has no
+data, so clients measure them on their own data and send them up: a round that trains nothing.
 """
 
-from typing import Any
+from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+from typing_extensions import override
 
 from flasc.common import rng
-from flasc.methods.base import Got, Layout, Mask, Method, Task
+from flasc.common.settings import Density, PositiveInt, newer
+from flasc.methods.base import Method, MethodSettings, Request, VectorLayout
+from flasc.methods.masked import FixedMaskMethod
 from flasc.methods.top_k import count, top_k
 
-_MEASURED: dict[str, Task] = {"snip": "gradient", "grasp": "curvature"}
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_MEASURED: dict[str, Request] = {"snip": "gradient", "grasp": "curvature"}
 
 
-class SparseAdapter(Method):
+class SparseAdapter(MethodSettings):
+    """SparseAdapter: one mask for good; clients train only inside it (arXiv 2210.04284).
+
+    The mask is fixed after `dense_rounds` by a `score` of each entry; 0 is the original's way, at
+    the start. SNIP and GraSP need gradients: a round in which each client of the cohort measures
+    on the first so many `examples` of its own.
+    """
+
+    upload_support_known = True
+
+    kind: Literal["sparse_adapter"]
+    density: Density
+    score: Literal["magnitude", "random", "snip", "grasp"] = newer("magnitude")
+    dense_rounds: Annotated[int, Field(ge=0, le=2**31 - 1)] = newer(1)
+    examples: PositiveInt = newer(16)
+
+    @property
+    @override
+    def private(self) -> bool:
+        return self.score not in _MEASURED  # gradients are measured beside updates
+
+    @property
+    @override
+    def densities(self) -> tuple[float, float] | None:
+        return self.density, self.density
+
+    @override
+    def build(self, layout: VectorLayout) -> Method:
+        return SparseAdapterMethod(self, layout)
+
+
+class SparseAdapterMethod(FixedMaskMethod):
     """Clients get, train and send the entries inside the mask only.
 
     A client that takes part for the first time must be told the mask, so it goes down each time;
     the server knows it, so uploads carry values alone.
     """
 
-    upload_support_known = True
-    _mask: Mask = None
-
-    def __init__(self, settings: Any, layout: Layout) -> None:
+    def __init__(self, settings: Any, layout: VectorLayout) -> None:
         super().__init__(settings, layout)
         self.examples = settings.examples
 
-    def asks(self, version: int) -> Task:
-        """What the score is made of, from the time that the mask is due until there is one."""
+    @override
+    def request(self, version: int) -> Request:
         due = self._mask is None and version >= self.settings.dense_rounds
         return _MEASURED.get(self.settings.score, "update") if due else "update"
 
-    def down(self, params: Tensor, version: int, tier: int) -> Mask:
-        """Everything until the mask is fixed, then the mask."""
-        return self._mask
+    @override
+    def on_new_version(self, params: Tensor, version: int) -> None:
+        import torch
 
-    def trains(self, got: Got) -> Mask:
-        """Only what was sent down."""
-        return got.down
-
-    def up(self, delta: Tensor, got: Got) -> Mask:
-        """Only what was trained."""
-        return got.down
-
-    def renewed(self, params: Tensor, version: int) -> None:
-        """Fix the mask when it is due, unless it takes gradients."""
         s = self.settings
         if self._mask is not None or version < s.dense_rounds:
             return
@@ -60,7 +85,8 @@ class SparseAdapter(Method):
             drawn = rng.stream(self.layout.seed, "mask").random(params.numel())
             self._fix(torch.from_numpy(drawn).to(params.device))
 
-    def measured(self, params: Tensor, mean: Tensor) -> None:
+    @override
+    def on_measurement(self, params: Tensor, mean: Tensor) -> None:
         """Fix the mask by the mean gradient g, or by the mean of each client's own H g."""
         if self._mask is None:
             snip = self.settings.score == "snip"
@@ -68,15 +94,9 @@ class SparseAdapter(Method):
 
     def _fix(self, scores: Tensor) -> None:
         """Keep exactly the k highest scores; ties go to the lowest index."""
+        import torch
+
         k = count(scores.numel(), self.settings.density)
         kept = torch.argsort(scores, descending=True, stable=True)[:k]
         self._mask = torch.zeros(scores.numel(), dtype=torch.bool, device=scores.device)
         self._mask[kept] = True
-
-    def state(self) -> dict[str, Tensor]:
-        """The fixed mask, once there is one."""
-        return {} if self._mask is None else {"mask": self._mask}
-
-    def restore(self, state: dict[str, Tensor]) -> None:
-        """Take up the fixed mask."""
-        self._mask = state.get("mask")

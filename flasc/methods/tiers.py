@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from flasc.common import rng
-from flasc.methods.base import Layout
+from flasc.methods.base import VectorLayout
 
 
-def deal(shares: Sequence[float], layout: Layout) -> list[int]:
+def deal(shares: Sequence[float], layout: VectorLayout) -> list[int]:
     """The place in `shares`, which are relative, of each client: [clients].
 
     Counts are exact by largest remainder, ties to the first; who is where is drawn from the stream

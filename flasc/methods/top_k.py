@@ -4,9 +4,14 @@ Magnitude pruning over all entries at once, as FLASC ranks its downloads and upl
 arXiv 2406.05233), with the ties settled so that a mask is a function of the values alone.
 """
 
-import torch
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from flasc.common.errors import DivergedError
+
+if TYPE_CHECKING:
+    import torch
 
 _INFINITY_BITS = 0x7F800000
 
@@ -28,6 +33,8 @@ def top_k(values: torch.Tensor, k: int) -> torch.Tensor:
     `values` is float32[n] on any device with 1 <= k <= n; the mask is bool[n] on the same device.
     0.0 and -0.0 tie. Raises DivergedError where a value is not finite.
     """
+    import torch
+
     n = values.numel()
     assert values.dim() == 1, f"one flat vector, found shape {tuple(values.shape)}"
     assert values.dtype == torch.float32, f"float32, found {values.dtype}"

@@ -16,10 +16,9 @@ from transformers.pytorch_utils import Conv1D
 
 from flasc.common.errors import ModelError
 from flasc.models.dropout import PlaceDropout, Rows
-from flasc.training.settings import Lora
+from flasc.models.settings import Lora, Scope
 
 Part = Literal["lora_A", "lora_B", "head", "base"]
-Scope = Literal["adapter", "adapter_b", "head", "all"]
 
 # The FLASC reference code's targets where the paper has the architecture (attention and MLP of
 # GPT-2, query and value of ViT); query and value elsewhere, as Hu et al. 2021 do.

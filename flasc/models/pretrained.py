@@ -15,7 +15,7 @@ from transformers import (
 from transformers.utils import logging
 
 from flasc.common.errors import ModelError
-from flasc.tasks.base import Head
+from flasc.models.settings import Head
 
 _LOADERS: dict[Head, Any] = {
     "text": AutoModelForSequenceClassification,

@@ -16,11 +16,11 @@ import torch
 from flasc.assets.catalogue import locate
 from flasc.assets.packages import Notify
 from flasc.common import rng
+from flasc.data import fashion_mnist, fashion_scenes, friends, lines
 from flasc.data import tokens as text
+from flasc.data.examples import Examples
 from flasc.data.objective import MultiLabel, NextToken, Objective, SingleLabel
 from flasc.models.standins import Standin
-from flasc.tasks import fashion_mnist, fashion_scenes, friends, language_model
-from flasc.tasks.base import Examples
 
 VOCABULARY = 1_024
 TOKENS = 32
@@ -133,7 +133,7 @@ def _friends(data: Path, folder: Path, cache: Path | None) -> Lesson:
         )
     )  # fmt: skip
     tokens = text.encode(leads.texts, folder, TOKENS, cache)
-    return Lesson(model, model, language_model.examples(tokens), NextToken())
+    return Lesson(model, model, lines.examples(tokens), NextToken())
 
 
 def _save_tokenizer(texts: list[str] | Any, folder: Path) -> int:

@@ -100,9 +100,7 @@ def locate(name: str, *, cache: Path | None = None, notify: Notify = lambda _: N
     standin = STANDINS[name]
 
     def make(folder: Path) -> None:
-        from flasc.models.pretraining import (
-            pretrain,  # torch, only where something has to be trained
-        )
+        from flasc.models.pretraining import pretrain
 
         pretrain(standin, folder, cache, notify)
 

@@ -5,22 +5,25 @@ That code crops and mirrors training pictures at random; here every picture is o
 does for the test.
 """
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
-from flasc.assets.catalogue import resolve_model
 from flasc.assets.packages import Notify
 from flasc.common import rng
 from flasc.common.errors import AssetError
+from flasc.common.settings import PositiveInt
 from flasc.data import hub
+from flasc.data.examples import Examples
 from flasc.data.images import Bytes, Look, Pictures, size_of
 from flasc.data.objective import SingleLabel
 from flasc.data.partition import PARTITIONS
-from flasc.task_settings import Cifar10
-from flasc.tasks.base import Examples, Task
+from flasc.models.resolve import resolve_model
+from flasc.tasks.base import Task
+from flasc.tasks.settings import VIT, Model, Source, Split, TaskSettings
 
 CLASSES = (
     "airplane", "automobile", "bird", "cat", "deer",
@@ -70,28 +73,35 @@ def load(data: str, split: str, notify: Notify) -> Labelled:
     return read_hub(data, split, notify)
 
 
-def cifar10_task(
-    settings: Cifar10, seed: int, cache: Path | None, notify: Callable[[str], None]
-) -> Task:
-    """The paper's task: the first four fifths of train for clients, the rest to validate."""
-    pixels, labels = load(settings.data, "train", notify)
-    tests = load(settings.data, "test", notify)
-    model = resolve_model(settings.model, cache=cache, notify=notify)
-    look = Look(size_of(model), MEAN, STD)
+class Cifar10(TaskSettings):
+    """CIFAR-10: 10 classes of pictures, the paper's."""
 
-    def examples(found: Labelled) -> Examples:
-        return Examples({"pixel_values": Pictures(found[0], look)}, found[1])
+    name: Literal["cifar10"]
+    data: Source = "uoft-cs/cifar10"
+    model: Model = VIT
+    clients: PositiveInt = 500
+    split: Split = Split()
 
-    cut = int(len(labels) * 0.8)
-    deal, stream = PARTITIONS[settings.split.kind], rng.stream(seed, "partition")
-    return Task(
-        edition=f"CIFAR-10 ({settings.data}), not augmented",
-        train=examples((pixels[:cut], labels[:cut])),
-        validation=examples((pixels[cut:], labels[cut:])),
-        test=examples(tests),
-        clients=deal(labels[:cut], settings.clients, settings.split.alpha, stream),
-        classes=CLASSES,
-        model=model,
-        head="image",
-        objective=SingleLabel(),
-    )
+    @override
+    def load(self, seed: int, cache: Path | None, notify: Notify) -> Task:
+        pixels, labels = load(self.data, "train", notify)
+        tests = load(self.data, "test", notify)
+        model = resolve_model(self.model, cache=cache, notify=notify)
+        look = Look(size_of(model), MEAN, STD)
+
+        def examples(found: Labelled) -> Examples:
+            return Examples({"pixel_values": Pictures(found[0], look)}, found[1])
+
+        cut = int(len(labels) * 0.8)
+        deal, stream = PARTITIONS[self.split.kind], rng.stream(seed, "partition")
+        return Task(
+            edition=f"CIFAR-10 ({self.data}), not augmented",
+            train=examples((pixels[:cut], labels[:cut])),
+            validation=examples((pixels[cut:], labels[cut:])),
+            test=examples(tests),
+            clients=deal(labels[:cut], self.clients, self.split.alpha, stream),
+            classes=CLASSES,
+            model=model,
+            head="image",
+            objective=SingleLabel(),
+        )

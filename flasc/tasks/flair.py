@@ -6,21 +6,25 @@ FLASC's public code crops and mirrors training pictures at random; here they are
 """
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import override
 
-from flasc.assets.catalogue import resolve_model
+from flasc.assets.packages import Notify
 from flasc.common import rng
 from flasc.common.errors import AssetError
+from flasc.common.settings import PositiveInt
+from flasc.data.examples import Examples
 from flasc.data.images import Files, Look, size_of
 from flasc.data.objective import MultiLabel
 from flasc.data.partition import natural
-from flasc.task_settings import Flair
-from flasc.tasks.base import Examples, Task
+from flasc.models.resolve import resolve_model
+from flasc.tasks.base import Task
+from flasc.tasks.settings import VIT, Model, Source, TaskSettings, UserSplit
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229**2, 0.224**2, 0.225**2)  # FLASC's code squares ImageNet's deviations; kept
@@ -71,31 +75,39 @@ def _photographs(rows: list[tuple[Path, list[int], str]], labels: int) -> Photog
     return Photographs(tuple(p for p, _, _ in rows), hot, tuple(user for _, _, user in rows))
 
 
-def flair_task(
-    settings: Flair, seed: int, cache: Path | None, notify: Callable[[str], None]
-) -> Task:
-    """The paper's task; `seed` decides which users are the clients."""
-    parts, names = load(Path(settings.data).expanduser())
-    model = resolve_model(settings.model, cache=cache, notify=notify)
-    look = Look(size_of(model), MEAN, STD)
+class Flair(TaskSettings):
+    """FLAIR: 17 labels, several a picture, the paper's. `data` is where its script put it."""
 
-    def examples(part: Photographs) -> Examples:
-        return Examples({"pixel_values": Files(part.paths, look)}, part.labels)
+    metric: ClassVar[str] = "micro F1"
+    name: Literal["flair"]
+    data: Source
+    model: Model = VIT
+    clients: PositiveInt = 350
+    split: UserSplit = UserSplit()
 
-    def shuffled(name: str) -> Examples:  # the first k are a fair sample
-        order = rng.stream(0, f"flair/{name}").permutation(len(parts[name].paths))
-        return examples(parts[name].take(order))
+    @override
+    def load(self, seed: int, cache: Path | None, notify: Notify) -> Task:
+        parts, names = load(Path(self.data).expanduser())
+        model = resolve_model(self.model, cache=cache, notify=notify)
+        look = Look(size_of(model), MEAN, STD)
 
-    owners = np.unique(parts["train"].owners, return_inverse=True)[1]
-    stream = rng.stream(seed, "partition")
-    return Task(
-        edition="FLAIR, coarse labels, small images, not augmented",
-        train=examples(parts["train"]),
-        validation=shuffled("val"),
-        test=shuffled("test"),
-        clients=natural(owners, settings.clients, settings.split.pooled, stream),
-        classes=names,
-        model=model,
-        head="image",
-        objective=MultiLabel(),
-    )
+        def examples(part: Photographs) -> Examples:
+            return Examples({"pixel_values": Files(part.paths, look)}, part.labels)
+
+        def shuffled(name: str) -> Examples:  # the first k are a fair sample
+            order = rng.stream(0, f"flair/{name}").permutation(len(parts[name].paths))
+            return examples(parts[name].take(order))
+
+        owners = np.unique(parts["train"].owners, return_inverse=True)[1]
+        stream = rng.stream(seed, "partition")
+        return Task(
+            edition="FLAIR, coarse labels, small images, not augmented",
+            train=examples(parts["train"]),
+            validation=shuffled("val"),
+            test=shuffled("test"),
+            clients=natural(owners, self.clients, self.split.pooled, stream),
+            classes=names,
+            model=model,
+            head="image",
+            objective=MultiLabel(),
+        )

@@ -4,52 +4,36 @@
 `friends-gpt2`, and the other 846 are the users.
 """
 
-import csv
-from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar, Literal
 
-from flasc.assets.catalogue import ASSETS, locate
-from flasc.common.errors import AssetError
-from flasc.task_settings import Friends
+from typing_extensions import override
+
+from flasc.assets.catalogue import locate
+from flasc.assets.packages import Notify
+from flasc.common.settings import PositiveInt
+from flasc.data.friends import EDITION, load
 from flasc.tasks import language_model
 from flasc.tasks.base import Task
-from flasc.tasks.language_model import Lines
-
-LEADS = frozenset({"Chandler", "Joey", "Monica", "Phoebe", "Rachel", "Ross"})
-EDITION = f"friends-transcripts.tab ({ASSETS['friends'].source}), all but the six leads"
-
-_COLUMNS = ["Season", "Episode", "Season & Episode", "Title", "Author", "Quote"]
+from flasc.tasks.settings import Model, TaskSettings, Tokens, UserSplit
 
 
-def parse(path: Path) -> Lines:
-    """Speaker and words of each line, in the order of the file.
+class Friends(TaskSettings):
+    """Lines of a television series, a stand-in for Reddit: the next token; speakers as clients."""
 
-    The format is Orange's .tab: three header rows, here followed by a blank one. Spaces around the
-    words are dropped. Raises AssetError, naming file and row, for anything else.
-    """
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.reader(file, delimiter="\t"))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise AssetError(f"{path}: cannot be read: {error}") from error
-    if rows[:1] != [_COLUMNS]:
-        raise AssetError(f"{path}: found columns {rows[:1]}; expected {_COLUMNS}")
-    said = [(number, row) for number, row in enumerate(rows[3:], start=4) if row]
-    for number, row in said:
-        if len(row) != len(_COLUMNS):
-            raise AssetError(f"{path}, row {number}: found {len(row)} columns; expected 6")
-    return Lines([row[4] for _, row in said], [row[5].strip() for _, row in said])
+    metric: ClassVar[str] = "next-token accuracy"
+    name: Literal["friends"]
+    model: Model = "friends-gpt2"
+    clients: PositiveInt = 350
+    tokens: Tokens = 32
+    split: UserSplit = UserSplit()
 
+    @property
+    @override
+    def most_clients(self) -> int | None:
+        return 676
 
-def load(folder: Path) -> tuple[Lines, Lines]:
-    """The leads' lines, and everybody else's. Raises AssetError."""
-    everything = parse(folder / "friends-transcripts.tab")
-    return everything.of(set(LEADS)), everything.of(set(everything.users) - LEADS)
-
-
-def friends_task(
-    settings: Friends, seed: int, cache: Path | None, notify: Callable[[str], None]
-) -> Task:
-    """The next token of what the minor characters say; `seed` decides who is a client."""
-    _, others = load(locate("friends", cache=cache, notify=notify))
-    return language_model.task(others, EDITION, settings, seed, cache, notify)
+    @override
+    def load(self, seed: int, cache: Path | None, notify: Notify) -> Task:
+        _, others = load(locate("friends", cache=cache, notify=notify))
+        return language_model.task(others, EDITION, self, seed, cache, notify)

@@ -1,58 +1,48 @@
 """What people wrote, as a causal language model's task: each person is a client."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from flasc.assets.catalogue import resolve_model
 from flasc.assets.packages import Notify
 from flasc.common import rng
 from flasc.common.errors import AssetError
 from flasc.data import tokens as text
-from flasc.data.objective import IGNORED, NextToken
+from flasc.data.examples import Examples
+from flasc.data.lines import Lines, examples, split_users
+from flasc.data.objective import NextToken
 from flasc.data.partition import natural
-from flasc.task_settings import Friends, Reddit
-from flasc.tasks.base import Examples, Task
-
-HELD_OUT = 0.1  # share of the users who validate, and of those who test
-
-
-@dataclass(frozen=True, slots=True)
-class Lines:
-    """`texts[i]` was written by `users[i]`."""
-
-    users: Sequence[str]
-    texts: Sequence[str]
-
-    def of(self, chosen: set[str]) -> "Lines":
-        """What the `chosen` wrote, in the same order."""
-        rows = [i for i, user in enumerate(self.users) if user in chosen]
-        return Lines([self.users[i] for i in rows], [self.texts[i] for i in rows])
+from flasc.models.resolve import resolve_model
+from flasc.tasks.base import Task
+from flasc.tasks.settings import UserSplit
 
 
-def split_users(users: Sequence[str]) -> tuple[set[str], set[str], set[str]]:
-    """Who trains, who validates, who tests: disjoint, and the same for every training seed."""
-    everybody = sorted(set(users))
-    order = rng.stream(0, "users").permutation(len(everybody))
-    held = max(1, round(len(everybody) * HELD_OUT))
-    names = [everybody[i] for i in order]
-    return set(names[2 * held :]), set(names[:held]), set(names[held : 2 * held])
+class LanguageModelSettings(Protocol):
+    """What Reddit and Friends have in common."""
 
+    @property
+    def model(self) -> str:
+        """Name, folder or hub id."""
 
-def examples(tokens: text.Tokens) -> Examples:
-    """Texts with themselves as labels; padding is IGNORED."""
-    labels = np.where(tokens.attention_mask, tokens.input_ids, IGNORED).astype(np.int64)
-    features = {"input_ids": tokens.input_ids, "attention_mask": tokens.attention_mask}
-    return Examples(features, labels)
+    @property
+    def tokens(self) -> int:
+        """Length to which a text is cut."""
+
+    @property
+    def clients(self) -> int:
+        """Number of clients."""
+
+    @property
+    def split(self) -> UserSplit:
+        """How users become clients."""
 
 
 def task(
     lines: Lines,
     edition: str,
-    settings: Friends | Reddit,
+    settings: LanguageModelSettings,
     seed: int,
     cache: Path | None,
     notify: Notify,

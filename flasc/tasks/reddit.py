@@ -8,13 +8,18 @@ their account is nobody.
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar, Literal
 
+from typing_extensions import override
+
+from flasc.assets.packages import Notify
 from flasc.common.errors import AssetError
+from flasc.common.settings import PositiveInt
 from flasc.data import hub
-from flasc.task_settings import Reddit
+from flasc.data.lines import Lines
 from flasc.tasks import language_model
 from flasc.tasks.base import Task
-from flasc.tasks.language_model import Lines
+from flasc.tasks.settings import Model, Source, TaskSettings, Tokens, UserSplit
 
 DELETED = frozenset({"[deleted]", "[removed]", ""})
 
@@ -54,9 +59,18 @@ def load(data: str, notify: Callable[[str], None]) -> Lines:
     return Lines([user for user, _ in kept], [body for _, body in kept])
 
 
-def reddit_task(
-    settings: Reddit, seed: int, cache: Path | None, notify: Callable[[str], None]
-) -> Task:
-    """The paper's task; `seed` decides which authors are the clients."""
-    found = load(settings.data, notify)
-    return language_model.task(found, f"Reddit ({settings.data})", settings, seed, cache, notify)
+class Reddit(TaskSettings):
+    """Reddit comments: the next token, the paper's. `data` has an author and a body a comment."""
+
+    metric: ClassVar[str] = "next-token accuracy"
+    name: Literal["reddit"]
+    data: Source = "webis/tldr-17@refs/convert/parquet"
+    model: Model = "openai-community/gpt2"
+    clients: PositiveInt = 350
+    tokens: Tokens = 128
+    split: UserSplit = UserSplit()
+
+    @override
+    def load(self, seed: int, cache: Path | None, notify: Notify) -> Task:
+        found = load(self.data, notify)
+        return language_model.task(found, f"Reddit ({self.data})", self, seed, cache, notify)

@@ -1,51 +1,72 @@
 """From texts and labels to a task: tokenised, dealt to clients."""
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated, Literal
 
-from flasc.assets.catalogue import locate, resolve_model
+from pydantic import Field, model_validator
+from typing_extensions import Self, override
+
+from flasc.assets.catalogue import locate
+from flasc.assets.packages import Notify
 from flasc.common import rng
+from flasc.common.settings import PositiveInt
 from flasc.data import newsgroups, newsgroups_raw
 from flasc.data import tokens as text
+from flasc.data.examples import Examples
 from flasc.data.partition import PARTITIONS
-from flasc.task_settings import Newsgroups as Settings
-from flasc.tasks.base import Examples, Task
+from flasc.models.resolve import resolve_model
+from flasc.tasks.base import Task
+from flasc.tasks.settings import Model, Source, Split, TaskSettings, Tokens
 
 
-def newsgroups_task(
-    settings: Settings, seed: int, cache: Path | None, notify: Callable[[str], None]
-) -> Task:
-    """20 Newsgroups for `settings.model`; `seed` decides who holds which example."""
-    if settings.edition == "raw":
-        corpus = newsgroups_raw.load(settings.data, notify)
-    else:
-        corpus = newsgroups.load(locate("20newsgroups", cache=cache, notify=notify))
-    return _task(corpus, settings, seed, cache, notify)
+class Newsgroups(TaskSettings):
+    """20 Newsgroups: 20 classes of text. `edition` raw keeps headers, as the paper has it."""
 
+    name: Literal["20newsgroups"]
+    edition: Annotated[
+        Literal["all-terms", "raw"], Field(exclude_if=lambda edition: edition == "all-terms")
+    ] = "all-terms"
+    data: Annotated[Source | None, Field(exclude_if=lambda data: data is None)] = None
+    model: Model = "minilm"
+    clients: PositiveInt = 350
+    tokens: Tokens = 128
+    split: Split = Split()
 
-def _task(
-    corpus: newsgroups.Corpus,
-    settings: Settings,
-    seed: int,
-    cache: Path | None,
-    notify: Callable[[str], None],
-) -> Task:
-    model = resolve_model(settings.model, cache=cache, notify=notify)
+    @property
+    @override
+    def most_clients(self) -> int | None:
+        return 9_034 if self.edition == "all-terms" else None
 
-    def examples(documents: newsgroups.Documents) -> Examples:
-        tokens = text.encode(documents.texts, model, settings.tokens, cache, notify)
-        features = {"input_ids": tokens.input_ids, "attention_mask": tokens.attention_mask}
-        return Examples(features, documents.labels)
+    @model_validator(mode="after")
+    def _data_is_the_raw_editions(self) -> Self:
+        if self.data is not None and self.edition != "raw":
+            raise ValueError(
+                f"found data with edition {self.edition}; allowed: data with edition raw"
+            )
+        return self
 
-    train = examples(corpus.train)
-    deal = PARTITIONS[settings.split.kind]
-    stream = rng.stream(seed, "partition")
-    return Task(
-        edition=corpus.edition,
-        train=train,
-        validation=examples(corpus.validation),
-        test=examples(corpus.test),
-        clients=deal(train.labels, settings.clients, settings.split.alpha, stream),
-        classes=corpus.classes,
-        model=model,
-    )
+    @override
+    def load(self, seed: int, cache: Path | None, notify: Notify) -> Task:
+        if self.edition == "raw":
+            corpus = newsgroups_raw.load(self.data, notify)
+        else:
+            corpus = newsgroups.load(locate("20newsgroups", cache=cache, notify=notify))
+        model = resolve_model(self.model, cache=cache, notify=notify)
+
+        def examples(documents: newsgroups.Documents) -> Examples:
+            tokens = text.encode(documents.texts, model, self.tokens, cache, notify)
+            features = {"input_ids": tokens.input_ids, "attention_mask": tokens.attention_mask}
+            return Examples(features, documents.labels)
+
+        train = examples(corpus.train)
+        deal = PARTITIONS[self.split.kind]
+        stream = rng.stream(seed, "partition")
+        return Task(
+            edition=corpus.edition,
+            train=train,
+            validation=examples(corpus.validation),
+            test=examples(corpus.test),
+            clients=deal(train.labels, self.clients, self.split.alpha, stream),
+            classes=corpus.classes,
+            model=model,
+        )

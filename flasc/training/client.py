@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from flasc.common import rng
+from flasc.data.examples import Examples
 from flasc.data.objective import Objective, SingleLabel, Tally
-from flasc.methods import Mask, Penalty
+from flasc.methods.base import Mask, Penalty
 from flasc.models.adapter import Adapter
-from flasc.tasks.base import Examples
 from flasc.training.settings import Client
 
 EVALUATION_BATCH = 64

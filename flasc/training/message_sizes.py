@@ -11,7 +11,7 @@ import numpy as np
 
 from flasc import codec
 from flasc.common.rng import stream
-from flasc.method_settings import DenseLora, Flasc, Full, Head, SparseAdapter
+from flasc.methods.top_k import count
 from flasc.training.settings import TrainingSettings
 
 
@@ -37,12 +37,12 @@ def entries(settings: TrainingSettings) -> int | None:
     if shape is None or classes is None or not targets <= SQUARE:
         return None
     head = classes * (shape.width + 1)
-    match settings.method:
-        case Full():
+    match settings.method.scope:
+        case "all":
             return shape.weights + head
-        case Head():
+        case "head":
             return head
-        case DenseLora() | Flasc() | SparseAdapter():
+        case "adapter" if settings.method.densities:
             layers = settings.lora.upper_layers or shape.layers
             return layers * len(targets) * 2 * shape.width * settings.lora.rank + head
         case _:
@@ -57,20 +57,15 @@ def message_bytes(settings: TrainingSettings) -> tuple[int, int] | None:
     n = entries(settings)
     if n is None:
         return None
-    match settings.method:
-        case Flasc(down=down, up=up):
-            return _size(n, down, settings, "down"), _size(n, up, settings, "up")
-        case SparseAdapter(density=density):  # the server knows the mask already
-            aligned = _size(n, density, settings, "up", wire="aligned")
-            return _size(n, density, settings, "down"), aligned
-        case _:
-            return _size(n, 1, settings, "down"), _size(n, 1, settings, "up")
+    down, up = settings.method.densities or (1.0, 1.0)
+    aligned = "aligned" if settings.method.upload_support_known and up < 1 else None
+    return _size(n, down, settings, "down"), _size(n, up, settings, "up", wire=aligned)
 
 
 def _size(
     n: int, density: float, settings: TrainingSettings, way: Way, wire: str | None = None
 ) -> int:
-    k = max(1, int(n * density))  # as flasc.methods.top_k.count, which imports torch
+    k = count(n, density)
     support = None
     if k < n:
         drawn = stream(0, "size", k).choice(n, k, replace=False)

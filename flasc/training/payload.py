@@ -9,7 +9,7 @@ from torch import Tensor
 from flasc import codec
 from flasc.common import rng
 from flasc.common.settings import Wire
-from flasc.methods import Mask
+from flasc.methods.base import Mask
 
 Way = Literal["down", "up"]
 

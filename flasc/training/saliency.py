@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from flasc.data.examples import Examples
 from flasc.models.adapter import Adapter
-from flasc.tasks.base import Examples
 from flasc.training.client import EVALUATION_BATCH
 
 # What measuring costs a client, in examples forward and backward: a backward pass through a

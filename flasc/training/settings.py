@@ -20,13 +20,14 @@ from flasc.common.settings import (
     PositiveFloat,
     PositiveInt,
     Settings,
-    Targets,
     Wire,
     newer,
     parse_fraction,
 )
-from flasc.method_settings import Method, MethodSettings
-from flasc.task_settings import Split, Task, TaskSettings
+from flasc.methods import METHODS, MethodSettings
+from flasc.models.settings import Lora
+from flasc.tasks import TASKS, TaskSettings
+from flasc.tasks.settings import Split
 
 __all__ = [
     "Method",
@@ -39,22 +40,12 @@ __all__ = [
     "parse_fraction",
 ]  # besides all that follows
 
-if not TYPE_CHECKING:  # what is installed is known at run time only
-    Method = plugins.extended(Method, MethodSettings)
-    Task = plugins.extended(Task, TaskSettings)
-
-
-class Lora(Settings):
-    """LoRA as PEFT builds it. `alpha` stays when the rank changes: the scale is alpha / rank.
-
-    `upper_layers` puts it on that many layers below the head only; None: on all.
-    """
-
-    rank: Annotated[int, Field(ge=1, le=1024)] = 16
-    alpha: PositiveFloat = 16.0
-    dropout: Momentum = 0.1
-    targets: Targets | None = None  # None: the paper's for this architecture
-    upper_layers: PositiveInt | None = newer(None)
+if TYPE_CHECKING:  # which packages are installed is known at run time only
+    Method = MethodSettings
+    Task = TaskSettings
+else:
+    Method = Annotated[plugins.members(METHODS, MethodSettings), Field(discriminator="kind")]
+    Task = Annotated[plugins.members(TASKS, TaskSettings), Field(discriminator="name")]
 
 
 class Client(Settings):

@@ -16,7 +16,8 @@ from flasc.training import settings as config
 if TYPE_CHECKING:
     from torch import nn
 
-    from flasc.tasks.base import Head, Task
+    from flasc.models.settings import Head
+    from flasc.tasks.base import Task
 
 T = TypeVar("T")
 KEPT = 2  # of each kind, the latest used: a study goes through one setting before the next
@@ -49,10 +50,8 @@ class Workshop:
         self, settings: config.Task, seed: int, cache: Path | None, notify: Callable[[str], None]
     ) -> Task:
         """The task of these settings, its clients dealt with `seed`. Raises what loading raises."""
-        from flasc import tasks
-
         key = (settings.model_dump_json(), seed, cache)
-        return _kept(self._tasks, key, lambda: tasks.load(settings, seed, cache, notify))
+        return _kept(self._tasks, key, lambda: settings.load(seed, cache, notify))
 
     def pretrained(
         self, folder: Path, head: Head, classes: int, key: int, problem: str | None, *, frozen: bool

@@ -17,10 +17,10 @@ from torch import Tensor
 from flasc.common import rng
 from flasc.common.errors import DivergedError
 from flasc.common.messages import Message, Score
-from flasc.methods import Got, Layout, Mask, Method, kind_of
-from flasc.methods import Task as Asked
+from flasc.data.examples import Examples
+from flasc.methods.base import Mask, Method, ReceivedModel, Request, VectorLayout
 from flasc.models.adapter import Adapter
-from flasc.tasks.base import Examples, Task
+from flasc.tasks.base import Task
 from flasc.training import client, engine, error_feedback, saliency
 from flasc.training.engine import Part
 from flasc.training.metadata import About, describe
@@ -50,7 +50,7 @@ class Trainer:
         workshop: Workshop | None = None,
     ) -> None:
         self.settings, self.task, self.device = settings, task, device
-        kind = kind_of(settings.method)
+        scope = settings.method.scope
         key = rng.key(settings.seed, "init")
         base = (workshop or Workshop()).pretrained(
             task.model,
@@ -58,13 +58,15 @@ class Trainer:
             len(task.classes),
             key,
             task.objective.problem,
-            frozen=kind.scope != "all",
+            frozen=scope != "all",
         )
         with torch.random.fork_rng([]):
             torch.manual_seed(key)
-            self.adapter = Adapter(base, settings.lora, kind.scope)
-        layout = Layout(self.adapter.spans, settings.lora.rank, settings.seed, len(task.clients))
-        self._method: Method = kind(settings.method, layout)
+            self.adapter = Adapter(base, settings.lora, scope)
+        layout = VectorLayout(
+            self.adapter.spans, settings.lora.rank, settings.seed, len(task.clients)
+        )
+        self._method: Method = settings.method.build(layout)
         self.adapter.model.to(device)
         self.engine = engine.build(self.adapter, settings, device, task.objective)
         # A GPU has its own cohort in one batch, and what is remembered is remembered here.
@@ -74,11 +76,11 @@ class Trainer:
         self._memories = error_feedback.Memories()
         self._server = Optimiser(self.adapter.read(), settings.server)
         self.version = 0
-        self._method.renewed(self.params, 0)
+        self._method.on_new_version(self.params, 0)
         self._masks: dict[int, Mask] = {}  # of this version's downloads, by tier
         self._contents: dict[int, bytes] = {}
         # The paper scores the new model through the mask of the round that made it.
-        self._round_mask: Mask = self._down(self._method.shown)
+        self._round_mask: Mask = self._down(self._method.evaluation_tier)
 
     @property
     def params(self) -> Tensor:
@@ -87,15 +89,15 @@ class Trainer:
 
     def _down(self, tier: int) -> Mask:
         if tier not in self._masks:
-            self._masks[tier] = self._method.down(self.params, self.version, tier)
+            self._masks[tier] = self._method.download_mask(self.params, self.version, tier)
         return self._masks[tier]
 
     def _encode_download(self, tier: int) -> bytes:
         wire: str = self.settings.wire.format
         mask = self._down(tier)
-        if self._method.download_support_known and mask is not None:
+        if self.settings.method.download_support_known and mask is not None:
             wire = "aligned"
-        elif self._method.upload_support_known and wire in ("auto", "dense"):
+        elif self.settings.method.upload_support_known and wire in ("auto", "dense"):
             wire = "indexed"  # a dense message would not tell the client where its mask is
         return self._post.encode(self.params, mask, wire, "down", self.version, tier)
 
@@ -110,49 +112,49 @@ class Trainer:
             self._contents[tier],
             self._post.value_bytes(self._down(tier), "down"),
             tier=tier,
-            asks=self._method.asks(self.version),
+            asks=self._method.request(self.version),
             memory=self._memories[client],
         )
 
-    def _got(self, download: Message) -> Got:
+    def _received(self, download: Message) -> ReceivedModel:
         """What the client starts from, by the bytes that it was sent."""
         version, tier = download.version, download.tier
         known = None
-        if self._method.download_support_known:
-            known = self._method.down(self.params, version, tier)
+        if self.settings.method.download_support_known:
+            known = self._method.download_mask(self.params, version, tier)
         start, support = self._post.decode(download.content, known)
-        return Got(start, support, version, tier)
+        return ReceivedModel(start, support, version, tier)
 
-    def _got_all(self, downloads: Sequence[Message]) -> list[Got]:
+    def _received_models(self, downloads: Sequence[Message]) -> list[ReceivedModel]:
         """What each client starts from; equal contents are decoded once."""
-        found: dict[tuple[bytes, int, int], Got] = {}
+        found: dict[tuple[bytes, int, int], ReceivedModel] = {}
         for download in downloads:
             key = download.content, download.version, download.tier
             if key not in found:
-                found[key] = self._got(download)
+                found[key] = self._received(download)
         return [found[one.content, one.version, one.tier] for one in downloads]
 
     def train(self, downloads: Sequence[Message]) -> list[Message]:
         """Train each client from what it downloaded. Raises DivergedError."""
-        got = self._got_all(downloads)
+        received = self._received_models(downloads)
         jobs = [
             client.Job(
                 one.start,
                 self.task.clients[download.client],
-                self._method.trains(one),
+                self._method.trainable_mask(one),
                 client.Draw(self.settings.seed, download.version, download.client),
                 self._method.penalty(one),
             )
-            for download, one in zip(downloads, got, strict=True)
+            for download, one in zip(downloads, received, strict=True)
         ]
-        asked = [download.asks for download in downloads]
-        todo = [job for job, task in zip(jobs, asked, strict=True) if task == "update"]
+        requests = [download.asks for download in downloads]
+        todo = [job for job, request in zip(jobs, requests, strict=True) if request == "update"]
         trained = iter(self._train(todo))
         done = [
-            next(trained) if task == "update" else self._measure(job, task)
-            for job, task in zip(jobs, asked, strict=True)
+            next(trained) if request == "update" else self._measure(job, request)
+            for job, request in zip(jobs, requests, strict=True)
         ]
-        return [self._upload(*each) for each in zip(downloads, got, done, strict=True)]
+        return [self._upload(*each) for each in zip(downloads, received, done, strict=True)]
 
     def _train(self, jobs: Sequence[client.Job]) -> list[client.Trained]:
         if self._hands is None:
@@ -175,10 +177,10 @@ class Trainer:
     def _split(self, name: str) -> Examples:
         return {"validation": self.task.validation, "test": self.task.test}[name]
 
-    def _measure(self, job: client.Job, task: Asked) -> client.Trained:
+    def _measure(self, job: client.Job, request: Request) -> client.Trained:
         """What is asked for in place of an update, on the client's first examples."""
         first = job.examples[: self._method.examples]
-        found = saliency.measure(self.adapter, job.start, self.task.train, first, task)
+        found = saliency.measure(self.adapter, job.start, self.task.train, first, request)
         return client.Trained(found, steps=0)
 
     def _examples(self, download: Message) -> int:
@@ -188,17 +190,19 @@ class Trainer:
             return held * self.settings.client.epochs
         return min(held, self._method.examples) * saliency.PASSES[download.asks]
 
-    def _upload(self, download: Message, got: Got, trained: client.Trained) -> Message:
+    def _upload(
+        self, download: Message, received: ReceivedModel, trained: client.Trained
+    ) -> Message:
         is_update = download.asks == "update"
         delta = error_feedback.add(trained.delta, download.memory) if is_update else trained.delta
         if not torch.isfinite(delta).all():
             raise DivergedError(
                 f"client {download.client} diverged in round {download.version + 1}", _LOWER
             )
-        up = self._method.up(delta, got)
+        up = self._method.upload_mask(delta, received)
         wire: str = self.settings.wire.format
-        if self._method.upload_support_known and up is not None:
-            wire = "aligned" if up is got.down else "indexed"
+        if self.settings.method.upload_support_known and up is not None:
+            wire = "aligned" if up is received.down else "indexed"
         content = self._post.encode(delta, up, wire, "up", download.version, download.client)
         memory = download.memory
         if self.settings.method.error_feedback and is_update:
@@ -219,26 +223,28 @@ class Trainer:
 
     def aggregate(self, uploads: Sequence[Message], weights: Sequence[float]) -> None:
         """Step by the weighted sum of the updates; what was measured goes to the method instead."""
-        self._round_mask = self._down(self._method.shown)
-        known = self._method.upload_support_known
-        got = [self._got(upload.answers) for upload in uploads if known and upload.answers]
+        self._round_mask = self._down(self._method.evaluation_tier)
+        known = self.settings.method.upload_support_known
+        received = [
+            self._received(upload.answers) for upload in uploads if known and upload.answers
+        ]
         deltas = []
-        for upload, one in zip_longest(uploads, got):
+        for upload, one in zip_longest(uploads, received):
             delta, sent = self._post.decode(upload.content, one.down if one else None)
-            self._method.received(upload.client, sent)
+            self._method.on_upload(upload.client, sent)
             deltas.append(delta)
-        weights = self._method.weigh(weights, got, deltas)
+        weights = self._method.weigh(weights, received, deltas)
         merged = list(zip(uploads, deltas, weights, strict=True))
         measured = [(d, w) for u, d, w in merged if u.asks != "update"]
         updates = [(d, w) for u, d, w in merged if u.asks == "update"]
         if measured:
-            self._method.measured(self.params, weighted_sum(*zip(*measured, strict=True)))
+            self._method.on_measurement(self.params, weighted_sum(*zip(*measured, strict=True)))
         if updates or self.settings.dp:
             self._server.step(self._merged(updates))
         for upload in uploads:  # only now: what was not merged is yet to be sent
             self._memories[upload.client] = upload.memory
         self.version += 1
-        self._method.renewed(self.params, self.version)
+        self._method.on_new_version(self.params, self.version)
         self._masks, self._contents = {}, {}
 
     def _merged(self, updates: Sequence[tuple[Tensor, float]]) -> Tensor:

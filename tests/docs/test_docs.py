@@ -37,7 +37,7 @@ from flasc import codec
 from flasc.assets import catalogue
 from flasc.models import pretrained as model
 from flasc.models.adapter import Adapter
-from flasc.training.settings import Lora
+from flasc.models.settings import Lora
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs/reference/scenario_keys.md"

@@ -12,10 +12,11 @@ from transformers import GPT2Config, GPT2LMHeadModel, ViTConfig, ViTModel
 from transformers.utils import logging
 
 from flasc.data import newsgroups_raw
+from flasc.data.examples import Examples
 from flasc.models import pretraining
 from flasc.task_settings import Newsgroups
-from flasc.tasks import fashion_mnist, friends
-from flasc.tasks.base import Examples, Task
+from flasc.data import fashion_mnist, friends
+from flasc.tasks.base import Task
 from flasc.training import settings as config
 from flasc.training.trainer import Trainer
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from flasc.assets.catalogue import resolve_model
 from flasc.common import rng
 from flasc.common.errors import AssetError
 from flasc.data import tokens as text
 from flasc.data.partition import PARTITIONS
+from flasc.models.resolve import resolve_model
 from flasc.tasks import Examples, Task
 from flasc_own.settings import Csv
 

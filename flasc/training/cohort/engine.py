@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from flasc.data.examples import Examples
 from flasc.data.objective import Objective, SingleLabel
 from flasc.models.adapter import Adapter
-from flasc.tasks.base import Examples
 from flasc.training.client import Job, Scored, Trained, batches, ratio, total
 from flasc.training.cohort.encoder import Encoder, read
 from flasc.training.cohort.forward import Dropper, Leaves, Pass

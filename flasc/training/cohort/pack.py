@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from flasc.tasks.base import Examples
+from flasc.data.examples import Examples
 
 
 @dataclass(frozen=True)

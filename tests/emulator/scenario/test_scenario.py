@@ -16,16 +16,8 @@ from emulator.common.distributions import Choice, LogNormal, Uniform
 from emulator.runner.recording.entries import digest
 from emulator.scenario.scenario import MAX_CLIENTS, FluidTransport, Scenario, TcpTransport
 from emulator.simulation.clients.links import Correlation
-from flasc.training.settings import (
-    AdamW,
-    Client,
-    FedAdam,
-    FedAvg,
-    Lora,
-    Split,
-    Wire,
-    parse_fraction,
-)
+from flasc.models.settings import Lora
+from flasc.training.settings import AdamW, Client, FedAdam, FedAvg, Split, Wire, parse_fraction
 
 DATA = Path(__file__).parents[2] / "data"
 LINK = {"down": "20 Mbps", "up": "5 Mbps"}

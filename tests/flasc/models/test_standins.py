@@ -1,5 +1,6 @@
 """Stand-ins pretrained on small data: whole or not at all, the same again, named by settings."""
 
+from flasc.models import inventory, resolve
 import dataclasses
 import json
 
@@ -28,21 +29,21 @@ def test_every_standin_is_here():
 @every_standin
 def test_it_is_made_once_and_the_same_again(name, data, tmp_path):
     said = []
-    folder = catalogue.resolve_model(name, cache=tmp_path / "one", notify=said.append)
+    folder = resolve.resolve_model(name, cache=tmp_path / "one", notify=said.append)
     assert len(said) == STANDINS[name].epochs
-    assert catalogue.resolve_model(name, cache=tmp_path / "one", notify=said.append) == folder
+    assert resolve.resolve_model(name, cache=tmp_path / "one", notify=said.append) == folder
     assert len(said) == STANDINS[name].epochs
-    again = catalogue.resolve_model(name, cache=tmp_path / "two")
+    again = resolve.resolve_model(name, cache=tmp_path / "two")
     one, other = ((f / "model.safetensors").read_bytes() for f in (folder, again))
     assert one == other
-    rows = {row.name: row.cached for row in catalogue.status(tmp_path / "one")}
+    rows = {row.name: row.cached for row in inventory.status(tmp_path / "one")}
     assert [n for n, cached in rows.items() if cached] == [name]
 
 
 @every_standin
 def test_it_has_the_size_that_is_said_and_has_learned(name, data, tmp_path, monkeypatch):
     monkeypatch.setitem(STANDINS, name, dataclasses.replace(STANDINS[name], epochs=20))
-    folder = catalogue.resolve_model(name, cache=tmp_path)
+    folder = resolve.resolve_model(name, cache=tmp_path)
     weights = load_file(folder / "model.safetensors")
     assert sum(w.size for w in weights.values()) == STANDINS[name].parameters
     about = json.loads((folder / "pretraining.json").read_text())

@@ -5,7 +5,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from flasc.data import newsgroups
 from flasc.task_settings import FashionMnist, Friends, Newsgroups
-from flasc.tasks import fashion_mnist
+from flasc.data import fashion_mnist
 from flasc.training import settings
 
 TASK = TypeAdapter(settings.Task)

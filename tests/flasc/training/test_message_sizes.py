@@ -9,9 +9,10 @@ import pytest
 from flasc import codec
 from flasc.method_settings import DenseLora, Flasc, Full, Head, SparseAdapter
 from flasc.methods.top_k import count
+from flasc.models.settings import Lora  # fmt: skip
 from flasc.task_settings import Newsgroups
 from flasc.training.message_sizes import entries, message_bytes
-from flasc.training.settings import AdamW, Client, Lora, TrainingSettings, Wire  # fmt: skip
+from flasc.training.settings import AdamW, Client, TrainingSettings, Wire
 
 METHODS_PAGE = (Path(__file__).parents[3] / "docs/background/methods.md").read_text("utf-8")
 

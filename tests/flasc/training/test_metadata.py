@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from flasc.training.settings import Lora
+from flasc.models.settings import Lora
 
 # The small BERT of conftest: 2 layers, 32 wide, 48 in between, 12 tokens, 4 classes.
 LAYERS, WIDTH, WIDE, TOKENS, CLASSES = 2, 32, 48, 12, 4

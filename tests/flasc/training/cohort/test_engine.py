@@ -1,5 +1,6 @@
 """The cohort engine against its judge, the reference loop: same deltas, whatever the grouping."""
 
+from flasc.models.settings import Lora
 from dataclasses import replace
 
 import numpy as np
@@ -7,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
+from flasc.data.examples import Examples
 from flasc.models.adapter import Adapter
-from flasc.tasks.base import Examples
 from flasc.training import client, settings
 from flasc.training.client import Draw, Job
 from flasc.training.cohort import Cohort, supported
@@ -84,7 +85,7 @@ def build(kind, scope="adapter", dropout=0.1, upper=None):
             parameter.data += 0.05 * torch.randn_like(parameter)
         if upper and targets:
             targets = sorted({name.rsplit(".", 1)[-1] for name in targets})
-        lora = settings.Lora(rank=4, dropout=dropout, targets=targets, upper_layers=upper)
+        lora = Lora(rank=4, dropout=dropout, targets=targets, upper_layers=upper)
         return Adapter(base.eval(), lora, scope)
 
 

@@ -1,0 +1,42 @@
+"""Texts by user, and the split of users into training, validation and test."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from flasc.common import rng
+from flasc.data import tokens as text
+from flasc.data.examples import Examples
+from flasc.data.objective import IGNORED
+
+HELD_OUT = 0.1  # share of the users who validate, and of those who test
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """`texts[i]` was written by `users[i]`."""
+
+    users: Sequence[str]
+    texts: Sequence[str]
+
+    def of(self, chosen: set[str]) -> "Lines":
+        """What the `chosen` wrote, in the same order."""
+        rows = [i for i, user in enumerate(self.users) if user in chosen]
+        return Lines([self.users[i] for i in rows], [self.texts[i] for i in rows])
+
+
+def split_users(users: Sequence[str]) -> tuple[set[str], set[str], set[str]]:
+    """Who trains, who validates, who tests: disjoint, and the same for every training seed."""
+    everybody = sorted(set(users))
+    order = rng.stream(0, "users").permutation(len(everybody))
+    held = max(1, round(len(everybody) * HELD_OUT))
+    names = [everybody[i] for i in order]
+    return set(names[2 * held :]), set(names[:held]), set(names[held : 2 * held])
+
+
+def examples(tokens: text.Tokens) -> Examples:
+    """Texts with themselves as labels; padding is IGNORED."""
+    labels = np.where(tokens.attention_mask, tokens.input_ids, IGNORED).astype(np.int64)
+    features = {"input_ids": tokens.input_ids, "attention_mask": tokens.attention_mask}
+    return Examples(features, labels)
