@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from emulator.scenario.scenario import Scenario
-from emulator.simulation.simulate import emulate
+from emulator.simulation.simulate import simulate
 from flasc.training import trainer
 
 UP = {"kind": "lognormal", "median": "2 Mbps", "sigma": 1.0}
@@ -57,7 +57,7 @@ def measure(name: str, policy: Any, rounds: int, flying: int) -> None:
 
     live.train = counted
     began_s = time.process_time()
-    emulate(study, 0, live)
+    simulate(study, 0, live)
     whole_s = time.process_time() - began_s
     print(
         f"| {name} | {sum(calls)} | {sum(calls) / len(calls):.1f} | {whole_s:.1f} "

@@ -25,7 +25,7 @@ from pathlib import Path
 from emulator.results.ledger import Ledger
 from emulator.scenario.scenario import Scenario
 from emulator.simulation.records import Emulation, Row
-from emulator.simulation.simulate import emulate
+from emulator.simulation.simulate import simulate
 from emulator.simulation.trainer import StubTrainer
 
 COHORT = 1_000
@@ -60,7 +60,7 @@ def scenario(transport: str, transfers: int) -> Scenario:
 
 def rows(transport: str, transfers: int) -> list[Row]:
     trainer = StubTrainer(down_bytes=100_000, up_bytes=25_000)
-    return emulate(scenario(transport, transfers), 0, trainer)
+    return simulate(scenario(transport, transfers), 0, trainer)
 
 
 def timed(work: Callable[[], object]) -> tuple[float, float, object]:

@@ -16,8 +16,8 @@ from pathlib import Path
 import click
 import torch
 
-from emulator.scenario import study
-from emulator.simulation.clients.fleet import stream
+from emulator.common.rng import stream
+from emulator.runner import inputs
 from flasc.training.shared_models import Workshop
 from flasc.training.trainer import make
 
@@ -27,7 +27,7 @@ PRECISIONS = ("fp32", "bf16")
 
 def accuracy(seed: int, precision: str, rounds: int, device: str, workshop: Workshop) -> float:
     """Final accuracy of one training, whose cohorts depend on the seed alone."""
-    scenario = study.read(SCENARIO).scenario
+    scenario = inputs.read(SCENARIO).scenario
     settings = scenario.training_settings("LoRA", seed)
     trainer = make(
         settings.model_copy(update={"precision": precision}), device=device, workshop=workshop

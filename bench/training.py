@@ -33,13 +33,13 @@ from transformers import (
     ViTForImageClassification,
 )
 
-from flasc import codec, tasks
+from flasc import codec
 from flasc.data.examples import Examples
 from flasc.methods.top_k import top_k
 from flasc.models import pretrained
 from flasc.models.adapter import Adapter
 from flasc.models.dropout import PlaceDropout
-from flasc.task_settings import Newsgroups
+from flasc.tasks.twenty_newsgroups import Newsgroups
 from flasc.training import client
 from flasc.training import settings as config
 from flasc.training.client import Draw, Job, Trained, batches
@@ -108,7 +108,7 @@ def vit() -> tuple[nn.Module, Examples]:
 
 
 def minilm(tokens: int) -> tuple[nn.Module, Examples]:
-    task = tasks.load(Newsgroups(name="20newsgroups", tokens=tokens), 0, None, print)
+    task = Newsgroups(name="20newsgroups", tokens=tokens).load(0, None, print)
     return pretrained.sequence_classifier(task.model, len(task.classes), 0), task.train
 
 

@@ -17,6 +17,7 @@ from emulator.results.dataframe import frame
 from emulator.results.ledger import Ledger
 from emulator.results.metrics import Outcome, points
 from emulator.runner import compare as comparison
+from emulator.runner import inputs
 from emulator.runner import run as running
 from emulator.runner.executors import Engine, Local, Options
 from emulator.scenario import document, study
@@ -58,7 +59,7 @@ class Scenario:
         """
         overrides = [f"{key}={_as_yaml(value)}" for key, value in (changes or {}).items()]
         files = tuple(Path(each) for each in networks)
-        return cls(study.read(Path(path), overrides, methods, files), files)
+        return cls(inputs.read(Path(path), overrides, methods, files), files)
 
     @classmethod
     def of(cls, data: Mapping[str, Any], methods: Sequence[str] = ()) -> "Scenario":

@@ -18,8 +18,8 @@ from transformers.utils import logging
 
 from emulator.results.ledger import Ledger
 from emulator.results.metrics import evaluations
-from emulator.runner.run import model_folders
-from emulator.scenario import study
+from emulator.runner import inputs
+from emulator.runner.models import model_folders
 from emulator.simulation.records import Emulation, Evaluation
 from flasc.tasks.base import Task
 from flasc.training.shared_models import Workshop
@@ -48,7 +48,7 @@ def score(model: nn.Module, task: Task, count: int) -> tuple[float, float]:
 
 def scores(run: Path) -> Iterator[tuple[str, tuple[float, float], Evaluation]]:
     """Each saved model: its folder's name, (accuracy, loss) as found here, and the ledger's."""
-    found = study.read(run)
+    found = inputs.read(run)
     trainings, workshop = found.trainings(), Workshop()
     with Ledger.open(run / "ledger.sqlite") as ledger:
         for training, name in zip(trainings, model_folders(trainings), strict=True):

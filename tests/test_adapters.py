@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from emulator import api
-from emulator.scenario import study
+from emulator.runner import inputs
 from flasc.methods import METHODS
 
 ROOT = Path(__file__).parent.parent
@@ -48,7 +48,7 @@ def run(tmp_path_factory):
 @pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing")  # PEFT 0.21 reads it
 def test_peft_finds_the_ledgers_accuracy_for_every_method(run):
     scores = runpy.run_path(str(ROOT / "examples/adapters.py"))["scores"]
-    kinds = {method.kind for method in study.read(run).scenario.methods.values()}
+    kinds = {method.kind for method in inputs.read(run).scenario.methods.values()}
     assert kinds == {each.model_fields["kind"].annotation.__args__[0] for each in METHODS}
     losses = set()
     for name, (accuracy, loss), said in scores(run):

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from emulator.scenario import study
+from emulator.runner import inputs
 from emulator.simulation.records import Transfer
-from emulator.simulation.simulate import emulate
+from emulator.simulation.simulate import simulate
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("main job")]
 ROOT = Path(__file__).parent.parent
@@ -56,7 +56,7 @@ def results(folder):
 
 def test_it_prints_a_table_and_writes_what_it_promises(done):
     folder, out, err, _ = done
-    methods = study.read(SMOKE).methods
+    methods = inputs.read(SMOKE).methods
     for method in methods:
         assert method.split()[0] in out
     assert "16x" in out
@@ -70,7 +70,7 @@ def test_it_prints_a_table_and_writes_what_it_promises(done):
 
 def test_results_are_one_row_a_method_variant_and_seed(done):
     found = results(done[0])
-    read = study.read(SMOKE)
+    read = inputs.read(SMOKE)
     assert [(r["method"], r["variant"], r["seed"]) for r in found] == [
         (m, v, 0) for m in read.methods for v in read.variants
     ]
@@ -87,8 +87,8 @@ def test_results_are_one_row_a_method_variant_and_seed(done):
 
 def test_slower_uploads_take_longer_and_learn_the_same(done):
     by = {(r["method"], r["variant"]): r for r in results(done[0])}
-    variants = list(study.read(SMOKE).variants)
-    for method in study.read(SMOKE).methods:
+    variants = list(inputs.read(SMOKE).variants)
+    for method in inputs.read(SMOKE).methods:
         runs = [by[method, variant] for variant in variants]
         assert runs[0]["duration_s"] < runs[1]["duration_s"] < runs[2]["duration_s"]
         for key in ("final_accuracy", "bytes_up", "bytes_down", "rounds_to_target"):
@@ -103,7 +103,7 @@ def test_models_are_adapters_that_peft_loads(done):
     from flasc.assets.catalogue import locate
 
     folders = sorted((done[0] / "runs/smoke/models").iterdir())
-    assert len(folders) == len(study.read(SMOKE).methods)
+    assert len(folders) == len(inputs.read(SMOKE).methods)
     for folder in folders:
         base = AutoModelForSequenceClassification.from_pretrained(locate("minilm"), num_labels=20)
         model = PeftModel.from_pretrained(base, folder)
@@ -164,7 +164,7 @@ def test_the_ledgers_bytes_are_the_lengths_of_the_encoded_messages():
     from flasc import codec
     from flasc.training import trainer
 
-    read = study.read(SMOKE, ["training.rounds=2"])
+    read = inputs.read(SMOKE, ["training.rounds=2"])
     scenario = read.variants["4x slower"]
     live = trainer.make(scenario.training_settings("FLASC 1/4 down, 1/16 up", 0))
     sent = []
@@ -182,7 +182,7 @@ def test_the_ledgers_bytes_are_the_lengths_of_the_encoded_messages():
         def __getattr__(self, name):
             return getattr(live, name)
 
-    found = [r for r in emulate(scenario, 0, Listening()) if isinstance(r, Transfer)]
+    found = [r for r in simulate(scenario, 0, Listening()) if isinstance(r, Transfer)]
     assert len(found) == len(sent) == 2 * 2 * 4
     by_place = {(r.round, r.direction, r.client): r.nbytes for r in found}
     for direction, message in sent:

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from emulator.runner import run
+from emulator.runner import inputs, run
 from emulator.runner.estimates import is_whole
 from emulator.runner.executors import Local, Options
 from emulator.runner.recording import Recording
-from emulator.scenario import study
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "recordings").glob("*.json.gz"))
@@ -24,7 +23,7 @@ def test_there_are_some():
 
 @every_file
 def test_it_is_small_whole_and_says_what_it_was_made_on(path):
-    found = study.read(path)
+    found = inputs.read(path)
     trainings = found.trainings()
     emulations = sum(len(training.variants) for training in trainings)  # may train otherwise each
     assert path.stat().st_size < 8_000 * emulations
@@ -42,9 +41,9 @@ def test_it_is_the_scenario_that_is_shipped(path):
     """A scenario that changed since would be another training."""
     name = path.name.removesuffix(".json.gz")
     own = next(ROOT.glob(f"scenarios/**/{name}.yaml"))
-    found = study.read(path)
+    found = inputs.read(path)
     seeds = f"training.seeds={json.dumps(found.scenario.training.seeds)}"
-    shipped = study.read(own, [seeds], found.methods)
+    shipped = inputs.read(own, [seeds], found.methods)
     assert [t.settings for t in found.trainings()] == [t.settings for t in shipped.trainings()]
 
 
@@ -53,7 +52,7 @@ def test_training_a_row_again_gives_what_was_recorded(tmp_path):
     """Three rounds of FLASC. Exact where machine and versions are; close to it elsewhere."""
     name = "FLASC 1/4 down, 1/4 up"
     changes = ["training.rounds=3", "training.seeds=[0]", "vary=null"]
-    found = study.read(ROOT / "recordings/slow_upload.json.gz", changes, [name])
+    found = inputs.read(ROOT / "recordings/slow_upload.json.gz", changes, [name])
     (training,) = found.trainings()
     settings = training.settings.model_dump(mode="json")
     again = dataclasses.replace(found, packed=None)

@@ -3,7 +3,7 @@
 import click
 
 from emulator import __version__
-from emulator.cli import assets, compare, export, new, run, transfers
+from emulator.cli import assets, check, compare, export, new, report, run, transfers, validate
 from emulator.cli.errors import Commands
 
 
@@ -23,13 +23,13 @@ for command in (
     new.new,
     new.schema,
     run.run,
-    run.check,
-    run.report,
+    check.check,
+    report.report,
     compare.compare,
     export.export,
     assets.list_,
     assets.assets,
     transfers.transfers,
-    transfers.validate,
+    validate.validate,
 ):
     main.add_command(command)

@@ -9,7 +9,7 @@ import click
 def _accuracy(_: click.Context, __: click.Parameter, text: str | None) -> float | None:
     import yaml
 
-    from emulator.scenario.scenario import Target
+    from emulator.simulation.settings import Target
 
     try:
         if text is None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from emulator.cli.run import RECORDINGS, SCENARIO, SET
+from emulator.cli.options import RECORDINGS, SCENARIO, SET
 
 if TYPE_CHECKING:
     from emulator.common.errors import EmulatorError
@@ -163,10 +163,9 @@ def recording(
 
     States and models are left out. RUN may also be a scenario that is recorded to its end.
     """
-    from emulator.runner import export_recording
-    from emulator.scenario import study
+    from emulator.runner import export_recording, inputs
 
-    content = export_recording.packed_recording(study.read(run, overrides, methods), recordings)
+    content = export_recording.packed_recording(inputs.read(run, overrides, methods), recordings)
     beside = run / "recording.json.gz" if run.is_dir() else Path("recording.json.gz")
     _write(out or beside, content)
 
@@ -183,16 +182,16 @@ def recording(
 def tc(scenario: Path, overrides: tuple[str, ...], variant: str | None, seed: int | None) -> None:
     """Print a shell script that shapes real hosts' links as a SCENARIO has them."""
     from emulator.common.errors import ScenarioError
-    from emulator.scenario import study
+    from emulator.runner import inputs
     from emulator.simulation.clients import fleet
     from emulator.testbed import tc_script
 
-    found = study.read(scenario, overrides)
+    found = inputs.read(scenario, overrides)
     label = variant or next(iter(found.variants))
     _known("variant", label, found.variants, ScenarioError)
     varied = found.variants[label]
     drawn = varied.training.seeds[0] if seed is None else seed
-    clients = fleet.build(varied.network, varied.compute, varied.task.clients, drawn)
+    clients = fleet.draw_fleet(varied.network, varied.compute, varied.task.clients, drawn)
     for note in tc_script.left_out(varied.network, clients):
         click.echo(f"warning: {note}", err=True)
     click.echo(tc_script.script(varied, label, clients), nl=False)
@@ -223,7 +222,7 @@ def _chosen(
 
 
 def _known(what: str, name: str, names: Iterable[str], error: "type[EmulatorError]") -> None:
-    from emulator.scenario.yaml_nodes import nearest
+    from emulator.common.text import nearest
 
     names = list(dict.fromkeys(names))
     if name not in names:

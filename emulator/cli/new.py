@@ -36,8 +36,8 @@ def new(file: Path, preset: str | None, network: Path | None, base: Path | None)
     Its schema for editors is written beside it. On a terminal, and with no option, it asks.
     """
     from emulator.common.errors import ScenarioError
+    from emulator.common.text import choice
     from emulator.scenario import template
-    from emulator.scenario.yaml_nodes import choice
     from emulator.simulation.clients.presets import PRESETS
 
     given = {"--preset": preset, "--network": network, "--from": base}

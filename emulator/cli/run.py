@@ -1,44 +1,19 @@
 """Commands about a study: run, check, report."""
 
 import contextlib
-import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from emulator.cli.options import NETWORKS, RECORDINGS, SCENARIO, SET
+from emulator.cli.report import _print_report
 from emulator.common.errors import EmulationError
 
 if TYPE_CHECKING:
     from emulator.cli.progress import How
     from emulator.runner.executors import Done, Engine
     from emulator.scenario.study import Study
-
-SCENARIO = click.argument("scenario", type=click.Path(path_type=Path))
-SET = click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Change one value, by its dotted path: network.clients.rtt='200 ms'. Repeatable.",
-)
-NETWORKS = click.option(
-    "--network",
-    "networks",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Take FILE's network instead, as in scenarios/networks/. Repeatable, or a folder: "
-    "a variant each.",
-)
-RECORDINGS = click.option(
-    "--recordings",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("runs/recordings"),
-    show_default=True,
-    help="Where trainings are remembered.",
-)
 
 
 @click.command()
@@ -183,73 +158,6 @@ def _read(
     only: tuple[str, ...] = (),
     networks: tuple[Path, ...] = (),
 ) -> "Study":
-    from emulator.scenario import study
+    from emulator.runner import inputs
 
-    return study.read(scenario, overrides, only, networks)
-
-
-@click.command()
-@SCENARIO
-@SET
-@NETWORKS
-@RECORDINGS
-def check(
-    scenario: Path, overrides: tuple[str, ...], networks: tuple[Path, ...], recordings: Path
-) -> None:
-    """Read a scenario and say what it would do; train nothing.
-
-    How many trainings, over which links, and what messages would weigh.
-    """
-    from emulator.runner.check import plan
-    from emulator.runner.estimates import Screen
-    from emulator.runner.executors import Options
-    from emulator.runner.run import recorded
-
-    blocks = "utf" in (sys.stdout.encoding or "").lower()
-    screen = Screen(shutil.get_terminal_size().columns, blocks)
-    study = _read(scenario, overrides, networks=networks)
-    with recorded(study, Options(recordings)) as known:
-        for line in plan(study, known.recordings, screen):
-            click.echo(line)
-
-
-@click.command()
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json", "csv", "files"]),
-    default="table",
-    show_default=True,
-    help="'files' writes page, figures and tables anew.",
-)
-def report(folder: Path, form: str) -> None:
-    """Show the results in a run's FOLDER."""
-    _print_report(folder, form)
-
-
-def _print_report(folder: Path, form: str) -> None:
-    if form == "files":
-        from emulator.runner.run import write_report
-
-        for path in write_report(folder):
-            click.echo(path)
-        return
-    from emulator.reports import run_report as results
-    from emulator.results.ledger import Ledger
-
-    with Ledger.open(folder / "ledger.sqlite") as ledger:
-        found = results.load(ledger)
-    if form == "table":
-        from rich.console import Console
-
-        from emulator.reports.terminal import table
-
-        Console().print(table(found))
-        return
-    from emulator.reports.export import json_csv
-
-    if form == "json":
-        click.echo(json_csv.to_json(found.outcomes, found.validations), nl=False)
-    else:
-        click.echo(json_csv.to_csv(found.outcomes), nl=False)
+    return inputs.read(scenario, overrides, only, networks)

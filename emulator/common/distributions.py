@@ -24,12 +24,13 @@ from pydantic import (
 from typing_extensions import Self
 
 from emulator.common.errors import ScenarioError
+from emulator.common.text import printable
 from emulator.common.text_files import read_text
 from emulator.common.units import parse_duration, parse_rate, parse_speed
-from emulator.scenario.yaml_nodes import printable
 from flasc.common.settings import Settings, parse_fraction
 
 MAX_VALUES = 10_000
+DISTRIBUTIONS = ("constant", "uniform", "normal", "lognormal", "choice", "empirical")
 
 
 def _loss(value: float) -> float:

@@ -14,6 +14,8 @@ ours
 is an `assert`, never one of these.
 """
 
+KeyPath = tuple[str | int, ...]
+
 
 class EmulatorError(Exception):
     """Something the user can mend. `hint` is the next step, if there is one to name."""
@@ -57,3 +59,11 @@ class SupportError(EmulatorError):
     """Something that this machine, or whoever runs us on it, cannot do."""
 
     exit_code = 3
+
+
+class MisfitError(ValueError):
+    """What a validator of a whole section finds wrong with one of its keys, at `path`."""
+
+    def __init__(self, path: KeyPath, message: str) -> None:
+        super().__init__(message)
+        self.path = path

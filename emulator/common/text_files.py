@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from emulator.common.errors import ScenarioError
-from emulator.scenario.yaml_nodes import printable, shown
+from emulator.common.text import printable, shown
 
 MAX_BYTES = 16 << 20
 MAX_PIECES = 1_000_000  # of a profile, and devices of a table

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from emulator.common.errors import ScenarioError
+from emulator.common.text import choice
 from emulator.results.metrics import Outcome, Point, Spread, spread
 from emulator.results.statistics import LEVEL, Effect, holm, paired, sign_test, unpaired
-from emulator.scenario.yaml_nodes import choice
 
 Verdict = Literal["baseline", "faster", "slower", "not shown", "one seed", "no baseline"]
 Cost = Literal["time_s", "nbytes"]

@@ -8,37 +8,15 @@ The accountant is told the sampling that the rounds really do:
               privacy loss distributions, which are tight (Koskela et al. 2020, arXiv 1906.03049)
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Any
 
 from emulator.common.errors import SupportError
-from flasc.training.settings import PositiveFloat, Privacy, Scaling, Settings
 
 if TYPE_CHECKING:
-    from emulator.scenario.scenario import Scenario
+    pass
 
 _LOSS_STEP = 1e-3  # of the discretised privacy loss; 1e-4 changes the fifth digit, ten times slower
-
-
-class DifferentialPrivacy(Settings):
-    """Client-level privacy: (epsilon, `delta`) follows from noise, rounds and `sampling`.
-
-    `fixed` draws `cohort` clients without replacement; `poisson` takes each client by itself with
-    probability cohort / clients, so that a round may be empty.
-    """
-
-    clip: PositiveFloat
-    noise: Annotated[float, Field(ge=0.1, allow_inf_nan=False)]
-    delta: Annotated[float, Field(gt=0, lt=1)]
-    sampling: Literal["fixed", "poisson"] = "fixed"
-    scaling: Scaling = "reference"
-
-    def mechanism(self, cohort: int) -> Privacy:
-        """What of it a training learns with: neither delta nor sampling makes another training."""
-        return Privacy(clip=self.clip, noise=self.noise, scaling=self.scaling, cohort=cohort)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +28,6 @@ class Account:
     sampling: str
     clients: int
     cohort: int
-
-
-def account(scenario: "Scenario") -> Account | None:
-    """The account of a scenario; None where it promises no privacy."""
-    if (dp := scenario.training.dp) is None:
-        return None
-    clients, cohort = scenario.task.clients, scenario.training.cohort
-    return Account(dp.noise, dp.delta, dp.sampling, clients, cohort)
 
 
 def accountant() -> Any:
@@ -101,9 +71,3 @@ def describe(account: Account, rounds: int) -> str:
         f"epsilon {epsilon(account, rounds):.3g} at delta {account.delta:g} after {rounds} rounds "
         f"(noise {account.noise:g}, {account.cohort} of {account.clients} clients {how})"
     )
-
-
-def require(scenarios: Iterable["Scenario"]) -> None:
-    """Raises SupportError where a scenario's privacy could not be accounted for."""
-    if any(map(account, scenarios)):
-        accountant()

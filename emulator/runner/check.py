@@ -7,17 +7,19 @@ from pathlib import Path
 import numpy as np
 
 from emulator.common.distributions import Floats
+from emulator.common.errors import ScenarioError
+from emulator.common.text import printable, shown
 from emulator.common.units import format_duration, format_rate
 from emulator.results import privacy
-from emulator.runner import remarks
+from emulator.runner import metadata
 from emulator.runner.estimates import SCREEN, Screen, bars, is_foreseen, is_whole, messages
-from emulator.runner.foresight import require_trainable
 from emulator.runner.recording import Recording
-from emulator.scenario.document import printable, shown
 from emulator.scenario.scenario import Scenario
 from emulator.scenario.study import Study, Training, points
 from emulator.simulation.clients import fleet, link_profiles
 from emulator.simulation.clients.fleet import Fleet
+from flasc.common import plugins
+from flasc.training.settings import Task
 
 
 def plan(study: Study, recordings: Path, screen: Screen = SCREEN) -> Iterator[str]:
@@ -41,7 +43,7 @@ def plan(study: Study, recordings: Path, screen: Screen = SCREEN) -> Iterator[st
         metric = scenario.task.metric
         of = "" if metric == "accuracy" else f"{metric} of "
         yield f"target: {of}{training.target.accuracy:.1%} on the validation split"
-    accounts = map(privacy.account, study.variants.values())
+    accounts = map(metadata.privacy_account, study.variants.values())
     for account in dict.fromkeys(filter(None, accounts)):
         yield f"privacy: {privacy.describe(account, training.rounds)}"
     yield _recorded(trainings, recordings)
@@ -58,7 +60,7 @@ def plan(study: Study, recordings: Path, screen: Screen = SCREEN) -> Iterator[st
     for label, said in _told_apart(scenario, links).items():
         yield f"{printable(label)}: {said}"
         yield from plots.get(label, ())
-    if remark := remarks.round_trips(study):
+    if remark := metadata.round_trips(study):
         yield remark
     yield from messages(trainings, recordings)
 
@@ -86,7 +88,9 @@ def _recorded(trainings: Sequence[Training], recordings: Path) -> str:
 
 def _fleet(scenario: Scenario) -> Fleet:
     training = scenario.training
-    return fleet.build(scenario.network, scenario.compute, scenario.task.clients, training.seeds[0])
+    return fleet.draw_fleet(
+        scenario.network, scenario.compute, scenario.task.clients, training.seeds[0]
+    )
 
 
 def _plots(clients: Fleet, screen: Screen) -> Iterator[str]:
@@ -124,7 +128,7 @@ def _links(scenario: Scenario, clients: Fleet, with_server: bool) -> str:
             for name, access in network.accesses.items()
             if access.availability and access.availability.kind != "always"
         ],
-        "policy": scenario.policy.terms(scenario.training.cohort),
+        "policy": scenario.policy.describe(scenario.training.cohort),
         "selection": [] if scenario.selection.kind == "uniform" else [scenario.selection.kind],
     }
     said = [f"{what}: {', '.join(dict.fromkeys(names))}" for what, names in named.items() if names]
@@ -185,3 +189,37 @@ def _rtt(delay_s: float) -> str:
 
 def _percent(share: float) -> str:
     return f"{share:.2%}"
+
+
+def require_trainable(study: Study, recordings: Path) -> None:
+    """Raises ScenarioError for what has yet to be trained and cannot be.
+
+    What is recorded to its end takes no data; nor does a packed recording, which trains nothing.
+    """
+    if study.packed is not None:
+        return
+    for training in study.trainings():
+        found = _refused(training.settings.task)
+        if found and not is_whole(training, recordings):
+            key, said = found
+            where = study.document.where(("task", key))
+            raise ScenarioError(
+                f"{where}: task.{key}: {said}", "mend the scenario, then try flasc-emu check"
+            )
+
+
+def _refused(task: Task) -> tuple[str, str] | None:
+    """The key of a task that its data or its model does not bear, and what is said of it."""
+    most = task.most_clients
+    if most is not None and task.clients > most:
+        return "clients", (
+            f"found {task.clients}; allowed: at most {most} of {task.name}, whose data are "
+            "shared out among them"
+        )
+    ours = plugins.origin(type(task)) is None  # another package's may find its model elsewhere
+    if ours and (found := task.missing_model()):
+        return "model", (
+            f"found {shown(task.model)}, {printable(found)}; allowed: a folder with config.json, "
+            "from where this command is run, or a name: see flasc-emu list models"
+        )
+    return None

@@ -10,6 +10,7 @@ from emulator.results import soundness
 from emulator.results.comparison import Cells, Comparison, Measured, contrasted
 from emulator.results.ledger import Ledger
 from emulator.results.metrics import outcome, points
+from emulator.runner import inputs
 from emulator.scenario import study
 from emulator.scenario.scenario import Scenario
 from emulator.simulation.records import Emulation
@@ -35,7 +36,7 @@ def compare(
             )
         if not folder.is_dir():
             raise LedgerError(f"{folder}: no such folder", "name the folder of a run, in runs/")
-    runs = {folder: study.read(folder) for folder in folders}
+    runs = {folder: inputs.read(folder) for folder in folders}
     scenarios = {folder: run.scenario for folder, run in runs.items()}
     if not force:
         _expect_alike("task", {f: _task(s) for f, s in scenarios.items()})

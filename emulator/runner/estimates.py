@@ -130,7 +130,7 @@ def round_s(sent: Messages, scenario: Scenario) -> float:
     The slowest of c independent clients is below the quantile q with probability q^c, so its
     median is the clients' quantile 2^(-1/c).
     """
-    clients = fleet.build(
+    clients = fleet.draw_fleet(
         scenario.network, scenario.compute, scenario.task.clients, scenario.training.seeds[0]
     )
     each_s = sent.down / clients.down_Bps + sent.up / clients.up_Bps

@@ -15,7 +15,7 @@ from emulator.runner.recording import Recording, RecordingTrainer, archive
 from emulator.runner.training_job import lora_rank
 from emulator.scenario import document
 from emulator.scenario.study import Study, Training
-from emulator.simulation.simulate import emulate
+from emulator.simulation.simulate import simulate
 
 
 class _Recorded(RecordingTrainer):
@@ -59,7 +59,7 @@ def _copied(training: Training, recordings: Path, store: Path) -> Recording:
         for scenario in training.variants.values():
             trainer.restart()
             rank = lora_rank(training.settings)
-            emulate(scenario, training.seed, trainer, rank=rank, stalled=lambda _: None)
+            simulate(scenario, training.seed, trainer, rank=rank, stalled=lambda _: None)
     finally:
         trainer.close()
     return copy

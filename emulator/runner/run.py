@@ -1,26 +1,21 @@
 """A study from scenario to report: trainings carried out, rows filed, results written."""
 
 import contextlib
-import json
 import os
-import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from dataclasses import replace as replaced
 from pathlib import Path
 
-from emulator import __version__
 from emulator.common.errors import EmulatorError, StorageError
-from emulator.common.files import distinct, held, replace, slug, storage, sweep
+from emulator.common.files import held, storage, sweep
 from emulator.reports import write
-from emulator.results import privacy
 from emulator.results.ledger import Ledger
-from emulator.runner import metadata, remarks
 from emulator.runner.executors import Done, Engine, Options, Progress
+from emulator.runner.metadata import describe, provenance, require_accountant
+from emulator.runner.models import copy_models
 from emulator.runner.recording import archive
-from emulator.runner.recording.model_export import is_stamped, remove_model
-from emulator.scenario import document
-from emulator.scenario.study import Study, Training
+from emulator.scenario.study import Study
 from flasc.common.errors import AssetError, FlascError
 
 Failure = EmulatorError | FlascError
@@ -67,7 +62,7 @@ def run(
     Raises StorageError and AssetError: what a machine refuses one training it refuses them all;
     SupportError where privacy is asked for and could not be accounted for.
     """
-    privacy.require(study.variants.values())
+    require_accountant(study.variants.values())
     with (
         held(folder, lambda: say(f"{folder}: another run writes here; waiting for its end")),
         recorded(study, options) as known,
@@ -111,8 +106,8 @@ def _run(
         failures = [(i, r) for i, r in sorted(results.items()) if not isinstance(r, Done)]
         done = {i: r for i, r in sorted(results.items()) if isinstance(r, Done)}
         failures += [(i, error) for i, r in done.items() for error in r.stalled.values()]
-        ledger.annotate({"provenance": _provenance(done)})
-    _copy_models(trainings, done, folder / "models")
+        ledger.annotate({"provenance": provenance(done)})
+    copy_models(trainings, done, folder / "models")
     written = write_report(folder) if done else []
     trained = sum(result.trained_rounds for result in done.values())
     reused = sum(result.reused_rounds for result in done.values())
@@ -129,75 +124,3 @@ def write_report(folder: Path) -> Sequence[Path]:
     """Everything that is derived from the ledger in `folder`, written anew."""
     with Ledger.open(folder / "ledger.sqlite") as ledger:
         return write.write(ledger, folder)
-
-
-def describe(study: Study) -> dict[str, str]:
-    """What a ledger says of the study behind its rows."""
-    training = study.scenario.training
-    examples = training.evaluation.examples
-    meta = {
-        "name": study.scenario.name,
-        "split": f"validation, first {examples} examples" if examples else "validation",
-        "metric": " or ".join(dict.fromkeys(v.task.metric for v in study.variants.values())),
-        "methods": json.dumps(study.methods),
-        "variants": json.dumps(list(study.variants)),
-        "seeds": json.dumps(training.seeds),
-        "densities": json.dumps(metadata.densities(study)),
-        "fleet": json.dumps(metadata.fleets(study)),
-        "scenario": document.written(study.document.data),
-    }
-    if training.target:
-        meta["target"] = repr(training.target.accuracy)
-    if remark := remarks.round_trips(study):
-        meta["remark"] = remark
-    accounts = {label: privacy.account(variant) for label, variant in study.variants.items()}
-    if private := {label: asdict(account) for label, account in accounts.items() if account}:
-        meta["privacy"] = json.dumps(private)
-    return meta
-
-
-def _provenance(done: dict[int, Done]) -> str:
-    """Where the results come from; trainings made on different things are all named."""
-    made_on: dict[str, set[str]] = {"flasc-emu": {__version__}}
-    for result in done.values():
-        for name, value in result.provenance.items():
-            made_on.setdefault(name, set()).add(value)
-    return json.dumps({name: ", ".join(sorted(values)) for name, values in made_on.items()})
-
-
-def model_folders(trainings: Sequence[Training]) -> list[str]:
-    """One folder name a training, told apart by number where names would coincide."""
-    return distinct(f"{slug(each.method)}-seed-{each.seed}" for each in trainings)
-
-
-def _copy_models(trainings: Sequence[Training], done: dict[int, Done], folder: Path) -> None:
-    """Bring `folder` up to date: the results' models, as far as they are kept, and no others.
-
-    A recording keeps the newest one alone, and another run may train on from it at any time.
-    """
-    names = model_folders(trainings)
-    results = {names[index]: result for index, result in done.items()}
-    with storage(folder):
-        for stamped in folder.glob("*/state.txt"):
-            result = results.get(stamped.parent.name)
-            if result is None or not is_stamped(stamped.parent, result.stamp):
-                remove_model(stamped.parent)
-        for name, result in results.items():
-            if result.model and not is_stamped(folder / name, result.stamp):
-                _copy_model(result.model, folder / name, result.stamp)
-
-
-def _copy_model(model: Path, target: Path, stamp: bytes) -> None:
-    """Copy `model`, if it has this stamp before and after: else somebody is replacing it."""
-    if not is_stamped(model, stamp):
-        return
-    remove_model(target)
-    try:
-        shutil.copytree(model, target, ignore=shutil.ignore_patterns("state.txt"))
-    except OSError:
-        if is_stamped(model, stamp):
-            raise
-    if is_stamped(model, stamp):
-        replace(target / "state.txt", stamp)
-    else:
-        remove_model(target)

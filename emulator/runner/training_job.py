@@ -11,7 +11,7 @@ from emulator.runner.recording import LiveTrainer, Recording, RecordingTrainer
 from emulator.runner.recording.model_export import stamp
 from emulator.scenario.study import Training
 from emulator.simulation.records import Emulation, Evaluation, Round, Row, Transfer
-from emulator.simulation.simulate import emulate
+from emulator.simulation.simulate import simulate
 from flasc.training.settings import TrainingSettings
 from flasc.training.shared_models import Workshop
 
@@ -66,8 +66,8 @@ class Done:
 
 
 def lora_rank(settings: TrainingSettings) -> int | None:
-    """Of the LoRA that is trained; None where none is."""
-    return None if settings.method.kind in ("full", "head") else settings.lora.rank
+    """The rank of the LoRA that is trained; None where none is."""
+    return settings.lora.rank if settings.method.has_rank else None
 
 
 def _real_trainer(
@@ -173,7 +173,7 @@ def carry_out(
             before = trainer.replayed
             halt = functools.partial(stalled.__setitem__, emulation)
             notice = _Teller(label, scenario.training.rounds, notify, lambda: trainer.trained)
-            rows = emulate(scenario, training.seed, trainer, notice, rank, halt)
+            rows = simulate(scenario, training.seed, trainer, notice, rank, halt)
             if emulation not in stalled or any(isinstance(row, Evaluation) for row in rows):
                 emulations[emulation] = rows
             reused += trainer.replayed - before

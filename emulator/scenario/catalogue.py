@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from typing import Any, Literal, get_args, get_origin
 
 from emulator.common.distributions import RateLaw
-from emulator.network.capacity.base import Varying
+from emulator.network.capacity.base import CapacityModel
 from emulator.scenario.scenario import Policy, Selection
 from emulator.simulation.clients.links import DownLink
 from emulator.simulation.clients.presets import PRESETS
-from flasc.assets import catalogue as assets
 from flasc.common.plugins import Pluggable, origin
+from flasc.models import inventory
 from flasc.training import settings
 
 
@@ -20,7 +20,7 @@ def catalogue() -> dict[str, list[tuple[str, str]]]:
         "methods": _members(settings.Method),
         "tasks": _members(settings.Task, "name"),
         "models": [
-            (s.name, f"{s.source}; {s.licence}") for s in assets.status() if s.kind == "model"
+            (s.name, f"{s.source}; {s.licence}") for s in inventory.status() if s.kind == "model"
         ],
         "splits": [(name, "") for name in _names(settings.Split, "kind")],
         "servers": _members(settings.Server),
@@ -28,7 +28,9 @@ def catalogue() -> dict[str, list[tuple[str, str]]]:
         "policies": _members(Policy),
         "selections": _members(Selection),
         "laws": _members(RateLaw),
-        "capacities": [_about(m, "kind") for m in _models(DownLink) if issubclass(m, Varying)],
+        "capacities": [
+            _about(m, "kind") for m in _models(DownLink) if issubclass(m, CapacityModel)
+        ],
         "presets": [(name, preset.about) for name, preset in PRESETS.items()],
     }
 

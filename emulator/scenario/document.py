@@ -12,21 +12,9 @@ from typing import Any
 import yaml
 
 from emulator.common.errors import ScenarioError
-from emulator.scenario.yaml_nodes import (
-    NUMBER,
-    PATH,
-    QUOTE_KEY,
-    Composer,
-    Node,
-    Step,
-    choice,
-    dotted,
-    nearest,
-    parse_path,
-    printable,
-    quoted,
-    shown,
-)
+from emulator.common.text import choice, nearest, printable, shown
+from emulator.scenario.key_path import PATH, QUOTE_KEY, Step, dotted, parse_path, quoted
+from emulator.scenario.yaml_nodes import NUMBER, Composer, Node
 
 __all__ = ["Document", "dotted", "load", "parse_path", "printable", "shown", "written"]
 

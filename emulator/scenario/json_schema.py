@@ -12,9 +12,10 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 from emulator.common.units import parse_duration, parse_rate, parse_speed
-from emulator.network.capacity.base import rate_or_zero
-from emulator.scenario.scenario import Network, Scenario
-from flasc.training.settings import parse_fraction
+from emulator.network.capacity.markov import rate_or_zero
+from emulator.scenario.scenario import Scenario
+from emulator.simulation.clients.links import Network
+from flasc.common.settings import parse_fraction
 
 Schema = dict[str, Any]
 

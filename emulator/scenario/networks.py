@@ -4,16 +4,15 @@ Other networks become an axis of `vary`, so that nothing further needs to know o
 keeps them with the scenario, and a run can be repeated from its folder alone.
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from emulator.common.errors import LedgerError, ScenarioError
-from emulator.results.ledger import Ledger
-from emulator.runner.recording import archive
+from emulator.common.errors import ScenarioError
+from emulator.common.text import choice, printable
 from emulator.scenario import document
-from emulator.scenario.yaml_nodes import Node, choice, parse_path, printable
+from emulator.scenario.key_path import parse_path
+from emulator.scenario.yaml_nodes import Node
 
 AXIS = "--network"  # of `vary`; no axis that people write begins with dashes
 _OF_NETWORK = re.compile(r'"?network"?[.=]')
@@ -83,29 +82,3 @@ def _touches_network(axis: Node) -> bool:
     points = axis.value.values() if isinstance(axis.value, dict) else []
     keys = [key for point in points if isinstance(point.value, dict) for key in point.value]
     return any(parse_path(key)[0] == "network" for key in keys)
-
-
-def of_run(folder: Path) -> tuple[Node, list[str]]:
-    """The scenario that made a run's `folder`, and its methods. Raises LedgerError."""
-    if (folder / "settings.json").exists():
-        raise LedgerError(
-            f"{folder} is a recording: it says what was trained, not for how many rounds",
-            "name the folder of a run, or a scenario",
-        )
-    with Ledger.open(folder / "ledger.sqlite") as ledger:
-        meta = ledger.meta()
-    name = f"{printable(str(folder))}: scenario"
-    try:
-        methods = [str(method) for method in json.loads(meta["methods"])]
-        return document.parse(meta["scenario"], name), methods
-    except (KeyError, ValueError, TypeError) as error:
-        raise LedgerError(
-            f"{folder}: its ledger names no scenario and methods ({error!r})",
-            "run the scenario again with this version of flasc-emu",
-        ) from None
-
-
-def of_recording(path: Path) -> tuple[Node, list[str]]:
-    """The scenario in a packed recording, and its methods. Raises RecordingError."""
-    found = archive.read(path)
-    return document.parse(found.scenario, f"{printable(str(path))}: scenario"), found.methods

@@ -4,28 +4,27 @@ Strict and typed; every key that a user may write stands here or in `flasc.train
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
-    Tag,
     model_validator,
 )
 from typing_extensions import Self
 
+from emulator.common.errors import MisfitError
 from emulator.common.tagged_unions import kind_or, spelled_out
-from emulator.results.privacy import DifferentialPrivacy
-from emulator.scenario.validation_errors import MisfitError
-from emulator.scenario.yaml_nodes import shown
+from emulator.common.text import shown
 from emulator.simulation.clients.compute import Compute
-from emulator.simulation.clients.links import Access, DownShared, Groups, Label, UpShared
-from emulator.simulation.policies.base import Deadline, Overselection, PolicySettings, Synchronous
-from emulator.simulation.policies.base import Policy as Policy
-from emulator.simulation.selection.base import Selection as Selection
-from emulator.simulation.selection.base import SelectionSettings, Uniform
+from emulator.simulation.clients.links import Label, Network
+from emulator.simulation.policies import POLICIES, PolicySettings
+from emulator.simulation.policies.synchronous import Synchronous
+from emulator.simulation.selection import SELECTIONS, SelectionSettings
+from emulator.simulation.selection.uniform import Uniform
+from emulator.simulation.settings import DifferentialPrivacy, EvaluationPlan, Target
 from flasc.common import plugins
 from flasc.models.settings import Lora
 from flasc.training.settings import (
@@ -40,110 +39,24 @@ from flasc.training.settings import (
     Task,
     TrainingSettings,
     Wire,
-    parse_fraction,
 )
 
-if not TYPE_CHECKING:  # what is installed is known at run time only
-    Policy = plugins.extended(Policy, PolicySettings)
-    Selection = plugins.extended(Selection, SelectionSettings)
+if TYPE_CHECKING:  # which packages are installed is known at run time only
+    Policy = PolicySettings
+    Selection = SelectionSettings
+else:
+    Policy = Annotated[
+        plugins.members(POLICIES, PolicySettings),
+        kind_or("synchronous"),
+        BeforeValidator(spelled_out),
+    ]
+    Selection = Annotated[
+        plugins.members(SELECTIONS, SelectionSettings),
+        kind_or("uniform"),
+        BeforeValidator(spelled_out),
+    ]
 
 MAX_CLIENTS = 10_000_000  # a fleet is arrays in memory: a few gigabytes then
-
-
-class ServerLink(Settings):
-    """The server's link: `up` is what it sends with, `down` what it receives with."""
-
-    down: DownShared
-    up: UpShared
-
-
-class FluidTransport(Settings):
-    """Half an RTT, then bytes at the fair share of the links."""
-
-    kind: Literal["fluid"]
-
-
-class TcpTransport(Settings):
-    """TCP on top of fluid sharing; each effect is a switch (`emulator.network.tcp.Tcp`)."""
-
-    kind: Literal["tcp"] = "tcp"
-    handshake: bool = True
-    headers: bool = True
-    slow_start: bool = True
-    token_bucket: bool = True
-    congestion: Literal["cubic", "reno"] = "cubic"
-
-
-Transport = Annotated[
-    Annotated[
-        Annotated[FluidTransport, Tag("fluid")] | Annotated[TcpTransport, Tag("tcp")],
-        kind_or("tcp"),  # switches alone are its
-    ],
-    BeforeValidator(spelled_out),
-]
-
-
-class Network(Settings):
-    """Who is connected how. Either `clients` (all alike) or `groups`.
-
-    `charge` says which bytes are timed: the `encoded` message, or its `values` alone as the paper
-    counts.
-    """
-
-    server: ServerLink
-    clients: Access | None = None
-    groups: Groups | None = None
-    transport: Transport = TcpTransport()
-    charge: Literal["encoded", "values"] = "encoded"
-
-    @model_validator(mode="after")
-    def _one_description_of_clients(self) -> Self:
-        if (self.clients is None) == (self.groups is None):
-            found = "neither" if self.clients is None else "both"
-            raise ValueError(f"found {found}; allowed: either 'clients' or 'groups'")
-        return self
-
-    @property
-    def accesses(self) -> Mapping[str, Access]:
-        """By group; all clients are one that is called so."""
-        return {"clients": self.clients} if self.clients else self.groups or {}
-
-    @model_validator(mode="after")
-    def _loss_needs_tcp(self) -> Self:
-        lossy = any(access.loss != 0 for access in self.accesses.values())
-        if self.transport.kind == "fluid" and lossy:
-            raise ValueError("found loss with transport fluid; allowed: loss with transport tcp")
-        return self
-
-
-def _accuracy(value: float) -> float:
-    if not 0 < value <= 1:
-        raise ValueError(f"found {value:g}; allowed: an accuracy above 0 and at most 1, like 70 %")
-    return value
-
-
-Accuracy = Annotated[float, BeforeValidator(parse_fraction), AfterValidator(_accuracy)]
-
-
-class Target(Settings):
-    """The accuracy on the validation split that the time is taken to.
-
-    Training goes on for `stop_after` evaluations past the target; `never`: to the last round.
-    """
-
-    accuracy: Accuracy
-    stop_after: Annotated[int, Field(ge=0, le=2**31 - 1)] | Literal["never"] = 2
-
-
-class EvaluationPlan(Settings):
-    """Every so many rounds on `validation`; `examples` cuts it to the first so many.
-
-    `test` scores the last model on the test split once, cut to the same number.
-    """
-
-    every: PositiveInt = 1
-    examples: PositiveInt | None = None
-    test: bool = False
 
 
 def _distinct(seeds: list[int]) -> list[int]:
@@ -157,7 +70,7 @@ Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(_distinct)]
 
 
 class Training(Settings):
-    """How long, by whom and how it is trained."""
+    """How long, by which clients and how the model is trained."""
 
     rounds: PositiveInt
     cohort: PositiveInt = 10
@@ -197,6 +110,11 @@ class Scenario(Settings):
     policy: Policy = Synchronous()
     selection: Selection = Uniform()
     vary: dict[Label, dict[Label, dict[Label, Any]]] = Field(default_factory=dict)
+
+    @property
+    def clients(self) -> int:
+        """Number of clients, whether or not they ever take part."""
+        return self.task.clients
 
     @model_validator(mode="after")
     def _fleet_fits(self) -> Self:
@@ -245,21 +163,21 @@ class Scenario(Settings):
 
     @model_validator(mode="after")
     def _policy_fits(self) -> Self:
-        most, clients = self.policy.at_work(self.training.cohort), self.task.clients
+        cohort, clients = self.training.cohort, self.task.clients
+        most = self.policy.max_concurrency(cohort)
         if most > clients:
             raise MisfitError(
                 ("policy",),
                 f"found {most} clients at a time with task.clients {clients}; "
                 "allowed: at most all clients",
             )
-        if isinstance(self.policy, Overselection | Deadline):
-            first = self.policy.enough(self.training.cohort)
-            if first > most:
-                raise MisfitError(
-                    ("policy",),
-                    f"found a round that waits for {first} updates and asks {most} clients; "
-                    "allowed: first (or else training.cohort) of at most select",
-                )
+        first = self.policy.updates_per_round(cohort)
+        if first is not None and first > most:
+            raise MisfitError(
+                ("policy",),
+                f"found a round that waits for {first} updates and asks {most} clients; "
+                "allowed: first (or else training.cohort) of at most select",
+            )
         return self
 
     @model_validator(mode="after")

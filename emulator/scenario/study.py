@@ -3,19 +3,16 @@
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from emulator.common.errors import ScenarioError
-from emulator.runner.recording import archive as packed
-from emulator.scenario import document
-from emulator.scenario import networks as elsewhere
+from emulator.common.text import choice
 from emulator.scenario.document import Document, dotted, parse_path
 from emulator.scenario.scenario import Scenario
 from emulator.scenario.validation_errors import explain
-from emulator.scenario.yaml_nodes import choice
 from flasc.training.settings import TrainingSettings
 
 MAX_VARIANTS = 10_000
@@ -60,37 +57,6 @@ class Study:
                     training = found.setdefault(key, Training(method, seed, settings, {}))
                     training.variants[label] = variant
         return list(found.values())
-
-
-def read(
-    path: Path,
-    overrides: Sequence[str] = (),
-    only: Sequence[str] = (),
-    networks: Sequence[Path] = (),
-) -> Study:
-    """The study at `path` with 'a.b=value' overrides, of the methods named in `only` (or all).
-
-    `path` is a scenario, or the folder of a run or a packed recording, whose scenario it then is.
-    `networks` are files that take the place of its network, a variant each; a folder is all in it.
-
-    Raises ScenarioError, LedgerError for a folder that is no run's, and RecordingError for a
-    damaged recording.
-    """
-    is_packed = packed.is_packed(path)
-    if path.is_dir() or is_packed:
-        tree, methods = elsewhere.of_recording(path) if is_packed else elsewhere.of_run(path)
-        only = only or methods
-    else:
-        tree = document.read(path)
-        if isinstance(tree.value, dict) and list(tree.value) == ["network"]:
-            raise ScenarioError(
-                f"{document.printable(str(path))}: found a network alone; allowed: a scenario",
-                "a network goes with a scenario: flasc-emu check SCENARIO --network FILE",
-            )
-    if networks:
-        tree, overrides = elsewhere.transplanted(tree, elsewhere.each(networks), overrides)
-    found = multiplied(document.overridden(tree, overrides), str(path), only)
-    return replace(found, packed=path) if is_packed else found
 
 
 def multiplied(document: Document, name: str, only: Sequence[str] = ()) -> Study:

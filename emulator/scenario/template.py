@@ -8,10 +8,11 @@ from pathlib import Path
 
 from emulator.common.errors import ScenarioError
 from emulator.common.files import replace, storage
-from emulator.scenario import networks
+from emulator.common.text import printable
+from emulator.scenario import document, networks
 from emulator.scenario.json_schema import FILE_NAME, scenario_schema
-from emulator.scenario.study import read
-from emulator.scenario.yaml_nodes import printable, quoted
+from emulator.scenario.key_path import quoted
+from emulator.scenario.study import multiplied
 from emulator.simulation.clients.presets import PRESETS
 
 # One line a kind that can stand alone; the rest is in docs/background/methods.md. Rates are
@@ -106,7 +107,7 @@ def network_text(file: Path) -> str:
 
 def extending(name: str, base: Path, file: Path) -> str:
     """A scenario in `file` that builds on the one at `base`. Raises ScenarioError."""
-    scenario = read(base).scenario
+    scenario = multiplied(document.overridden(document.read(base), ()), str(base)).scenario
     path = Path(os.path.relpath(base.resolve(), file.parent.resolve())).as_posix()
     lines = [f"extends: {json.dumps(path)}", f"name: {name}", ""]
     lines += [

@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
-from emulator.common.errors import ScenarioError
+from emulator.common.errors import KeyPath, MisfitError, ScenarioError
+from emulator.common.text import choice, meant, printable, shown
 from emulator.scenario.document import Document
-from emulator.scenario.yaml_nodes import Step, choice, dotted, meant, printable, shown
+from emulator.scenario.key_path import Step, dotted
 
 MAX_PROBLEMS = 10
 
@@ -49,15 +50,6 @@ _MISSPELT = re.compile(r"unknown key; did you mean ('.*?')\?")
 
 # An annotation with Annotated, Optional and aliases taken off; a union is {tag or name: member}.
 Kind = Any
-KeyPath = tuple[Step, ...]
-
-
-class MisfitError(ValueError):
-    """What a validator of the whole finds wrong with one key of it, at `path`."""
-
-    def __init__(self, path: KeyPath, message: str) -> None:
-        super().__init__(message)
-        self.path = path
 
 
 def explain(error: ValidationError, document: Document, model: type[BaseModel]) -> ScenarioError:

@@ -5,24 +5,21 @@ YAML is read as events only, so no tag can construct anything, and plain scalars
 `1:30`, `1_000`, `0x1F` and dates are text.
 """
 
-import difflib
-import json
 import re
-from collections.abc import Collection, Generator, Iterable, Sequence
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import NoReturn, TypeAlias
 
 import yaml
 
 from emulator.common.errors import ScenarioError
-from emulator.common.synonyms import ours
+from emulator.common.text import printable
+from emulator.scenario.key_path import MAX_NESTING, quoted
 
 MAX_NODES = 100_000
-MAX_NESTING = 50
 
 Scalar: TypeAlias = str | int | float | bool | None
 Value: TypeAlias = "Scalar | dict[str, Node] | list[Node]"
-Step: TypeAlias = str | int
 
 _WORDS: dict[str, Scalar] = dict.fromkeys(("", "~", "null", "Null", "NULL"))
 _WORDS |= dict.fromkeys(("true", "True", "TRUE"), True)
@@ -34,12 +31,6 @@ _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _LONGEST_NUMBER = 100  # longer digits are text: Python refuses to read or print them as an int
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
-QUOTE_KEY = 'put a key that has a dot in it into double quotes: methods."FLASC 0.25".down=1/8'
-
-_BARE = r'[^\s."=]+(?: +[^\s."=]+)*'
-_SEGMENT = rf'(?:{_BARE}|"(?:[^"\\]|\\["\\])*")'
-PATH = re.compile(rf"{_SEGMENT}(?:\.{_SEGMENT})*")
-
 
 @dataclass(frozen=True, slots=True)
 class Node:
@@ -47,68 +38,6 @@ class Node:
 
     value: Value
     where: str
-
-
-def printable(text: str) -> str:
-    """`text` with its control characters and other unprintables escaped: safe in one line."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def shown(value: object) -> str:
-    """A found value for a message, in at most 60 printable characters."""
-    text = repr(value) if isinstance(value, str) else json.dumps(value, default=str, skipkeys=True)
-    text = printable(text)
-    return text if len(text) <= 60 else text[:59] + "…"
-
-
-def nearest(name: str, allowed: Iterable[str], least: float = 0.6) -> str | None:
-    """The one of `allowed` that `name` most likely means, whatever its case; None if none does.
-
-    `least` is how alike they are at the least: 1 is the same (difflib's ratio).
-    """
-    folded = {one.casefold(): one for one in allowed}
-    match = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=least)
-    return folded[match[0]] if match else None
-
-
-def choice(found: object, allowed: Collection[str], what: str = "") -> str:
-    """The end of a message about a wrong name: '; did you mean ...? allowed: ...'."""
-    if not allowed:
-        return ""
-    near = meant(found, allowed) if isinstance(found, str) else ""
-    return f"; {f'did you mean {near}? ' if near else ''}allowed: {what}{', '.join(allowed)}"
-
-
-def meant(name: str, allowed: Collection[str]) -> str:
-    """What of `allowed` a wrong name most likely means, in quotes; '' if nothing does."""
-    near = nearest(name, allowed)
-    names = ours(name, allowed) or ([near] if near else [])
-    return " and ".join(map(repr, names))
-
-
-def parse_path(text: str) -> tuple[str, ...]:
-    """The keys of 'a.b."c.d"'. Raises ScenarioError where there are none."""
-    if not (PATH.fullmatch(text) and text.isprintable()):
-        raise ScenarioError(
-            f"found {shown(text)}; allowed: keys with dots between, like network.clients.up",
-            QUOTE_KEY,
-        )
-    keys: list[str] = re.findall(_SEGMENT, text)
-    if len(keys) > MAX_NESTING:
-        raise ScenarioError(f"found {len(keys)} keys in a path; allowed: {MAX_NESTING}")
-    return tuple(re.sub(r"\\(.)", r"\1", key[1:-1]) if key[0] == '"' else key for key in keys)
-
-
-def dotted(path: Sequence[Step]) -> str:
-    """`path` as people write it; a key with a dot, a space or worse is quoted."""
-    return ".".join(quoted(str(step)) for step in path)
-
-
-def quoted(key: str) -> str:
-    """One key of a dotted path."""
-    if key.isprintable() and " " not in key and re.fullmatch(_BARE, key):
-        return key
-    return '"' + printable(re.sub(r'(["\\])', r"\\\1", key)) + '"'
 
 
 def _scalar(text: str) -> Scalar:

@@ -3,24 +3,60 @@
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 import numpy as np
 import simpy
 from numpy.typing import NDArray
 
+from emulator.common import rng
 from emulator.common.errors import EmulationError, StalledError
 from emulator.network.network import Network
 from emulator.network.tcp import Tcp
-from emulator.scenario.scenario import FluidTransport, Scenario, TcpTransport
 from emulator.simulation.clients import fleet, link_profiles
 from emulator.simulation.clients.compute import Compute
 from emulator.simulation.clients.fleet import Fleet
+from emulator.simulation.clients.links import FluidTransport, TcpTransport
+from emulator.simulation.clients.links import Network as NetworkSettings
+from emulator.simulation.policies import PolicySettings
 from emulator.simulation.records import Client, Holding, Row, SharedLink
-from emulator.simulation.registry import Journal, World, carry_out, selector
+from emulator.simulation.rounds.context import EventLog, SimulationContext
+from emulator.simulation.selection import SelectionSettings
+from emulator.simulation.selection.base import Selector
+from emulator.simulation.selection.uniform import PoissonSelector
+from emulator.simulation.settings import RoundPlan
 from emulator.simulation.trainer import Download, Trainer, Upload
 
 
-def charge(how: str) -> Callable[[Download | Upload], int]:
+class SimulationSettings(Protocol):
+    """What a simulation needs of a scenario."""
+
+    @property
+    def network(self) -> NetworkSettings:
+        """Links of the server and of the clients."""
+
+    @property
+    def clients(self) -> int:
+        """Number of clients, whether or not they ever take part."""
+
+    @property
+    def training(self) -> RoundPlan:
+        """How many rounds, and when they end."""
+
+    @property
+    def compute(self) -> Compute | None:
+        """How long clients compute; None: no time."""
+
+    @property
+    def policy(self) -> PolicySettings:
+        """The round policy."""
+
+    @property
+    def selection(self) -> SelectionSettings:
+        """The client selection."""
+
+
+def billed_bytes(how: str) -> Callable[[Download | Upload], int]:
     """The bytes that a message costs: 'encoded' (all of it) or 'values' (as the paper counts)."""
     if how == "values":
         return lambda message: message.value_bytes
@@ -33,8 +69,16 @@ def _tcp(settings: FluidTransport | TcpTransport) -> Tcp | None:
     return Tcp(**settings.model_dump(exclude={"kind"}))
 
 
-def emulate(
-    scenario: Scenario,
+def build_selector(settings: SimulationSettings, seed: int) -> Selector:
+    """The selector of the settings; differential privacy may ask for Poisson sampling."""
+    dp = settings.training.dp
+    if dp and dp.sampling == "poisson":
+        return PoissonSelector(seed)
+    return settings.selection.selector(seed)
+
+
+def simulate(
+    settings: SimulationSettings,
     seed: int,
     trainer: Trainer,
     notice: Callable[[Row], None] = lambda _: None,
@@ -47,12 +91,12 @@ def emulate(
     one is. Raises what the trainer raises, and StalledError where the policy cannot go on: or, with
     `stalled`, tells it and returns the rows so far.
     """
-    compute, count = scenario.compute, scenario.task.clients
+    compute, count = settings.compute, settings.clients
     flop = None
     if compute and compute.speed is not None:
         flop = trainer.about(needed=True).flop_per_example
         assert flop is not None, "a trainer says what it takes where that is needed"
-    clients = fleet.build(scenario.network, compute, count, seed, flop)
+    clients = fleet.draw_fleet(settings.network, compute, count, seed, flop)
     env = simpy.Environment()
     network = Network(
         env,
@@ -61,31 +105,31 @@ def emulate(
         delay_s=clients.delay_s,
         server_up_Bps=clients.server_up_Bps,
         server_down_Bps=clients.server_down_Bps,
-        transport=_tcp(scenario.network.transport),
+        transport=_tcp(settings.network.transport),
         loss=clients.loss,
-        stream=lambda client, way, n: fleet.stream(seed, f"loss/{way}", client, n),
+        stream=lambda client, way, n: rng.stream(seed, f"loss/{way}", client, n),
         cell=clients.cell,
         cell_up_Bps=clients.cell_up_Bps,
         cell_down_Bps=clients.cell_down_Bps,
         cell_half_duplex=clients.cell_half_duplex,
         half_duplex=clients.half_duplex,
-        profiles=link_profiles.of(scenario.network, clients, seed),
+        profiles=link_profiles.build_profiles(settings.network, clients, seed),
     )
-    journal = Journal(notice)
-    world = World(
+    journal = EventLog(notice)
+    world = SimulationContext(
         env,
         trainer,
         network,
         clients,
-        able(clients, rank, compute),
-        scenario.training,
-        selector(scenario.selection, scenario.training, seed),
-        charge(scenario.network.charge),
+        eligible_clients(clients, rank, compute),
+        settings.training,
+        build_selector(settings, seed),
+        billed_bytes(settings.network.charge),
         journal,
     )
     try:
-        with collecting_less():
-            env.run(env.process(carry_out(world, scenario.policy)))
+        with relaxed_gc():
+            env.run(env.process(settings.policy.process(world)))
     except StalledError as error:
         if stalled is None:
             raise
@@ -95,11 +139,11 @@ def emulate(
         if type(copy.__cause__) is type(copy):
             raise copy.__cause__ from copy.__cause__.__cause__
         raise
-    return [*journal.rows, *facts(clients, trainer)]
+    return [*journal.rows, *fleet_rows(clients, trainer)]
 
 
 @contextmanager
-def collecting_less() -> Iterator[None]:
+def relaxed_gc() -> Iterator[None]:
     """Let Python look for cycles of garbage less often.
 
     All that a round keeps is looked at again and again: a fifth of the time of 10,000 clients
@@ -113,7 +157,9 @@ def collecting_less() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-def able(clients: Fleet, rank: int | None, compute: Compute | None) -> NDArray[np.bool_]:
+def eligible_clients(
+    clients: Fleet, rank: int | None, compute: Compute | None
+) -> NDArray[np.bool_]:
     """Who can hold a LoRA of `rank` (None: none is trained): bool [clients].
 
     Raises EmulationError where the scenario calls it an error that somebody cannot.
@@ -131,7 +177,7 @@ def able(clients: Fleet, rank: int | None, compute: Compute | None) -> NDArray[n
     return found
 
 
-def facts(clients: Fleet, trainer: Trainer) -> Iterator[Row]:
+def fleet_rows(clients: Fleet, trainer: Trainer) -> Iterator[Row]:
     """The fleet and what it shares, as rows: what metrics need to say why."""
     yield SharedLink("server", 0, clients.server_down_Bps, clients.server_up_Bps)
     rates = zip(clients.cell_down_Bps.tolist(), clients.cell_up_Bps.tolist(), strict=True)

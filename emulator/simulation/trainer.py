@@ -70,7 +70,7 @@ class Score(Protocol):
         """How many were right, of how many, of each label; empty: not known, or no such thing."""
 
 
-class About(Protocol):
+class TrainingMetadata(Protocol):
     """What holds of a training whatever is done with it; None where it is not known."""
 
     @property
@@ -104,7 +104,7 @@ class Trainer(Protocol):
     def forget(self, messages: Sequence[Download | Upload]) -> None:
         """None of these will be trained or aggregated: what is held for them may go."""
 
-    def about(self, needed: bool = False) -> About:
+    def about(self, needed: bool = False) -> TrainingMetadata:
         """What is known of the training; all of it where that is `needed`, if it takes a while."""
 
 

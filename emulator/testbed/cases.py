@@ -7,18 +7,18 @@ from shlex import quote
 from typing import NoReturn
 
 from emulator.common.errors import EmulationError, ScenarioError
+from emulator.common.text import nearest, printable
 from emulator.network.network import Delivery
 from emulator.network.tcp import Congestion, Tcp
 from emulator.runner.recording import Recording, RecordingTrainer
 from emulator.runner.recording.entries import RecordedScore
 from emulator.scenario.scenario import Scenario
 from emulator.scenario.study import Study, Training
-from emulator.scenario.yaml_nodes import nearest, printable
 from emulator.simulation.clients import fleet, link_profiles
 from emulator.simulation.records import Absence, Computation, Row, Transfer
-from emulator.simulation.simulate import emulate
+from emulator.simulation.simulate import simulate
 from emulator.testbed.schedule import Message, Star
-from emulator.testbed.simulate import simulate
+from emulator.testbed.simulate import time_messages
 
 STAGE_S = 1.0  # to build a stage and end it
 MOST_CLIENTS = 100  # namespaces and devices
@@ -138,7 +138,7 @@ def replay(
 
     shortened = scenario.training.model_copy(update={"rounds": number})
     trainer = _Replayed(recording, unrecorded)
-    return emulate(scenario.model_copy(update={"training": shortened}), training.seed, trainer)
+    return simulate(scenario.model_copy(update={"training": shortened}), training.seed, trainer)
 
 
 def case(
@@ -166,14 +166,14 @@ def case(
     star = _star(scenario, seed, clients, f"{method}, {variant}")
     settings = scenario.network.transport
     tcp = None if settings.kind == "fluid" else Tcp(**settings.model_dump(exclude={"kind"}))
-    simulated = simulate(star, messages, tcp)
+    simulated = time_messages(star, messages, tcp)
     return Case(method, variant, seed, number, clients, star, messages, tcp, simulated)
 
 
 def _star(scenario: Scenario, seed: int, clients: list[int], name: str) -> Star:
     """The links of `clients`; what cannot be re-enacted is refused."""
     network = scenario.network
-    everybody = fleet.build(network, scenario.compute, scenario.task.clients, seed)
+    everybody = fleet.draw_fleet(network, scenario.compute, scenario.task.clients, seed)
     if everybody.loss[clients].any():
         raise EmulationError(
             f"{name}: found loss; allowed: none, since it makes every single transfer differ",

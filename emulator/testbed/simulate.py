@@ -5,13 +5,13 @@ from typing import Any
 
 import simpy
 
+from emulator.common import rng
 from emulator.network.network import Delivery, Network
 from emulator.network.tcp import Tcp
-from emulator.simulation.clients import fleet
 from emulator.testbed.schedule import Message, Star
 
 
-def simulate(
+def time_messages(
     star: Star, messages: Sequence[Message], transport: Tcp | None, seed: int = 0
 ) -> list[Delivery]:
     """When each of `messages` was asked for and when its last byte came, in their order.
@@ -29,7 +29,7 @@ def simulate(
         server_down_Bps=star.server_down_Bps,
         transport=transport,
         loss=star.loss if transport else None,
-        stream=lambda client, way, n: fleet.stream(seed, f"loss/{way}", client, n),
+        stream=lambda client, way, n: rng.stream(seed, f"loss/{way}", client, n),
     )
     send = {"down": network.download, "up": network.upload}
 

@@ -8,9 +8,9 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from emulator.common.text import printable
 from emulator.common.units import format_rate, format_size
 from emulator.network.network import Delivery
-from emulator.scenario.yaml_nodes import printable
 from emulator.testbed.schedule import Id, Schedule
 
 MOST_ROWS = 40

@@ -10,10 +10,11 @@ import math
 import shlex
 from collections.abc import Iterator
 
-from emulator.scenario.scenario import Network, Scenario
-from emulator.scenario.yaml_nodes import printable
+from emulator.common.text import printable
+from emulator.scenario.scenario import Scenario
 from emulator.simulation.clients import link_profiles
 from emulator.simulation.clients.fleet import Fleet
+from emulator.simulation.clients.links import Network
 from emulator.testbed.linux.topology import token_bucket
 
 _SMALLEST_B = 66  # a bare acknowledgement over Ethernet: what most packets in flight may be

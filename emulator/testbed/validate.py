@@ -13,8 +13,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from emulator.common.text import printable
 from emulator.common.units import format_rate, format_size
-from emulator.scenario.yaml_nodes import printable
 from emulator.testbed.cases import Case
 from emulator.testbed.linux.run import LATE_S, Enacted, enact, repeat
 

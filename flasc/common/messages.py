@@ -1,8 +1,11 @@
 """What passes between the trainer and a round policy."""
 
 from dataclasses import dataclass
+from typing import Literal
 
-from flasc.methods.base import Request
+# What a client is asked for: its update, or the gradient or Hessian-gradient product of the loss
+# at the model that it received.
+Request = Literal["update", "gradient", "curvature"]
 
 
 @dataclass(frozen=True, slots=True)

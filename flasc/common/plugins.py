@@ -7,7 +7,7 @@ is imported first; unions are extended where they are used. (PyPA entry points s
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 
@@ -28,16 +28,21 @@ class Pluggable(Settings):
     implementation: ClassVar[str] = ""  # "package.module:name"
 
 
-def members(built_in: Sequence[type[Pluggable]], base: type[Pluggable]) -> Any:
+def members(
+    built_in: Sequence[type[Pluggable]],
+    base: type[Pluggable],
+    reserved: Collection[str] = (),
+) -> Any:
     """The union of the `built_in` settings and of those that installed packages add.
 
-    Each member is tagged with its kind. Raises PluginError where a package's settings are not of
-    `base`, or their kind is taken.
+    Each member is tagged with its kind. `reserved` are kinds that mean something else where the
+    union is used. Raises PluginError where a package's settings are not of `base`, or their kind is
+    taken.
     """
     kinds = {_kind(each, base): each for each in built_in}
     for point in _points(base):
         settings = _settings(point, base)
-        if point.name in kinds:
+        if point.name in kinds or point.name in reserved:
             raise _wrong(point, "found a kind that there is already; allowed: a name of its own")
         kinds[point.name] = settings
     tagged = (Annotated[each, Tag(kind)] for kind, each in kinds.items())

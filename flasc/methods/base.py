@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from flasc.common.messages import Request
 from flasc.common.plugins import Pluggable, implementation
 from flasc.common.settings import PositiveFloat, Wire, newer, parse_fraction
 from flasc.methods.top_k import count, top_k
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 
 Mask: TypeAlias = "Tensor | None"  # bool [n]; None stands for every entry
 Penalty: TypeAlias = "Callable[[Tensor], Tensor]"
-# What a client is asked for: its update, or the gradient or Hessian-gradient product of the loss
-# at the model that it received.
-Request = Literal["update", "gradient", "curvature"]
 
 Rank = Annotated[int, Field(ge=1, le=1024)]
 

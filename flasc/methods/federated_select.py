@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from typing_extensions import override
 
 from flasc.common.settings import Density, PositiveInt
-from flasc.methods.base import (
-    Mask,
-    Method,
-    MethodSettings,
-    VectorLayout,
-    largest,
-    scheduled,
-)
+from flasc.methods.base import Mask, Method, MethodSettings, VectorLayout, largest, scheduled
 from flasc.methods.masked import MaskedMethod
 
 if TYPE_CHECKING:

@@ -11,14 +11,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from flasc.common.settings import Density, NonNegativeFloat
-from flasc.methods.base import (
-    Mask,
-    Method,
-    MethodSettings,
-    Penalty,
-    ReceivedModel,
-    VectorLayout,
-)
+from flasc.methods.base import Mask, Method, MethodSettings, Penalty, ReceivedModel, VectorLayout
 from flasc.methods.rank_tiers import RankTier, TruncatedMethod
 
 if TYPE_CHECKING:

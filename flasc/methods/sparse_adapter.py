@@ -14,8 +14,9 @@ from pydantic import Field
 from typing_extensions import override
 
 from flasc.common import rng
+from flasc.common.messages import Request
 from flasc.common.settings import Density, PositiveInt, newer
-from flasc.methods.base import Method, MethodSettings, Request, VectorLayout
+from flasc.methods.base import Method, MethodSettings, VectorLayout
 from flasc.methods.masked import FixedMaskMethod
 from flasc.methods.top_k import count, top_k
 

@@ -6,14 +6,7 @@ from pydantic import (
     Field,
 )
 
-from flasc.common.settings import (
-    Momentum,
-    PositiveFloat,
-    PositiveInt,
-    Settings,
-    Targets,
-    newer,
-)
+from flasc.common.settings import Momentum, PositiveFloat, PositiveInt, Settings, Targets, newer
 
 # What stands on top of the pretrained model: a fresh classifier of texts or of images, which is
 # trained in full, or the language model's own output, tied to its embeddings and frozen.

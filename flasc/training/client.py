@@ -3,6 +3,8 @@
 Faster engines (`cohort`) are held against this one.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from flasc.common import rng
 from flasc.common.errors import DivergedError
-from flasc.common.messages import Message, Score
+from flasc.common.messages import Message, Request, Score
 from flasc.data.examples import Examples
-from flasc.methods.base import Mask, Method, ReceivedModel, Request, VectorLayout
+from flasc.methods.base import Mask, Method, ReceivedModel, VectorLayout
 from flasc.models.adapter import Adapter
 from flasc.tasks.base import Task
 from flasc.training import client, engine, error_feedback, saliency

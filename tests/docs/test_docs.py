@@ -29,9 +29,9 @@ from pydantic import BaseModel
 from emulator.cli import main
 from emulator.common.distributions import Choice, Empirical, LogNormal, Normal, Uniform
 from emulator.common.units import parse_duration
-from emulator.network.capacity.base import Varying
-from emulator.runner import run
-from emulator.scenario import study, template
+from emulator.network.capacity.base import CapacityModel
+from emulator.runner import inputs, run
+from emulator.scenario import template
 from emulator.scenario.scenario import Scenario
 from flasc import codec
 from flasc.assets import catalogue
@@ -130,7 +130,7 @@ def flasc_emu(line: str) -> str:
 
 @every_yaml
 def test_every_example_is_a_study(desk, block):
-    assert study.read(Path(file_name(block))).trainings()
+    assert inputs.read(Path(file_name(block))).trainings()
 
 
 def test_examples_have_names_of_their_own():
@@ -258,12 +258,12 @@ def keys_of_union(members: tuple[Any, ...], here: str) -> Iterator[tuple[str, Ke
         for member in plain:
             yield from keys_inside(member, here) if member is not NoneType else ()
         return
-    if issubclass(models[0], LAWS) and issubclass(models[-1], Varying):
+    if issubclass(models[0], LAWS) and issubclass(models[-1], CapacityModel):
         yield from keys_of_union(tuple(m for m in models if issubclass(m, LAWS)), here)
-        yield from keys_of_union(tuple(m for m in models if issubclass(m, Varying)), here)
+        yield from keys_of_union(tuple(m for m in models if issubclass(m, CapacityModel)), here)
         return
     place = "LAW" if issubclass(models[0], LAWS) else here
-    place = "RATE" if issubclass(models[0], Varying) else place
+    place = "RATE" if issubclass(models[0], CapacityModel) else place
     tag = "kind" if "kind" in models[0].model_fields else "name"
     by_kind = {next(iter(names_in(m.model_fields[tag].annotation))): m for m in models}
     found = {kind: dict(keys_of(model, place)) for kind, model in by_kind.items()}

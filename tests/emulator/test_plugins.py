@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 
 from emulator.common.distributions import LogNormal
-from emulator.network.capacity import base as varying
-from emulator.scenario import scenario
+from emulator.network.capacity import CAPACITIES, CapacityModel
 from emulator.scenario.scenario import Scenario
-from emulator.simulation.clients import links
-from emulator.simulation.policies import base as policies
+from emulator.simulation.availability import AVAILABILITIES, AvailabilitySettings
+from emulator.simulation.policies import POLICIES, PolicySettings
 from emulator.simulation.records import Round
-from emulator.simulation.selection import base as selections
-from emulator.simulation.simulate import emulate
+from emulator.simulation.selection import SELECTIONS, SelectionSettings
+from emulator.simulation.simulate import simulate
 from emulator.simulation.trainer import StubTrainer
 from flasc.common import plugins
 from flasc.common.errors import PluginError
-from flasc.training import settings as config
+from flasc.methods import METHODS, MethodSettings
+from flasc.tasks import TASKS, TaskSettings
 
 ROOT = Path(__file__).parent.parent.parent
 OWN = "examples/own/own.yaml"
@@ -46,7 +46,7 @@ def played(rounds=8, **update):
         "network": {"server": {"down": "1 Gbps", "up": "1 Gbps"}, "clients": LINK},
     })  # fmt: skip
     trainer = StubTrainer(down_bytes=90_000, up_bytes=90_000)
-    return emulate(plain.model_copy(update=update), 0, trainer)
+    return simulate(plain.model_copy(update=update), 0, trainer)
 
 
 # -- from outside
@@ -159,17 +159,18 @@ def test_a_task_is_known_by_what_its_file_holds(own, tmp_path):
 # -- what is refused
 
 FAMILIES = {
-    "tasks": (config.Task, config.TaskSettings, "20newsgroups", "name"),
-    "policies": (scenario.Policy, policies.PolicySettings, "deadline", "kind"),
-    "selections": (scenario.Selection, selections.SelectionSettings, "oort", "kind"),
-    "capacities": (links.DownLink, varying.Varying, "trace", "kind"),
-    "laws": (links.DownLink, varying.Varying, "lognormal", "kind"),
+    "tasks": (TASKS, TaskSettings, "20newsgroups", "name"),
+    "methods": (METHODS, MethodSettings, "lora", "kind"),
+    "policies": (POLICIES, PolicySettings, "deadline", "kind"),
+    "selections": (SELECTIONS, SelectionSettings, "oort", "kind"),
+    "availabilities": (AVAILABILITIES, AvailabilitySettings, "on_off", "kind"),
+    "capacities": (CAPACITIES, CapacityModel, "trace", "kind"),
 }
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_name_that_is_taken_is_refused(package, family):
-    union, base, taken, tag = FAMILIES[family]
+    built_in, base, taken, tag = FAMILIES[family]
     text = (
         f"from typing import Literal\nfrom {base.__module__} import {base.__name__}\n\n\n"
         f"class x({base.__name__}):\n    {tag}: Literal['{taken}']\n    model: str = 'm'\n"
@@ -178,17 +179,30 @@ def test_a_name_that_is_taken_is_refused(package, family):
     )
     package(f"taken_{family}", text, {base.plugin_group: f"{taken} = taken_{family}:x"})
     with pytest.raises(PluginError, match="found a kind that there is already"):
-        plugins.extended(union, base)
+        plugins.members(built_in, base)
+
+
+def test_a_capacity_that_is_called_like_a_distribution_is_refused(package, beside):
+    text = (
+        "from typing import Literal\n"
+        "from emulator.network.capacity.base import CapacityModel\n\n\n"
+        "class x(CapacityModel):\n    kind: Literal['lognormal']\n    shape_mean = property(int)\n"
+        "    def shape(self, rng, u): ...\n"
+    )
+    folder = package("twin", text, {"flasc_emu.capacities": "lognormal = twin:x"})
+    done = beside(folder, "-m", "emulator", "check", "scenarios/smoke.yaml")
+    assert "found a kind that there is already" in done.stderr
 
 
 def test_a_capacity_without_a_shape_is_refused(package):
     text = (
-        "from typing import Literal\nfrom emulator.network.capacity.base import Varying\n\n\n"
-        "class x(Varying):\n    kind: Literal['flat']\n"
+        "from typing import Literal\n"
+        "from emulator.network.capacity.base import CapacityModel\n\n\n"
+        "class x(CapacityModel):\n    kind: Literal['flat']\n"
     )
     package("flat", text, {"flasc_emu.capacities": "flat = flat:x"})
     with pytest.raises(PluginError, match="found no shape, shape_mean; allowed"):
-        plugins.extended(links.DownLink, varying.Varying)
+        plugins.members(CAPACITIES, CapacityModel)
 
 
 def test_a_broken_package_is_one_message(package, beside):
@@ -213,9 +227,11 @@ def test_what_plugins_build_on_loads_none(beside, tmp_path):
         "emulator.simulation.selection.base",
         "emulator.network.capacity.base",
     ]
-    modules += ["flasc.method_settings", "flasc.task_settings"]
+    modules += ["emulator.simulation.availability.base"]
+    modules += ["flasc.methods.base", "flasc.tasks.settings"]
     code = f"import sys, {', '.join(modules)}\n"
     done = beside(tmp_path, "-c", f"{code}print(*sys.modules)")
+    assert done.returncode == 0, done.stderr
     assert not {
         "flasc.training.settings",
         "emulator.simulation.clients.links",

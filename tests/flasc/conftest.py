@@ -11,12 +11,11 @@ from PIL import Image
 from transformers import GPT2Config, GPT2LMHeadModel, ViTConfig, ViTModel
 from transformers.utils import logging
 
-from flasc.data import newsgroups_raw
+from flasc.data import friends, newsgroups_raw
 from flasc.data.examples import Examples
 from flasc.models import pretraining
-from flasc.task_settings import Newsgroups
-from flasc.data import fashion_mnist, friends
 from flasc.tasks.base import Task
+from flasc.tasks.twenty_newsgroups import Newsgroups
 from flasc.training import settings as config
 from flasc.training.trainer import Trainer
 
@@ -140,9 +139,8 @@ def garments(tmp_path, monkeypatch):
             picture[8 * row : 8 * row + 7, 7 * column : 7 * column + 7] += 180
         write_idx(folder / f"{prefix}-images-idx3-ubyte", pixels)
         write_idx(folder / f"{prefix}-labels-idx1-ubyte", labels)
-    for module in (fashion_mnist, pretraining):
-        monkeypatch.setattr(module, "locate", lambda name, **_: folder)
-    monkeypatch.setattr("flasc.tasks.fashion_scenes.locate", lambda name, **_: folder)
+    for module in ("tasks.fashion_mnist", "tasks.fashion_scenes", "models.pretraining"):
+        monkeypatch.setattr(f"flasc.{module}.locate", lambda name, **_: folder)
     return folder
 
 
@@ -158,8 +156,8 @@ def transcripts(tmp_path, monkeypatch):
         rows += [f'01\t02\t0102\tTitle\t{speaker}\t {sentence(rng)} "\n'.replace('"', ".")] * n
     rows.append("01\t02\t0102\tTitle\tGuest 0\t\n")
     (folder / "friends-transcripts.tab").write_text("".join(rows))
-    for module in (friends, pretraining):
-        monkeypatch.setattr(module, "locate", lambda name, **_: folder)
+    for module in ("tasks.friends", "models.pretraining"):
+        monkeypatch.setattr(f"flasc.{module}.locate", lambda name, **_: folder)
     return folder
 
 

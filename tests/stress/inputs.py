@@ -25,15 +25,14 @@ from emulator.reports import run_report as report
 from emulator.reports.export import json_csv as report_export
 from emulator.reports.page import data as report_data
 from emulator.results.ledger import Ledger
-from emulator.runner import export_recording, training_job
+from emulator.runner import export_recording, inputs, training_job
 from emulator.runner import run as running
 from emulator.runner.check import plan
 from emulator.runner.executors import Local, Options
 from emulator.runner.recording import Recording, RecordingTrainer
-from emulator.scenario import study
 from emulator.simulation.clients import fleet, link_profiles
 from emulator.simulation.records import Transfer
-from emulator.simulation.simulate import emulate
+from emulator.simulation.simulate import simulate
 from emulator.testbed.formats import read as read_transfers
 from flasc.training.shared_models import Workshop
 
@@ -79,7 +78,7 @@ class Inputs:
         real = training_job._real_trainer
         try:
             runpy.run_path(str(ROOT / "tests/emulator/toy_command.py"))
-            self.study = study.read(self.folder / "small.yaml")
+            self.study = inputs.read(self.folder / "small.yaml")
             options = Options(self.folder / "recordings")
             running.run(self.study, self.folder / "run", options, engine=Local(1))
         finally:
@@ -119,9 +118,9 @@ class Inputs:
 
         def act() -> None:
             if is_network:
-                found = study.read(self.folder / "scenarios/smoke.yaml", networks=[file])
+                found = inputs.read(self.folder / "scenarios/smoke.yaml", networks=[file])
             else:
-                found = study.read(file)
+                found = inputs.read(file)
             if plans and found.scenario.task.clients <= 10 * FEW and len(found.variants) < 10:
                 for line in plan(found, self.folder / "none"):
                     assert line.isprintable(), line
@@ -158,7 +157,7 @@ class Inputs:
                     recording.load_state(state.stem)
             trainer = RecordingTrainer(recording, self._toy)
             try:
-                emulate(scenario, 0, trainer)
+                simulate(scenario, 0, trainer)
             finally:
                 trainer.close()
 
@@ -179,7 +178,7 @@ class Inputs:
             file.write_bytes(gzip.compress(hostile.written(self.rng, found)))
 
         def act() -> None:
-            found = study.read(file)
+            found = inputs.read(file)
             if found.scenario.task.clients <= 10 * FEW and len(found.variants) < 10:
                 with running.recorded(found, Options(self.folder / "none")) as options:
                     for training in found.trainings():
@@ -201,7 +200,7 @@ class Inputs:
         def act() -> None:
             with Ledger.open(file) as ledger:
                 report_data.to_json(report.load(ledger))
-            study.read(folder)
+            inputs.read(folder)
 
         return act
 
@@ -248,11 +247,11 @@ class Inputs:
             changed = yaml.safe_load(SMALL) | {"vary": {}}
             changed["network"]["clients"] = clients
             one.write_text(json.dumps(changed), "utf-8")
-            found = study.read(one).scenario
-            built = fleet.build(found.network, None, 12, 0)
+            found = inputs.read(one).scenario
+            built = fleet.draw_fleet(found.network, None, 12, 0)
             assert ((built.up_Bps > 0) & np.isfinite(built.up_Bps)).all()
             built.presence_of(3, 1e4)
-            changing = link_profiles.of(found.network, built, 0)
+            changing = link_profiles.build_profiles(found.network, built, 0)
             if changing and (profile := changing.get(("client", "up", 3))):
                 assert profile.rate_at(1e4) >= 0
 

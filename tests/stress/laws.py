@@ -24,7 +24,7 @@ from emulator.results.soundness import contradictions
 from emulator.runner.recording import Recording, RecordingTrainer
 from emulator.scenario.scenario import Scenario
 from emulator.simulation.records import Absence, Computation, Evaluation, Round, Row, Transfer
-from emulator.simulation.simulate import emulate
+from emulator.simulation.simulate import simulate
 from emulator.simulation.trainer import Download, StubMessage, StubTrainer, Upload
 
 CLOSE = 1e-9  # of a rate, relative
@@ -262,7 +262,7 @@ def law(rng: Random, folder: Path, number: int) -> None:
             raise LongEnoughError
 
     try:
-        rows = emulate(found, seed, trainer, notice)
+        rows = simulate(found, seed, trainer, notice)
     except LongEnoughError:
         in_order(order)
         return
@@ -280,7 +280,7 @@ def resumed(
         recording = Recording(folder, {"what": "law"})
         trainer = RecordingTrainer(recording, lambda: (make(breaks_at=breaks_at), {}))
         try:
-            return emulate(found, seed, trainer)
+            return simulate(found, seed, trainer)
         finally:
             trainer.close()
 

@@ -15,7 +15,7 @@ from emulator.results.ledger import Ledger
 from emulator.scenario.scenario import Scenario
 from emulator.simulation.clients import fleet
 from emulator.simulation.records import Emulation, Round, Row, Transfer
-from emulator.simulation.simulate import emulate
+from emulator.simulation.simulate import simulate
 from emulator.simulation.trainer import StubTrainer
 
 LAW = {"kind": "lognormal", "median": "20 Mbps", "sigma": 1}
@@ -50,7 +50,7 @@ def scenario(clients: int, rounds: int, cohort: int, **link: object) -> Scenario
 def build(part: float, **link: object) -> str:
     """A fleet, once."""
     clients = int(1_000_000 * part)
-    built = fleet.build(scenario(clients, 1, 10, **link).network, None, clients, 0)
+    built = fleet.draw_fleet(scenario(clients, 1, 10, **link).network, None, clients, 0)
     assert len(built) == clients
     return f"{clients:,} clients"
 
@@ -59,7 +59,7 @@ def rounds(part: float) -> str:
     """All clients in every round."""
     clients, count = int(10_000 * part**0.5), max(1, int(100 * part**0.5))
     trainer = StubTrainer(down_bytes=1_000_000, up_bytes=250_000)
-    rows = emulate(scenario(clients, count, clients), 0, trainer)
+    rows = simulate(scenario(clients, count, clients), 0, trainer)
     assert sum(isinstance(row, Transfer) for row in rows) == 2 * clients * count
     assert sum(isinstance(row, Round) for row in rows) == count
     return f"{count} rounds of {clients:,}, {len(rows):,} rows"

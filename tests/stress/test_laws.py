@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from emulator.simulation.records import Transfer
-from emulator.simulation.simulate import emulate
+from emulator.simulation.simulate import simulate
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_bytes_that_nobody_moved_are_seen(laws):
 def test_rows_are_judged(laws):
     found = laws.scenario(Random("3"))
     trainer, order = laws.Live(1000, 700), []
-    rows = emulate(found, 0, trainer, order.append)
+    rows = simulate(found, 0, trainer, order.append)
     laws.hold(found, rows, trainer, order)
     used = [i for i, r in enumerate(rows) if isinstance(r, Transfer) and r.outcome == "used"]
     for change in ({"nbytes": 10**6}, {"nbytes": 1}, {"finish_s": -1.0}):

@@ -6,13 +6,19 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from pydantic import (
+    PrivateAttr,
+)
+from typing_extensions import override
 
+from emulator.common.distributions import Law, ShareLaw
 from emulator.common.errors import ScenarioError
+from emulator.common.text import printable, shown
 from emulator.common.text_files import MAX_PIECES, RANGE, is_number, read_text
 from emulator.common.units import parse_rate
+from emulator.network.capacity.base import CapacityModel, Offset, offset_s
 from emulator.network.capacity.profile import Profile
 from emulator.network.tcp import Direction
-from emulator.scenario.yaml_nodes import printable, shown
 
 Format = Literal["csv", "mahimahi"]
 
@@ -140,3 +146,53 @@ def _numbers(row: list[str], header: list[str], where: str) -> list[float]:
         found = shown(",".join(row))
         raise ScenarioError(f"{where}: found {found}; allowed: numbers, 0 or {RANGE}")
     return values
+
+
+_SUFFIXES: dict[str, Format] = {
+    ".csv": "csv", ".down": "mahimahi", ".mahi": "mahimahi", ".trace": "mahimahi", ".up": "mahimahi"
+}  # fmt: skip
+
+
+class Trace(CapacityModel):
+    """The rates of a file, times `scale`. The file's suffix gives the format if none is given.
+
+    Each client reads the file from an offset of its own, the same one for both directions: `random`
+    anywhere in it, `none` from its start, or a duration.
+    """
+
+    kind: Literal["trace"]
+    file: str
+    format: Format | None = None
+    loop: bool = True
+    offset: Offset = "random"
+    scale: ShareLaw = 1.0
+    _shape: Profile = PrivateAttr()
+
+    def read(self, direction: Direction) -> None:
+        """Read what the file has for one direction. Raises ValueError."""
+        path = Path(self.file)
+        if not (format := self.format or _SUFFIXES.get(path.suffix.lower())):
+            found = f"found no format with a file named {printable(path.name)}"
+            raise ValueError(f"{found}; allowed: format csv or mahimahi")
+        try:
+            self._shape = profile_from(path, direction, format, loop=self.loop)
+        except ScenarioError as error:
+            raise ValueError(error.message) from None
+
+    @property
+    @override
+    def level(self) -> Law:
+        return self.scale
+
+    @property
+    @override
+    def shape_mean(self) -> float:
+        return self._shape.mean
+
+    @override
+    def shape(self, rng: np.random.Generator, u: float) -> Profile:
+        return self._shape.shifted(offset_s(self.offset, self._shape, u))
+
+    @override
+    def __str__(self) -> str:
+        return f"trace {printable(Path(self.file).name)}"

@@ -8,7 +8,7 @@ from importlib.resources import files
 
 from emulator.common.units import format_duration, format_size
 from emulator.reports import tradeoffs, validation
-from emulator.reports.page import data, payers
+from emulator.reports.page import data, tables
 from emulator.reports.page.tables import Cell, sortable
 from emulator.reports.run_report import Study
 from emulator.reports.terminal import costs, missing, or_never, privacy_caption, time
@@ -39,7 +39,7 @@ def html(study: Study) -> str:
         metric_title=escape(study.metric_title),
         variant="variant" if study.trades else "network",
         variants="Variants" if study.trades else "Networks",
-        payers=payers.table(study),
+        payers=tables.table(study),
         caption=escape(_caption(study)),
         table=_table(study),
         scenario=escape(study.scenario),

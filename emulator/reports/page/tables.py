@@ -3,6 +3,12 @@
 import math
 from collections.abc import Sequence
 from html import escape
+from statistics import fmean
+
+from emulator.common.units import format_duration, format_size
+from emulator.reports.run_report import Study
+from emulator.reports.tradeoffs import key, percent
+from emulator.results.participation import GroupShare
 
 Cell = tuple[float | None, str]  # what it sorts by, what it says
 
@@ -19,3 +25,62 @@ def _cell(cell: Cell) -> str:
     key, text = cell
     number = "Infinity" if key is None or math.isinf(key) else repr(key)
     return f'<td data-key="{number}">{escape(text)}</td>'
+
+
+def table(study: Study) -> str:
+    """A row a method, variant and group, means over seeds; empty where no ledger says of groups."""
+    rows: list[dict[str, Cell]] = []
+    for m, method in enumerate(study.methods):
+        for v, variant in enumerate(study.variants):
+            shares = [s for o in study.of(method, variant) for s in study.groups.get(key(o), ())]
+            for name in dict.fromkeys(share.group for share in shares):
+                of_it = [share for share in shares if share.group == name]
+                named: dict[str, Cell] = {"Method": (m, method), "Variant": (v, variant)}
+                rows.append(named | {"Group": (len(rows), name)} | _paid(of_it, study.metric_title))
+    kept = [head for head in (rows[0] if rows else {}) if any(row[head][1] for row in rows)]
+    return sortable([{head: row[head] for head in kept} for row in rows]) if rows else ""
+
+
+def _paid(shares: Sequence[GroupShare], metric: str) -> dict[str, Cell]:
+    """A column that nobody has anything to say in is empty throughout."""
+    moved = fmean(s.bytes_down + s.bytes_up for s in shares)
+    wasted = sum(s.wasted_bytes for s in shares)
+    visits = sum(s.visits for s in shares)
+    absent_s, compute_s = (_mean_s(shares, part) for part in ("absent_s", "compute_s"))
+    return {
+        "Clients": (shares[0].clients, str(shares[0].clients)),
+        "Asked": (visits / len(shares), f"{visits / len(shares):.0f}"),
+        "Used": _share(sum(s.used for s in shares) / visits if visits else None),
+        "Download": _seconds(_mean_s(shares, "download_s")),
+        "Compute": _seconds(compute_s) if compute_s else (0.0, ""),
+        "Upload": _seconds(_mean_s(shares, "upload_s")),
+        "Away": _seconds(absent_s) if absent_s else (0.0, ""),
+        "Bytes": (moved, format_size(moved)),
+        "In vain": _share(wasted / (moved * len(shares)) if moved else None),
+        "Never heard": _share(_mean([s.unheard_examples for s in shares])),
+        f"{metric}, heard": _score(_mean([s.heard_accuracy for s in shares])),
+        f"{metric}, never heard": _score(_mean([s.unheard_accuracy for s in shares])),
+    }
+
+
+def _mean_s(shares: Sequence[GroupShare], part: str) -> float:
+    """Seconds a visit, over the visits of all seeds."""
+    visits = sum(s.visits for s in shares)
+    return sum(getattr(s, part) * s.visits for s in shares) / visits if visits else 0.0
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None
+
+
+def _seconds(value: float) -> Cell:
+    return value, format_duration(value)
+
+
+def _share(value: float | None) -> Cell:
+    return value, "" if value is None else percent(value)
+
+
+def _score(value: float | None) -> Cell:
+    return value, "" if value is None else f"{value:.3f}"

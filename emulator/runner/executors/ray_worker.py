@@ -12,10 +12,10 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from emulator import __version__
 from emulator.common.errors import EmulationError
 from emulator.runner.executors.pool import Member
 from emulator.runner.executors.worker_loop import serve
@@ -25,6 +25,8 @@ from emulator.runner.training_job import Options
 from emulator.scenario.study import Training
 
 MOST_UNHEARD = 64  # messages: a worker that is further ahead waits
+
+VERSION = version("flasc-emu")
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def work(pipe: Pipe, options: Options) -> None:
     """A worker's life: what it trains is recorded at home."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    pipe.send(Hello(platform.node(), __version__))
+    pipe.send(Hello(platform.node(), VERSION))
     serve(pipe, options, partial(Away, pipe=pipe))
 
 
@@ -138,10 +140,10 @@ class Seated(Member):
     def _settled(self, message: Any) -> bool:
         """Whether it was no matter of the crew's."""
         if isinstance(message, Hello):
-            if message.version != __version__:
+            if message.version != VERSION:
                 raise EmulationError(
                     f"node {message.node}: found flasc-emu {message.version}; "
-                    f"allowed: {__version__}, as here",
+                    f"allowed: {VERSION}, as here",
                     "install the same version on every node",
                 )
             self.up, self._node = True, message.node

@@ -11,7 +11,7 @@ import numpy as np
 from emulator.common.errors import RecordingError
 from emulator.runner.recording.entries import Fact, RecordedAbout, RecordedScore, Step
 from emulator.runner.recording.store import Recording
-from emulator.simulation.trainer import About, Download, Score, Trainer, Upload
+from emulator.simulation.trainer import Download, Score, Trainer, TrainingMetadata, Upload
 
 KEEP_EVERY = 10  # rounds between states that stay; the newest state is kept as well
 
@@ -165,7 +165,7 @@ class RecordingTrainer:
                 self._learn_about(self._live.about())
         return self.recording
 
-    def _learn_about(self, about: About) -> None:
+    def _learn_about(self, about: TrainingMetadata) -> None:
         if about.examples is not None and about.flop_per_example is not None:
             labels: dict[str, Any] = {}
             if about.labels is not None:  # or it is read from a recording that does not say

@@ -1,126 +1,75 @@
-"""When clients are there, as a scenario describes it for a group."""
+"""What an availability model is: settings that a scenario gives to a group of clients."""
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Literal
+import itertools
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import Literal, Protocol
 
 import numpy as np
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Discriminator,
-    PrivateAttr,
-    Tag,
-    model_validator,
-)
-from typing_extensions import Self
 
-from emulator.common.distributions import Duration, DurationLaw, Floats, quantile
-from emulator.common.errors import ScenarioError
-from emulator.common.tagged_unions import spelled_out
-from emulator.simulation.availability.presence import Alternating, Always, Presence, Windows, grid
-from emulator.simulation.availability.trace import FORMATS, Behaviour
-from flasc.training.settings import Settings
+from flasc.common.plugins import Pluggable, implementation
 
 OnReturn = Literal["resume", "lost"]
 
 
-def _positive(value: float) -> float:
-    if value <= 0:
-        raise ValueError(f"found {value:g} s; allowed: a period above 0, like 24 h")
-    return value
+class Availability(Protocol):
+    """When one client is available. It is asked at times that never decrease."""
+
+    def at(self, now_s: float) -> tuple[bool, float]:
+        """Whether the client is available at `now_s`, and until when (inf: from then on)."""
 
 
-class AlwaysThere(Settings):
-    """Nobody ever leaves."""
+class AvailabilitySettings(Pluggable):
+    """What every availability model has: what happens to a client's work when it returns."""
 
-    kind: Literal["always"] = "always"
+    plugin_group = "flasc_emu.availabilities"
+    behaviour = "build"
+
+    kind: str
     on_return: OnReturn = "resume"
 
-    def presence(self, rng: np.random.Generator) -> Presence:
-        """Of one client, by its own stream."""
-        return Always()
+    def build(self, rng: np.random.Generator) -> Availability:
+        """The availability of one client, drawn from a stream of its own.
+
+        A plug-in may override this, or name a function in `implementation`.
+        """
+        built: Availability = implementation(self)(self, rng)
+        return built
 
 
-class OnOff(Settings):
-    """There for `on`, away for `off`, by turns; each drawn anew every time."""
+class PeriodicWindows:
+    """Available in [start, end) of each window; the windows repeat with the period.
 
-    kind: Literal["on_off"]
-    on: DurationLaw
-    off: DurationLaw
-    on_return: OnReturn = "resume"
-    _lengths: tuple[Floats, Floats] = PrivateAttr()
-
-    @model_validator(mode="after")
-    def _takes_time(self) -> Self:
-        if self.on == 0 or self.off == 0:
-            raise ValueError("found on or off of 0; allowed: times above 0, or the kind always")
-        self._lengths = grid(self.off), grid(self.on)
-        return self
-
-    def presence(self, rng: np.random.Generator) -> Presence:
-        """Of one client, by its own stream."""
-        return Alternating(self.on, self.off, rng, self._lengths)
-
-
-class Diurnal(Settings):
-    """There once a `period` (a day), from `start` for `length`; both drawn once a client.
-
-    Time 0 of the emulation is `clock` of the day.
+    Windows are sorted and disjoint in [0, period). `offset_s` is the position of time 0 in the
+    period. A client without a window is never available.
     """
 
-    kind: Literal["diurnal"]
-    start: DurationLaw
-    length: DurationLaw
-    period: Annotated[Duration, AfterValidator(_positive)] = 86400.0
-    clock: Duration = 0.0
-    on_return: OnReturn = "resume"
+    def __init__(
+        self, windows: Sequence[tuple[float, float]], period_s: float, offset_s: float = 0.0
+    ) -> None:
+        assert all(a < b for a, b in windows)
+        assert all(b < a for (_, b), (a, _) in itertools.pairwise(windows))
+        assert not windows or (windows[0][0] >= 0 and windows[-1][1] <= period_s)
+        if len(windows) > 1 and windows[0][0] == 0 and windows[-1][1] == period_s:
+            # The last window continues in the first: let the period begin where the first ends.
+            shift_s, offset_s = windows[0][1], offset_s - windows[0][1]
+            windows = [(a - shift_s, b - shift_s) for a, b in windows[1:]]
+            windows[-1] = windows[-1][0], period_s
+        self._edges = [edge for window in windows for edge in window]
+        self._period_s, self._offset_s = period_s, offset_s
 
-    def presence(self, rng: np.random.Generator) -> Presence:
-        """Of one client, by its own stream."""
-        u = rng.random(2)
-        start_s = float(quantile(self.start, u[:1])[0]) % self.period
-        length_s = min(float(quantile(self.length, u[1:])[0]), self.period)
-        windows = [(0.0, length_s)] if length_s > 0 else []
-        return Windows(windows, self.period, self.clock - start_s)
+    def at(self, now_s: float) -> tuple[bool, float]:
+        """See `Availability.at`."""
+        edges = self._edges
+        if not edges or edges == [0.0, self._period_s]:
+            return bool(edges), math.inf
+        turn, place_s = divmod(now_s + self._offset_s, self._period_s)
+        index = bisect_right(edges, place_s)
+        while (then_s := self._edge_s(turn, index)) <= now_s:
+            index += 1  # rounding put it just ahead
+        return index % 2 == 1, then_s
 
-
-class Traced(Settings):
-    """As published behaviour traces say: each client follows a device drawn from the `file`."""
-
-    kind: Literal["trace"]
-    file: str
-    format: Literal["fedscale", "flash"] = "fedscale"
-    on_return: OnReturn = "resume"
-    _devices: tuple[Behaviour, ...] = PrivateAttr(())
-
-    @model_validator(mode="after")
-    def _read(self) -> Self:
-        try:
-            self._devices = tuple(FORMATS[self.format](Path(self.file)))
-        except ScenarioError as error:
-            raise ValueError(error.message) from None
-        return self
-
-    def presence(self, rng: np.random.Generator) -> Presence:
-        """Of one client, by its own stream."""
-        device = self._devices[int(rng.integers(len(self._devices)))]
-        return Windows(device.windows, device.period_s)
-
-
-def _kind(value: object) -> str:
-    if isinstance(value, Mapping):
-        return str(value.get("kind", "missing"))
-    return str(getattr(value, "kind", "missing"))
-
-
-Availability = Annotated[
-    Annotated[
-        Annotated[AlwaysThere, Tag("always")]
-        | Annotated[OnOff, Tag("on_off")]
-        | Annotated[Diurnal, Tag("diurnal")]
-        | Annotated[Traced, Tag("trace")],
-        Discriminator(_kind),
-    ],
-    BeforeValidator(spelled_out),
-]
+    def _edge_s(self, turn: float, index: int) -> float:
+        more, index = divmod(index, len(self._edges))
+        return (turn + more) * self._period_s + self._edges[index] - self._offset_s

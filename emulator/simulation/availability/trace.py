@@ -1,15 +1,27 @@
-"""Behaviour traces of phones that others published: when each would take part."""
+"""Published traces of when phones are available: FedScale and FLASH."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import (
+    PrivateAttr,
+    model_validator,
+)
+from typing_extensions import Self, override
 
 from emulator.common.errors import ScenarioError
+from emulator.common.text import printable, shown
 from emulator.common.text_files import MAX_PIECES, is_number, read_text, unpickling
-from emulator.scenario.yaml_nodes import printable, shown
+from emulator.simulation.availability.base import (
+    Availability,
+    AvailabilitySettings,
+    PeriodicWindows,
+)
 
 Window = tuple[float, float]
 _UNPICKLE = unpickling("client_behave_trace", to="behaviour.json")
@@ -17,15 +29,15 @@ _OFFLINE = frozenset({"unknown", "2g", "3g", "4g", "5g"})
 
 
 @dataclass(frozen=True, slots=True)
-class Behaviour:
-    """A device's windows, seconds in [0, period_s), sorted and disjoint; then over again."""
+class AvailabilityTrace:
+    """A device's windows, seconds in [0, period_s), sorted and disjoint; they repeat."""
 
     name: str
     windows: tuple[Window, ...]
     period_s: float
 
 
-def read_fedscale(path: Path) -> Iterator[Behaviour]:
+def read_fedscale(path: Path) -> Iterator[AvailabilityTrace]:
     """Devices of FedScale's `client_behave_trace` (Lai et al., ICML 2022), as JSON.
 
     {client: {"active": [s], "inactive": [s], "finish_time": s}}: there from active[i] to
@@ -43,10 +55,10 @@ def read_fedscale(path: Path) -> Iterator[Behaviour]:
                 "a finish_time above 0"
             )
         pairs = zip(map(float, starts), map(float, ends), strict=True)
-        yield Behaviour(name, merged(pairs, float(period_s)), float(period_s))
+        yield AvailabilityTrace(name, merged(pairs, float(period_s)), float(period_s))
 
 
-def read_flash(path: Path) -> Iterator[Behaviour]:
+def read_flash(path: Path) -> Iterator[AvailabilityTrace]:
     """Devices of FLASH's `state_traces.json` (Yang et al., WWW 2021): when they are ready.
 
     {device: {"messages": lines of "YYYY-MM-DD HH:MM:SS<tab>state"}}. Ready is what FLASH calls it
@@ -63,7 +75,7 @@ def read_flash(path: Path) -> Iterator[Behaviour]:
         ready = [((when - first).total_seconds(), on) for when, on in _readiness(events)]
         ends = [when_s for when_s, _ in ready[1:]] + [period_s]
         windows = ((when_s, end_s) for (when_s, on), end_s in zip(ready, ends, strict=True) if on)
-        yield Behaviour(name, merged(windows, period_s), period_s)
+        yield AvailabilityTrace(name, merged(windows, period_s), period_s)
 
 
 def _readiness(events: list[tuple[datetime, str]]) -> Iterator[tuple[datetime, bool]]:
@@ -123,7 +135,29 @@ def _table(
         yield device, row
 
 
-FORMATS: dict[str, Callable[[Path], Iterator[Behaviour]]] = {
+FORMATS: dict[str, Callable[[Path], Iterator[AvailabilityTrace]]] = {
     "fedscale": read_fedscale,
     "flash": read_flash,
 }
+
+
+class Traced(AvailabilitySettings):
+    """Published availability traces: each client follows a device drawn from the `file`."""
+
+    kind: Literal["trace"]
+    file: str
+    format: Literal["fedscale", "flash"] = "fedscale"
+    _devices: tuple[AvailabilityTrace, ...] = PrivateAttr(())
+
+    @model_validator(mode="after")
+    def _read(self) -> Self:
+        try:
+            self._devices = tuple(FORMATS[self.format](Path(self.file)))
+        except ScenarioError as error:
+            raise ValueError(error.message) from None
+        return self
+
+    @override
+    def build(self, rng: np.random.Generator) -> Availability:
+        device = self._devices[int(rng.integers(len(self._devices)))]
+        return PeriodicWindows(device.windows, device.period_s)

@@ -14,7 +14,7 @@ from typing_extensions import Self
 
 from emulator.common.distributions import DurationLaw, Empirical, Law, ShareLaw, SpeedLaw
 from emulator.simulation.clients.devices import DeviceTable
-from flasc.training.settings import Settings, parse_fraction
+from flasc.common.settings import Settings, parse_fraction
 
 
 def _utilisation(value: float) -> float:

@@ -1,6 +1,5 @@
 """Tables of devices that others published, as a scenario names them."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -10,14 +9,11 @@ from typing_extensions import Self
 
 from emulator.common.distributions import Floats, Span
 from emulator.common.errors import ScenarioError
-from emulator.network.capacity import generators
-from emulator.network.capacity.profile import Profile
+from emulator.common.text import printable
+from emulator.network.capacity.normal import NormalRate
 from emulator.network.tcp import Direction
-from emulator.scenario.yaml_nodes import printable
 from emulator.simulation.clients.device_formats import Device, read_fedscale, read_flash
-from flasc.training.settings import Settings
-
-REDRAWN_STEPS = 1_000  # before a device's rates come again
+from flasc.common.settings import Settings
 
 
 class DeviceTable(Settings):
@@ -58,19 +54,6 @@ class DeviceTable(Settings):
         return f"{self.format} {printable(Path(self.file).name)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Redrawn:
-    """A device's rate, normal, drawn anew every `step_s`; `shape_mean` is in bytes/s."""
-
-    shape_mean: float
-    sigma_Bps: float
-    step_s: float
-
-    def shape(self, rng: np.random.Generator, u: float) -> Profile:
-        """Drawn from `rng`, so many steps, and then from the start again."""
-        return generators.normal(self.shape_mean, self.sigma_Bps, self.step_s, REDRAWN_STEPS, rng)
-
-
 class Devices(DeviceTable):
     """Each client is one of the table's devices, and may be the same as another.
 
@@ -87,7 +70,7 @@ class Devices(DeviceTable):
         """Whether any device's rate does."""
         return any(device.rate(direction)[1] for device in self.table)
 
-    def redrawn(self, number: int, direction: Direction) -> Redrawn | None:
+    def redrawn(self, number: int, direction: Direction) -> NormalRate | None:
         """How the rate of the device of this number changes; None if it does not."""
         mean_Bps, sigma_Bps = self.table[number].rate(direction)
-        return Redrawn(mean_Bps, sigma_Bps, self.step) if sigma_Bps else None
+        return NormalRate(mean_Bps, sigma_Bps, self.step) if sigma_Bps else None

@@ -4,7 +4,6 @@ Client i draws the same quantile whatever the law's parameters are, so that vari
 differ by what was varied and not by luck.
 """
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emulator.common.distributions import Floats, Law, normal_cdf, normal_quantile, quantile
-from emulator.network.capacity.base import Varying
+from emulator.common.rng import stream
+from emulator.network.capacity.base import CapacityModel
 from emulator.network.tcp import Direction
-from emulator.scenario.scenario import Network
-from emulator.simulation.availability.base import Availability
-from emulator.simulation.availability.presence import Always, Presence
+from emulator.simulation.availability.always import Always
+from emulator.simulation.availability.base import Availability, AvailabilitySettings
 from emulator.simulation.clients.compute import Compute
-from emulator.simulation.clients.links import Access, Ratio
+from emulator.simulation.clients.links import AccessLink, Network, Ratio
 
 
 @dataclass(frozen=True)
@@ -32,10 +31,10 @@ class Fleet:
     rest. `delay_s` is one way, half the RTT; `loss` the probability that a segment is lost, each
     way. `group[i]` indexes `groups`, `device[i]` the group's devices (-1: none), `cell[i]` the
     cells (-1: in none), which have one entry each in `cell_down_Bps`, `cell_up_Bps` and
-    `cell_half_duplex`. `presence` is when each is there (empty: all, always), `resumes` whether it
-    takes up its work again when it is back, `max_rank` the largest LoRA rank that it can hold
-    (None: any). `seconds_per_example` is nan where it follows from the operations that training
-    takes, and nobody said how many.
+    `cell_half_duplex`. `availability` is when each client is available (empty: all clients, at
+    all times), `resumes` whether it resumes its work when it returns, `max_rank` the largest LoRA
+    rank that it can hold (None: any). `seconds_per_example` is nan where it follows from the number
+    of operations, and that number is not known.
     """
 
     down_Bps: Floats
@@ -54,12 +53,12 @@ class Fleet:
     server_down_Bps: float
     server_up_Bps: float
     resumes: NDArray[np.bool_]
-    presence: Sequence[Presence] = ()
+    availability: Sequence[Availability] = ()
     max_rank: Floats | None = None
 
-    def presence_of(self, client: int, now_s: float) -> tuple[bool, float]:
+    def availability_at(self, client: int, now_s: float) -> tuple[bool, float]:
         """Whether the client is there, and until when that stays so (inf: for good)."""
-        return self.presence[client].at(now_s) if self.presence else (True, math.inf)
+        return self.availability[client].at(now_s) if self.availability else (True, math.inf)
 
     def __len__(self) -> int:
         return len(self.down_Bps)
@@ -68,13 +67,6 @@ class Fleet:
 # A wide law must not reach a link that lets nothing through.
 MOST_LOSS = 0.5
 LEAST_RATE = 1.0  # bits a second
-
-
-def stream(seed: int, purpose: str, *counters: int) -> np.random.Generator:
-    """The emulator's named random stream: Philox keyed by a digest of seed, purpose, counters."""
-    text = "/".join(["emulator", str(seed), purpose, *map(str, counters)])
-    key = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
-    return np.random.Generator(np.random.Philox(key))
 
 
 def correlated(u: Floats, v: Floats, rho: float) -> Floats:
@@ -99,7 +91,7 @@ def counts_by_share(shares: Mapping[str, float], n: int) -> dict[str, int]:
     return counts
 
 
-def build(
+def draw_fleet(
     network: Network,
     compute: Compute | None,
     clients: int,
@@ -142,7 +134,7 @@ def build(
         device=drawn["device"].astype(np.int64),
         resumes=np.array([_resumes(access) for access in groups.values()])[index],
         max_rank=_max_rank(compute, clients, seed),
-        presence=_presence(list(groups.values()), index, seed),
+        availability=_availability(list(groups.values()), index, seed),
         **_cells(list(groups.values()), index, seed),
         server_down_Bps=_shared(network.server.down, seed, "server/down").item(),
         server_up_Bps=_shared(network.server.up, seed, "server/up").item(),
@@ -150,7 +142,7 @@ def build(
 
 
 def _draw(
-    access: Access,
+    access: AccessLink,
     law: Law | Literal["devices"],
     by_speed: bool,
     members: NDArray[np.intp],
@@ -175,7 +167,7 @@ def _draw(
         n = len(access.devices.table)
         device = (n * uniforms("down")).astype(np.int64).clip(max=n - 1)
 
-    def drawn(law: Law | Varying | Literal["devices"], way: Direction) -> Floats:
+    def drawn(law: Law | CapacityModel | Literal["devices"], way: Direction) -> Floats:
         if law == "devices":
             assert access.devices
             return np.take(access.devices.rates(way), device)
@@ -202,14 +194,16 @@ def _draw(
     }
 
 
-def _level(law: Law | Varying, u: Floats) -> Floats:
+def _level(law: Law | CapacityModel, u: Floats) -> Floats:
     """What a law is at each of the probabilities `u`: in the long run, bits/s, if it varies."""
-    if isinstance(law, Varying):
+    if isinstance(law, CapacityModel):
         return 8 * law.shape_mean * quantile(law.level, u)
     return quantile(law, u)
 
 
-def _shared(law: Law | Varying, seed: int, purpose: str, *counters: int, n: int = 1) -> Floats:
+def _shared(
+    law: Law | CapacityModel, seed: int, purpose: str, *counters: int, n: int = 1
+) -> Floats:
     """Bytes/s of `n` links that are no client's own, float64 [n]."""
     rates: Floats = _level(law, stream(seed, purpose, *counters).random(n)).clip(min=LEAST_RATE)
     return rates / 8
@@ -221,40 +215,44 @@ def _max_rank(compute: Compute | None, clients: int, seed: int) -> Floats | None
     return quantile(compute.max_rank, stream(seed, "max rank").random(clients))
 
 
-def _resumes(access: Access) -> bool:
+def _resumes(access: AccessLink) -> bool:
     return access.availability is None or access.availability.on_return == "resume"
 
 
-def _presence(groups: list[Access], index: NDArray[np.int64], seed: int) -> Sequence[Presence]:
-    """Each client's comings and goings; none where nobody ever leaves."""
-    laws = [access.availability for access in groups]
-    return _Presences(laws, index, seed) if any(laws) else ()
+def _availability(
+    groups: list[AccessLink], index: NDArray[np.int64], seed: int
+) -> Sequence[Availability]:
+    """The availability of each client; empty where no client ever leaves."""
+    settings = [access.availability for access in groups]
+    return _LazyAvailability(settings, index, seed) if any(settings) else ()
 
 
-class _Presences(Sequence[Presence]):
-    """Each client's presence, from a stream of its own, made when it is first asked for.
+class _LazyAvailability(Sequence[Availability]):
+    """The availability of each client, from a stream of its own, made on first use.
 
-    A fleet of a million is mostly looked at for its rates.
+    Of a fleet of a million, most clients are only looked at for their rates.
     """
 
     def __init__(
-        self, laws: list[Availability | None], group: NDArray[np.int64], seed: int
+        self, settings: list[AvailabilitySettings | None], group: NDArray[np.int64], seed: int
     ) -> None:
-        self._laws, self._group, self._seed = laws, group, seed
-        self._made: dict[int, Presence] = {}
+        self._settings, self._group, self._seed = settings, group, seed
+        self._made: dict[int, Availability] = {}
 
     def __len__(self) -> int:
         return len(self._group)
 
     def __getitem__(self, client: Any) -> Any:
         if client not in self._made:
-            law = self._laws[self._group.item(client)]
+            settings = self._settings[self._group.item(client)]
             rng = stream(self._seed, "availability", client)
-            self._made[client] = law.presence(rng) if law else Always()
+            self._made[client] = settings.build(rng) if settings else Always()
         return self._made[client]
 
 
-def _cells(groups: list[Access], index: NDArray[np.int64], seed: int) -> dict[str, NDArray[Any]]:
+def _cells(
+    groups: list[AccessLink], index: NDArray[np.int64], seed: int
+) -> dict[str, NDArray[Any]]:
     """The fleet's four fields about cells: a group's clients fill them one after the other."""
     cell = np.full(len(index), -1, np.int64)
     down, up = [np.empty(0)], [np.empty(0)]

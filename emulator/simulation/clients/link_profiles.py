@@ -9,14 +9,14 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from emulator.network.capacity.base import Varying
+from emulator.common.rng import stream
+from emulator.network.capacity.base import CapacityModel
+from emulator.network.capacity.normal import NormalRate
 from emulator.network.capacity.profile import Profile
 from emulator.network.tcp import Direction
 from emulator.network.topology import LinkName
-from emulator.scenario.scenario import Network
-from emulator.simulation.clients.devices import Redrawn
-from emulator.simulation.clients.fleet import Fleet, stream
-from emulator.simulation.clients.links import Access, Ratio
+from emulator.simulation.clients.fleet import Fleet
+from emulator.simulation.clients.links import AccessLink, Network, Ratio
 
 WAYS: tuple[Direction, ...] = ("down", "up")
 
@@ -30,32 +30,32 @@ def _changing(network: Network) -> Iterator[str]:
     for name, access in network.accesses.items():
         for way in WAYS:
             law = getattr(access, way)
-            if isinstance(law, Varying):
+            if isinstance(law, CapacityModel):
                 yield f"{name} {way} by {law}"
             elif law == "devices" and access.devices and access.devices.changes(way):
                 yield f"{name} {way} by {access.devices}"
             elif isinstance(law, Ratio) and _down_changes(access):
                 yield f"{name} up with down"
         for way in WAYS:
-            if access.cells and isinstance(law := getattr(access.cells, way), Varying):
+            if access.cells and isinstance(law := getattr(access.cells, way), CapacityModel):
                 yield f"cells of {name} {way} by {law}"
     for way in WAYS:
-        if isinstance(law := getattr(network.server, way), Varying):
+        if isinstance(law := getattr(network.server, way), CapacityModel):
             yield f"server {way} by {law}"
 
 
-def _down_changes(access: Access) -> bool:
+def _down_changes(access: AccessLink) -> bool:
     if access.down == "devices" and access.devices:
         return access.devices.changes("down")
-    return isinstance(access.down, Varying)
+    return isinstance(access.down, CapacityModel)
 
 
-def of(network: Network, fleet: Fleet, seed: int) -> "Profiles | None":
+def build_profiles(network: Network, fleet: Fleet, seed: int) -> "LinkProfiles | None":
     """The profiles of a fleet that was built of `network` with `seed`; None if nothing changes."""
-    return Profiles(network, fleet, seed) if changing(network) else None
+    return LinkProfiles(network, fleet, seed) if changing(network) else None
 
 
-class Profiles:
+class LinkProfiles:
     """Profiles by link; what was made is kept.
 
     A client's offset is drawn from stream `offset/client`, so that both its ways are read from the
@@ -63,7 +63,7 @@ class Profiles:
     """
 
     def __init__(self, network: Network, fleet: Fleet, seed: int) -> None:
-        """As `of` has it."""
+        """As `build_profiles` has it."""
         self._network, self._fleet, self._seed = network, fleet, seed
         self._accesses = list(network.accesses.values())
         self._group_of_cell: NDArray[np.int64] = np.zeros(len(fleet.cell_up_Bps), np.int64)
@@ -90,15 +90,15 @@ class Profiles:
         u = stream(self._seed, f"offset/{party}", index).random()
         return law.shape(rng, u).scaled(level_Bps / law.shape_mean)
 
-    def _law(self, link: LinkName) -> Varying | Redrawn | Ratio | None:
+    def _law(self, link: LinkName) -> CapacityModel | NormalRate | Ratio | None:
         party, way, index = link
         owner: object = self._network.server
         if party == "client":
-            access: Access = self._accesses[int(self._fleet.group[index])]
+            access: AccessLink = self._accesses[int(self._fleet.group[index])]
             if getattr(access, way) == "devices" and access.devices:
                 return access.devices.redrawn(int(self._fleet.device[index]), way)
             owner = access
         elif party == "cell":
             owner = self._accesses[int(self._group_of_cell[index])].cells
         law: object = getattr(owner, way)
-        return law if isinstance(law, Ratio | Varying) else None
+        return law if isinstance(law, Ratio | CapacityModel) else None

@@ -3,19 +3,35 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
 from typing_extensions import Self
 
-from emulator.common.distributions import DurationLaw, LossLaw, RateLaws, ShareLaw, kind_of
-from emulator.network.capacity.base import Changing, Trace, Varying
+from emulator.common.distributions import (
+    DISTRIBUTIONS,
+    DurationLaw,
+    LossLaw,
+    RateLaws,
+    ShareLaw,
+    kind_of,
+)
+from emulator.common.errors import MisfitError
+from emulator.common.tagged_unions import kind_or, spelled_out
+from emulator.common.text import printable, shown
+from emulator.network.capacity import CAPACITIES, CapacityModel
+from emulator.network.capacity.trace import Trace
 from emulator.network.tcp import Direction
-from emulator.scenario.validation_errors import MisfitError
-from emulator.scenario.yaml_nodes import printable, shown
-from emulator.simulation.availability.base import Availability
+from emulator.simulation.availability import AVAILABILITIES, AvailabilitySettings
 from emulator.simulation.clients.devices import Devices
 from emulator.simulation.clients.presets import PRESETS, PresetName
 from flasc.common import plugins
-from flasc.training.settings import PositiveInt, Settings, parse_fraction
+from flasc.common.settings import PositiveInt, Settings, parse_fraction
 
 
 def _reading(direction: Direction) -> Callable[[object], object]:
@@ -32,14 +48,21 @@ def link_form(value: object) -> str:
     return "devices" if value == "devices" else kind_of(value)
 
 
-_Shared = Annotated[RateLaws | Changing, Discriminator(kind_of)]
+if TYPE_CHECKING:  # which packages are installed is known at run time only
+    TimeVarying = CapacityModel
+    Available = AvailabilitySettings
+else:
+    TimeVarying = plugins.members(CAPACITIES, CapacityModel, [*DISTRIBUTIONS, "devices"])
+    Available = Annotated[
+        plugins.members(AVAILABILITIES, AvailabilitySettings),
+        kind_or("missing"),
+        BeforeValidator(spelled_out),
+    ]
+_Shared = Annotated[RateLaws | TimeVarying, Discriminator(kind_of)]
 _Link = Annotated[
-    RateLaws | Changing | Annotated[Literal["devices"], Tag("devices")],
+    RateLaws | TimeVarying | Annotated[Literal["devices"], Tag("devices")],
     Discriminator(link_form),
 ]
-if not TYPE_CHECKING:  # what is installed is known at run time only
-    _Link = plugins.extended(_Link, Varying)
-    _Shared = plugins.extended(_Shared, Varying)
 DownLink = Annotated[_Link, AfterValidator(_reading("down"))]
 UpLink = Annotated[_Link, AfterValidator(_reading("up"))]
 DownShared = Annotated[_Shared, AfterValidator(_reading("down"))]
@@ -93,7 +116,7 @@ class Cells(Settings):
     half_duplex: bool = False
 
 
-class Access(Settings):
+class AccessLink(Settings):
     """A client's link: `down` and `up` as the client sees them, `rtt` there and back.
 
     `loss` is the probability that a segment is lost, each way. With `half_duplex`, down and up are
@@ -110,7 +133,7 @@ class Access(Settings):
     half_duplex: bool = False
     correlation: Annotated[Correlation, BeforeValidator(_of_up)] = Correlation()
     cells: Cells | None = None
-    availability: Availability | None = None
+    availability: Available | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -153,7 +176,7 @@ Label = Annotated[str, Field(min_length=1, max_length=200)]
 Weight = Annotated[float, BeforeValidator(parse_fraction), Field(gt=0)]
 
 
-class Group(Access):
+class Group(AccessLink):
     """A share of the clients with an access link of its own; shares are relative."""
 
     share: Weight
@@ -177,3 +200,69 @@ def shares_alike(groups: object) -> object:
 
 
 Groups = Annotated[dict[Label, Group], Field(min_length=1), BeforeValidator(shares_alike)]
+
+
+class ServerLink(Settings):
+    """The server's link: `up` is what it sends with, `down` what it receives with."""
+
+    down: DownShared
+    up: UpShared
+
+
+class FluidTransport(Settings):
+    """Half an RTT, then bytes at the fair share of the links."""
+
+    kind: Literal["fluid"]
+
+
+class TcpTransport(Settings):
+    """TCP on top of fluid sharing; each effect is a switch (`emulator.network.tcp.Tcp`)."""
+
+    kind: Literal["tcp"] = "tcp"
+    handshake: bool = True
+    headers: bool = True
+    slow_start: bool = True
+    token_bucket: bool = True
+    congestion: Literal["cubic", "reno"] = "cubic"
+
+
+Transport = Annotated[
+    Annotated[
+        Annotated[FluidTransport, Tag("fluid")] | Annotated[TcpTransport, Tag("tcp")],
+        kind_or("tcp"),  # switches alone are its
+    ],
+    BeforeValidator(spelled_out),
+]
+
+
+class Network(Settings):
+    """Who is connected how. Either `clients` (all alike) or `groups`.
+
+    `charge` says which bytes are timed: the `encoded` message, or its `values` alone as the paper
+    counts.
+    """
+
+    server: ServerLink
+    clients: AccessLink | None = None
+    groups: Groups | None = None
+    transport: Transport = TcpTransport()
+    charge: Literal["encoded", "values"] = "encoded"
+
+    @model_validator(mode="after")
+    def _one_description_of_clients(self) -> Self:
+        if (self.clients is None) == (self.groups is None):
+            found = "neither" if self.clients is None else "both"
+            raise ValueError(f"found {found}; allowed: either 'clients' or 'groups'")
+        return self
+
+    @property
+    def accesses(self) -> Mapping[str, AccessLink]:
+        """By group; all clients are one that is called so."""
+        return {"clients": self.clients} if self.clients else self.groups or {}
+
+    @model_validator(mode="after")
+    def _loss_needs_tcp(self) -> Self:
+        lossy = any(access.loss != 0 for access in self.accesses.values())
+        if self.transport.kind == "fluid" and lossy:
+            raise ValueError("found loss with transport fluid; allowed: loss with transport tcp")
+        return self

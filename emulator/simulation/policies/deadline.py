@@ -1,21 +1,63 @@
-"""A round ends at its deadline, whoever is done by then (Bonawitz et al. 2019)."""
+"""Deadlines: a round ends after a fixed time (Bonawitz et al. 2019)."""
 
 from itertools import repeat
+from typing import Annotated, Literal
 
-from emulator.simulation.policies.base import Deadline
+from pydantic import AfterValidator
+from typing_extensions import override
+
+from emulator.common.distributions import Duration
+from emulator.common.units import format_duration
+from emulator.simulation.policies.base import PolicySettings
 from emulator.simulation.rounds.client_task import Process
-from emulator.simulation.rounds.context import World
-from emulator.simulation.rounds.round_loop import Rule, cohorts
+from emulator.simulation.rounds.context import SimulationContext
+from emulator.simulation.rounds.round_loop import RoundRule, run_rounds
+from emulator.simulation.rounds.staleness import LATE_IN_WORDS, Constant, Late, Staleness
+from flasc.common.settings import PositiveInt
 
 
-def deadline(world: World, policy: Deadline) -> Process:
-    """Each round ends at its deadline, or sooner once the `first` updates have arrived."""
-    cohort = world.training.cohort
-    rule = Rule(
-        policy.at_work(cohort),
-        policy.enough(cohort),
-        policy.deadline,
-        policy.late,
-        policy.staleness.weight,
-    )
-    return cohorts(world, repeat(rule))
+def _positive(value: float) -> float:
+    if value <= 0:
+        raise ValueError(f"found {value:g} s; allowed: a deadline above 0, like 30 s")
+    return value
+
+
+class Deadline(PolicySettings):
+    """The round ends `deadline` after it began, or once the `first` updates (all) have arrived.
+
+    (Bonawitz et al. 2019.) `select` clients are asked: training.cohort if not given.
+    """
+
+    kind: Literal["deadline"]
+    deadline: Annotated[Duration, AfterValidator(_positive)]
+    select: PositiveInt | None = None
+    first: PositiveInt | None = None
+    late: Late = "drop"
+    staleness: Staleness = Constant()
+
+    @override
+    def max_concurrency(self, cohort: int) -> int:
+        return self.select or cohort
+
+    @override
+    def updates_per_round(self, cohort: int) -> int:
+        return self.first or self.max_concurrency(cohort)
+
+    @override
+    def describe(self, cohort: int) -> list[str]:
+        first = [f"first {self.first}"] if self.first else []
+        asked = f"{self.max_concurrency(cohort)} asked"
+        deadline = f"deadline {format_duration(self.deadline)}"
+        return [deadline, asked, *first, *LATE_IN_WORDS[self.late]]
+
+    @override
+    def process(self, context: SimulationContext) -> Process:
+        cohort = context.training.cohort
+        rule = RoundRule(
+            self.max_concurrency(cohort),
+            self.updates_per_round(cohort),
+            self.deadline,
+            self.late,
+            self.staleness.weight,
+        )
+        return run_rounds(context, repeat(rule))

@@ -1,15 +1,44 @@
-"""More clients are asked than are needed; the first updates count (Bonawitz et al. 2019)."""
+"""Over-selection: more clients are asked than needed (Bonawitz et al. 2019)."""
 
 from itertools import repeat
+from typing import Literal
 
-from emulator.simulation.policies.base import Overselection
+from typing_extensions import override
+
+from emulator.simulation.policies.base import PolicySettings
 from emulator.simulation.rounds.client_task import Process
-from emulator.simulation.rounds.context import World
-from emulator.simulation.rounds.round_loop import Rule, cohorts
+from emulator.simulation.rounds.context import SimulationContext
+from emulator.simulation.rounds.round_loop import RoundRule, run_rounds
+from emulator.simulation.rounds.staleness import LATE_IN_WORDS, Constant, Late, Staleness
+from flasc.common.settings import PositiveInt
 
 
-def overselection(world: World, policy: Overselection) -> Process:
-    """Each round ends with the `first` updates of the `select` clients that were asked."""
-    first = policy.enough(world.training.cohort)
-    rule = Rule(policy.select, first, late=policy.late, weight=policy.staleness.weight)
-    return cohorts(world, repeat(rule))
+class Overselection(PolicySettings):
+    """`select` clients are asked; the `first` updates (training.cohort) end the round."""
+
+    kind: Literal["overselection"]
+    select: PositiveInt
+    first: PositiveInt | None = None
+    late: Late = "drop"
+    staleness: Staleness = Constant()
+
+    @override
+    def max_concurrency(self, cohort: int) -> int:
+        return self.select
+
+    @override
+    def updates_per_round(self, cohort: int) -> int:
+        return self.first or cohort
+
+    @override
+    def describe(self, cohort: int) -> list[str]:
+        first = f"first {self.updates_per_round(cohort)} of {self.select}"
+        return [first, *LATE_IN_WORDS[self.late]]
+
+    @override
+    def process(self, context: SimulationContext) -> Process:
+        first = self.updates_per_round(context.training.cohort)
+        weight = self.staleness.weight
+        return run_rounds(
+            context, repeat(RoundRule(self.select, first, late=self.late, weight=weight))
+        )

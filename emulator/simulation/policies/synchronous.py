@@ -1,18 +1,26 @@
 """Synchronous rounds: the server waits for the whole cohort (McMahan et al. 2017)."""
 
 from itertools import repeat
+from typing import Literal
 
-from emulator.simulation.policies.base import Synchronous
+from typing_extensions import override
+
+from emulator.simulation.policies.base import PolicySettings
 from emulator.simulation.rounds.client_task import Process
-from emulator.simulation.rounds.context import World
-from emulator.simulation.rounds.round_loop import Rule, cohorts
+from emulator.simulation.rounds.context import SimulationContext
+from emulator.simulation.rounds.round_loop import RoundRule, run_rounds
 
 
-def synchronous(world: World, policy: Synchronous) -> Process:
-    """Each round: a cohort downloads, computes and uploads; the last upload ends the round."""
-    cohort = world.training.cohort
-    if world.training.dp:  # how many came is private, and may be more
-        rule = Rule(select=cohort, first=len(world.fleet), divisor=cohort)
-    else:
-        rule = Rule(select=cohort, first=cohort)
-    return cohorts(world, repeat(rule))
+class Synchronous(PolicySettings):
+    """The server waits for the whole cohort (McMahan et al. 2017)."""
+
+    kind: Literal["synchronous"] = "synchronous"
+
+    @override
+    def process(self, context: SimulationContext) -> Process:
+        cohort = context.training.cohort
+        if context.training.dp:  # the number of clients is private, and may be larger
+            rule = RoundRule(select=cohort, first=len(context.fleet), divisor=cohort)
+        else:
+            rule = RoundRule(select=cohort, first=cohort)
+        return run_rounds(context, repeat(rule))

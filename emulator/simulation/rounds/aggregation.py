@@ -9,58 +9,60 @@ from numpy.typing import NDArray
 
 from emulator.common.errors import StalledError
 from emulator.common.units import format_duration
-from emulator.simulation.rounds.client_task import Crowd, Visit, forget
-from emulator.simulation.rounds.context import World
-from emulator.simulation.selection.uniform import Clients
+from emulator.simulation.rounds.client_task import ActiveTasks, ClientTask, release
+from emulator.simulation.rounds.context import SimulationContext
+from emulator.simulation.selection.base import Clients
 
 
-def available(world: World, crowd: Crowd) -> Clients:
+def available_clients(context: SimulationContext, tasks: ActiveTasks) -> Clients:
     """Clients that are there, able, and not at work: int64, ascending."""
-    free = _free(world, crowd)
-    if world.fleet.presence:
-        now_s = world.env.now
+    free = _free(context, tasks)
+    if context.fleet.availability:
+        now_s = context.env.now
         for client in np.flatnonzero(free).tolist():
-            free[client] = world.fleet.presence_of(client, now_s)[0]
+            free[client] = context.fleet.availability_at(client, now_s)[0]
     return np.flatnonzero(free)
 
 
-def _free(world: World, crowd: Crowd) -> NDArray[np.bool_]:
-    free: NDArray[np.bool_] = world.able.copy()
-    free[list(crowd.flying)] = False
+def _free(context: SimulationContext, tasks: ActiveTasks) -> NDArray[np.bool_]:
+    free: NDArray[np.bool_] = context.eligible.copy()
+    free[list(tasks.active)] = False
     return free
 
 
-def next_arrival(world: World, crowd: Crowd) -> float:
+def next_available_s(context: SimulationContext, tasks: ActiveTasks) -> float:
     """When the next client that is away and not at work comes, seconds; inf if none ever does."""
-    now_s = world.env.now
+    now_s = context.env.now
     changes = [
         until_s
-        for client in np.flatnonzero(_free(world, crowd)).tolist()
-        for here, until_s in [world.fleet.presence_of(client, now_s)]
+        for client in np.flatnonzero(_free(context, tasks)).tolist()
+        for here, until_s in [context.fleet.availability_at(client, now_s)]
         if not here
     ]
     return min(changes, default=float("inf"))
 
 
-def somebody(world: World, crowd: Crowd) -> Generator[simpy.Event, Any, Clients]:
+def wait_for_clients(
+    context: SimulationContext, tasks: ActiveTasks
+) -> Generator[simpy.Event, Any, Clients]:
     """Those who are available; waits for one. Raises StalledError where none ever will be."""
-    while not len(candidates := available(world, crowd)):
-        wait_for: list[simpy.Event] = [visit.process for visit in crowd.flying.values()]
-        if (then_s := next_arrival(world, crowd)) < float("inf"):
-            wait_for.append(world.env.timeout(then_s - world.env.now))
+    while not len(candidates := available_clients(context, tasks)):
+        wait_for: list[simpy.Event] = [task.process for task in tasks.active.values()]
+        if (then_s := next_available_s(context, tasks)) < float("inf"):
+            wait_for.append(context.env.timeout(then_s - context.env.now))
         if not wait_for:
             raise StalledError(
-                f"nobody is available after {format_duration(world.env.now)} of simulated time, "
+                f"nobody is available after {format_duration(context.env.now)} of simulated time, "
                 "and nobody ever will be again",
                 "look at `availability`: longer or repeated windows, or an `always` group",
             )
-        yield world.env.any_of(wait_for)
+        yield context.env.any_of(wait_for)
     return candidates
 
 
-def merge(
-    world: World,
-    visits: Sequence[Visit],
+def aggregate(
+    context: SimulationContext,
+    client_tasks: Sequence[ClientTask],
     version: int,
     weight: Callable[[int], float],
     divisor: int | None = None,
@@ -69,18 +71,18 @@ def merge(
 
     In the order in which they began, so that what is learned depends on who took part alone.
     """
-    visits = sorted(visits, key=lambda visit: visit.number)
-    ages = [version - visit.version for visit in visits]
-    uploads = [visit.upload for visit in visits if visit.upload is not None]
-    assert len(uploads) == len(visits)
-    parts = divisor or len(visits)
-    world.trainer.aggregate(uploads, [weight(age) / parts for age in ages])
-    for visit, age in zip(visits, ages, strict=True):
-        world.journal.judge(visit.places, "used", age)
+    client_tasks = sorted(client_tasks, key=lambda task: task.number)
+    ages = [version - task.version for task in client_tasks]
+    uploads = [task.upload for task in client_tasks if task.upload is not None]
+    assert len(uploads) == len(client_tasks)
+    parts = divisor or len(client_tasks)
+    context.trainer.aggregate(uploads, [weight(age) / parts for age in ages])
+    for task, age in zip(client_tasks, ages, strict=True):
+        context.log.set_outcome(task.row_numbers, "used", age)
 
 
-def discard(world: World, visits: Sequence[Visit], outcome: str) -> None:
+def discard(context: SimulationContext, client_tasks: Sequence[ClientTask], outcome: str) -> None:
     """Updates that arrived and will not be merged."""
-    for visit in visits:
-        world.journal.judge(visit.places, outcome)
-    forget(world, list(visits))
+    for task in client_tasks:
+        context.log.set_outcome(task.row_numbers, outcome)
+    release(context, list(client_tasks))

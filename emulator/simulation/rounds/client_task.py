@@ -12,7 +12,7 @@ from typing import Any
 import simpy
 
 from emulator.simulation.records import Absence, Computation, Transfer
-from emulator.simulation.rounds.context import World
+from emulator.simulation.rounds.context import SimulationContext
 from emulator.simulation.trainer import Download, Upload
 
 Process = Generator[simpy.Event, Any, None]
@@ -20,7 +20,7 @@ PATIENCE = 100  # stays in a row too short for a single byte, before a transfer 
 
 
 @dataclass(slots=True, eq=False)
-class Visit:
+class ClientTask:
     """`number` counts visits, `round` is the one that it began in, `version` the server's steps."""
 
     number: int
@@ -31,83 +31,83 @@ class Visit:
     start_s: float
     upload: Upload | None = None
     arrived: bool = False
-    places: list[int] = field(default_factory=list)  # of its rows, in the journal
+    row_numbers: list[int] = field(default_factory=list)  # of its rows, in the journal
     process: simpy.Process = field(init=False)
 
 
-class Crowd:
+class ActiveTasks:
     """The visits under way, in the order in which they began. `ended` is told of each that ends."""
 
-    def __init__(self, world: World, ended: Callable[[Visit], None]) -> None:
-        self.world = world
-        self.flying: dict[int, Visit] = {}  # by client: nobody is asked twice at a time
+    def __init__(self, context: SimulationContext, ended: Callable[[ClientTask], None]) -> None:
+        self.context = context
+        self.active: dict[int, ClientTask] = {}  # by client: nobody is asked twice at a time
         self._ended = ended
         self._begun = 0
 
-    def start(self, round_: int, version: int, client: int) -> Visit:
+    def start(self, round_: int, version: int, client: int) -> ClientTask:
         """Send `client` the current version and let it go about it."""
-        download = self.world.trainer.download(client)
+        download = self.context.trainer.download(client)
         self._begun += 1
-        visit = Visit(self._begun, round_, version, client, download, self.world.env.now)
-        self.flying[client] = visit
-        visit.process = self.world.env.process(_life(self, visit))
-        visit.process.callbacks.append(lambda _: self._end(visit))
-        return visit
+        task = ClientTask(self._begun, round_, version, client, download, self.context.env.now)
+        self.active[client] = task
+        task.process = self.context.env.process(_life(self, task))
+        task.process.callbacks.append(lambda _: self._end(task))
+        return task
 
-    def _end(self, visit: Visit) -> None:
-        del self.flying[visit.client]
-        seconds = self.world.env.now - visit.start_s
-        if visit.arrived:
-            assert visit.upload is not None
-            self.world.selector.heard(visit.client, visit.upload.examples, seconds)
+    def _end(self, task: ClientTask) -> None:
+        del self.active[task.client]
+        seconds = self.context.env.now - task.start_s
+        if task.arrived:
+            assert task.upload is not None
+            self.context.selector.on_update(task.client, task.upload.examples, seconds)
         else:
-            self.world.selector.lost(visit.client, seconds)
-            forget(self.world, [visit])
-        self._ended(visit)
+            self.context.selector.on_failure(task.client, seconds)
+            release(self.context, [task])
+        self._ended(task)
 
     def stop(self, outcome: str) -> None:
         """Break off all that are under way, as soon as the caller waits.
 
         One that has come to its end at this very instant ends then too, as if by itself.
         """
-        for visit in self.flying.values():
-            if visit.process.is_alive:
-                visit.process.interrupt(outcome)
+        for task in self.active.values():
+            if task.process.is_alive:
+                task.process.interrupt(outcome)
 
     def train(self) -> None:
         """Train everyone who has a download under way or done: as late, and as many, as can be."""
-        due = [visit for visit in self.flying.values() if visit.upload is None]
-        uploads = self.world.trainer.train([visit.download for visit in due])
-        for visit, upload in zip(due, uploads, strict=True):
-            visit.upload = upload
+        due = [task for task in self.active.values() if task.upload is None]
+        uploads = self.context.trainer.train([task.download for task in due])
+        for task, upload in zip(due, uploads, strict=True):
+            task.upload = upload
 
 
-def forget(world: World, visits: list[Visit]) -> None:
+def release(context: SimulationContext, client_tasks: list[ClientTask]) -> None:
     """Let go of what these visits will never need again."""
-    messages = [m for v in visits for m in (v.download, v.upload) if m is not None]
+    messages = [m for v in client_tasks for m in (v.download, v.upload) if m is not None]
     if messages:
-        world.trainer.forget(messages)
+        context.trainer.forget(messages)
 
 
-def _life(crowd: Crowd, visit: Visit) -> Process:
-    world = crowd.world
+def _life(tasks: ActiveTasks, task: ClientTask) -> Process:
+    context = tasks.context
     try:
-        _watch(world, visit)
-        yield from _carry(world, visit, "down", world.charge(visit.download))
-        if visit.upload is None:
-            crowd.train()
-        assert visit.upload is not None
-        yield from _compute(world, visit, visit.upload)
-        yield from _carry(world, visit, "up", world.charge(visit.upload))
-        visit.arrived = True
+        _watch(context, task)
+        yield from _carry(context, task, "down", context.billed_bytes(task.download))
+        if task.upload is None:
+            tasks.train()
+        assert task.upload is not None
+        yield from _compute(context, task, task.upload)
+        yield from _carry(context, task, "up", context.billed_bytes(task.upload))
+        task.arrived = True
     except simpy.Interrupt as stop:
-        world.journal.judge(visit.places, str(stop.cause))
+        context.log.set_outcome(task.row_numbers, str(stop.cause))
 
 
-def _carry(world: World, visit: Visit, direction: str, nbytes: int) -> Process:
+def _carry(context: SimulationContext, task: ClientTask, direction: str, nbytes: int) -> Process:
     """Move `nbytes`, in as many pieces as the client is away in between."""
-    env, client = world.env, visit.client
-    send = world.network.download if direction == "down" else world.network.upload
+    env, client = context.env, task.client
+    send = context.network.download if direction == "down" else context.network.upload
     in_vain = 0
     while True:
         start_s, stop, moved = env.now, None, nbytes
@@ -116,75 +116,75 @@ def _carry(world: World, visit: Visit, direction: str, nbytes: int) -> Process:
             yield arrival
         except simpy.Interrupt as interrupt:
             stop = interrupt
-            moved = min(round(world.network.cancel(arrival)), nbytes)
-        row = Transfer(visit.round, client, direction, moved, start_s, env.now)
-        visit.places.append(world.journal.add(row))
+            moved = min(round(context.network.cancel(arrival)), nbytes)
+        row = Transfer(task.round, client, direction, moved, start_s, env.now)
+        task.row_numbers.append(context.log.add(row))
         if stop is None:
             return
         in_vain = 0 if moved else in_vain + 1
         if in_vain > PATIENCE:
             raise stop
-        yield from _return(world, visit, stop)
+        yield from _return(context, task, stop)
         nbytes -= moved
 
 
-def _compute(world: World, visit: Visit, upload: Upload) -> Process:
+def _compute(context: SimulationContext, task: ClientTask, upload: Upload) -> Process:
     """Take the fleet's time for the client's examples, in as many pieces."""
-    whole_s = upload.examples * world.fleet.seconds_per_example.item(visit.client)
+    whole_s = upload.examples * context.fleet.seconds_per_example.item(task.client)
     left_s, examples, steps = whole_s, upload.examples, upload.steps
     while True:
-        start_s, stop = world.env.now, None
+        start_s, stop = context.env.now, None
         try:
             if left_s:
-                yield world.env.timeout(left_s)
+                yield context.env.timeout(left_s)
             done = (examples, steps)
         except simpy.Interrupt as interrupt:
             stop = interrupt
-            passed_s = world.env.now - start_s
+            passed_s = context.env.now - start_s
             left_s = max(left_s - passed_s, 0.0)
             share = passed_s / whole_s if whole_s else 0.0
             done = (
                 min(round(share * upload.examples), examples),
                 min(round(share * upload.steps), steps),
             )
-        row = Computation(visit.round, visit.client, *done, start_s, world.env.now)
-        visit.places.append(world.journal.add(row))
+        row = Computation(task.round, task.client, *done, start_s, context.env.now)
+        task.row_numbers.append(context.log.add(row))
         if stop is None:
             return
         examples, steps = examples - done[0], steps - done[1]
-        yield from _return(world, visit, stop)
+        yield from _return(context, task, stop)
 
 
-def _watch(world: World, visit: Visit) -> None:
+def _watch(context: SimulationContext, task: ClientTask) -> None:
     """Interrupt the visit when its client leaves."""
-    here, until_s = world.fleet.presence_of(visit.client, world.env.now)
+    here, until_s = context.fleet.availability_at(task.client, context.env.now)
     assert here, "who is away takes no part"
     if until_s < float("inf"):
-        timer = world.env.timeout(until_s - world.env.now)
-        timer.callbacks.append(lambda _: _leave(world, visit))
+        timer = context.env.timeout(until_s - context.env.now)
+        timer.callbacks.append(lambda _: _leave(context, task))
 
 
-def _leave(world: World, visit: Visit) -> None:
-    if not visit.process.is_alive:
+def _leave(context: SimulationContext, task: ClientTask) -> None:
+    if not task.process.is_alive:
         return
-    if world.fleet.presence_of(visit.client, world.env.now)[0]:
-        _watch(world, visit)  # the clock was rounded to before it leaves
+    if context.fleet.availability_at(task.client, context.env.now)[0]:
+        _watch(context, task)  # the clock was rounded to before it leaves
     else:
-        visit.process.interrupt("cut")
+        task.process.interrupt("cut")
 
 
-def _return(world: World, visit: Visit, stop: simpy.Interrupt) -> Process:
+def _return(context: SimulationContext, task: ClientTask, stop: simpy.Interrupt) -> Process:
     """Wait until the client is back; the interrupt again where its work is lost."""
-    presence = partial(world.fleet.presence_of, visit.client)
-    if stop.cause != "cut" or not world.fleet.resumes[visit.client]:
+    presence = partial(context.fleet.availability_at, task.client)
+    if stop.cause != "cut" or not context.fleet.resumes[task.client]:
         raise stop
-    start_s = world.env.now
+    start_s = context.env.now
     try:
-        while not (found := presence(world.env.now))[0]:
+        while not (found := presence(context.env.now))[0]:
             if found[1] == float("inf"):
                 raise stop  # it never comes back
-            yield world.env.timeout(found[1] - world.env.now)
+            yield context.env.timeout(found[1] - context.env.now)
     finally:
-        row = Absence(visit.round, visit.client, start_s, world.env.now)
-        visit.places.append(world.journal.add(row))
-    _watch(world, visit)
+        row = Absence(task.round, task.client, start_s, context.env.now)
+        task.row_numbers.append(context.log.add(row))
+    _watch(context, task)

@@ -1,27 +1,32 @@
-"""What every policy works with, and the rows that it leaves behind."""
+"""What every policy works with: the simulation's parts, and the log of rows."""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from emulator.network.network import Network
-from emulator.scenario.scenario import Training
-from emulator.simulation.clients.fleet import Fleet
 from emulator.simulation.records import Absence, Computation, Row, Transfer
-from emulator.simulation.selection.uniform import Selector
-from emulator.simulation.trainer import Download, Trainer, Upload
 
-LAST = 9  # a priority behind all of SimPy's own
-WORK = (Transfer, Computation, Absence)  # rows that an update hangs on
+if TYPE_CHECKING:  # plug-ins import this, before the unions that they extend are made
+    from emulator.network.network import Network
+    from emulator.simulation.clients.fleet import Fleet
+    from emulator.simulation.selection.base import Selector
+    from emulator.simulation.settings import RoundPlan
+    from emulator.simulation.trainer import Download, Trainer, Upload
+
+LAST = 9  # a priority after all of SimPy's own
+WORK = (Transfer, Computation, Absence)  # rows that led to an update
 
 
-class Journal:
-    """Rows in the order in which they came about.
+class EventLog:
+    """Rows in the order in which they were added.
 
-    What became of a client's work is known later than the work itself, and filled in by `judge`.
+    The outcome of a client's work is known later than the work itself; `set_outcome` fills it in.
     """
 
     def __init__(self, notice: Callable[[Row], None] = lambda _: None) -> None:
@@ -29,40 +34,41 @@ class Journal:
         self._notice = notice
 
     def add(self, row: Row) -> int:
-        """Take up a row; its place."""
+        """Add a row; returns its number."""
         self.rows.append(row)
         self._notice(row)
         return len(self.rows) - 1
 
-    def judge(self, places: Iterable[int], outcome: str, staleness: int = 0) -> None:
-        """Say of the rows at `places` what became of the update that they led to."""
-        for place in places:
-            row = self.rows[place]
+    def set_outcome(self, numbers: Iterable[int], outcome: str, staleness: int = 0) -> None:
+        """Store, in the rows of these numbers, the outcome of the update that they led to."""
+        for number in numbers:
+            row = self.rows[number]
             assert isinstance(row, WORK)
             if (row.outcome, row.staleness) != (outcome, staleness):
-                self.rows[place] = row._replace(outcome=outcome, staleness=staleness)
+                self.rows[number] = row._replace(outcome=outcome, staleness=staleness)
 
 
 @dataclass(frozen=True)
-class World:
-    """One emulation as a policy sees it. `charge` gives the bytes that a message costs.
+class SimulationContext:
+    """One simulation as a policy sees it.
 
-    `able` is bool [clients]: who can hold what is trained.
+    `eligible` is bool [clients]: which clients have the memory for what is trained. `billed_bytes`
+    gives the bytes of a message that are timed.
     """
 
     env: simpy.Environment
     trainer: Trainer
     network: Network
     fleet: Fleet
-    able: NDArray[np.bool_]
-    training: Training
+    eligible: NDArray[np.bool_]
+    training: RoundPlan
     selector: Selector
-    charge: Callable[[Download | Upload], int]
-    journal: Journal
+    billed_bytes: Callable[[Download | Upload], int]
+    log: EventLog
 
 
-class Settled(simpy.Event):
-    """Happens now, once everything else that happens at this instant has."""
+class EndOfInstant(simpy.Event):
+    """Happens at the present simulated instant, after everything else of that instant."""
 
     def __init__(self, env: simpy.Environment) -> None:
         super().__init__(env)

@@ -1,19 +1,19 @@
 """When the model is scored, and when that ends a run."""
 
 from emulator.simulation.records import Evaluation, LabelScore
-from emulator.simulation.rounds.context import World
+from emulator.simulation.rounds.context import SimulationContext
 
 
-class Examiner:
+class Evaluator:
     """Scores the model every so many rounds and counts evaluations past the target."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, context: SimulationContext) -> None:
+        self._context = context
         self._past_target = 0
 
-    def ends_with(self, number: int) -> bool:
+    def evaluate_round(self, number: int) -> bool:
         """Score what round `number` made, if it is due; whether it is the last round."""
-        training = self._world.training
+        training = self._context.training
         last = number == training.rounds
         if last or number % training.evaluation.every == 0:
             accuracy = self._score("validation", number)
@@ -28,15 +28,15 @@ class Examiner:
         return last
 
     def _score(self, split: str, number: int) -> float:
-        score = self._world.trainer.evaluate(split)
-        now_s = self._world.env.now
+        score = self._context.trainer.evaluate(split)
+        now_s = self._context.env.now
         row = Evaluation(number, now_s, split, score.examples, score.accuracy, score.loss)
-        self._world.journal.add(row)
+        self._context.log.add(row)
         return score.accuracy
 
     def _score_labels(self, number: int) -> None:
         """What the last score says of each label, for whoever asks whom the model serves."""
-        score = self._world.trainer.evaluate("validation")
+        score = self._context.trainer.evaluate("validation")
         for label, (right, examples) in enumerate(score.by_label):
             if examples:
-                self._world.journal.add(LabelScore(number, "validation", label, right, examples))
+                self._context.log.add(LabelScore(number, "validation", label, right, examples))

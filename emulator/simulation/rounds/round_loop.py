@@ -5,16 +5,16 @@ from dataclasses import dataclass
 
 import simpy
 
-from emulator.simulation.policies.base import Constant, Late
 from emulator.simulation.records import Round
-from emulator.simulation.rounds.aggregation import discard, merge, somebody
-from emulator.simulation.rounds.client_task import Crowd, Process, Visit
-from emulator.simulation.rounds.context import Settled, World
-from emulator.simulation.rounds.evaluation import Examiner
+from emulator.simulation.rounds.aggregation import aggregate, discard, wait_for_clients
+from emulator.simulation.rounds.client_task import ActiveTasks, ClientTask, Process
+from emulator.simulation.rounds.context import EndOfInstant, SimulationContext
+from emulator.simulation.rounds.evaluation import Evaluator
+from emulator.simulation.rounds.staleness import Constant, Late
 
 
 @dataclass(frozen=True)
-class Rule:
+class RoundRule:
     """`select` clients are asked; `first` updates or `deadline_s` end the round.
 
     Late updates count in the round in which they arrive, by `weight` of their staleness, or
@@ -30,40 +30,40 @@ class Rule:
     divisor: int | None = None
 
 
-def cohorts(world: World, rules: Iterable[Rule]) -> Process:
+def run_rounds(context: SimulationContext, rules: Iterable[RoundRule]) -> Process:
     """A round by each of `rules`, until the last one, or enough evaluations lie past the target.
 
     `rules` never end. Each is asked for when its round begins: it may go by the rows so far.
 
     A round that nobody's update reached in time makes no step; it is a round all the same.
     """
-    env, examiner, version = world.env, Examiner(world), 0
-    arrived: list[Visit] = []
+    env, examiner, version = context.env, Evaluator(context), 0
+    arrived: list[ClientTask] = []
     at_work = 0  # of those asked
     closed = env.event()
-    rule = Rule(0, 0)
+    rule = RoundRule(0, 0)
 
     def close() -> None:
         if not closed.triggered:
             closed.succeed()
 
-    def ended(visit: Visit) -> None:
+    def ended(task: ClientTask) -> None:
         nonlocal at_work
-        at_work -= visit.round == number
-        if visit.arrived:
-            arrived.append(visit)
+        at_work -= task.round == number
+        if task.arrived:
+            arrived.append(task)
         if len(arrived) >= rule.first or not at_work:
             close()
 
-    crowd = Crowd(world, ended)
+    tasks = ActiveTasks(context, ended)
     for number, rule in enumerate(rules, 1):  # `ended` goes by it
         start_s = env.now
-        candidates = yield from somebody(world, crowd)
-        chosen = world.selector.choose(number, candidates, min(rule.select, len(candidates)))
+        candidates = yield from wait_for_clients(context, tasks)
+        chosen = context.selector.select(number, candidates, min(rule.select, len(candidates)))
         closed = env.event()
         for client in chosen.tolist():
-            crowd.start(number, version, client)
-        at_work, flying = len(chosen), len(crowd.flying)
+            tasks.start(number, version, client)
+        at_work, active = len(chosen), len(tasks.active)
         if not at_work:
             close()
         if rule.deadline_s < float("inf"):
@@ -73,21 +73,21 @@ def cohorts(world: World, rules: Iterable[Rule]) -> Process:
         counted = rule.first if rule.late == "drop" else len(arrived)
         used, arrived[:] = arrived[:counted], arrived[counted:]
         if rule.late == "drop":
-            if crowd.flying:
-                crowd.stop("late")
-                yield Settled(env)
-            discard(world, arrived, "late")
+            if tasks.active:
+                tasks.stop("late")
+                yield EndOfInstant(env)
+            discard(context, arrived, "late")
             arrived.clear()
         if used or rule.divisor:
-            merge(world, used, version, rule.weight, rule.divisor)
+            aggregate(context, used, version, rule.weight, rule.divisor)
             version += 1
-        world.journal.add(Round(number, flying, start_s, env.now, len(used)))
-        if examiner.ends_with(number):
+        context.log.add(Round(number, active, start_s, env.now, len(used)))
+        if examiner.evaluate_round(number):
             break
-    crowd.stop("unfinished")
-    if crowd.flying:
-        yield Settled(env)
-    discard(world, arrived, "unfinished")
+    tasks.stop("unfinished")
+    if tasks.active:
+        yield EndOfInstant(env)
+    discard(context, arrived, "unfinished")
 
 
 def _until(env: simpy.Environment, closed: simpy.Event, deadline_s: float) -> Process:
@@ -95,4 +95,4 @@ def _until(env: simpy.Environment, closed: simpy.Event, deadline_s: float) -> Pr
     deadline = env.timeout(deadline_s)
     yield closed | deadline
     if not closed.triggered:
-        yield Settled(env)
+        yield EndOfInstant(env)

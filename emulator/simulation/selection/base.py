@@ -1,38 +1,43 @@
-"""Who of the clients that are there is asked, as a scenario names it.
+"""What a client selection is: settings, and the selector that chooses among available clients."""
 
-How each is carried out stands in `emulator.simulation.registry`: see its `Selector`.
-"""
+from typing import Protocol
 
-from typing import Annotated, Literal
+import numpy as np
+from numpy.typing import NDArray
 
-from pydantic import BeforeValidator, Tag
+from flasc.common.plugins import Pluggable, implementation
 
-from emulator.common.tagged_unions import kind_or, spelled_out
-from flasc.common.plugins import Pluggable
+Clients = NDArray[np.int64]
+
+
+class Selector(Protocol):
+    """Chooses among candidates, and is told how the chosen clients fared."""
+
+    def select(self, number: int, candidates: Clients, count: int) -> Clients:
+        """`count` distinct ones of `candidates` (int64, ascending); the `number`-th draw.
+
+        Sampling for privacy may take more or fewer.
+        """
+
+    def on_update(self, client: int, examples: int, seconds: float) -> None:
+        """Called when an update of `client` arrives, `seconds` after it was asked."""
+
+    def on_failure(self, client: int, seconds: float) -> None:
+        """Called when a task of `client` ended without an update, `seconds` after it was asked."""
 
 
 class SelectionSettings(Pluggable):
     """What every selection has: a kind."""
 
     plugin_group = "flasc_emu.selections"
+    behaviour = "selector"
 
     kind: str
 
+    def selector(self, seed: int) -> Selector:
+        """A selector for one simulation, which draws from streams of `seed`.
 
-class Uniform(SelectionSettings):
-    """Any of them, each as likely (McMahan et al. 2017)."""
-
-    kind: Literal["uniform"] = "uniform"
-
-
-class Oort(SelectionSettings):
-    """By utility and speed, in Oort's form (Lai et al. 2021)."""
-
-    kind: Literal["oort"]
-
-
-Selection = Annotated[
-    Annotated[Uniform, Tag("uniform")] | Annotated[Oort, Tag("oort")],
-    kind_or("uniform"),
-    BeforeValidator(spelled_out),
-]
+        A plug-in may override this, or name a class in `implementation`.
+        """
+        built: Selector = implementation(self)(self, seed)
+        return built

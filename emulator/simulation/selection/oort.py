@@ -1,24 +1,37 @@
 """Selection by utility and speed, after Oort (Lai et al., OSDI 2021): an example of a `Selector`.
 
-Oort's statistical utility of a client is |B| sqrt(mean squared loss); losses do not cross this
-seam, so it is |B| here, its examples. The rest is algorithm 1's: the square root of
-0.1 ln(R) / last for clients long not heard, the factor (T / t)^alpha for those slower than the
-preferred T (here the median of what was heard), and a share of draws for clients never tried.
+Oort's statistical utility of a client is |B| sqrt(mean squared loss). Losses do not cross the
+trainer's interface, so it is |B| here: the client's number of examples. The rest is algorithm 1's:
+the square root of 0.1 ln(R) / last for clients that were selected long ago, the factor
+(T / t)^alpha for those slower than the preferred T (here the median of the known times), and a
+share of draws for clients that were never tried.
 """
 
 import math
 import statistics
+from typing import Literal
 
 import numpy as np
+from typing_extensions import override
 
-from emulator.simulation.clients.fleet import stream
-from emulator.simulation.selection.uniform import Clients
+from emulator.common.rng import stream
+from emulator.simulation.selection.base import Clients, SelectionSettings, Selector
 
 ALPHA = 2.0
 EXPLORED, DECAY, LEAST = 0.9, 0.98, 0.2  # share of a draw that goes to clients never tried
 
 
-class Oort:
+class Oort(SelectionSettings):
+    """By utility and speed, in Oort's form (Lai et al. 2021)."""
+
+    kind: Literal["oort"]
+
+    @override
+    def selector(self, seed: int) -> Selector:
+        return OortSelector(seed)
+
+
+class OortSelector:
     """Draws by utility among clients tried before, and uniformly among the others."""
 
     def __init__(self, seed: int) -> None:
@@ -28,13 +41,13 @@ class Oort:
         self._last: dict[int, int] = {}
         self._number = 1
 
-    def heard(self, client: int, examples: int, seconds: float) -> None:
-        """Remember what it holds and how long it took."""
+    def on_update(self, client: int, examples: int, seconds: float) -> None:
+        """Remember what the client holds and how long it took."""
         self._examples[client], self._seconds[client] = examples, seconds
         self._last[client] = self._number
 
-    def lost(self, client: int, seconds: float) -> None:
-        """Remember that it was tried: as one of no use, until the others are used up."""
+    def on_failure(self, client: int, seconds: float) -> None:
+        """Remember that the client was tried: without use, until the others are used up."""
         self._seconds[client], self._last[client] = seconds, self._number
         self._examples.setdefault(client, 0)
 
@@ -45,7 +58,7 @@ class Oort:
         preferred_s = statistics.median(self._seconds.values())
         return value * (preferred_s / seconds) ** ALPHA if seconds > preferred_s else value
 
-    def choose(self, number: int, candidates: Clients, count: int) -> Clients:
+    def select(self, number: int, candidates: Clients, count: int) -> Clients:
         """Explore with a share that decays, exploit with the rest; each fills up the other."""
         self._number = number
         rng = stream(self._seed, "cohort", number)
@@ -55,7 +68,7 @@ class Oort:
         explored = max(min(explored, len(fresh)), count - len(tried))
         found = rng.choice(fresh, explored, replace=False).tolist() if explored else []
         if rest := count - explored:
-            # A little for everyone: a weight of zero could never be drawn to fill up.
+            # A little for every client: a weight of zero could never be drawn to fill up.
             weights = np.array([self.utility(c, number) for c in tried]) + 1e-9
             found += rng.choice(tried, rest, replace=False, p=weights / weights.sum()).tolist()
         return np.array(found, np.int64)

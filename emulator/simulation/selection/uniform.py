@@ -1,53 +1,48 @@
-"""Who is asked: the clients that are there, and a choice among them."""
+"""Uniform sampling without replacement, and Poisson sampling for differential privacy."""
 
-from typing import Protocol
+from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
+from typing_extensions import override
 
-from emulator.simulation.clients.fleet import stream
-
-Clients = NDArray[np.int64]
+from emulator.common.rng import stream
+from emulator.simulation.selection.base import Clients, SelectionSettings, Selector
 
 
-class Selector(Protocol):
-    """Chooses among candidates, and hears what became of those whom it chose."""
+class Uniform(SelectionSettings):
+    """Any available client, each as likely (McMahan et al. 2017)."""
 
-    def choose(self, number: int, candidates: Clients, count: int) -> Clients:
-        """`count` distinct ones of `candidates` (int64, ascending); the `number`-th draw.
+    kind: Literal["uniform"] = "uniform"
 
-        Sampling for privacy may take more or fewer.
-        """
-
-    def heard(self, client: int, examples: int, seconds: float) -> None:
-        """An update of `client` arrived, `seconds` after it was asked."""
-
-    def lost(self, client: int, seconds: float) -> None:
-        """What `client` was asked for came to nothing within `seconds`."""
+    @override
+    def selector(self, seed: int) -> Selector:
+        return UniformSelector(seed)
 
 
-class Uniform:
-    """Every candidate as likely, without replacement (McMahan et al. 2017)."""
+class UniformSelector:
+    """Every candidate as likely, without replacement; each draw from a stream of its own."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
 
-    def choose(self, number: int, candidates: Clients, count: int) -> Clients:
-        """From a stream of its own for each draw."""
+    def select(self, number: int, candidates: Clients, count: int) -> Clients:
+        """See `Selector.select`."""
         rng = stream(self._seed, "cohort", number)
         return candidates[rng.choice(len(candidates), count, replace=False)]
 
-    def heard(self, client: int, examples: int, seconds: float) -> None:
-        """Nothing is learned."""
+    def on_update(self, client: int, examples: int, seconds: float) -> None:
+        """Nothing is remembered."""
 
-    def lost(self, client: int, seconds: float) -> None:
-        """Nothing is learned."""
+    def on_failure(self, client: int, seconds: float) -> None:
+        """Nothing is remembered."""
 
 
-class Poisson(Uniform):
-    """Each candidate by itself, `count` in the mean: perhaps nobody (McMahan et al. 2018)."""
+class PoissonSelector(UniformSelector):
+    """Each candidate by itself, `count` in the mean, possibly none (McMahan et al. 2018).
 
-    def choose(self, number: int, candidates: Clients, count: int) -> Clients:
-        """From a stream of its own for each draw."""
+    A scenario asks for it by `training.dp.sampling`.
+    """
+
+    @override
+    def select(self, number: int, candidates: Clients, count: int) -> Clients:
         draws = stream(self._seed, "cohort", number).random(len(candidates))
         return candidates[draws < count / len(candidates)]

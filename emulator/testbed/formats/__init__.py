@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from emulator.common.errors import ScenarioError
-from emulator.scenario.yaml_nodes import printable
+from emulator.common.text import printable
 from emulator.testbed.formats import simgrid_json, transfers_yaml
 from emulator.testbed.schedule import Schedule
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from emulator.common.errors import ScenarioError
-from emulator.scenario.yaml_nodes import nearest, printable, shown
+from emulator.common.text import nearest, printable, shown
 from emulator.testbed.schedule import Id
 
 

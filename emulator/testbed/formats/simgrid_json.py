@@ -13,9 +13,11 @@ from typing import Annotated, Any, Literal, NoReturn, TypeVar
 from pydantic import BeforeValidator, Field, ValidationError
 
 from emulator.common.errors import ScenarioError
+from emulator.common.text import printable, shown
 from emulator.scenario.document import Document
+from emulator.scenario.key_path import quoted
 from emulator.scenario.validation_errors import explain
-from emulator.scenario.yaml_nodes import Node, printable, quoted, shown
+from emulator.scenario.yaml_nodes import Node
 from emulator.testbed.formats.ids import Numbered
 from emulator.testbed.schedule import (
     MAX_BYTES,
@@ -27,7 +29,7 @@ from emulator.testbed.schedule import (
     Schedule,
     Star,
 )
-from flasc.training.settings import Settings
+from flasc.common.settings import Settings
 
 MAX_FILE_BYTES = 16 * 2**20
 _LONGEST_NUMBER = 100  # longer digits are past every limit, and Python refuses to read them

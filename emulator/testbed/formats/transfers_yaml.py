@@ -19,7 +19,7 @@ from emulator.testbed.schedule import (
     Schedule,
     Star,
 )
-from flasc.training.settings import Settings
+from flasc.common.settings import Settings
 
 
 def _size(text: object) -> int:

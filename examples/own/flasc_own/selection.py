@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from emulator.simulation.clients.fleet import stream
-from emulator.simulation.registry import Clients
+from emulator.common.rng import stream
+from emulator.simulation.selection.base import Clients
 from flasc_own import settings
 
 
@@ -14,7 +14,7 @@ class Resting:
         self._rest, self._seed = of.rest, seed
         self._last: dict[int, int] = {}
 
-    def choose(self, number: int, candidates: Clients, count: int) -> Clients:
+    def select(self, number: int, candidates: Clients, count: int) -> Clients:
         """The least tired ones; a stream named by seed, purpose and number draws."""
         drawn = stream(self._seed, "cohort", number).permutation(candidates).tolist()
         chosen = sorted(drawn, key=lambda client: self._tired(client, number))[:count]
@@ -25,8 +25,8 @@ class Resting:
         """How many draws it has yet to rest."""
         return max(0, self._last.get(client, -self._rest) + self._rest + 1 - number)
 
-    def heard(self, client: int, examples: int, seconds: float) -> None:
+    def on_update(self, client: int, examples: int, seconds: float) -> None:
         """Nothing is learned."""
 
-    def lost(self, client: int, seconds: float) -> None:
+    def on_failure(self, client: int, seconds: float) -> None:
         """Nothing is learned."""

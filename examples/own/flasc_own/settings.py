@@ -10,12 +10,13 @@ from typing_extensions import Self
 
 from emulator.common.distributions import Law, RateLaw, Span
 from emulator.common.units import format_duration
-from emulator.network.capacity.base import Varying
+from emulator.network.capacity.base import CapacityModel
 from emulator.network.capacity.profile import Profile
 from emulator.simulation.policies.base import PolicySettings
 from emulator.simulation.selection.base import SelectionSettings
 from flasc.common.settings import Density, PositiveInt
-from flasc.task_settings import Model, Split, TaskSettings, Tokens
+from flasc.tasks import TaskSettings
+from flasc.tasks.settings import Model, Split, Tokens
 
 
 class Csv(TaskSettings):
@@ -56,7 +57,7 @@ class Patient(PolicySettings):
     enough: Density = 0.8
     step: Annotated[float, Field(gt=1, le=10)] = 1.5
 
-    def terms(self, cohort: int) -> list[str]:
+    def describe(self, cohort: int) -> list[str]:
         """Said by `flasc-emu check`."""
         return [f"a deadline of {format_duration(self.deadline)} at first, for {self.enough:.0%}"]
 
@@ -70,7 +71,7 @@ class Resting(SelectionSettings):
     rest: PositiveInt = 1
 
 
-class DutyCycle(Varying):
+class DutyCycle(CapacityModel):
     """A radio that may send for a `share` of each `period`, at `rate`, and is silent otherwise."""
 
     kind: Literal["duty_cycle"]

@@ -9,9 +9,10 @@ import numpy as np
 from flasc.common import rng
 from flasc.common.errors import AssetError
 from flasc.data import tokens as text
+from flasc.data.examples import Examples
 from flasc.data.partition import PARTITIONS
 from flasc.models.resolve import resolve_model
-from flasc.tasks import Examples, Task
+from flasc.tasks.base import Task
 from flasc_own.settings import Csv
 
 

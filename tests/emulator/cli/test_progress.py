@@ -11,8 +11,8 @@ from rich.console import Console
 
 from emulator.cli import progress
 from emulator.cli.progress import Display, Json, Live, Plain, display, titles
+from emulator.runner import inputs
 from emulator.runner.executors import Progress
-from emulator.scenario import study
 
 PAGE = Path(__file__).parents[3] / "docs/reference/progress_events.md"
 
@@ -27,7 +27,7 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def trainings(scenario):
-    return study.read(scenario()).trainings()
+    return inputs.read(scenario()).trainings()
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_notes_and_names_are_shown_as_they_are_but_for_control_characters(scenar
     path = scenario()
     path.write_text(path.read_text().replace("  head:", '  "[red]x[/red] \\e[31m\\a":'))
     out = io.StringIO()
-    display = Plain(Console(file=out, width=80), study.read(path).trainings(), 1)
+    display = Plain(Console(file=out, width=80), inputs.read(path).trainings(), 1)
     display.show(1, Progress(note="fetching [bold]things[/bold]\x1b[2J"))
     assert out.getvalue() == ("[red]x[/red] \\x1b[31m\\x07: fetching [bold]things[/bold]\\x1b[2J\n")
 
@@ -107,7 +107,7 @@ def test_notes_and_names_are_shown_as_they_are_but_for_control_characters(scenar
 def test_live_view_keeps_a_line_a_training_within_80_columns(scenario, clock):
     path = scenario()
     path.write_text(path.read_text().replace("  head:", f"  {'long ' * 30}:"))
-    found = study.read(path).trainings()
+    found = inputs.read(path).trainings()
     out = io.StringIO()
     console = Console(file=out, width=80, force_terminal=True, color_system=None)
     display = Live(console, found, workers=2)
@@ -201,21 +201,21 @@ def test_none_is_silent(trainings, capsys):
 
 def test_titles_tell_trainings_apart(scenario, tmp_path):
     path = scenario()
-    assert titles(study.read(path).trainings()) == ["LoRA", "head", "FLASC"]
-    seeds = study.read(path, ["training.seeds=[3, 4]"], ["head"]).trainings()
+    assert titles(inputs.read(path).trainings()) == ["LoRA", "head", "FLASC"]
+    seeds = inputs.read(path, ["training.seeds=[3, 4]"], ["head"]).trainings()
     assert titles(seeds) == ["head, seed 3", "head, seed 4"]
     ranks = (
         path.read_text()
         + "  rank:\n    r2: {training.lora.rank: 2}\n    r8: {training.lora.rank: 8}\n"
     )
     path.write_text(ranks)
-    found = titles(study.read(path, (), ["LoRA"]).trainings())
+    found = titles(inputs.read(path, (), ["LoRA"]).trainings())
     assert found == ["LoRA, fast, r2", "LoRA, fast, r8"]
 
 
 def test_a_metric_goes_by_its_name(scenario, clock):
     text = scenario().read_text("utf-8").replace("20newsgroups", "friends")
-    trainings = study.read(scenario(text)).trainings()
+    trainings = inputs.read(scenario(text)).trainings()
     out = io.StringIO()
     with Plain(Console(file=out, width=200), trainings, workers=2) as display:
         display.show(0, at(1))

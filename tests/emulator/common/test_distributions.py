@@ -23,7 +23,7 @@ from emulator.common.distributions import (
     quantile,
 )
 from emulator.common.errors import ScenarioError
-from emulator.scenario import study
+from emulator.runner import inputs
 
 RATE = TypeAdapter(RateLaw)
 UNITS = {RateLaw: "Mbps", DurationLaw: "ms", LossLaw: "%", ShareLaw: "%", SpeedLaw: "GFLOP/s"}
@@ -236,11 +236,11 @@ def test_a_file_is_found_beside_the_scenario_that_names_it(tmp_path, monkeypatch
     Path("mine").mkdir()
     Path("mine/mine.yaml").write_text("extends: ../base/base.yaml\n", "utf-8")
 
-    found = study.read(Path("mine/mine.yaml"))
+    found = inputs.read(Path("mine/mine.yaml"))
     assert [v.network.clients.down.values for v in found.variants.values()] == [[1e6], [2e6], [3e6]]
     # The command line is no file: its paths begin where it was typed.
-    here = study.read(Path("mine/mine.yaml"), ["network.clients.down.file=here.csv"])
+    here = inputs.read(Path("mine/mine.yaml"), ["network.clients.down.file=here.csv"])
     assert here.scenario.network.clients.down.values == [4e6]
     Path("base/data/x.csv").unlink()
     with pytest.raises(ScenarioError, match=r"base\.yaml:7: network\.clients\.down: .*: no such"):
-        study.read(Path("mine/mine.yaml"))
+        inputs.read(Path("mine/mine.yaml"))

@@ -12,7 +12,7 @@ from emulator.reports.run_report import Study, load
 from emulator.results.ledger import Ledger
 from emulator.scenario.scenario import Scenario
 from emulator.simulation.records import Computation, Emulation, Evaluation, Round, Row, Transfer
-from emulator.simulation.simulate import emulate
+from emulator.simulation.simulate import simulate
 from emulator.simulation.trainer import StubAbout, StubScore, StubTrainer
 
 ROUNDS = 10
@@ -131,7 +131,7 @@ def deadline_run(tmp_path: Path) -> Path:
                 }
             )
             trainer = Schooled(down_bytes=100_000, up_bytes=50_000, examples=4)
-            ledger.write(Emulation("LoRA", variant, 0), emulate(scenario, 0, trainer))
+            ledger.write(Emulation("LoRA", variant, 0), simulate(scenario, 0, trainer))
         return ledger.path
 
 

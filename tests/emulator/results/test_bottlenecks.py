@@ -16,7 +16,7 @@ from emulator.results.metrics import time_spent
 from emulator.results.participation import by_group, unheard
 from emulator.scenario.scenario import Scenario
 from emulator.simulation.records import Client, Computation, Round, SharedLink, Transfer
-from emulator.simulation.simulate import emulate
+from emulator.simulation.simulate import simulate
 from emulator.simulation.trainer import StubTrainer
 
 WIDE = {"down": "1 Gbps", "up": "1 Gbps"}
@@ -36,7 +36,7 @@ def played(clients=None, policy="synchronous", server=WIDE, groups=None, cohort=
             **keys,
         }
     )
-    return emulate(scenario, 0, StubTrainer(down_bytes=100_000, up_bytes=20_000, flop=1e9))
+    return simulate(scenario, 0, StubTrainer(down_bytes=100_000, up_bytes=20_000, flop=1e9))
 
 
 SLOW_UP = {"down": "8 Mbps", "up": "0.1 Mbps"}

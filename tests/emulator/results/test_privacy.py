@@ -14,16 +14,14 @@ from emulator.reports import run_report as results
 from emulator.reports import terminal
 from emulator.reports.export import json_csv
 from emulator.reports.page import page
-from emulator.results import privacy
 from emulator.results.ledger import Ledger
 from emulator.results.metrics import outcome
 from emulator.results.privacy import Account, epsilon
-from emulator.runner import run
+from emulator.runner import inputs, metadata, run
 from emulator.runner.check import plan
 from emulator.runner.executors import Local
-from emulator.scenario import study
 from emulator.simulation.records import Emulation
-from emulator.simulation.simulate import emulate
+from emulator.simulation.simulate import simulate
 from emulator.simulation.trainer import StubTrainer
 
 NEIGHBOURS = dp_accounting.NeighboringRelation
@@ -103,21 +101,21 @@ def private(scenario):
     text = text.replace("  target:", dp + "  target:")
     text = text.split("vary:")[0]
     path.write_text(text + "vary:\n  noise: {less: {}, more: {training.dp.noise: 2.0}}\n")
-    return study.read(path)
+    return inputs.read(path)
 
 
 def test_a_scenario_has_an_account_where_it_has_privacy(private, scenario):
-    accounts = [privacy.account(variant) for variant in private.variants.values()]
+    accounts = [metadata.account(variant) for variant in private.variants.values()]
     less = Account(noise=1.0, delta=1e-4, sampling="poisson", clients=30, cohort=3)
     assert accounts == [less, replace(less, noise=2.0)]
-    plain = study.read(scenario())
-    assert not any(map(privacy.account, plain.variants.values()))
-    assert "privacy" not in run.describe(plain)
+    plain = inputs.read(scenario())
+    assert not any(map(metadata.account, plain.variants.values()))
+    assert "privacy" not in metadata.describe(plain)
 
 
 def test_check_prints_it(private, tmp_path):
     lines = [line for line in plan(private, tmp_path) if line.startswith("privacy: ")]
-    accounts = [privacy.account(variant) for variant in private.variants.values()]
+    accounts = [metadata.account(variant) for variant in private.variants.values()]
     assert lines == [
         f"privacy: epsilon {epsilon(account, 4):.3g} at delta 0.0001 after 4 rounds "
         f"(noise {account.noise:g}, 3 of 30 clients by Poisson sampling)"
@@ -135,17 +133,17 @@ def test_a_run_that_cannot_account_does_not_begin(private, tmp_path, monkeypatch
 @pytest.fixture
 def reported(private, tmp_path):
     """Emulated with the stub, which passes 20 % in round 3, and read from its ledger."""
-    with Ledger.create(tmp_path / "ledger.sqlite", run.describe(private)) as ledger:
+    with Ledger.create(tmp_path / "ledger.sqlite", metadata.describe(private)) as ledger:
         for method in private.methods:
             for label, variant in private.variants.items():
                 trainer = StubTrainer(down_bytes=90, up_bytes=9)
-                ledger.write(Emulation(method, label, 0), emulate(variant, 0, trainer))
+                ledger.write(Emulation(method, label, 0), simulate(variant, 0, trainer))
         return results.load(ledger)
 
 
 def test_reports_have_it_until_the_target_and_at_the_end(reported, private):
     for label, variant in private.variants.items():
-        account = privacy.account(variant)
+        account = metadata.account(variant)
         (found,) = reported.of("LoRA", label)
         assert found.delta == 1e-4
         assert found.rounds_to_target == 3
@@ -162,7 +160,7 @@ def test_reports_have_it_until_the_target_and_at_the_end(reported, private):
 
 
 def test_a_target_never_reached_has_no_epsilon_of_its_own(private):
-    rows = emulate(private.variants["less"], 0, StubTrainer(down_bytes=9, up_bytes=9, best=0.1))
+    rows = simulate(private.variants["less"], 0, StubTrainer(down_bytes=9, up_bytes=9, best=0.1))
     found = outcome(Emulation("LoRA", "less", 0), rows, 0.2, account=POISSON)
     assert found.epsilon_to_target is None
     assert found.epsilon == epsilon(POISSON, 4)

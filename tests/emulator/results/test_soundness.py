@@ -9,7 +9,7 @@ from emulator.results.ledger import Ledger
 from emulator.results.soundness import contradictions, rows_of
 from emulator.scenario.scenario import Scenario
 from emulator.simulation.records import Client, Emulation, Evaluation, Round, SharedLink, Transfer
-from emulator.simulation.simulate import emulate
+from emulator.simulation.simulate import simulate
 from emulator.simulation.trainer import StubTrainer
 
 WHO = Emulation("LoRA", "as given", 0)
@@ -27,7 +27,7 @@ def rows():
             "network": {"server": LINK, "clients": {**LINK, "cells": {"clients": 3, **LINK}}},
         }
     )
-    return emulate(scenario, 0, StubTrainer(down_bytes=1000, up_bytes=500))
+    return simulate(scenario, 0, StubTrainer(down_bytes=1000, up_bytes=500))
 
 
 def test_an_emulations_own_rows_are_sound(rows):

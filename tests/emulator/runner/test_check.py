@@ -5,16 +5,16 @@ from pathlib import Path
 import pytest
 
 from emulator.common.errors import RecordingError, ScenarioError
+from emulator.runner import inputs
 from emulator.runner.check import plan, recorded_rounds
 from emulator.runner.estimates import Screen
 from emulator.runner.executors import Options, carry_out
-from emulator.scenario import study
-from flasc.task_settings import Newsgroups
+from flasc.tasks.twenty_newsgroups import Newsgroups
 from flasc.training.shared_models import Workshop
 
 
 def test_it_counts_and_shows_the_links(scenario, tmp_path):
-    lines = list(plan(study.read(scenario()), tmp_path / "recordings"))
+    lines = list(plan(inputs.read(scenario()), tmp_path / "recordings"))
     assert lines == [
         "toy: fine",
         "3 trainings (3 methods, 1 seed) of at most 4 rounds, 3 of 30 clients a round; "
@@ -36,12 +36,12 @@ def test_links_that_differ_are_a_median_and_a_range(scenario, tmp_path):
     path = scenario()
     law = "up: {kind: uniform, low: 1 Mbps, high: 9 Mbps}"
     path.write_text(path.read_text().split("vary:")[0].replace("up: 20 Mbps", law))
-    *_, line, plot = list(plan(study.read(path), tmp_path))[:-4]
+    *_, line, plot = list(plan(inputs.read(path), tmp_path))[:-4]
     assert line.startswith("as given: down 20 Mbps, up ")
     assert " to " in line
     assert plot.startswith("  up   ")
     assert len(plot) <= 80
-    narrow = list(plan(study.read(path), tmp_path, Screen(40, blocks=False)))[-5]
+    narrow = list(plan(inputs.read(path), tmp_path, Screen(40, blocks=False)))[-5]
     assert len(narrow) <= 40
     assert narrow.isascii()
 
@@ -50,7 +50,7 @@ def test_a_server_that_variants_differ_in_is_shown(scenario, tmp_path):
     path = scenario()
     axis = "vary: {at: {home: {network.server: {down: 100 Mbps, up: 10 Mbps}}, here: {}}}\n"
     path.write_text(path.read_text().split("vary:")[0] + axis)
-    lines = list(plan(study.read(path), tmp_path))
+    lines = list(plan(inputs.read(path), tmp_path))
     assert (
         "home: down 20 Mbps, up 20 Mbps, RTT 40 ms, over tcp; server: down 100 Mbps, up 10 Mbps"
         in lines
@@ -63,11 +63,11 @@ def test_clients_are_counted_by_group(scenario, tmp_path):
     path = scenario()
     text = path.read_text().split("vary:")[0]
     path.write_text(text.replace("clients: {down: 20 Mbps, up: 20 Mbps, rtt: 40 ms}", groups))
-    assert any("clients: 10 far, 20 near;" in line for line in plan(study.read(path), tmp_path))
+    assert any("clients: 10 far, 20 near;" in line for line in plan(inputs.read(path), tmp_path))
 
 
 def test_it_knows_what_is_recorded(scenario, toys, tmp_path):
-    read = study.read(scenario())
+    read = inputs.read(scenario())
     first = read.trainings()[0]
     carry_out(first, Options(tmp_path), lambda _: None, Workshop())
     assert recorded_rounds(first, tmp_path) == 4
@@ -97,7 +97,7 @@ SILENT = "RTT 0 ms (not given){}: handshakes and slow start take no time"
 def test_a_round_trip_that_nobody_gave_is_told(scenario, tmp_path, network, whose):
     path = scenario()
     path.write_text(path.read_text().split("vary:")[0].replace(ONE_LINK, network))
-    lines = list(plan(study.read(path), tmp_path))
+    lines = list(plan(inputs.read(path), tmp_path))
     told = [line for line in lines if "not given" in line]
     assert told == ([] if whose is None else [SILENT.format(whose)])
 
@@ -106,12 +106,12 @@ def test_it_is_told_once_of_the_variants_that_have_none(scenario, tmp_path):
     path = scenario()
     axis = "vary: {rtt: {near: {}, far: {network.clients.rtt: 200 ms}, here: {}}}\n"
     path.write_text(path.read_text().split("vary:")[0].replace(", rtt: 40 ms", "") + axis)
-    lines = list(plan(study.read(path), tmp_path))
+    lines = list(plan(inputs.read(path), tmp_path))
     assert lines.count(SILENT.format(" in 2 of 3 variants")) == 1
 
 
 def test_what_has_yet_to_be_trained_must_be_trainable(scenario, toys, tmp_path, monkeypatch):
-    read = study.read(scenario())
+    read = inputs.read(scenario())
     monkeypatch.setattr(Newsgroups, "most_clients", 20)
     with pytest.raises(ScenarioError, match=r"task\.clients: found 30; allowed: at most 20"):
         list(plan(read, tmp_path))
@@ -130,7 +130,7 @@ def test_what_has_yet_to_be_trained_must_be_trainable(scenario, toys, tmp_path, 
 )
 def test_a_model_is_looked_for_in_folders(scenario, tmp_path, monkeypatch, model, found):
     monkeypatch.chdir(tmp_path)
-    read = study.read(scenario(), [f"task.model={model}"])
+    read = inputs.read(scenario(), [f"task.model={model}"])
     with pytest.raises(ScenarioError, match="allowed: a folder with config") as caught:
         list(plan(read, tmp_path / "recordings"))
     where = f"--set task.model={model}: task.model: found '{model}', {found}"
@@ -153,7 +153,7 @@ vary:
     shop: {compute: {speed: 9 GFLOP/s, utilisation: 20 %}, network.charge: values}
 """
     path.write_text(path.read_text().split("vary:")[0] + axes)
-    lines = list(plan(study.read(path), tmp_path))[4:10]
+    lines = list(plan(inputs.read(path), tmp_path))[4:10]
     slow = "down 20 Mbps, up 5 Mbps, RTT 40 ms, over tcp"
     assert lines[3:] == [
         f"slow, none: {slow}",
@@ -165,14 +165,14 @@ vary:
 
 
 def test_a_model_of_the_hub_is_not_looked_for(scenario, tmp_path):
-    read = study.read(scenario(), ["task.model=owner/missing@v1"])
+    read = inputs.read(scenario(), ["task.model=owner/missing@v1"])
     assert list(plan(read, tmp_path))
 
 
 def test_labels_are_no_terminal_commands(scenario, tmp_path):
     path = scenario()
     path.write_text(path.read_text().replace("slow:", '"\\e[31mslow\\n":'))
-    text = "\n".join(plan(study.read(path), tmp_path))
+    text = "\n".join(plan(inputs.read(path), tmp_path))
     assert "\\x1b[31mslow\\n: down" in text
     assert "\x1b" not in text
 
@@ -182,7 +182,7 @@ def links_line(scenario, tmp_path, clients):
     text = path.read_text().split("vary:")[0]
     text = text.replace("clients: {down: 20 Mbps, up: 20 Mbps, rtt: 40 ms}", f"clients: {clients}")
     path.write_text(text)
-    return next(line for line in plan(study.read(path), tmp_path) if line.startswith("as given"))
+    return next(line for line in plan(inputs.read(path), tmp_path) if line.startswith("as given"))
 
 
 def test_it_names_presets_and_what_is_shared(scenario, tmp_path):
@@ -227,7 +227,7 @@ def test_it_names_a_policy_and_who_leaves(scenario, tmp_path, policy, says):
     text = path.read_text().split("vary:")[0].replace("cohort: 3", "cohort: 10")
     old = "clients: {down: 20 Mbps, up: 20 Mbps, rtt: 40 ms}"
     path.write_text(f"{text.replace(old, f'clients: {link}')}policy: {policy}\n")
-    line = next(line for line in plan(study.read(path), tmp_path) if line.startswith("as given"))
+    line = next(line for line in plan(inputs.read(path), tmp_path) if line.startswith("as given"))
     assert "; leaving: clients (on_off)" in line
     assert ("policy" in line) == (says is not None)
     assert says is None or f"; policy: {says}" in line

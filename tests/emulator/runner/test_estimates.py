@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emulator.results.metrics import bytes_sent
+from emulator.runner import inputs
 from emulator.runner.estimates import Messages, bars, is_whole, known, messages, round_s
 from emulator.runner.executors import Options, carry_out
-from emulator.scenario import study
 from flasc.training.shared_models import Workshop
 
 
@@ -27,12 +27,12 @@ def test_bars_are_over_the_logarithm():
 
 
 def test_the_least_round_is_bytes_over_rates(scenario):
-    variant = study.read(scenario()).variants["slow"]
+    variant = inputs.read(scenario()).variants["slow"]
     assert round_s(Messages(2.5e6, 5e6 / 8, "x"), variant) == pytest.approx(1 + 1)
 
 
 def test_recorded_bytes_are_those_that_a_run_sends(scenario, toys, tmp_path):
-    read = study.read(scenario())
+    read = inputs.read(scenario())
     training = read.trainings()[0]
     assert known(training, tmp_path).how == "computed"
     assert not is_whole(training, tmp_path)
@@ -48,15 +48,15 @@ def test_recorded_bytes_are_those_that_a_run_sends(scenario, toys, tmp_path):
 def test_a_training_ended_by_its_target_is_whole(scenario, toys, tmp_path):
     path = scenario()
     path.write_text(path.read_text().replace("rounds: 4", "rounds: 99").replace("never", "1"))
-    training = study.read(path).trainings()[1]
+    training = inputs.read(path).trainings()[1]
     carry_out(training, Options(tmp_path), lambda _: None, Workshop())
     assert is_whole(training, tmp_path)
-    longer = study.read(path, ["training.target.accuracy=0.85"]).trainings()[1]
+    longer = inputs.read(path, ["training.target.accuracy=0.85"]).trainings()[1]
     assert not is_whole(longer, tmp_path)
 
 
 def test_what_is_not_known_is_not_guessed(scenario, tmp_path):
-    trainings = study.read(scenario(), ["task.model=owner/name"]).trainings()
+    trainings = inputs.read(scenario(), ["task.model=owner/name"]).trainings()
     lines = list(messages(trainings, tmp_path))[1:]
     assert len(lines) == 3
     assert all(line.endswith("not known until it is trained") for line in lines)

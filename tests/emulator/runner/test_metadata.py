@@ -5,8 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from emulator.runner import metadata, run
-from emulator.scenario import study
+from emulator.runner import inputs, metadata
 from emulator.simulation.clients import fleet
 
 FLEET = """\
@@ -34,7 +33,7 @@ vary:
 def found(tmp_path):
     path = tmp_path / "toy.yaml"
     path.write_text(FLEET, "utf-8")
-    return study.read(path)
+    return inputs.read(path)
 
 
 def test_densities_are_of_methods_that_differ_by_them_alone(found):
@@ -50,7 +49,7 @@ def test_rates_are_quantiles_of_the_fleet(found):
     assert (fibre["name"], fibre["clients"], phone["clients"]) == ("fibre", 100, 200)
     assert (fibre["down_Bps"], fibre["up_Bps"]) == ([1e7], [1e6])
     assert groups["b"][0]["up_Bps"] == [2e6]
-    clients = fleet.build(found.scenario.network, None, 300, 7)
+    clients = fleet.draw_fleet(found.scenario.network, None, 300, 7)
     rates = clients.down_Bps[clients.group == 1]
     assert len(phone["down_Bps"]) == metadata.POINTS
     assert phone["down_Bps"] == sorted(phone["down_Bps"])
@@ -59,6 +58,6 @@ def test_rates_are_quantiles_of_the_fleet(found):
 
 
 def test_a_ledger_is_told(found):
-    meta = run.describe(found)
+    meta = metadata.describe(found)
     assert json.loads(meta["densities"])["FLASC"] == [0.25, 0.0625]
     assert json.loads(meta["fleet"]) == metadata.fleets(found)

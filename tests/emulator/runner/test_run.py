@@ -7,9 +7,8 @@ import pytest
 
 from emulator.common.errors import EmulationError, StorageError
 from emulator.results.ledger import Ledger
-from emulator.runner import run
+from emulator.runner import inputs, metadata, models, run
 from emulator.runner.executors import Local, Options
-from emulator.scenario import study
 from flasc.common.errors import AssetError, DivergedError
 
 HERE = Local(1)
@@ -46,7 +45,7 @@ def filed(folder):
 
 
 def test_it_writes_what_it_says(scenario, toys, carry, tmp_path):
-    outcome = carry(study.read(scenario()))
+    outcome = carry(inputs.read(scenario()))
     assert outcome.trained_rounds == 12
     assert not outcome.failures
     names = {path.name for path in outcome.written}
@@ -69,7 +68,7 @@ def test_it_writes_what_it_says(scenario, toys, carry, tmp_path):
 def test_rows_are_in_the_studys_order_whatever_ends_first(
     scenario, toys, carry, tmp_path, monkeypatch, order
 ):
-    carry(study.read(scenario()))
+    carry(inputs.read(scenario()))
     with sqlite3.connect(tmp_path / "out/ledger.sqlite") as db:
         expected = list(db.iterdump())
 
@@ -79,7 +78,7 @@ def test_rows_are_in_the_studys_order_whatever_ends_first(
 
     heard = []
     carry(
-        study.read(scenario()), Otherwise(shuffled), finished=lambda index, _: heard.append(index)
+        inputs.read(scenario()), Otherwise(shuffled), finished=lambda index, _: heard.append(index)
     )
     assert heard == order
     with sqlite3.connect(tmp_path / "out/ledger.sqlite") as db:
@@ -95,12 +94,12 @@ def test_a_run_that_breaks_off_keeps_what_was_filed(scenario, toys, carry, tmp_p
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        carry(study.read(scenario()), Otherwise(broken))
+        carry(inputs.read(scenario()), Otherwise(broken))
     assert filed(tmp_path / "out") == [("LoRA", "fast"), ("LoRA", "slow")]
 
 
 def test_a_failure_leaves_the_others_and_is_handed_back(scenario, toys, carry, tmp_path):
-    found = study.read(scenario(), [BAD], ["bad", "head"])
+    found = inputs.read(scenario(), [BAD], ["bad", "head"])
     outcome = carry(found)
     (index, error), *rest = outcome.failures
     assert found.trainings()[index].method == "bad"
@@ -111,7 +110,7 @@ def test_a_failure_leaves_the_others_and_is_handed_back(scenario, toys, carry, t
 
 
 def test_where_all_fail_nothing_is_reported(scenario, toys, carry, tmp_path):
-    outcome = carry(study.read(scenario(), [BAD], ["bad"]))
+    outcome = carry(inputs.read(scenario(), [BAD], ["bad"]))
     assert len(outcome.failures) == 1
     assert not outcome.written
 
@@ -123,31 +122,31 @@ def test_what_the_machine_refuses_ends_the_run_at_once(scenario, carry, monkeypa
         pytest.fail("the next training would fare no better")
 
     with pytest.raises(type(error)):
-        carry(study.read(scenario()), Otherwise(refusing))
+        carry(inputs.read(scenario()), Otherwise(refusing))
 
 
 def test_an_error_of_one_training_only_does_not(scenario, carry, monkeypatch):
     errors = [(i, EmulationError("died")) for i in range(3)]
     engine = Otherwise(lambda *_: (e for e in errors))
-    assert carry(study.read(scenario()), engine).failures == errors
+    assert carry(inputs.read(scenario()), engine).failures == errors
 
 
 def test_models_are_those_of_the_results_beside_them(scenario, toys, carry, tmp_path):
-    carry(study.read(scenario()))
+    carry(inputs.read(scenario()))
     (tmp_path / "out/models/mine").mkdir()
-    carry(study.read(scenario(), ["training.rounds=5"], ["LoRA"]))
+    carry(inputs.read(scenario(), ["training.rounds=5"], ["LoRA"]))
     folders = sorted(path.name for path in (tmp_path / "out/models").iterdir())
     assert folders == ["lora-seed-0", "mine"]
     assert (tmp_path / "out/models/lora-seed-0/model.txt").read_text() == "5"
 
 
 def test_a_model_stays_that_another_run_has_trained_on_from(scenario, toys, carry, tmp_path):
-    carry(study.read(scenario(), ["training.rounds=5"], ["LoRA"]))
+    carry(inputs.read(scenario(), ["training.rounds=5"], ["LoRA"]))
     options, more = Options(tmp_path / "recordings"), ["training.rounds=8"]
-    run.run(study.read(scenario(), more, ["LoRA"]), tmp_path / "more", options, engine=HERE)
+    run.run(inputs.read(scenario(), more, ["LoRA"]), tmp_path / "more", options, engine=HERE)
     model = tmp_path / "out/models/lora-seed-0/model.txt"
     model.with_name("notes").touch()
-    carry(study.read(scenario(), ["training.rounds=5"], ["LoRA"]))
+    carry(inputs.read(scenario(), ["training.rounds=5"], ["LoRA"]))
     assert model.read_text() == "5"
     assert model.with_name("notes").exists()  # it is the one that was there
 
@@ -155,10 +154,10 @@ def test_a_model_stays_that_another_run_has_trained_on_from(scenario, toys, carr
 def test_no_model_is_copied_that_another_run_has_put_there(scenario, toys, carry, tmp_path):
     def meanwhile(trainings, options, notify):
         yield from HERE.carry_out_all(trainings, options, notify)
-        more = study.read(scenario(), ["training.rounds=8"], ["LoRA"])
+        more = inputs.read(scenario(), ["training.rounds=8"], ["LoRA"])
         run.run(more, tmp_path / "more", options, engine=HERE)
 
-    found = study.read(scenario(), ["training.rounds=5"], ["LoRA"])
+    found = inputs.read(scenario(), ["training.rounds=5"], ["LoRA"])
     assert not carry(found, Otherwise(meanwhile)).failures
     assert (tmp_path / "more/models/lora-seed-0/model.txt").read_text() == "8"
     assert not (tmp_path / "out/models/lora-seed-0").exists()
@@ -183,7 +182,7 @@ def test_folders_whose_names_coincide_are_numbered(scenario):
     path = scenario()
     text = path.read_text().replace("  head:", '  "lora": {kind: lora, rank: 2}\n  head:')
     path.write_text(text.replace("  FLASC:", '  "LoRA.": {kind: head}\n  FLASC:'))
-    names = run.model_folders(study.read(path).trainings())
+    names = models.model_folders(inputs.read(path).trainings())
     assert names == ["lora-seed-0", "lora-seed-0-2", "head-seed-0", "lora-seed-0-3", "flasc-seed-0"]
 
 
@@ -194,7 +193,7 @@ def test_what_a_killed_run_left_half_written_is_swept_away(scenario, toys, carry
     users = [left_over.with_name(name) for name in (".env.local", ".pre-commit-config.yaml")]
     for file in users:
         file.touch()
-    carry(study.read(scenario()))
+    carry(inputs.read(scenario()))
     assert not left_over.exists()
     assert all(file.exists() for file in users)
 
@@ -206,7 +205,7 @@ def test_who_can_never_go_on_is_said_and_the_rest_is_kept(scenario, toys, carry,
     text = path.read_text()
     text += "    never: {network.clients.availability: {kind: trace, file: never.json}}\n"
     path.write_text(text)
-    outcome = carry(study.read(path, only=["LoRA"]))
+    outcome = carry(inputs.read(path, only=["LoRA"]))
     ((index, error),) = outcome.failures
     assert index == 0
     assert "nobody is available" in error.message
@@ -216,6 +215,6 @@ def test_who_can_never_go_on_is_said_and_the_rest_is_kept(scenario, toys, carry,
 
 def test_a_ledger_says_that_nobody_gave_an_rtt_and_nothing_where_it_is_given(scenario):
     path = scenario()
-    assert "remark" not in run.describe(study.read(path))
+    assert "remark" not in metadata.describe(inputs.read(path))
     path.write_text(path.read_text().replace(", rtt: 40 ms", ""))
-    assert run.describe(study.read(path))["remark"].startswith("RTT 0 ms (not given): ")
+    assert metadata.describe(inputs.read(path))["remark"].startswith("RTT 0 ms (not given): ")

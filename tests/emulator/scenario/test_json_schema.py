@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from emulator.cli import main
 from emulator.common.errors import ScenarioError
 from emulator.common.units import parse_duration, parse_rate
-from emulator.scenario import study
+from emulator.runner import inputs
 from emulator.scenario.document import read
 from emulator.scenario.json_schema import _TEXTS, network_schema, scenario_schema
 from emulator.scenario.yaml_nodes import Node
@@ -104,14 +104,14 @@ network:
 def test_what_is_wrong_is_refused_by_both(tmp_path, found, instead):
     path = tmp_path / "x.yaml"
     path.write_text(GOOD)
-    assert study.read(path)
+    assert inputs.read(path)
     VALID.validate(written(GOOD))
     bad = GOOD.replace(found, instead, 1)
     assert bad != GOOD
     assert not VALID.is_valid(written(bad))
     path.write_text(bad)
     with pytest.raises(ScenarioError):
-        study.read(path)
+        inputs.read(path)
 
 
 def test_a_part_may_leave_out_and_delete_but_not_misspell():

@@ -7,7 +7,7 @@ import pytest
 
 from emulator.common.errors import LedgerError, ScenarioError
 from emulator.results.ledger import Ledger
-from emulator.scenario import study
+from emulator.runner import inputs
 
 NETWORKS = sorted((Path(__file__).parents[3] / "scenarios/networks").glob("*.yaml"))
 HALF = """\
@@ -25,7 +25,7 @@ def half(tmp_path):
 
 
 def test_there_are_a_dozen_and_each_is_fine_under_a_scenario(scenario):
-    found = study.read(scenario(), networks=NETWORKS)
+    found = inputs.read(scenario(), networks=NETWORKS)
     assert list(found.variants) == [path.stem for path in NETWORKS]
     assert len(NETWORKS) >= 12
 
@@ -39,24 +39,24 @@ def test_each_names_its_sources(path):
 def test_a_network_takes_the_place_of_the_scenarios_and_of_axes_that_vary_it(scenario, half):
     path = scenario()
     path.write_text(path.read_text() + "  rank:\n    r4: {training.lora.rank: 4}\n")
-    found = study.read(path, networks=[half])
+    found = inputs.read(path, networks=[half])
     assert list(found.variants) == ["r4, half"]
     assert found.variants["r4, half"].network.clients.up == 10e6
     assert found.variants["r4, half"].training.lora.rank == 4
     # The same trainings as under the scenario's own network.
-    own = [t.settings for t in study.read(path).trainings()]
+    own = [t.settings for t in inputs.read(path).trainings()]
     assert [t.settings for t in found.trainings()] == own
 
 
 def test_a_scenario_needs_no_network_of_its_own(scenario, half):
     path = scenario()
     path.write_text(path.read_text().partition("network:")[0])
-    assert list(study.read(path, networks=[half]).variants) == ["half"]
+    assert list(inputs.read(path, networks=[half]).variants) == ["half"]
 
 
 def test_an_override_of_the_network_is_every_files(scenario, half):
     overrides = ["network.clients.rtt=100 ms", "training.rounds=2"]
-    found = study.read(scenario(), overrides, networks=[half, NETWORKS[0]])
+    found = inputs.read(scenario(), overrides, networks=[half, NETWORKS[0]])
     for variant in found.variants.values():
         assert variant.network.clients.rtt == 0.1
         assert variant.training.rounds == 2
@@ -74,13 +74,13 @@ def test_an_override_of_the_network_is_every_files(scenario, half):
 def test_what_is_wrong_with_a_network_is_told_by_its_file(scenario, half, text, says):
     half.write_text(text)
     with pytest.raises(ScenarioError) as error:
-        study.read(scenario(), networks=[half])
+        inputs.read(scenario(), networks=[half])
     assert says in error.value.message
 
 
 def test_a_name_is_that_of_one_variant(scenario, half):
     with pytest.raises(ScenarioError, match="each name once"):
-        study.read(scenario(), networks=[half, half])
+        inputs.read(scenario(), networks=[half, half])
 
 
 def test_a_run_is_priced_under_networks_that_it_never_saw(command, scenario, half):
@@ -88,21 +88,21 @@ def test_a_run_is_priced_under_networks_that_it_never_saw(command, scenario, hal
     code, out, _ = command.run("run", "runs/toy", "--workers", "1", "--network", half)
     assert code == 0
     assert re.search("0 rounds trained, [0-9]+ reused; written to runs/toy-on-half/", out)
-    again = study.read(command.folder / "runs/toy-on-half")
+    again = inputs.read(command.folder / "runs/toy-on-half")
     assert list(again.variants) == ["half"]
     assert again.methods == ["head"]
     assert again.variants["half"].network.clients.down == 10e6
-    assert list(study.read(command.folder / "runs/toy").variants) == ["fast", "slow"]
+    assert list(inputs.read(command.folder / "runs/toy").variants) == ["fast", "slow"]
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path):
     with pytest.raises(LedgerError):
-        study.read(tmp_path)
+        inputs.read(tmp_path)
     with Ledger.create(tmp_path / "ledger.sqlite", {"name": "x"}):
         pass
     with pytest.raises(LedgerError, match="names no scenario and methods"):
-        study.read(tmp_path)
+        inputs.read(tmp_path)
     (tmp_path / "settings.json").touch()
     with pytest.raises(LedgerError, match="is a recording") as error:
-        study.read(tmp_path)
+        inputs.read(tmp_path)
     assert "folder of a run" in error.value.hint

@@ -14,8 +14,8 @@ from pydantic import BaseModel, ValidationError
 
 from emulator.common.distributions import Choice, LogNormal, Uniform
 from emulator.runner.recording.entries import digest
-from emulator.scenario.scenario import MAX_CLIENTS, FluidTransport, Scenario, TcpTransport
-from emulator.simulation.clients.links import Correlation
+from emulator.scenario.scenario import MAX_CLIENTS, Scenario
+from emulator.simulation.clients.links import Correlation, FluidTransport, TcpTransport
 from flasc.models.settings import Lora
 from flasc.training.settings import AdamW, Client, FedAdam, FedAvg, Split, Wire, parse_fraction
 

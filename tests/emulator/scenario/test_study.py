@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from emulator.common.errors import ScenarioError
+from emulator.runner import inputs
 from emulator.scenario import study
 
 ROOT = Path(__file__).parents[3]
@@ -40,7 +41,7 @@ def read(tmp_path):
     def write_and_read(text=GOOD, overrides=(), only=()):
         path = tmp_path / "x.yaml"
         path.write_text(textwrap.dedent(text), "utf-8")
-        return study.read(path, overrides, only)
+        return inputs.read(path, overrides, only)
 
     return write_and_read
 
@@ -147,7 +148,7 @@ def test_too_many_variants_are_counted_not_made(read):
     ids=lambda path: "-".join(path.relative_to(ROOT / "scenarios").with_suffix("").parts),
 )
 def test_every_shipped_scenario_is_fine(path):
-    assert study.read(path).trainings()
+    assert inputs.read(path).trainings()
 
 
 def test_null_drops_a_method_and_an_axis(read):

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
 from emulator.cli import main, new
+from emulator.runner import inputs
 from emulator.scenario import study
 from emulator.scenario.template import METHODS, name_for, whole
 from emulator.scenario.yaml_nodes import Composer, Node
@@ -44,7 +45,7 @@ def accepted(file):
 
     Draft202012Validator(schema).validate(plain(Composer(text, file).document))
     assert invoke("check", file).exit_code == 0
-    return study.read(Path(file))
+    return inputs.read(Path(file))
 
 
 def test_without_a_word_it_is_a_whole_scenario(folder):
@@ -66,14 +67,14 @@ def test_every_preset_will_do(preset):
 def test_what_is_commented_out_would_do_as_well(folder):
     text = whole("x").replace("# vary:", "vary:").replace("#   ", "  ")
     (folder / "x.yaml").write_text(text)
-    assert list(study.read(folder / "x.yaml").variants) == ["data centre", "home"]
+    assert list(inputs.read(folder / "x.yaml").variants) == ["data centre", "home"]
 
 
 @pytest.mark.parametrize("file", NETWORKS, ids=lambda file: file.stem)
 def test_every_ready_network_stands_in_it_with_its_sources(file):
     invoke("new", "mine.yaml", "--network", file)
     found = accepted("mine.yaml")
-    (variant,) = study.read(Path("mine.yaml"), networks=[file]).variants.values()
+    (variant,) = inputs.read(Path("mine.yaml"), networks=[file]).variants.values()
     assert found.scenario.network == variant.network
     assert file.read_text("utf-8").strip() in Path("mine.yaml").read_text("utf-8")
 
@@ -97,8 +98,8 @@ def test_a_network_that_leans_on_other_files_is_not_torn_from_them(folder, text)
 
 def test_what_the_main_job_trained_serves_a_new_scenario():
     invoke("new", "mine.yaml", "--preset", "4g")
-    main_job = study.read(SCENARIOS / "slow_upload.yaml").trainings()
-    for training in study.read(Path("mine.yaml")).trainings():
+    main_job = inputs.read(SCENARIOS / "slow_upload.yaml").trainings()
+    for training in inputs.read(Path("mine.yaml")).trainings():
         assert training.settings in [t.settings for t in main_job if t.method == training.method]
 
 
@@ -114,7 +115,7 @@ def test_it_builds_on_another_from_wherever_it_is(folder):
         Path("b/mine.yaml").read_text().replace("# methods:", "methods:").replace("# vary", "vary")
     )
     Path("b/mine.yaml").write_text(own.replace('#   "LoRA', '  "LoRA').replace("#   v:", "  v:"))
-    dropped = study.read(Path("b/mine.yaml"))
+    dropped = inputs.read(Path("b/mine.yaml"))
     assert len(dropped.methods) == 2
     assert list(dropped.variants) == [study.UNVARIED]
 

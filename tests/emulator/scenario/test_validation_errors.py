@@ -16,13 +16,13 @@ from pydantic import (
     model_validator,
 )
 
-from emulator.common import synonyms
 from emulator.common.errors import ScenarioError
+from emulator.common.text import nearest
 from emulator.common.units import parse_rate
 from emulator.scenario.document import Document, load
 from emulator.scenario.json_schema import scenario_schema
 from emulator.scenario.validation_errors import MAX_PROBLEMS, explain
-from emulator.scenario.yaml_nodes import Node, nearest
+from emulator.scenario.yaml_nodes import Node
 
 
 class Settings(BaseModel):
@@ -364,7 +364,7 @@ def test_every_refusal_is_told_line_by_line(data):
 
 def test_every_synonym_is_of_something_that_a_scenario_has():
     text = json.dumps(scenario_schema())
-    for name, names in synonyms._OURS.items():
+    for name, names in text._OURS.items():
         assert name == name.casefold()
         assert all(f'"{each}"' in text for each in names)
-        assert not synonyms.ours(name, ["others"])
+        assert not text.ours(name, ["others"])

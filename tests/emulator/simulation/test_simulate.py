@@ -10,7 +10,7 @@ from emulator.scenario.scenario import Scenario
 from emulator.simulation import simulate as module
 from emulator.simulation.clients import fleet
 from emulator.simulation.records import Round
-from emulator.simulation.simulate import emulate
+from emulator.simulation.simulate import simulate
 from emulator.simulation.trainer import StubTrainer
 
 SERVER = {"down": "1 Gbps", "up": "1 Gbps"}
@@ -32,7 +32,7 @@ def scenario(**network):
 def test_a_cell_is_shared_by_its_clients():
     cells = {"clients": 5, "down": "8 Mbps", "up": "2 Mbps"}
     trainer = StubTrainer(down_bytes=100_000, up_bytes=20_000)
-    rows = emulate(scenario(clients={**LINK, "cells": cells}), 0, trainer)
+    rows = simulate(scenario(clients={**LINK, "cells": cells}), 0, trainer)
     # Half an RTT each way; five clients share 1 MB/s, then 0.25 MB/s.
     one = 0.05 + 5 * 100_000 / 1e6 + 0.05 + 5 * 20_000 / 2.5e5
     rounds = [row for row in rows if isinstance(row, Round)]
@@ -53,8 +53,8 @@ def test_the_network_gets_the_whole_fleet(monkeypatch):
         "b": {"share": 1, **LINK, "cells": {"clients": 2, **SERVER, "half_duplex": True}},
     }
     small = scenario(groups=groups)
-    emulate(small, 3, StubTrainer(down_bytes=1, up_bytes=1))
-    built = fleet.build(small.network, None, 10, 3)
+    simulate(small, 3, StubTrainer(down_bytes=1, up_bytes=1))
+    built = fleet.draw_fleet(small.network, None, 10, 3)
     names = {"up_Bps", "down_Bps", "delay_s", "loss", "half_duplex"}
     names |= {"server_down_Bps", "server_up_Bps"}
     names |= {"cell", "cell_up_Bps", "cell_down_Bps", "cell_half_duplex"}
@@ -67,7 +67,7 @@ def test_a_rate_that_changes_inside_a_transfer(tmp_path):
     path.write_text("time_s,down_kBps,up_kBps\n0,50,10\n1,0,0\n3,100,25\n10,100,25\n")
     trace = {"kind": "trace", "file": str(path), "offset": "none", "loop": False}
     one = scenario(clients={"down": trace, "up": trace, "rtt": 0})
-    rows = emulate(one, 0, StubTrainer(down_bytes=70_000, up_bytes=25_000))
+    rows = simulate(one, 0, StubTrainer(down_bytes=70_000, up_bytes=25_000))
     # 50 kB until 1 s, nothing until 3 s, 20 kB in 0.2 s; then a second for 25 kB.
     finishes = [row.finish_s for row in rows if isinstance(row, Round)]
     assert finishes == pytest.approx([4.2, 4.2 + 0.7 + 1.0], rel=1e-12)
@@ -80,7 +80,7 @@ def test_a_shape_that_is_flat_is_a_constant_rate(transport):
     link = {"rtt": "90 ms", "half_duplex": True, "cells": cells}
     trainer = StubTrainer(down_bytes=100_000, up_bytes=20_000)
     changing, constant = (
-        emulate(scenario(clients={"down": d, "up": u, **link}, transport=transport), 0, trainer)
+        simulate(scenario(clients={"down": d, "up": u, **link}, transport=transport), 0, trainer)
         for d, u in ((flat, {"ratio": 0.25}), ("8 Mbps", "2 Mbps"))
     )
     for one, other in zip(changing, constant, strict=True):
@@ -94,15 +94,15 @@ def test_an_emulation_of_rates_that_change_repeats_itself():
     markov = {"kind": "markov", "states": [state, {**state, "rate": 0}]}
     found = scenario(clients={"down": markov, "up": markov}, server={**SERVER, "down": markov})
     one, again = (
-        emulate(found, 5, StubTrainer(down_bytes=90_000, up_bytes=30_000)) for _ in range(2)
+        simulate(found, 5, StubTrainer(down_bytes=90_000, up_bytes=30_000)) for _ in range(2)
     )
     assert one == again
-    assert one != emulate(found, 6, StubTrainer(down_bytes=90_000, up_bytes=30_000))
+    assert one != simulate(found, 6, StubTrainer(down_bytes=90_000, up_bytes=30_000))
 
 
 def test_the_garbage_collector_is_as_it_was_before():
     before = gc.get_threshold()
-    with contextlib.suppress(ZeroDivisionError), module.collecting_less():
+    with contextlib.suppress(ZeroDivisionError), module.relaxed_gc():
         assert gc.get_threshold() > before
         raise ZeroDivisionError
     assert gc.get_threshold() == before

@@ -7,7 +7,7 @@ from emulator.network.tcp import Tcp
 from emulator.testbed.cases import Case
 from emulator.testbed.linux import run
 from emulator.testbed.schedule import Message, Star
-from emulator.testbed.simulate import simulate
+from emulator.testbed.simulate import time_messages
 
 
 @pytest.fixture
@@ -44,5 +44,5 @@ def case():
         Message(1, "down", 100_000),
         Message(1, "up", 30_000, 0.1, 2),
     ]
-    simulated = simulate(star, messages, Tcp())
+    simulated = time_messages(star, messages, Tcp())
     return Case("LoRA", "fast", 0, 1, [7, 9], star, messages, Tcp(), simulated)

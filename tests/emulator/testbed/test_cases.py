@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from emulator.common.errors import EmulationError, ScenarioError
-from emulator.scenario import study
+from emulator.runner import inputs
 from emulator.simulation.records import Transfer
-from emulator.simulation.simulate import emulate
+from emulator.simulation.simulate import simulate
 from emulator.simulation.trainer import StubTrainer
 from emulator.testbed import cases
 
@@ -21,8 +21,8 @@ def varied(scenario):
     def emulated(*overrides, extra=""):
         path = scenario()
         path.write_text(path.read_text() + extra)
-        found = study.read(path, overrides).variants["slow"]
-        return found, emulate(found, 0, StubTrainer(down_bytes=90_000, up_bytes=30_000))
+        found = inputs.read(path, overrides).variants["slow"]
+        return found, simulate(found, 0, StubTrainer(down_bytes=90_000, up_bytes=30_000))
 
     return emulated
 
@@ -102,7 +102,7 @@ def test_the_limit_counts_every_repetition(case):
 
 def test_names_and_rounds_that_are_not_there(scenario, tmp_path):
     path = scenario()
-    found = study.read(path, only=["LoRA"])
+    found = inputs.read(path, only=["LoRA"])
     with pytest.raises(ScenarioError, match="--variant: found 'slwo'; allowed: fast") as caught:
         cases.cases(found, path, tmp_path, ["slwo"], 1)
     assert "did you mean 'slow'?" in caught.value.hint

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from emulator.network.tcp import Tcp
 from emulator.testbed.schedule import Message, Star
-from emulator.testbed.simulate import simulate
+from emulator.testbed.simulate import time_messages
 
 ROOT = Path(__file__).parent.parent.parent.parent
 DATA = ROOT / "tests/data"
@@ -113,20 +113,20 @@ def wide(clients):
 
 def test_a_message_follows_another_after_a_pause():
     messages = [Message(0, "down", 200), Message(0, "up", 100, 3.0, 0), Message(1, "up", 500)]
-    deliveries = simulate(wide(2), messages, None)
+    deliveries = time_messages(wide(2), messages, None)
     assert [(d.start_s, d.finish_s) for d in deliveries] == [(0, 2), (5, 6), (0, 5)]
 
 
 def test_messages_of_nothing_arrive_with_the_delay():
     star = Star([100.0], [100.0], [0.25], [0.0], 1e9, 1e9)
-    (delivery,) = simulate(star, [Message(0, "up", 0, 1.0)], None)
+    (delivery,) = time_messages(star, [Message(0, "up", 0, 1.0)], None)
     assert (delivery.start_s, delivery.finish_s) == (1.0, 1.25)
 
 
 def test_losses_follow_the_seed():
     star = Star([1e6], [1e6], [0.02], [0.05], 1e9, 1e9)
     messages = [Message(0, "down", 100_000)]
-    finishes = [simulate(star, messages, Tcp(), seed)[0].finish_s for seed in (0, 0, 1)]
+    finishes = [time_messages(star, messages, Tcp(), seed)[0].finish_s for seed in (0, 0, 1)]
     assert finishes[0] == finishes[1] != finishes[2]
 
 
@@ -146,7 +146,7 @@ def test_whatever_a_file_may_hold_comes_to_an_end(data, tcp):
     clients, ways = st.sampled_from([0, 1]), st.sampled_from(["up", "down"])
     message = st.builds(Message, clients, ways, st.integers(0, 10**15), times_s)
     messages = data.draw(st.lists(message, max_size=5))
-    for delivery, asked in zip(simulate(star, messages, tcp), messages, strict=True):
+    for delivery, asked in zip(time_messages(star, messages, tcp), messages, strict=True):
         assert delivery.start_s == asked.start_s
         assert delivery.finish_s >= delivery.start_s
 

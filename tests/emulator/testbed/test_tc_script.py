@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from emulator.cli import main
-from emulator.scenario import study
+from emulator.runner import inputs
 from emulator.simulation.clients import fleet
 from emulator.testbed import tc_script
 from emulator.testbed.linux.topology import token_bucket
@@ -51,8 +51,8 @@ def shape(path, tmp_path):
         fake = tmp_path / tool
         fake.write_text(f'#!/bin/sh\necho {tool} "$@" >> {told}\n', "utf-8")
         fake.chmod(0o755)
-    varied = study.read(path).variants["slow"]
-    clients = fleet.build(varied.network, None, 30, 0)
+    varied = inputs.read(path).variants["slow"]
+    clients = fleet.draw_fleet(varied.network, None, 30, 0)
     script = tmp_path / "shape.sh"
     script.write_text(tc_script.script(varied, "slow", clients), "utf-8")
 

@@ -1,6 +1,5 @@
 """Tiny wheels made here, real pip from a local folder, and the pinned files themselves."""
 
-from flasc.models import inventory, resolve
 import dataclasses
 import gzip
 import hashlib
@@ -19,6 +18,7 @@ import pytest
 from flasc.assets import catalogue
 from flasc.assets.catalogue import ASSETS, Asset, File
 from flasc.common.errors import AssetError
+from flasc.models import inventory, resolve
 from flasc.models.standins import STANDINS
 
 CONTENT = b"one\ntwo\n"

@@ -8,7 +8,8 @@ import torch
 
 from flasc.common import plugins
 from flasc.common.errors import PluginError
-from flasc.task_settings import Newsgroups
+from flasc.methods import METHODS, MethodSettings
+from flasc.tasks.twenty_newsgroups import Newsgroups
 from flasc.training import settings as config
 from flasc.training.trainer import Trainer
 
@@ -41,7 +42,7 @@ def test_an_installed_method_is_one_of_ours(flasc_emu, tmp_path):
 
 def test_it_trains(installed, task, monkeypatch):
     monkeypatch.syspath_prepend(installed)
-    from flasc_rotating.settings import Rotating
+    from flasc_rotating.method import Rotating
 
     settings = config.TrainingSettings.model_construct(
         seed=0, task=Newsgroups(name="20newsgroups", clients=len(task.clients)),
@@ -60,13 +61,13 @@ def test_it_trains(installed, task, monkeypatch):
 
 def test_a_recording_says_whose_code_it_was_made_with(installed, monkeypatch):
     monkeypatch.syspath_prepend(installed)
-    from flasc_rotating.settings import Rotating
+    from flasc_rotating.method import Rotating
 
     assert plugins.origin(Rotating) == ("flasc-rotating", "0.1.0")
     assert plugins.origin(Newsgroups) is None
 
 
-HEAD = "from typing import ClassVar, Literal\nfrom flasc.method_settings import MethodSettings\n"
+HEAD = "from typing import ClassVar, Literal\nfrom flasc.methods.base import MethodSettings\n"
 MISTAKES = {
     "class_is_missing": ("x = 1", "found 1; allowed: a subclass of MethodSettings"),
     "import_fails": ("import no_such_package", "ModuleNotFoundError: No module named"),
@@ -74,7 +75,7 @@ MISTAKES = {
     "module_fails": ("x = 1 / 0", "cannot be imported: ZeroDivisionError"),
     "nothing_is_there": ("", "cannot be imported: AttributeError"),
     "kind_differs": ("kind: Literal['other']", "found kind 'other'"),
-    "no_implementation": ("kind: Literal['NAME']", "found no implementation"),
+    "no_implementation": ("kind: Literal['NAME']", "found no build and no implementation"),
     "lora": ("kind: Literal['lora']\n    implementation: ClassVar[str] = 'a:b'", "is already"),
 }
 
@@ -86,7 +87,7 @@ def test_a_package_that_is_wrong_is_named(package, name):
     text = inside if "kind" not in inside else f"class x(MethodSettings):\n    {inside}"
     package(f"bad_{name}", HEAD + text, {"flasc_emu.methods": f"{name} = bad_{name}:x"})
     with pytest.raises(PluginError, match=f"plug-in {name}") as error:
-        plugins.extended(config.Method, config.MethodSettings)
+        plugins.members(METHODS, MethodSettings)
     assert says in error.value.message
     assert error.value.hint == f"mend or uninstall bad_{name}"
 
@@ -96,7 +97,7 @@ def test_of_two_packages_with_one_name_the_second_is_refused(package):
     for name in ("first", "second"):
         package(name, HEAD + body, {"flasc_emu.methods": f"twin = {name}:x"})
     with pytest.raises(PluginError, match="found a kind that there is already"):
-        plugins.extended(config.Method, config.MethodSettings)
+        plugins.members(METHODS, MethodSettings)
 
 
 def test_settings_that_import_torch_are_refused(package, beside):
@@ -118,5 +119,5 @@ def test_an_implementation_that_is_not_there_is_named(package):
 
 def test_without_packages_the_union_stays(monkeypatch):
     monkeypatch.setattr(plugins, "entry_points", lambda **_: ())
-    same = plugins.extended(config.Method, config.MethodSettings)
-    assert get_args(get_args(same)[0]) == get_args(get_args(config.Method)[0])
+    same = plugins.members(METHODS, MethodSettings)
+    assert [get_args(member)[0] for member in get_args(same)] == METHODS

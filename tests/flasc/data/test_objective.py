@@ -1,6 +1,5 @@
 """Losses against transformers' own, metrics against their definitions written out."""
 
-from flasc.models.settings import Lora
 import numpy as np
 import pytest
 import torch
@@ -11,6 +10,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, ViTConfig, ViTForImageClas
 from flasc.data.examples import Examples
 from flasc.data.objective import IGNORED, MultiLabel, NextToken, SingleLabel
 from flasc.models.adapter import Adapter
+from flasc.models.settings import Lora
 from flasc.training import client, settings
 from flasc.training.client import Draw, Job
 from flasc.training.cohort import Cohort, supported

@@ -80,7 +80,7 @@ class TestEveryMethod:
                 assert message.value_bytes == 4 * k
                 # What is known at both ends is what the client got.
                 support = torch.arange(n)
-                if (mask := trainer._got(message.answers or message).down) is not None:
+                if (mask := trainer._received(message.answers or message).down) is not None:
                     support = support[mask]
                 decoded = codec.decode(message.content, n=n, support=support.numpy())
                 assert len(decoded.values) == k

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from flasc import codec
-from flasc.methods import Layout
-from flasc.methods.sparse_adapter import SparseAdapter
+from flasc.methods.base import VectorLayout
+from flasc.methods.sparse_adapter import SparseAdapterMethod
 from flasc.training import saliency
 
 
@@ -180,9 +180,16 @@ def test_ties_go_to_the_lowest_index():
     class Settings:
         density, examples = 0.5, 1
 
-    method = SparseAdapter(Settings, Layout([], 1, 0, 1))
+    method = SparseAdapterMethod(Settings, VectorLayout([], 1, 0, 1))
     method._fix(torch.tensor([-1.0, 0.0, 2.0, -0.0, 0.0, -3.0]))
-    assert method.down(torch.zeros(6), 1, 0).tolist() == [False, True, True, True, False, False]
+    assert method.download_mask(torch.zeros(6), 1, 0).tolist() == [
+        False,
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 def test_gradients_and_curvature_are_those_of_the_loss(make, play):

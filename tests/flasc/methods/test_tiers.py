@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flasc import codec
-from flasc.methods import Got, Layout
-from flasc.methods.rank_tiers import HetLora
+from flasc.methods.base import ReceivedModel, VectorLayout
+from flasc.methods.het_lora import HetLoraMethod
 from flasc.methods.tiers import deal
 from flasc.training import settings as config
 from flasc.training.client import Draw, Job
@@ -23,14 +23,14 @@ FEDAVG = config.FedAvg(kind="fedavg")
 
 @given(st.lists(st.floats(0.01, 100), min_size=1, max_size=5), st.integers(1, 60))
 def test_everybody_is_in_one_tier_and_counts_are_the_shares(shares, clients):
-    dealt = deal(shares, Layout([], 1, 0, clients))
+    dealt = deal(shares, VectorLayout([], 1, 0, clients))
     assert len(dealt) == clients
     for tier, share in enumerate(shares):
         assert abs(dealt.count(tier) - clients * share / sum(shares)) < 1
 
 
 def test_who_is_where_is_the_seeds():
-    thirds = [deal([1, 1, 1], Layout([], 1, seed, 90)) for seed in (0, 0, 1)]
+    thirds = [deal([1, 1, 1], VectorLayout([], 1, seed, 90)) for seed in (0, 0, 1)]
     assert thirds[0] == thirds[1] != thirds[2]
     assert all([tiers.count(i) for i in range(3)] == [30] * 3 for tiers in thirds)
 
@@ -207,7 +207,7 @@ def test_adapters_that_are_all_zero_weigh_as_the_policy_says(make):
 def het(adapter, prune, penalty=0.0):
     tiers = [SimpleNamespace(share=1, rank=4)]
     settings = SimpleNamespace(tiers=tiers, weighting="norm", prune=prune, penalty=penalty)
-    return HetLora(settings, Layout(adapter.spans, 4, 0, 3))
+    return HetLoraMethod(settings, VectorLayout(adapter.spans, 4, 0, 3))
 
 
 def test_a_client_prunes_itself_where_its_last_ranks_have_shrunk(make):
@@ -215,19 +215,22 @@ def test_a_client_prunes_itself_where_its_last_ranks_have_shrunk(make):
     method = het(adapter, 0.75)
     start = torch.from_numpy(np.random.default_rng(0).standard_normal(adapter.n, np.float32))
     tail = ~torch.from_numpy(first_ranks(adapter, 3))
-    got = Got(start, None, 0, 4)
-    shrunk, grown = method.up(0.1 * start * tail, got), method.up(-0.1 * start * tail, got)
+    got = ReceivedModel(start, None, 0, 4)
+    shrunk, grown = (
+        method.upload_mask(0.1 * start * tail, got),
+        method.upload_mask(-0.1 * start * tail, got),
+    )
     assert torch.equal(shrunk, ~tail)
     assert grown is got.down
-    assert method.up(0.1 * start * ~tail, got) is got.down  # what stays does not matter
-    assert het(adapter, 1.0).up(0.1 * start * tail, got) is got.down  # switched off
+    assert method.upload_mask(0.1 * start * ~tail, got) is got.down  # what stays does not matter
+    assert het(adapter, 1.0).upload_mask(0.1 * start * tail, got) is got.down  # switched off
 
 
 def test_the_penalty_is_the_gradient_of_the_last_ranks_norms(make):
     adapter = make("lora").adapter
     method, rng = het(adapter, 0.5, penalty=0.3), np.random.default_rng(0)
     vector = torch.from_numpy(rng.standard_normal(adapter.n))
-    gradient = method.penalty(Got(vector, None, 0, 4))
+    gradient = method.penalty(ReceivedModel(vector, None, 0, 4))
     found, eps = gradient(vector), 1e-6
     for _ in range(3):
         way = torch.from_numpy(rng.standard_normal(adapter.n))
@@ -235,8 +238,8 @@ def test_the_penalty_is_the_gradient_of_the_last_ranks_norms(make):
         assert float(found @ way) == pytest.approx(0.3 * (ahead - behind) / (2 * eps), rel=1e-6)
     assert not found[torch.from_numpy(first_ranks(adapter, 2))].any()
     assert torch.isfinite(gradient(make("lora").params)).all()  # B is zero there
-    assert het(adapter, 1.0, penalty=0.3).penalty(Got(vector, None, 0, 4)) is None
-    assert het(adapter, 0.5).penalty(Got(vector, None, 0, 4)) is None
+    assert het(adapter, 1.0, penalty=0.3).penalty(ReceivedModel(vector, None, 0, 4)) is None
+    assert het(adapter, 0.5).penalty(ReceivedModel(vector, None, 0, 4)) is None
 
 
 def test_a_penalty_shrinks_the_last_ranks(make):
@@ -244,7 +247,7 @@ def test_a_penalty_shrinks_the_last_ranks(make):
     method = het(trainer.adapter, 0.5, penalty=0.3)
     drawn = np.random.default_rng(0).standard_normal(trainer.adapter.n, np.float32)
     start, held = torch.from_numpy(0.3 * drawn), trainer.task.clients[1]
-    penalty = method.penalty(Got(start, None, 0, 4))
+    penalty = method.penalty(ReceivedModel(start, None, 0, 4))
     jobs = [Job(start, held, None, Draw(0, 0, 1), each) for each in (None, penalty)]
     plain, pressed = trainer.engine.train(jobs, trainer.task.train)
     without, tail = (method._tail(start - one.delta, 2) for one in (plain, pressed))
@@ -253,7 +256,7 @@ def test_a_penalty_shrinks_the_last_ranks(make):
 
 def test_who_has_pruned_itself_stays_at_its_new_rank(make, play, monkeypatch):
     norms = itertools.count()  # what is asked for first, after the training, is less
-    monkeypatch.setattr(HetLora, "_tail", lambda *_: next(norms))
+    monkeypatch.setattr(HetLoraMethod, "_tail", lambda *_: next(norms))
     trainer = make({"kind": "het_lora", "tiers": RANKS[2:], "prune": 0.5}, server=FEDAVG)
     n, size = trainer.adapter.n, {r: int(first_ranks(trainer.adapter, r).sum()) for r in (1, 2, 4)}
     down, up = play(trainer, [[1]])

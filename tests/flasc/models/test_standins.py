@@ -1,6 +1,5 @@
 """Stand-ins pretrained on small data: whole or not at all, the same again, named by settings."""
 
-from flasc.models import inventory, resolve
 import dataclasses
 import json
 
@@ -8,8 +7,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from flasc.assets import catalogue
-from flasc.models import pretraining, standins
+from flasc.models import inventory, pretraining, resolve, standins
 from flasc.models.pretrained import identity, pretrained
 from flasc.models.standins import STANDINS
 

@@ -10,11 +10,11 @@ from PIL import Image
 
 from flasc.common import rng
 from flasc.common.errors import AssetError, ModelError
-from flasc.data import hub, images, newsgroups_raw
+from flasc.data import fashion_mnist, fashion_scenes, friends, hub, images, newsgroups_raw
 from flasc.data.fashion_mnist import Garments
 from flasc.data.images import Look
 from flasc.data.lines import split_users
-from flasc.tasks import cifar10, fashion_mnist, fashion_scenes, flair, friends, reddit
+from flasc.tasks import cifar10, flair, reddit
 
 
 def quiet(_):

@@ -3,9 +3,10 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from flasc.data import newsgroups
-from flasc.task_settings import FashionMnist, Friends, Newsgroups
-from flasc.data import fashion_mnist
+from flasc.data import fashion_mnist, newsgroups
+from flasc.tasks.fashion_mnist import FashionMnist
+from flasc.tasks.friends import Friends
+from flasc.tasks.twenty_newsgroups import Newsgroups
 from flasc.training import settings
 
 TASK = TypeAdapter(settings.Task)

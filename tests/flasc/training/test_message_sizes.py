@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from flasc import codec
-from flasc.method_settings import DenseLora, Flasc, Full, Head, SparseAdapter
+from flasc.methods.dense import DenseLora, Full, Head
+from flasc.methods.flasc import Flasc
+from flasc.methods.sparse_adapter import SparseAdapter
 from flasc.methods.top_k import count
 from flasc.models.settings import Lora  # fmt: skip
-from flasc.task_settings import Newsgroups
+from flasc.tasks.twenty_newsgroups import Newsgroups
 from flasc.training.message_sizes import entries, message_bytes
 from flasc.training.settings import AdamW, Client, TrainingSettings, Wire
 

@@ -9,8 +9,7 @@ import sys
 import pytest
 import torch
 
-from flasc import tasks
-from flasc.task_settings import Newsgroups
+from flasc.tasks.twenty_newsgroups import Newsgroups
 from flasc.training.settings import Split
 from flasc.training.shared_models import KEPT, Workshop, copied
 from flasc.training.trainer import Trainer
@@ -90,7 +89,7 @@ def test_a_task_is_loaded_once_for_its_settings_and_seed(monkeypatch, task):
         loads.append((settings.split.alpha, seed))
         return dataclasses.replace(task)
 
-    monkeypatch.setattr(tasks, "load", load)
+    monkeypatch.setattr(Newsgroups, "load", load)
     workshop = Workshop()
     plain = Newsgroups(name="20newsgroups")
     other = plain.model_copy(update={"split": Split(alpha=0.5)})

@@ -5,7 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from emulator.network.capacity.generators import DAY_S, diurnal, markov, normal
+from emulator.network.capacity.diurnal import DAY_S, diurnal_profile
+from emulator.network.capacity.markov import markov_profile
+from emulator.network.capacity.normal import normal_profile
 
 
 def draws(function, n=2000):
@@ -21,16 +23,17 @@ def assert_mean(sample, expected):
 )
 def test_a_markov_rate_is_at_its_stationary_mean_at_every_time(rates_Bps, dwells_s):
     expected = np.dot(rates_Bps, dwells_s) / sum(dwells_s)
-    found = draws(lambda rng: markov(rates_Bps, dwells_s, 20.0, rng).mean)
+    found = draws(lambda rng: markov_profile(rates_Bps, dwells_s, 20.0, rng).mean)
     assert_mean(found, expected)
     for now_s in (0.0, 0.7, 10.0):
         assert_mean(
-            draws(lambda rng, t=now_s: markov(rates_Bps, dwells_s, 20.0, rng).rate_at(t)), expected
+            draws(lambda rng, t=now_s: markov_profile(rates_Bps, dwells_s, 20.0, rng).rate_at(t)),
+            expected,
         )
 
 
 def test_markov_states_last_as_long_as_they_should():
-    profile = markov([1.0, 2.0, 3.0], [2.0, 4.0, 0.5], 50_000.0, np.random.default_rng(3))
+    profile = markov_profile([1.0, 2.0, 3.0], [2.0, 4.0, 0.5], 50_000.0, np.random.default_rng(3))
     lasted, now_s, rate_Bps = {1.0: [], 2.0: [], 3.0: []}, *profile.piece(0.0)[::-1]
     followed = {}
     while now_s < 49_000:
@@ -46,13 +49,13 @@ def test_markov_states_last_as_long_as_they_should():
 
 
 def test_a_markov_rate_repeats_itself_at_the_horizon():
-    profile = markov([1.0, 2.0], [2.0, 3.0], 40.0, np.random.default_rng(1))
+    profile = markov_profile([1.0, 2.0], [2.0, 3.0], 40.0, np.random.default_rng(1))
     for now_s in np.linspace(0, 40, 33)[:-1]:
         assert profile.rate_at(now_s) == profile.rate_at(now_s + 40)
 
 
 def test_a_link_that_is_off_until_the_horizon_comes_on_behind_it():
-    profile = markov([0.0, 5.0], [1e6, 1.0], 1.0, np.random.default_rng(0))
+    profile = markov_profile([0.0, 5.0], [1e6, 1.0], 1.0, np.random.default_rng(0))
     assert profile.rate_at(1.0) == 0
     assert profile.mean > 0
 
@@ -62,11 +65,11 @@ def test_a_normal_rate_has_the_mean_of_a_truncated_normal(sigma_Bps):
     z = 10.0 / sigma_Bps
     density = math.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
     expected = 10.0 + sigma_Bps * density / (0.5 * (1 + math.erf(z / math.sqrt(2))))
-    assert_mean(draws(lambda rng: normal(10.0, sigma_Bps, 5.0, 100, rng).mean), expected)
+    assert_mean(draws(lambda rng: normal_profile(10.0, sigma_Bps, 5.0, 100, rng).mean), expected)
 
 
 def test_a_normal_rate_is_drawn_anew_in_every_step():
-    profile = normal(10.0, 3.0, 5.0, 4, np.random.default_rng(2))
+    profile = normal_profile(10.0, 3.0, 5.0, 4, np.random.default_rng(2))
     assert [profile.piece(now_s)[1] for now_s in (0.0, 5.0, 12.0, 19.0)] == [5.0, 10.0, 15.0, 20.0]
     assert len({profile.rate_at(now_s) for now_s in (0.0, 5.0, 12.0, 19.0)}) == 4
     assert profile.rate_at(0.0) == profile.rate_at(20.0)
@@ -75,13 +78,13 @@ def test_a_normal_rate_is_drawn_anew_in_every_step():
 @pytest.mark.parametrize("steps", [1, 2, 24, 96])
 @pytest.mark.parametrize("depth", [0.0, 0.4, 1.0])
 def test_a_day_keeps_its_mean(steps, depth):
-    profile = diurnal(100.0, depth, steps)
+    profile = diurnal_profile(100.0, depth, steps)
     assert profile.mean == pytest.approx(100.0, rel=1e-12)
     assert profile.bytes_between(0, 3 * DAY_S) == pytest.approx(300 * DAY_S, rel=1e-12)
 
 
 def test_a_day_follows_the_curve():
-    profile = diurnal(100.0, 0.8, 24)
+    profile = diurnal_profile(100.0, 0.8, 24)
     assert profile.piece(0.0)[1] == 3600.0
     fine_s = (np.arange(10_000) + 0.5) * 0.36
     for hour in range(24):
@@ -93,23 +96,23 @@ def test_a_day_follows_the_curve():
 
 
 def test_a_clients_phase_is_its_offset():
-    day = diurnal(100.0, 0.8)
+    day = diurnal_profile(100.0, 0.8)
     assert day.shifted(6 * 3600.0).rate_at(0.0) == day.rate_at(6 * 3600.0)
 
 
 def test_no_rate_falls_below_zero():
-    assert diurnal(1.0, 1.0, 1_000_000).rate_at(0.0) >= 0
+    assert diurnal_profile(1.0, 1.0, 1_000_000).rate_at(0.0) >= 0
 
 
 @pytest.mark.parametrize(
     "wrong",
     [
-        lambda rng: markov([1.0], [1.0], 1.0, rng),
-        lambda rng: markov([0.0, 0.0], [1.0, 1.0], 1.0, rng),
-        lambda rng: markov([0.0, 1.0], [1.0, 0.0], 1.0, rng),
-        lambda rng: markov([0.0, 1.0], [1.0, 1.0], math.inf, rng),
-        lambda rng: normal(0.0, 1.0, 1.0, 1, rng),
-        lambda rng: diurnal(1.0, 1.1),
+        lambda rng: markov_profile([1.0], [1.0], 1.0, rng),
+        lambda rng: markov_profile([0.0, 0.0], [1.0, 1.0], 1.0, rng),
+        lambda rng: markov_profile([0.0, 1.0], [1.0, 0.0], 1.0, rng),
+        lambda rng: markov_profile([0.0, 1.0], [1.0, 1.0], math.inf, rng),
+        lambda rng: normal_profile(0.0, 1.0, 1.0, 1, rng),
+        lambda rng: diurnal_profile(1.0, 1.1),
     ],
 )
 def test_what_makes_no_profile(wrong):

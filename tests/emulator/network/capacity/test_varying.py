@@ -8,11 +8,12 @@ import pytest
 from pydantic import ValidationError
 
 from emulator.common.errors import ScenarioError
-from emulator.network.capacity.generators import DAY_S
+from emulator.network.capacity.diurnal import DAY_S
 from emulator.network.capacity.trace import read_csv, read_mahimahi
-from emulator.scenario import study
-from emulator.scenario.scenario import Compute, Network
+from emulator.runner import inputs
+from emulator.scenario.scenario import Compute
 from emulator.simulation.clients import fleet, link_profiles
+from emulator.simulation.clients.links import Network
 
 DATA = Path(__file__).parents[3] / "data"
 CSV, MAHIMAHI = DATA / "capacity_sample.csv", DATA / "mahimahi_sample.trace"
@@ -34,8 +35,8 @@ def network(server=SERVER, **keys):
 
 
 def built(found, clients=5, seed=0, compute=None):
-    made = fleet.build(found, compute, clients, seed)
-    return made, link_profiles.of(found, made, seed)
+    made = fleet.draw_fleet(found, compute, clients, seed)
+    return made, link_profiles.build_profiles(found, made, seed)
 
 
 def rates(profile):
@@ -214,7 +215,7 @@ def test_mistakes_in_the_file_are_told_by_its_line_and_the_scenarios(tmp_path, s
         if text:
             file.write_text(text)
         with pytest.raises(ScenarioError) as caught:
-            study.read(path)
+            inputs.read(path)
         line = next(n for n, t in enumerate(path.read_text().splitlines(), 1) if trace in t)
         assert f"{path}:{line}: network.clients.up: {said}" in str(caught.value)
 

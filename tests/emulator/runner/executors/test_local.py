@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from emulator.common.errors import EmulationError
+from emulator.runner import inputs
 from emulator.runner.executors import Done, Local, Options, process_worker
-from emulator.scenario import study
 from emulator.simulation.records import Evaluation, Transfer
 from flasc.common.errors import DivergedError
 
@@ -38,7 +38,7 @@ def rows(folder):
 
 
 def test_one_worker_is_this_process(scenario, toys, tmp_path):
-    trainings = study.read(scenario()).trainings()
+    trainings = inputs.read(scenario()).trainings()
     heard = []
     ended = dict(
         Local(1).carry_out_all(trainings, Options(tmp_path), lambda *args: heard.append(args))
@@ -51,7 +51,7 @@ def test_one_worker_is_this_process(scenario, toys, tmp_path):
 
 
 def test_what_is_told_of_a_training_is_what_its_rows_say(scenario, toys, tmp_path):
-    trainings = study.read(scenario(), (), ["head"]).trainings()
+    trainings = inputs.read(scenario(), (), ["head"]).trainings()
     heard = []
     engine = Local(1)
     ended = dict(
@@ -70,7 +70,7 @@ def test_what_is_told_of_a_training_is_what_its_rows_say(scenario, toys, tmp_pat
 
 
 def test_an_error_of_one_leaves_the_others_be(scenario, toys, tmp_path):
-    trainings = study.read(scenario(), [BAD], ["bad", "head"]).trainings()
+    trainings = inputs.read(scenario(), [BAD], ["bad", "head"]).trainings()
     ended = dict(Local(1).carry_out_all(trainings, Options(tmp_path), lambda *_: None))
     kinds = {trainings[index].method: type(result) for index, result in ended.items()}
     assert kinds == {"head": Done, "bad": DivergedError}
@@ -79,11 +79,11 @@ def test_an_error_of_one_leaves_the_others_be(scenario, toys, tmp_path):
 def test_a_bug_is_not_swallowed(scenario, toys, tmp_path, monkeypatch):
     monkeypatch.setattr("emulator.runner.executors.worker_loop.carry_out", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        list(Local(1).carry_out_all(study.read(scenario()).trainings(), Options(tmp_path), print))
+        list(Local(1).carry_out_all(inputs.read(scenario()).trainings(), Options(tmp_path), print))
 
 
 def test_workers_replay_what_this_process_trained(scenario, toys, tmp_path):
-    trainings = study.read(scenario()).trainings()
+    trainings = inputs.read(scenario()).trainings()
     options = Options(tmp_path)
     alone = dict(Local(1).carry_out_all(trainings, options, lambda *_: None))
     heard = []
@@ -96,7 +96,7 @@ def test_workers_replay_what_this_process_trained(scenario, toys, tmp_path):
 
 
 def test_closing_early_ends_the_workers(scenario, toys, tmp_path):
-    trainings = study.read(scenario()).trainings()
+    trainings = inputs.read(scenario()).trainings()
     list(Local(1).carry_out_all(trainings, Options(tmp_path), lambda *_: None))
     ended = Local(2).carry_out_all(trainings, Options(tmp_path), lambda *_: None)
     next(ended)
@@ -110,7 +110,7 @@ def test_workers_that_cannot_start_are_named_and_the_rest_is_not_lost(
     monkeypatch.setattr(
         "emulator.runner.executors.local._work", os._exit
     )  # every worker dies at once
-    trainings = study.read(scenario()).trainings()
+    trainings = inputs.read(scenario()).trainings()
     ended = dict(Local(2).carry_out_all(trainings, Options(tmp_path), lambda *_: None))
     assert sorted(ended) == [0, 1, 2]
     assert all(isinstance(result, EmulationError) for result in ended.values())

@@ -2,7 +2,7 @@
 
 from emulator.scenario.scenario import Scenario
 from emulator.simulation.records import Round, Transfer
-from emulator.simulation.simulate import emulate
+from emulator.simulation.simulate import simulate
 
 SPREAD = {
     "down": "8 kbps",
@@ -38,49 +38,49 @@ def lengths(rows):
 
 def test_a_deadline_that_drops_nobody_trains_nothing(bench):
     trainer = bench.open()
-    rows = emulate(scenario(), 0, trainer)
+    rows = simulate(scenario(), 0, trainer)
     assert trainer.trained == 12
     trainer.restart()
-    assert emulate(scenario(deadline(max(lengths(rows)) + 1)), 0, trainer) == rows
+    assert simulate(scenario(deadline(max(lengths(rows)) + 1)), 0, trainer) == rows
     assert (trainer.trained, trainer.replayed) == (12, 12)
 
 
 def test_a_deadline_trains_from_the_round_that_it_cuts_short(bench, tmp_path):
     trainer = bench.open()
-    took_s = lengths(emulate(scenario(), 0, trainer))
+    took_s = lengths(simulate(scenario(), 0, trainer))
     # A limit that some round after the third is the first to break.
     longest = max(range(12), key=lambda k: took_s[k] if k > 2 else 0)
     limit_s = max(took_s[:longest]) if longest else 0
     assert limit_s < took_s[longest], "pick another seed: an early round is the longest"
     cut = scenario(deadline((limit_s + took_s[longest]) / 2))
     trainer.restart()
-    rows = emulate(cut, 0, trainer)
+    rows = simulate(cut, 0, trainer)
     dropped = {t.round for t in rows if isinstance(t, Transfer) and t.outcome == "late"}
     assert min(dropped) == longest + 1
     assert trainer.replayed == longest
     assert trainer.trained == 12 + (12 - longest)
     trainer.close()
     fresh = type(bench)(tmp_path / "fresh", []).open()
-    assert emulate(cut, 0, fresh) == rows
+    assert simulate(cut, 0, fresh) == rows
     assert (fresh.trained, fresh.replayed) == (12, 0)
 
 
 def test_asynchronous_runs_resume_and_reuse(bench, tmp_path):
     buffered = {"kind": "buffered", "concurrency": 8, "buffer": 3}
     trainer = bench.open()
-    emulate(scenario(), 0, trainer)
+    simulate(scenario(), 0, trainer)
     trainer.restart()
-    rows = emulate(scenario(buffered), 0, trainer)
+    rows = simulate(scenario(buffered), 0, trainer)
     assert max(t.staleness for t in rows if isinstance(t, Transfer)) > 0
     trainer.close()
     again = bench.open()
-    assert emulate(scenario(buffered), 0, again) == rows
+    assert simulate(scenario(buffered), 0, again) == rows
     assert again.trained == 0
     # Other links with the same order of arrivals decide alike; others lead elsewhere.
     again.restart()
     slower = {"kind": "lognormal", "median": "1 kbps", "sigma": 0.9}
-    elsewhere = emulate(scenario(buffered, up=slower), 0, again)
+    elsewhere = simulate(scenario(buffered, up=slower), 0, again)
     fresh = type(bench)(tmp_path / "fresh", []).open()
-    assert emulate(scenario(buffered, up=slower), 0, fresh) == elsewhere
+    assert simulate(scenario(buffered, up=slower), 0, fresh) == elsewhere
     assert not again._uploads
     assert not again._downloads

@@ -7,24 +7,29 @@ from pathlib import Path
 import pytest
 
 from emulator.common.errors import ScenarioError
-from emulator.simulation.availability.trace import Behaviour, merged, read_fedscale, read_flash
+from emulator.simulation.availability.trace import (
+    AvailabilityTrace,
+    merged,
+    read_fedscale,
+    read_flash,
+)
 
 DATA = Path(__file__).parents[3] / "data"
 
 
 def test_the_fedscale_sample():
     assert list(read_fedscale(DATA / "fedscale_behaviour_sample.json")) == [
-        Behaviour("1", ((0.0, 40.0), (60.0, 70.0)), 100.0),
-        Behaviour("2", ((10.0, 30.0), (90.0, 100.0)), 100.0),
-        Behaviour("3", (), 100.0),
+        AvailabilityTrace("1", ((0.0, 40.0), (60.0, 70.0)), 100.0),
+        AvailabilityTrace("2", ((10.0, 30.0), (90.0, 100.0)), 100.0),
+        AvailabilityTrace("3", (), 100.0),
     ]
 
 
 def test_the_flash_sample_is_ready_when_locked_on_wifi_and_charging():
     hour = 3600.0
     assert list(read_flash(DATA / "flash_behaviour_sample.json")) == [
-        Behaviour("a", ((hour / 3, 6 * hour), (21 * hour, 24 * hour)), 24 * hour),
-        Behaviour("b", (), hour),
+        AvailabilityTrace("a", ((hour / 3, 6 * hour), (21 * hour, 24 * hour)), 24 * hour),
+        AvailabilityTrace("b", (), hour),
     ]
 
 

@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.scenario.scenario import Network
 from emulator.simulation.clients import fleet
 from emulator.simulation.clients.compute import Compute
+from emulator.simulation.clients.links import Network
 
 SERVER = {"down": "1 Gbps", "up": "1 Gbps"}
 
@@ -16,7 +16,7 @@ def network(**keys):
 
 def test_a_constant_law_gives_every_client_the_same_link():
     clients = network(clients={"down": "20 Mbps", "up": "1.25 Mbps", "rtt": "40 ms"})
-    built = fleet.build(clients, None, 7, seed=0)
+    built = fleet.draw_fleet(clients, None, 7, seed=0)
     assert len(built) == 7
     assert (built.down_Bps == 2.5e6).all()
     assert (built.up_Bps == 156_250).all()
@@ -33,7 +33,7 @@ def test_laws_have_the_quantiles_they_promise():
             "rtt": {"kind": "choice", "values": ["10 ms", "90 ms"], "weights": [3, 1]},
         }
     )
-    built = fleet.build(clients, None, n, seed=1)
+    built = fleet.draw_fleet(clients, None, n, seed=1)
     # Standard errors of a median: 1.25 sigma / sqrt(n); of a share: sqrt(p (1 - p) / n).
     assert np.median(built.down_Bps) == pytest.approx(1.25e6, rel=5 * 1.25 * 0.5 / n**0.5)
     assert np.log(built.down_Bps).std() == pytest.approx(0.5, rel=0.03)
@@ -46,7 +46,7 @@ def test_laws_have_the_quantiles_they_promise():
 def test_variants_of_a_network_share_their_luck():
     def up(median):
         law = {"kind": "lognormal", "median": median, "sigma": 1.0}
-        return fleet.build(network(clients={"down": "9 Mbps", "up": law}), None, 50, 3).up_Bps
+        return fleet.draw_fleet(network(clients={"down": "9 Mbps", "up": law}), None, 50, 3).up_Bps
 
     np.testing.assert_allclose(up("16 Mbps"), 16 * up("1 Mbps"), rtol=1e-12)
 
@@ -58,7 +58,7 @@ def test_one_group_does_not_disturb_another():
             "slow": {"share": 1, "down": "2 Mbps", "up": law},
             "fast": {"share": 1, "down": "9 Mbps", "up": fast_up},
         }
-        built = fleet.build(network(groups=groups), None, 40, 3)
+        built = fleet.draw_fleet(network(groups=groups), None, 40, 3)
         return built.up_Bps[built.group == 0]
 
     np.testing.assert_array_equal(slow("9 Mbps"), slow("5 Mbps"))
@@ -76,7 +76,8 @@ def test_shares_are_dealt_by_largest_remainder(shares, n):
 def test_seeds_differ_and_repeat():
     law = {"kind": "uniform", "low": "1 Mbps", "high": "2 Mbps"}
     one, again, other = (
-        fleet.build(network(clients={"down": law, "up": law}), None, 20, seed) for seed in (0, 0, 1)
+        fleet.draw_fleet(network(clients={"down": law, "up": law}), None, 20, seed)
+        for seed in (0, 0, 1)
     )
     np.testing.assert_array_equal(one.up_Bps, again.up_Bps)
     assert (one.up_Bps != other.up_Bps).any()
@@ -87,7 +88,7 @@ def test_compute_is_drawn_a_client():
     law = {"kind": "uniform", "low": "1 ms", "high": "2 ms"}
     compute = Compute.model_validate({"per_example": law})
     clients = network(clients={"down": "2 Mbps", "up": "2 Mbps"})
-    seconds = fleet.build(clients, compute, 100, 0).seconds_per_example
+    seconds = fleet.draw_fleet(clients, compute, 100, 0).seconds_per_example
     assert seconds.min() >= 1e-3
     assert seconds.max() <= 2e-3
     assert len(set(seconds)) == 100
@@ -100,10 +101,10 @@ LAW = {"kind": "lognormal", "median": "10 Mbps", "sigma": 1}
 
 
 def test_up_is_a_ratio_of_the_clients_own_down():
-    built = fleet.build(network(clients={"down": LAW, "up": {"ratio": "1/16"}}), None, 300, 0)
+    built = fleet.draw_fleet(network(clients={"down": LAW, "up": {"ratio": "1/16"}}), None, 300, 0)
     np.testing.assert_allclose(built.up_Bps, built.down_Bps / 16, rtol=1e-15)
     law = {"ratio": {"kind": "uniform", "low": "1/16", "high": "1/4"}}
-    drawn = fleet.build(network(clients={"down": LAW, "up": law}), None, 300, 0)
+    drawn = fleet.draw_fleet(network(clients={"down": LAW, "up": law}), None, 300, 0)
     np.testing.assert_array_equal(drawn.down_Bps, built.down_Bps)
     assert (drawn.up_Bps / drawn.down_Bps).min() >= 1 / 16
     assert (drawn.up_Bps / drawn.down_Bps).max() <= 1 / 4
@@ -137,8 +138,8 @@ SPREAD = {
 def test_rank_correlation_is_the_copulas_and_laws_stay_as_they_are(quantity, rho):
     n = 4000
     clients = {**SPREAD, "correlation": {quantity: rho}}
-    built = fleet.build(network(clients=clients), COMPUTE, n, 2)
-    plain = fleet.build(network(clients=SPREAD), COMPUTE, n, 2)
+    built = fleet.draw_fleet(network(clients=clients), COMPUTE, n, 2)
+    plain = fleet.draw_fleet(network(clients=SPREAD), COMPUTE, n, 2)
     drawn, alone = (getattr(each, QUANTITIES[quantity]) for each in (built, plain))
     # Kruskal 1958: Spearman's rho of a bivariate normal; its standard error is below 1 / sqrt(n).
     assert spearman(built.down_Bps, drawn) == pytest.approx(
@@ -160,7 +161,7 @@ def test_each_group_has_a_correlation_of_its_own():
         "loose": {"share": 1, **SPREAD},
         "tied": {"share": 1, **SPREAD, "correlation": {"up": 1, "compute": -1}},
     }
-    built = fleet.build(network(groups=groups), COMPUTE, 2000, 0)
+    built = fleet.draw_fleet(network(groups=groups), COMPUTE, 2000, 0)
     for number, up, compute in ((0, 0, 0), (1, 1, -1)):
         of = built.group == number
         assert spearman(built.down_Bps[of], built.up_Bps[of]) == pytest.approx(up, abs=0.15)
@@ -176,7 +177,7 @@ LINK = {"down": "20 Mbps", "up": "5 Mbps"}
 
 
 def test_without_cells_there_are_none():
-    built = fleet.build(network(clients=LINK), None, 3, 0)
+    built = fleet.draw_fleet(network(clients=LINK), None, 3, 0)
     assert built.cell.tolist() == [-1, -1, -1]
     assert built.cell.dtype == np.int64
     assert len(built.cell_down_Bps) == len(built.cell_up_Bps) == len(built.cell_half_duplex) == 0
@@ -184,7 +185,7 @@ def test_without_cells_there_are_none():
 
 
 def test_clients_fill_one_cell_after_the_other():
-    built = fleet.build(network(clients={**LINK, "cells": CELLS}), None, 10, 0)
+    built = fleet.draw_fleet(network(clients={**LINK, "cells": CELLS}), None, 10, 0)
     assert built.cell.tolist() == [0] * 4 + [1] * 4 + [2] * 2
     assert built.cell_down_Bps.tolist() == [1e6] * 3
     assert built.cell_up_Bps.tolist() == [5e5] * 3
@@ -198,7 +199,7 @@ def test_every_client_of_a_group_with_cells_is_in_one_of_the_groups(clients, fir
         "b": {"share": 2, **LINK, "half_duplex": True},
         "c": {"share": 1, **LINK, "cells": {**CELLS, "clients": third, "half_duplex": True}},
     }
-    built = fleet.build(network(groups=groups), None, clients, 1)
+    built = fleet.draw_fleet(network(groups=groups), None, clients, 1)
     assert ((built.cell == -1) == (built.group == 1)).all()
     assert (built.half_duplex == (built.group == 1)).all()
     sizes = np.bincount(built.cell[built.cell >= 0], minlength=len(built.cell_up_Bps))
@@ -216,10 +217,10 @@ def test_a_cells_rates_may_be_drawn():
         "down": LAW,
         "up": {"kind": "uniform", "low": "1 Mbps", "high": "2 Mbps"},
     }
-    built = fleet.build(network(clients={**LINK, "cells": cells}), None, 100, 0)
+    built = fleet.draw_fleet(network(clients={**LINK, "cells": cells}), None, 100, 0)
     assert len(set(built.cell_down_Bps)) == len(set(built.cell_up_Bps)) == 50
     assert built.cell_up_Bps.max() <= 2.5e5
-    again = fleet.build(network(clients={**LINK, "cells": cells}), None, 100, 1)
+    again = fleet.draw_fleet(network(clients={**LINK, "cells": cells}), None, 100, 1)
     assert (built.cell_down_Bps != again.cell_down_Bps).any()
 
 
@@ -236,7 +237,7 @@ def test_no_law_makes_a_link_that_lets_nothing_through():
         "loss": loss,
         "cells": {"clients": 1, "down": wide, "up": low},
     }
-    built = fleet.build(network(clients=clients), None, 3000, 0)
+    built = fleet.draw_fleet(network(clients=clients), None, 3000, 0)
     rates = [built.down_Bps, built.up_Bps, built.cell_down_Bps, built.cell_up_Bps]
     assert min(each.min() for each in rates) >= fleet.LEAST_RATE / 8
     assert 0 <= built.loss.min() < built.loss.max() == fleet.MOST_LOSS
@@ -244,7 +245,7 @@ def test_no_law_makes_a_link_that_lets_nothing_through():
 
 def test_many_groups_are_no_trouble():
     groups = {str(k): {"share": 1, "down": f"{k + 1} Mbps", "up": LAW} for k in range(100)}
-    built = fleet.build(network(groups=groups), None, 300, 0)
+    built = fleet.draw_fleet(network(groups=groups), None, 300, 0)
     np.testing.assert_array_equal(built.down_Bps, (built.group + 1) * 125_000)
 
 
@@ -252,8 +253,8 @@ def test_when_a_client_is_there_does_not_depend_on_who_was_asked_before():
     on = {"kind": "lognormal", "median": "1 h", "sigma": 1}
     away = {"kind": "on_off", "on": on, "off": "1 h"}
     settings = network(clients={"down": "8 Mbps", "up": "2 Mbps", "availability": away})
-    one, other = (fleet.build(settings, None, 20, 0) for _ in range(2))
-    forth = [one.presence_of(client, 0.0) for client in range(20)]
-    back = [other.presence_of(client, 0.0) for client in reversed(range(20))]
+    one, other = (fleet.draw_fleet(settings, None, 20, 0) for _ in range(2))
+    forth = [one.availability_at(client, 0.0) for client in range(20)]
+    back = [other.availability_at(client, 0.0) for client in reversed(range(20))]
     assert forth == back[::-1]
-    assert len(one.presence) == len(set(forth)) == 20
+    assert len(one.availability) == len(set(forth)) == 20

@@ -8,10 +8,9 @@ from typing import get_args
 import pytest
 from pydantic import ValidationError
 
-from emulator.scenario.scenario import Network
 from emulator.simulation.clients import fleet
-from emulator.simulation.clients.fleet import build
-from emulator.simulation.clients.links import Access
+from emulator.simulation.clients.fleet import draw_fleet
+from emulator.simulation.clients.links import AccessLink, Network
 from emulator.simulation.clients.presets import PRESETS, PresetName
 
 PAGE = Path(__file__).parents[4] / "docs/reference/network_presets.md"
@@ -27,7 +26,7 @@ def test_every_name_is_a_preset():
 def test_a_preset_is_an_access_link(name):
     assert {"down", "up", "rtt"} <= PRESETS[name].figures.keys()
     network = Network.model_validate({"server": SERVER, "clients": {"preset": name}})
-    clients = build(network, None, 500, 0)
+    clients = draw_fleet(network, None, 500, 0)
     assert (clients.delay_s > 0).all()
     assert clients.half_duplex.all() == ("half_duplex" in PRESETS[name].figures)
 
@@ -58,21 +57,21 @@ def test_laws_go_through_the_shares_that_their_sources_give():
 
 
 def test_what_is_beside_a_preset_replaces_it():
-    access = Access.model_validate({"preset": "3g", "rtt": "1 s", "loss": "1 %"})
+    access = AccessLink.model_validate({"preset": "3g", "rtt": "1 s", "loss": "1 %"})
     assert (access.preset, access.down, access.up) == ("3g", 5.9e6, 1.6e6)
     assert (access.rtt, access.loss) == (1.0, 0.01)
 
 
 def test_a_preset_that_nothing_is_left_of_is_a_mistake():
     own = {"down": "1 Mbps", "up": "1 Mbps", "rtt": "1 ms"}
-    assert Access.model_validate(own | {"preset": None}).preset is None
+    assert AccessLink.model_validate(own | {"preset": None}).preset is None
     with pytest.raises(ValidationError, match="found preset with down, up, rtt beside it"):
-        Access.model_validate(own | {"preset": "3g"})
+        AccessLink.model_validate(own | {"preset": "3g"})
 
 
 def test_a_wrong_name_is_the_only_thing_at_fault():
     with pytest.raises(ValidationError) as caught:
-        Access.model_validate({"preset": "6g"})
+        AccessLink.model_validate({"preset": "6g"})
     assert [error["loc"] for error in caught.value.errors()] == [("preset",)]
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from emulator.scenario.scenario import Scenario
 from emulator.simulation.records import Round, Transfer
-from emulator.simulation.simulate import emulate
+from emulator.simulation.simulate import simulate
 from emulator.simulation.trainer import StubTrainer
 
 LINK = {"down": "8 Mbps", "up": "0.8 Mbps", "rtt": "100 ms"}
@@ -76,7 +76,7 @@ def played(scenario):
 
     def play(policy="synchronous", seed=0, **keys):
         trainer = Noting()
-        return emulate(scenario(policy, **keys), seed, trainer), trainer
+        return simulate(scenario(policy, **keys), seed, trainer), trainer
 
     return play
 

@@ -14,7 +14,7 @@ from emulator.network.network import Network
 from emulator.simulation import simulate as module
 from emulator.simulation.clients import fleet
 from emulator.simulation.records import Absence, Computation, Round, Transfer
-from emulator.simulation.simulate import emulate
+from emulator.simulation.simulate import simulate
 
 DATA = Path(__file__).parents[3] / "data"
 POLICIES = [
@@ -91,7 +91,7 @@ def test_whatever_happens_it_ends_and_adds_up(
     )  # fmt: skip
     trainer, seen = noting(), []
     try:
-        rows = emulate(world, seed, trainer, seen.append)
+        rows = simulate(world, seed, trainer, seen.append)
     except EmulationError:  # nobody ever comes, or stays for long enough
         return
     network = Counted.made[-1]
@@ -102,7 +102,7 @@ def test_whatever_happens_it_ends_and_adds_up(
     assert abs(sum(t.nbytes for t in transfers) - arrived - network.moved) <= len(transfers) / 2
     assert not any(trainer.held.values())
     assert [r.round for r in rows if isinstance(r, Round)] == [1, 2, 3, 4]
-    built = fleet.build(world.network, world.compute, 12, seed)
+    built = fleet.draw_fleet(world.network, world.compute, 12, seed)
     check_whereabouts(rows, built)
     for row in transfers:
         assert row.nbytes <= (100_000 if row.direction == "down" else 20_000)
@@ -122,7 +122,7 @@ def check_whereabouts(rows, built):
         own.sort(key=lambda row: (row.start_s, row.finish_s))
         assert all(a.finish_s <= b.start_s for a, b in pairwise(own))
         for row in own:
-            here, until_s = built.presence_of(client, row.start_s)
+            here, until_s = built.availability_at(client, row.start_s)
             if row.finish_s - row.start_s < 1e-9:
                 continue
             assert here != isinstance(row, Absence), row
@@ -136,7 +136,7 @@ def test_a_client_that_leaves_in_the_middle(scenario, noting, transfers_of, how)
     day = {"kind": "diurnal", "start": "0 s", "length": "1 s", "period": "3 s", "on_return": how}
     clients = {"down": "1 Mbps", "up": "0.2 Mbps", "availability": day}
     world = scenario("synchronous", {"rounds": 1, "cohort": 1}, clients, count=1)
-    rows = emulate(world, 0, noting())
+    rows = simulate(world, 0, noting())
     ups = [(t.nbytes, t.start_s, t.finish_s, t.outcome) for t in transfers_of(rows, direction="up")]
     away = [(a.start_s, a.finish_s) for a in rows if isinstance(a, Absence)]
     (last,) = [row for row in rows if isinstance(row, Round)]
@@ -158,7 +158,7 @@ def test_a_computation_waits_as_well(scenario, noting):
         "synchronous", {"rounds": 1, "cohort": 1}, clients, count=1,
         compute={"per_example": "25 ms"},
     )  # fmt: skip
-    rows = emulate(world, 0, noting())
+    rows = simulate(world, 0, noting())
     parts = [(c.start_s, c.finish_s, c.examples) for c in rows if isinstance(c, Computation)]
     assert parts == [(0.8, 1.0, 8), (3.0, pytest.approx(3.6), 24)]
 
@@ -166,7 +166,7 @@ def test_a_computation_waits_as_well(scenario, noting):
 def test_a_round_waits_for_somebody(scenario, noting):
     day = {"kind": "diurnal", "start": "5 s", "length": "1 s", "period": "10 s"}
     clients = {"down": "8 Mbps", "up": "8 Mbps", "availability": day}
-    rows = emulate(scenario("synchronous", {"rounds": 2}, clients), 0, noting())
+    rows = simulate(scenario("synchronous", {"rounds": 2}, clients), 0, noting())
     first, second = [row for row in rows if isinstance(row, Round)]
     assert (first.start_s, first.cohort) == (0.0, 10)
     assert min(r.start_s for r in rows if isinstance(r, Transfer)) == pytest.approx(5.0)
@@ -183,8 +183,8 @@ def test_only_those_who_are_there_are_asked(scenario, noting, transfers_of):
     network = world.network.model_validate(
         {"server": {"down": "1 Gbps", "up": "1 Gbps"}, "groups": groups}
     )
-    rows = emulate(world.model_copy(update={"network": network}), 0, noting())
-    built = fleet.build(network, None, 30, 0)
+    rows = simulate(world.model_copy(update={"network": network}), 0, noting())
+    built = fleet.draw_fleet(network, None, 30, 0)
     assert {t.client for t in transfers_of(rows)} == {i for i in range(30) if built.group[i] == 0}
     assert {row.cohort for row in rows if isinstance(row, Round)} == {10}
 
@@ -196,7 +196,7 @@ def test_a_fleet_that_is_never_there_is_an_error(scenario, noting, tmp_path, pol
     never = {"kind": "trace", "file": str(trace)}
     clients = {"down": "8 Mbps", "up": "8 Mbps", "availability": never}
     with pytest.raises(EmulationError, match="nobody is available after 0 ms"):
-        emulate(scenario(policy, clients=clients), 0, noting())
+        simulate(scenario(policy, clients=clients), 0, noting())
 
 
 @pytest.mark.parametrize("how", ["resume", "lost"])
@@ -206,4 +206,4 @@ def test_work_that_can_never_be_done_is_given_up(scenario, noting, monkeypatch, 
     clients = {"down": "8 Mbps", "up": "8 Mbps", "rtt": "90 ms", "availability": brief}
     world = scenario({"kind": "asynchronous", "concurrency": 2}, clients=clients, count=10)
     with pytest.raises(EmulationError, match="in a row left before they were done"):
-        emulate(world, 0, noting())
+        simulate(world, 0, noting())

@@ -4,9 +4,9 @@ import itertools
 
 import pytest
 
-from emulator.simulation.policies.base import Polynomial
 from emulator.simulation.records import Round, Transfer
-from emulator.simulation.simulate import emulate
+from emulator.simulation.rounds.staleness import Polynomial
+from emulator.simulation.simulate import simulate
 from emulator.simulation.trainer import StubMessage, StubTrainer
 
 DEADLINE = {"kind": "deadline", "deadline": "1000 h"}
@@ -93,7 +93,7 @@ def test_twice_is_the_same(played, spread, policy, selection):
 @every_policy
 def test_every_policy_stops_past_the_target(scenario, noting, policy):
     target = {"rounds": 90, "target": {"accuracy": 0.5, "stop_after": 2}}
-    rows = emulate(scenario(policy, training=target), 0, noting(tau=2.0))
+    rows = simulate(scenario(policy, training=target), 0, noting(tau=2.0))
     last = max(row.round for row in rows if isinstance(row, Round))
     steps = [row for row in rows if isinstance(row, Round) and row.used]
     assert len(steps) == 4  # 0.8 (1 - e^(-k/2)) passes 0.5 in step 2
@@ -160,7 +160,7 @@ def test_whoever_ends_at_the_instant_of_the_first_is_stopped_by_nobody(scenario,
         def train(self, downloads):
             return [StubMessage(d.client, 10**6 * (1 - d.client), 0, d.client) for d in downloads]
 
-    rows = emulate(
+    rows = simulate(
         scenario(
             {"kind": "overselection", "select": 2, "first": 1, "late": late},
             {"rounds": 1, "cohort": 1},

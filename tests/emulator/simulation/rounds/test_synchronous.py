@@ -8,8 +8,7 @@ from pydantic import ValidationError
 
 from emulator.scenario.scenario import Scenario
 from emulator.simulation.records import Computation, Evaluation, Round, Transfer
-from emulator.simulation.registry import selector
-from emulator.simulation.simulate import emulate
+from emulator.simulation.simulate import build_selector, simulate
 from emulator.simulation.trainer import StubTrainer
 
 
@@ -38,7 +37,7 @@ def of(kind, rows):
 
 def test_equal_clients_on_wide_server_links_take_the_sum_of_the_parts():
     trainer = StubTrainer(down_bytes=100_000, up_bytes=20_000, examples=32, steps=2)
-    rows = emulate(scenario(compute={"per_example": "10 ms"}), 0, trainer)
+    rows = simulate(scenario(compute={"per_example": "10 ms"}), 0, trainer)
     one = 0.05 + 100_000 / 1e6 + 32 * 0.01 + 0.05 + 20_000 / 1e5
     rounds = of(Round, rows)
     assert [r.round for r in rounds] == [1, 2, 3, 4]
@@ -50,13 +49,13 @@ def test_equal_clients_on_wide_server_links_take_the_sum_of_the_parts():
 def test_a_narrow_server_is_shared_by_the_cohort():
     narrow = {"server": {"down": "1.6 Mbps", "up": "8 Mbps"}}
     trainer = StubTrainer(down_bytes=100_000, up_bytes=20_000)
-    rows = emulate(scenario(network=narrow), 0, trainer)
+    rows = simulate(scenario(network=narrow), 0, trainer)
     # Ten clients: the server sends 1 MB through 1 MB/s and receives 200 kB through 200 kB/s.
     assert of(Round, rows)[0].finish_s == pytest.approx(0.1 + 1.0 + 1.0, rel=1e-12)
 
 
 def test_each_client_goes_one_step_after_the_other():
-    rows = emulate(
+    rows = simulate(
         scenario(compute={"per_example": {"kind": "uniform", "low": "1 ms", "high": "50 ms"}}),
         0,
         StubTrainer(down_bytes=5_000, up_bytes=5_000),
@@ -79,15 +78,15 @@ def test_it_stops_some_evaluations_past_the_target():
     # accuracy = 0.8 (1 - e^(-t/2)) passes 0.5 in round 2, so 2 more evaluations end in round 4.
     first = math.ceil(-2 * math.log(1 - 0.5 / 0.8))
     target = {"target": {"accuracy": 0.5, "stop_after": 2}, "rounds": 50}
-    rows = emulate(scenario(target), 0, StubTrainer(down_bytes=1, up_bytes=1, best=0.8, tau=2.0))
+    rows = simulate(scenario(target), 0, StubTrainer(down_bytes=1, up_bytes=1, best=0.8, tau=2.0))
     assert of(Round, rows)[-1].round == first + 2
     went_on = scenario({**target, "target": {"accuracy": 0.5, "stop_after": "never"}})
-    rows = emulate(went_on, 0, StubTrainer(down_bytes=1, up_bytes=1, best=0.8, tau=2.0))
+    rows = simulate(went_on, 0, StubTrainer(down_bytes=1, up_bytes=1, best=0.8, tau=2.0))
     assert of(Round, rows)[-1].round == 50
 
 
 def test_evaluations_come_every_so_often_and_last():
-    rows = emulate(
+    rows = simulate(
         scenario({"rounds": 7, "evaluation": {"every": 3, "test": True}}),
         0,
         StubTrainer(down_bytes=1, up_bytes=1),
@@ -98,7 +97,7 @@ def test_evaluations_come_every_so_often_and_last():
 
 def test_the_cohort_depends_on_the_seed_and_never_repeats_a_client():
     def cohorts(seed):
-        rows = emulate(scenario(), seed, StubTrainer(down_bytes=1, up_bytes=1))
+        rows = simulate(scenario(), seed, StubTrainer(down_bytes=1, up_bytes=1))
         return [[t.client for t in of(Transfer, rows) if t.round == n and t.direction == "down"]
                 for n in range(1, 5)]  # fmt: skip
 
@@ -107,8 +106,8 @@ def test_the_cohort_depends_on_the_seed_and_never_repeats_a_client():
 
 
 def draw(scenario, seed, number):
-    chooses = selector(scenario.selection, scenario.training, seed)
-    return chooses.choose(number, np.arange(30), scenario.training.cohort)
+    chooses = build_selector(scenario, seed)
+    return chooses.select(number, np.arange(30), scenario.training.cohort)
 
 
 POISSON = {"clip": 1.0, "noise": 1.0, "delta": 1e-5, "sampling": "poisson"}
@@ -142,7 +141,7 @@ def test_a_round_of_nobody_takes_no_time_and_still_steps():
             super().aggregate(uploads, weights)
 
     training = {"dp": POISSON, "cohort": 1, "rounds": 40}
-    rows = emulate(scenario(training), 0, Listening(down_bytes=100, up_bytes=100))
+    rows = simulate(scenario(training), 0, Listening(down_bytes=100, up_bytes=100))
     rounds = of(Round, rows)
     empty = [r for r in rounds if r.cohort == 0]
     assert [r.used for r in rounds] == [r.cohort for r in rounds]
@@ -183,7 +182,7 @@ def test_charging_values_alone_is_cheaper():
             message = super().download(client)
             return type(message)(client, message.nbytes + 50, message.nbytes)
 
-    rows = emulate(scenario(), 0, Padded(down_bytes=100, up_bytes=100))
+    rows = simulate(scenario(), 0, Padded(down_bytes=100, up_bytes=100))
     assert {t.nbytes for t in of(Transfer, rows) if t.direction == "down"} == {150}
-    rows = emulate(scenario(network={"charge": "values"}), 0, Padded(down_bytes=100, up_bytes=100))
+    rows = simulate(scenario(network={"charge": "values"}), 0, Padded(down_bytes=100, up_bytes=100))
     assert {t.nbytes for t in of(Transfer, rows) if t.direction == "down"} == {100}

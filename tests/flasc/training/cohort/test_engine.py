@@ -1,6 +1,5 @@
 """The cohort engine against its judge, the reference loop: same deltas, whatever the grouping."""
 
-from flasc.models.settings import Lora
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +9,7 @@ from torch import nn
 
 from flasc.data.examples import Examples
 from flasc.models.adapter import Adapter
+from flasc.models.settings import Lora
 from flasc.training import client, settings
 from flasc.training.client import Draw, Job
 from flasc.training.cohort import Cohort, supported

@@ -1,0 +1,38 @@
+"""The command `check`."""
+
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    pass
+from emulator.cli.options import NETWORKS, RECORDINGS, SCENARIO, SET
+from emulator.cli.run import _read
+
+
+@click.command()
+@SCENARIO
+@SET
+@NETWORKS
+@RECORDINGS
+def check(
+    scenario: Path, overrides: tuple[str, ...], networks: tuple[Path, ...], recordings: Path
+) -> None:
+    """Read a scenario and say what it would do; train nothing.
+
+    How many trainings, over which links, and what messages would weigh.
+    """
+    from emulator.runner.check import plan
+    from emulator.runner.estimates import Screen
+    from emulator.runner.executors import Options
+    from emulator.runner.run import recorded
+
+    blocks = "utf" in (sys.stdout.encoding or "").lower()
+    screen = Screen(shutil.get_terminal_size().columns, blocks)
+    study = _read(scenario, overrides, networks=networks)
+    with recorded(study, Options(recordings)) as known:
+        for line in plan(study, known.recordings, screen):
+            click.echo(line)

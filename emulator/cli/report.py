@@ -1,0 +1,51 @@
+"""The command `report`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    pass
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "csv", "files"]),
+    default="table",
+    show_default=True,
+    help="'files' writes page, figures and tables anew.",
+)
+def report(folder: Path, form: str) -> None:
+    """Show the results in a run's FOLDER."""
+    _print_report(folder, form)
+
+
+def _print_report(folder: Path, form: str) -> None:
+    if form == "files":
+        from emulator.runner.run import write_report
+
+        for path in write_report(folder):
+            click.echo(path)
+        return
+    from emulator.reports import run_report as results
+    from emulator.results.ledger import Ledger
+
+    with Ledger.open(folder / "ledger.sqlite") as ledger:
+        found = results.load(ledger)
+    if form == "table":
+        from rich.console import Console
+
+        from emulator.reports.terminal import table
+
+        Console().print(table(found))
+        return
+    from emulator.reports.export import json_csv
+
+    if form == "json":
+        click.echo(json_csv.to_json(found.outcomes, found.validations), nl=False)
+    else:
+        click.echo(json_csv.to_csv(found.outcomes), nl=False)

@@ -1,0 +1,84 @@
+"""The command `validate`."""
+
+from pathlib import Path
+
+import click
+
+from emulator.cli.options import RECORDINGS, SCENARIO, SET
+
+
+@click.command()
+@SCENARIO
+@SET
+@RECORDINGS
+@click.option(
+    "--method", "only", multiple=True, metavar="NAME", help="Repeatable.  [default: the first]"
+)
+@click.option(
+    "--variant", "variants", multiple=True, metavar="NAME", help="Repeatable.  [default: all]"
+)
+@click.option(
+    "--round", "number", type=click.IntRange(1), default=1, show_default=True, help="Which round."
+)
+@click.option(
+    "--repeats",
+    type=click.IntRange(1, 100),
+    default=3,
+    show_default=True,
+    help="Medians of so many.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 86_400),
+    default=120,
+    show_default=True,
+    metavar="SECONDS",
+    help="Refuse what would take longer.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for validation.json  [default: runs/NAME]",
+)
+def validate(
+    scenario: Path,
+    overrides: tuple[str, ...],
+    recordings: Path,
+    only: tuple[str, ...],
+    variants: tuple[str, ...],
+    number: int,
+    repeats: int,
+    limit: int,
+    out: Path | None,
+) -> None:
+    """Re-enact a recorded round over this machine's TCP, and compare.
+
+    Takes Linux and root (or user namespaces). Nothing outside of namespaces of its own is touched,
+    and they go when it ends, however it ends. Exit code 3 where the machine cannot.
+    """
+    from rich.console import Console
+
+    from emulator.common.files import replace, storage
+    from emulator.runner import inputs, run
+    from emulator.runner.executors import Options
+    from emulator.testbed import cases as plan
+    from emulator.testbed import validate as compare
+    from emulator.testbed.linux.run import ceiling
+
+    found = inputs.read(scenario, overrides, only)
+    if not only:
+        found = inputs.read(scenario, overrides, found.methods[:1])
+    ceiling_Bps = ceiling()
+    with run.recorded(found, Options(recordings)) as known:
+        cases = plan.cases(found, scenario, known.recordings, variants, number)
+    plan.check_limit(cases, repeats, limit)
+    comparisons = compare.measure(cases, repeats, limit, lambda note: click.echo(note, err=True))
+    Console().print(compare.tables(comparisons))
+    for comparison in comparisons:
+        if warning := compare.warning(comparison, ceiling_Bps):
+            click.echo(f"warning: {warning}", err=True)
+    path = (out or Path("runs") / run.folder_name(found, ())) / "validation.json"
+    with storage(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace(path, compare.to_json(comparisons, ceiling_Bps).encode())
+    click.echo(f"written to {path}")

@@ -1,0 +1,74 @@
+"""Text for messages: escaping, "did you mean", and common synonyms."""
+
+import difflib
+import json
+from collections.abc import Collection, Iterable
+
+
+def printable(text: str) -> str:
+    """`text` with its control characters and other unprintables escaped: safe in one line."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def shown(value: object) -> str:
+    """A found value for a message, in at most 60 printable characters."""
+    text = repr(value) if isinstance(value, str) else json.dumps(value, default=str, skipkeys=True)
+    text = printable(text)
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def nearest(name: str, allowed: Iterable[str], least: float = 0.6) -> str | None:
+    """The one of `allowed` that `name` most likely means, whatever its case; None if none does.
+
+    `least` is how alike they are at the least: 1 is the same (difflib's ratio).
+    """
+    folded = {one.casefold(): one for one in allowed}
+    match = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=least)
+    return folded[match[0]] if match else None
+
+
+def choice(found: object, allowed: Collection[str], what: str = "") -> str:
+    """The end of a message about a wrong name: '; did you mean ...? allowed: ...'."""
+    if not allowed:
+        return ""
+    near = meant(found, allowed) if isinstance(found, str) else ""
+    return f"; {f'did you mean {near}? ' if near else ''}allowed: {what}{', '.join(allowed)}"
+
+
+def meant(name: str, allowed: Collection[str]) -> str:
+    """What of `allowed` a wrong name most likely means, in quotes; '' if nothing does."""
+    near = nearest(name, allowed)
+    names = ours(name, allowed) or ([near] if near else [])
+    return " and ".join(map(repr, names))
+
+
+_OURS = {
+    # policies and methods, by the papers that they are from
+    "async": ("asynchronous",),
+    "fedasync": ("asynchronous",),
+    "fedavg": ("lora", "synchronous"),
+    "fedbuff": ("buffered",),
+    "fedit": ("lora",),
+    "sync": ("synchronous",),
+    # links
+    "bandwidth": ("down", "up"),
+    "delay": ("rtt",),
+    "downlink": ("down",),
+    "download": ("down",),
+    "latency": ("rtt",),
+    "loss_rate": ("loss",),
+    "packet_loss": ("loss",),
+    "ping": ("rtt",),
+    "rate": ("down", "up"),
+    "round_trip": ("rtt",),
+    "speed": ("down", "up"),
+    "throughput": ("down", "up"),
+    "uplink": ("up",),
+    "upload": ("up",),
+}
+
+
+def ours(name: str, allowed: Collection[str]) -> list[str]:
+    """Those of `allowed` that others call `name`."""
+    word = name.casefold().replace("-", "_").replace(" ", "_")
+    return [each for each in _OURS.get(word, ()) if each in allowed]

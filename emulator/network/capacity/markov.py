@@ -1,0 +1,112 @@
+"""A rate that jumps between states at random."""
+
+import math
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import (
+    BeforeValidator,
+    Field,
+    model_validator,
+)
+from typing_extensions import Self, override
+
+from emulator.common.distributions import Law, ShareLaw, Span
+from emulator.common.text_files import MAX_PIECES
+from emulator.common.units import parse_rate
+from emulator.network.capacity.base import CapacityModel
+from emulator.network.capacity.profile import Profile
+from flasc.common.settings import Settings
+
+
+def rate_or_zero(value: object) -> float:
+    """Bits/s; a plain 0 is zero in every unit, as it is for a duration."""
+    is_zero = value == 0 and not isinstance(value, bool)
+    return 0.0 if is_zero else parse_rate(value)
+
+
+class State(Settings):
+    """A rate, and its mean duration."""
+
+    rate: Annotated[float, BeforeValidator(rate_or_zero)]
+    dwell: Span
+
+
+class Markov(CapacityModel):
+    """A rate that jumps between states at random, drawn separately for each client.
+
+    The rate repeats after `horizon`.
+    """
+
+    kind: Literal["markov"]
+    states: Annotated[list[State], Field(min_length=2, max_length=100)]
+    horizon: Span = 600.0
+    scale: ShareLaw = 1.0
+
+    @model_validator(mode="after")
+    def _ends_and_lets_through(self) -> Self:
+        if not any(state.rate for state in self.states):
+            raise ValueError("found states with rates of 0 only; allowed: one above 0 at least")
+        changes = self.horizon * len(self.states) / math.fsum(s.dwell for s in self.states)
+        if changes > MAX_PIECES:
+            raise ValueError(
+                f"found {changes:,.0f} states in a horizon; allowed: {MAX_PIECES:,}, so longer "
+                "dwells or a shorter horizon"
+            )
+        return self
+
+    @property
+    @override
+    def level(self) -> Law:
+        return self.scale
+
+    @property
+    @override
+    def shape_mean(self) -> float:
+        passed = math.fsum(state.rate * state.dwell for state in self.states)
+        # expected at any time, bytes/s
+        return passed / math.fsum(state.dwell for state in self.states) / 8
+
+    @override
+    def shape(self, rng: np.random.Generator, u: float) -> Profile:
+        rates_Bps = [state.rate / 8 for state in self.states]
+        dwells_s = [state.dwell for state in self.states]
+        return markov_profile(rates_Bps, dwells_s, self.horizon, rng)
+
+    @override
+    def __str__(self) -> str:
+        return f"markov of {len(self.states)} states"
+
+
+def markov_profile(
+    rates_Bps: Sequence[float],
+    dwells_s: Sequence[float],
+    horizon_s: float,
+    rng: np.random.Generator,
+) -> Profile:
+    """A rate that jumps between states, over `horizon_s` (seconds), then from the start again.
+
+    State i has `rates_Bps[i]` and lasts an exponential time of mean `dwells_s[i]`; the next is any
+    other, all alike. With two states, one of them zero, it is an on-off link. The first is drawn
+    from the stationary law, so at every time the expected rate is
+
+        sum of rate_i dwell_i / sum of dwell_i
+
+    but for one thing: if all is zero until the horizon, the profile goes on to the first state
+    that is not, or a message would wait for ever.
+    """
+    assert len(rates_Bps) == len(dwells_s) > 1
+    assert all(dwell_s > 0 for dwell_s in dwells_s)
+    assert any(rates_Bps)
+    assert 0 < horizon_s < math.inf
+    shares = np.array(dwells_s) / sum(dwells_s)
+    state, now_s = int(rng.choice(len(shares), p=shares)), 0.0
+    times_s: list[float] = []
+    found_Bps: list[float] = []
+    while now_s < horizon_s or not any(found_Bps):
+        times_s.append(now_s)
+        found_Bps.append(rates_Bps[state])
+        now_s += rng.exponential(dwells_s[state])
+        state = (state + int(rng.integers(1, len(shares)))) % len(shares)
+    return Profile(times_s, found_Bps, horizon_s if times_s[-1] < horizon_s else now_s)

@@ -1,0 +1,72 @@
+"""Opens a scenario file, a run folder or a packed recording as a study."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from emulator.common.errors import LedgerError, ScenarioError
+from emulator.common.text import printable
+from emulator.results.ledger import Ledger
+from emulator.runner.recording import archive
+from emulator.scenario import document
+from emulator.scenario import networks as elsewhere
+from emulator.scenario.study import Study, multiplied
+from emulator.scenario.yaml_nodes import Node
+
+
+def read(
+    path: Path,
+    overrides: Sequence[str] = (),
+    only: Sequence[str] = (),
+    networks: Sequence[Path] = (),
+) -> Study:
+    """The study at `path` with 'a.b=value' overrides, of the methods named in `only` (or all).
+
+    `path` is a scenario, or the folder of a run or a packed recording, whose scenario it then is.
+    `networks` are files that take the place of its network, a variant each; a folder is all in it.
+
+    Raises ScenarioError, LedgerError for a folder that is no run's, and RecordingError for a
+    damaged recording.
+    """
+    is_packed = archive.is_packed(path)
+    if path.is_dir() or is_packed:
+        tree, methods = from_recording(path) if is_packed else from_run(path)
+        only = only or methods
+    else:
+        tree = document.read(path)
+        if isinstance(tree.value, dict) and list(tree.value) == ["network"]:
+            raise ScenarioError(
+                f"{document.printable(str(path))}: found a network alone; allowed: a scenario",
+                "a network goes with a scenario: flasc-emu check SCENARIO --network FILE",
+            )
+    if networks:
+        tree, overrides = elsewhere.transplanted(tree, elsewhere.each(networks), overrides)
+    found = multiplied(document.overridden(tree, overrides), str(path), only)
+    return replace(found, packed=path) if is_packed else found
+
+
+def from_run(folder: Path) -> tuple[Node, list[str]]:
+    """The scenario that made a run's `folder`, and its methods. Raises LedgerError."""
+    if (folder / "settings.json").exists():
+        raise LedgerError(
+            f"{folder} is a recording: it says what was trained, not for how many rounds",
+            "name the folder of a run, or a scenario",
+        )
+    with Ledger.open(folder / "ledger.sqlite") as ledger:
+        meta = ledger.meta()
+    name = f"{printable(str(folder))}: scenario"
+    try:
+        methods = [str(method) for method in json.loads(meta["methods"])]
+        return document.parse(meta["scenario"], name), methods
+    except (KeyError, ValueError, TypeError) as error:
+        raise LedgerError(
+            f"{folder}: its ledger names no scenario and methods ({error!r})",
+            "run the scenario again with this version of flasc-emu",
+        ) from None
+
+
+def from_recording(path: Path) -> tuple[Node, list[str]]:
+    """The scenario in a packed recording, and its methods. Raises RecordingError."""
+    found = archive.read(path)
+    return document.parse(found.scenario, f"{printable(str(path))}: scenario"), found.methods

@@ -1,0 +1,85 @@
+"""Clients that are alternately available and unavailable, for random durations."""
+
+from typing import Literal
+
+import numpy as np
+from pydantic import PrivateAttr, model_validator
+from typing_extensions import Self, override
+
+from emulator.common.distributions import DurationLaw, Floats, Law, quantile
+from emulator.simulation.availability.base import Availability, AvailabilitySettings
+
+GRID = 1000  # quantiles that represent a distribution for its mean and for length-biased draws
+LEAST_S = 1e-3  # the shortest interval
+MOST_PAIRS = 256  # of intervals that are drawn at once
+
+
+class OnOff(AvailabilitySettings):
+    """Alternates between available (`on`) and unavailable (`off`); each duration is redrawn."""
+
+    kind: Literal["on_off"]
+    on: DurationLaw
+    off: DurationLaw
+    _lengths: tuple[Floats, Floats] = PrivateAttr()
+
+    @model_validator(mode="after")
+    def _takes_time(self) -> Self:
+        if self.on == 0 or self.off == 0:
+            raise ValueError("found on or off of 0; allowed: times above 0, or the kind always")
+        self._lengths = grid(self.off), grid(self.on)
+        return self
+
+    @override
+    def build(self, rng: np.random.Generator) -> Availability:
+        return AlternatingRenewal(self.on, self.off, rng, self._lengths)
+
+
+def grid(law: Law) -> Floats:
+    """Quantiles that represent a distribution, float64 [GRID]."""
+    return quantile(law, (np.arange(GRID) + 0.5) / GRID)
+
+
+class AlternatingRenewal:
+    """Alternates between available and unavailable: a renewal process in equilibrium.
+
+    At time 0 the process is stationary: the client is available with probability
+    E[on] / (E[on] + E[off]), and the rest of that interval is a uniform share of a length-biased
+    draw (Cox 1962, ch. 5).
+    """
+
+    def __init__(
+        self,
+        on: Law,
+        off: Law,
+        rng: np.random.Generator,
+        lengths: tuple[Floats, Floats] | None = None,
+    ) -> None:
+        """`lengths` are `grid(off)` and `grid(on)`, where the caller has them already."""
+        self._laws, self._rng = (off, on), rng
+        lengths = lengths or (grid(off), grid(on))
+        mean_off, mean_on = (float(found.mean()) for found in lengths)
+        assert mean_on + mean_off > 0, "on and off both last no time"
+        self._on = bool(rng.random() * (mean_on + mean_off) < mean_on)
+        biased = lengths[self._on]
+        found = rng.choice(biased, p=biased / biased.sum())
+        self._until_s = float(found * rng.random())
+        self._ahead_s: list[float] = []  # lengths of the next intervals, the last one first
+        self._pairs = 1
+
+    def at(self, now_s: float) -> tuple[bool, float]:
+        """See `Availability.at`: draws intervals until `now_s` is covered."""
+        while self._until_s <= now_s:
+            if not self._ahead_s:
+                self._ahead_s = self._drawn()
+            self._on = not self._on
+            self._until_s += self._ahead_s.pop()
+        return self._on, self._until_s
+
+    def _drawn(self) -> list[float]:
+        """The next intervals: more each time, since one draw costs as much as a hundred."""
+        u = self._rng.random(2 * self._pairs)
+        self._pairs = min(2 * self._pairs, MOST_PAIRS)
+        for first, law in enumerate((self._laws[not self._on], self._laws[self._on])):
+            u[first::2] = quantile(law, u[first::2])
+        found: list[float] = np.maximum(u, LEAST_S)[::-1].tolist()
+        return found

@@ -1,0 +1,40 @@
+"""Weights of updates that were made from an older version of the model."""
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, Tag
+
+from emulator.common.tagged_unions import kind_or, spelled_out
+from flasc.common.settings import Settings
+
+
+class Constant(Settings):
+    """A stale update weighs as much as a fresh one."""
+
+    kind: Literal["constant"] = "constant"
+
+    def weight(self, staleness: int) -> float:
+        """Weight of an update made from a model that is `staleness` server steps old."""
+        return 1.0
+
+
+class Polynomial(Settings):
+    """(1 + s)^-a for a model that is s server steps old (Xie et al. 2019; FedBuff: a = 1/2)."""
+
+    kind: Literal["polynomial"]
+    a: Annotated[float, Field(ge=0, le=100)] = 0.5
+
+    def weight(self, staleness: int) -> float:
+        """Weight of an update made from a model that is `staleness` server steps old."""
+        return float((1 + staleness) ** -self.a)
+
+
+Staleness = Annotated[
+    Annotated[
+        Annotated[Constant, Tag("constant")] | Annotated[Polynomial, Tag("polynomial")],
+        kind_or("constant"),
+    ],
+    BeforeValidator(spelled_out),
+]
+Late = Literal["drop", "accept"]
+LATE_IN_WORDS: dict[Late, list[str]] = {"drop": [], "accept": ["late ones count"]}
