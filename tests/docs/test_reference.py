@@ -81,7 +81,7 @@ def keys_of_union(members: tuple[Any, ...], here: str) -> Iterator[tuple[str, Ke
         yield from keys_of_union(tuple(m for m in models if issubclass(m, DISTRIBUTIONS)), here)
         yield from keys_of_union(tuple(m for m in models if issubclass(m, Varying)), here)
         return
-    place = "LAW" if issubclass(models[0], DISTRIBUTIONS) else here
+    place = "DISTRIBUTION" if issubclass(models[0], DISTRIBUTIONS) else here
     place = "RATE" if issubclass(models[0], Varying) else place
     tag = "kind" if "kind" in models[0].model_fields else "name"
     by_kind = {next(iter(names_in(m.model_fields[tag].annotation))): m for m in models}
@@ -94,7 +94,7 @@ def keys_of_union(members: tuple[Any, ...], here: str) -> Iterator[tuple[str, Ke
             alike = all(other.get(name) == key for other in found.values())
             yield (
                 name
-                if alike or (place == here and name.startswith("LAW."))
+                if alike or (place == here and name.startswith("DISTRIBUTION."))
                 else f"{name} of {kind}",
                 key,
             )
@@ -107,9 +107,8 @@ def schema() -> dict[str, Key]:
 
 def reference() -> dict[str, tuple[str, str, str]]:
     """{key: (type, default, meaning)} as the page of scenario keys has them."""
-    text = KEYS.read_text("utf-8").partition("\n## Reference\n")[2]
     rows: dict[str, tuple[str, str, str]] = {}
-    for line in text.splitlines():
+    for line in KEYS.read_text("utf-8").splitlines():
         if line.startswith("| `"):
             first, kind, default, meaning = (
                 cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip("|"))
