@@ -134,3 +134,11 @@ def test_the_commands_of_the_readme_end_with_a_page(desk, monkeypatch):
         result = CliRunner().invoke(main, shlex.split(line)[1:])
         assert result.exit_code == 0, result.output
     assert Path(look.split()[-1]).read_text("utf-8").startswith("<!DOCTYPE html>")
+
+
+def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "recordings").symlink_to(ROOT / "recordings")
+    (code,) = (block.text for block in blocks(README) if block.kind == "python")
+    exec(compile(code, "README.md", "exec"), {})  # from the README of this repository
+    assert capsys.readouterr().out.startswith("LoRA as fast 0 ")
