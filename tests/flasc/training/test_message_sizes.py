@@ -37,7 +37,7 @@ def settings(method, rank=16, model="minilm", targets=None, **wire):
     ],
 )
 def test_dense_sizes_are_the_documented_ones(row, method, rank):
-    # The page's numbers are held against the real model by tests/docs/test_docs.py.
+    # The page's numbers are held against the real model by tests/docs/test_pages.py.
     (found,) = re.findall(
         rf"^\| {re.escape(row)} \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \|$", METHODS_PAGE, re.M
     )
