@@ -19,7 +19,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from emulator.network.fairness.engine import Fluid
+from emulator.network.fairness.engine import FlowEngine
 from emulator.network.fairness.mesh import Mesh
 from emulator.network.fairness.star import Star
 
@@ -33,7 +33,7 @@ def instance(n: int) -> tuple[list[float], list[float]]:
 
 def drain(n: int) -> tuple[float, float]:
     capacities_Bps, sizes_B = instance(n)
-    fluid = Fluid(capacities_Bps)
+    fluid = FlowEngine(capacities_Bps)
     began_s = time.process_time()
     for client, size_B in enumerate(sizes_B):
         fluid.start(0.0, (client, n), size_B)
@@ -49,7 +49,7 @@ def drain(n: int) -> tuple[float, float]:
 def churn(n: int) -> tuple[float, float]:
     """Each of n clients comes back as soon as it is done; 10,000 completions and new starts."""
     capacities_Bps, sizes_B = instance(n)
-    fluid = Fluid(capacities_Bps)
+    fluid = FlowEngine(capacities_Bps)
     began_s = time.process_time()
     client_of = {fluid.start(0.0, (i, n), size_B): i for i, size_B in enumerate(sizes_B)}
     started_s = time.process_time()

@@ -18,14 +18,14 @@ import torch
 
 from emulator.common.rng import stream
 from emulator.runner import inputs
-from flasc.training.shared_models import Workshop
+from flasc.training.shared_models import SharedModels
 from flasc.training.trainer import make
 
 SCENARIO = Path(__file__).parent.parent / "scenarios/slow_upload.yaml"
 PRECISIONS = ("fp32", "bf16")
 
 
-def accuracy(seed: int, precision: str, rounds: int, device: str, workshop: Workshop) -> float:
+def accuracy(seed: int, precision: str, rounds: int, device: str, workshop: SharedModels) -> float:
     """Final accuracy of one training, whose cohorts depend on the seed alone."""
     scenario = inputs.read(SCENARIO).scenario
     settings = scenario.training_settings("LoRA", seed)
@@ -47,7 +47,7 @@ def accuracy(seed: int, precision: str, rounds: int, device: str, workshop: Work
 def main(seeds: int, rounds: int, device: str) -> None:
     """Compare precisions over seeds."""
     torch.set_num_threads(1)
-    workshop = Workshop()
+    workshop = SharedModels()
     found: dict[str, list[float]] = {precision: [] for precision in PRECISIONS}
     print(f"| seed, {rounds} rounds | " + " | ".join(PRECISIONS) + " |")
     print("| --- | --- | --- |")

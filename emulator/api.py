@@ -64,8 +64,8 @@ class Scenario:
     @classmethod
     def of(cls, data: Mapping[str, Any], methods: Sequence[str] = ()) -> "Scenario":
         """The scenario that a mapping describes, as its YAML would. Raises ScenarioError."""
-        tree = document.parse(document.written(data), "scenario")
-        return cls(study.multiplied(document.overridden(tree, ()), "scenario", methods))
+        tree = document.parse(document.dump(data), "scenario")
+        return cls(study.expand_variants(document.with_overrides(tree, ()), "scenario", methods))
 
     @property
     def name(self) -> str:

@@ -22,7 +22,7 @@ from emulator.runner import inputs
 from emulator.runner.models import model_folders
 from emulator.simulation.records import Emulation, Evaluation
 from flasc.tasks.base import Task
-from flasc.training.shared_models import Workshop
+from flasc.training.shared_models import SharedModels
 
 
 def load(folder: Path, task: Task) -> nn.Module:
@@ -49,7 +49,7 @@ def score(model: nn.Module, task: Task, count: int) -> tuple[float, float]:
 def scores(run: Path) -> Iterator[tuple[str, tuple[float, float], Evaluation]]:
     """Each saved model: its folder's name, (accuracy, loss) as found here, and the ledger's."""
     found = inputs.read(run)
-    trainings, workshop = found.trainings(), Workshop()
+    trainings, workshop = found.trainings(), SharedModels()
     with Ledger.open(run / "ledger.sqlite") as ledger:
         for training, name in zip(trainings, model_folders(trainings), strict=True):
             folder = run / "models" / name

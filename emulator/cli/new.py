@@ -36,7 +36,7 @@ def new(file: Path, preset: str | None, network: Path | None, base: Path | None)
     Its schema for editors is written beside it. On a terminal, and with no option, it asks.
     """
     from emulator.common.errors import ScenarioError
-    from emulator.common.text import choice
+    from emulator.common.text import suggestion
     from emulator.scenario import template
     from emulator.simulation.clients.presets import PRESETS
 
@@ -44,7 +44,7 @@ def new(file: Path, preset: str | None, network: Path | None, base: Path | None)
     if len(options := [name for name, value in given.items() if value]) > 1:
         raise click.UsageError(f"found {' and '.join(options)}; allowed: one of them")
     if preset and preset not in PRESETS:
-        raise ScenarioError(f"--preset {preset}: unknown{choice(preset, list(PRESETS))}")
+        raise ScenarioError(f"--preset {preset}: unknown{suggestion(preset, list(PRESETS))}")
     name = template.name_for(file)
     if base:
         text = template.extending(name, base, file)

@@ -16,7 +16,7 @@ from typing_extensions import Self
 from emulator.common.units import format_duration, format_size
 from emulator.runner.executors import Progress
 from emulator.scenario.document import printable
-from emulator.scenario.study import Training
+from emulator.scenario.study import TrainingJob
 
 How = Literal["auto", "live", "plain", "json", "none"]
 PLAIN_EVERY_WALL_S = 10.0
@@ -24,7 +24,7 @@ NAME_WIDTH = 22
 _COLUMNS = "{:>9} {:>8} {:>12} {:>7} {:>7}"  # with a name and a bar of 8, 80 characters
 
 
-def titles(trainings: Sequence[Training]) -> list[str]:
+def titles(trainings: Sequence[TrainingJob]) -> list[str]:
     """What to call each training: its method, with seed and variant where only they tell."""
     seeds = {training.seed for training in trainings}
     count = Counter((training.method, training.seed) for training in trainings)
@@ -46,7 +46,7 @@ class Display:
     training goes to its last round (early stops make it less) and that nothing is recorded yet.
     """
 
-    def __init__(self, console: Console, trainings: Sequence[Training], workers: int) -> None:
+    def __init__(self, console: Console, trainings: Sequence[TrainingJob], workers: int) -> None:
         self.console, self._trainings = console, trainings
         self._titles = titles(trainings)
         self._metrics = [next(iter(each.variants.values())).task.metric for each in trainings]
@@ -109,7 +109,7 @@ class Display:
 class Plain(Display):
     """A line every few seconds for each training that is computed."""
 
-    def __init__(self, console: Console, trainings: Sequence[Training], workers: int) -> None:
+    def __init__(self, console: Console, trainings: Sequence[TrainingJob], workers: int) -> None:
         super().__init__(console, trainings, workers)
         self._said_wall_s: dict[int, float] = {}
 
@@ -142,7 +142,7 @@ class Plain(Display):
 class Live(Plain):
     """A table that is drawn over and over: a bar and a row for each training under way."""
 
-    def __init__(self, console: Console, trainings: Sequence[Training], workers: int) -> None:
+    def __init__(self, console: Console, trainings: Sequence[TrainingJob], workers: int) -> None:
         super().__init__(console, trainings, workers)
         one_line = Column(no_wrap=True, overflow="ellipsis")
         self._bars = Bars(
@@ -227,10 +227,10 @@ class Json(Display):
         self.console.file.flush()
 
 
-def display(how: How, trainings: Sequence[Training], workers: int) -> Display:
+def display(how: How, trainings: Sequence[TrainingJob], workers: int) -> Display:
     """On stderr, as results go to stdout; `auto` is live on a terminal and plain elsewhere."""
     console = Console(stderr=True, force_terminal=True if how == "live" else None)
-    kinds: dict[How, Callable[[Console, Sequence[Training], int], Display]] = {
+    kinds: dict[How, Callable[[Console, Sequence[TrainingJob], int], Display]] = {
         "auto": Live if console.is_terminal else Plain,
         "live": Live,
         "plain": Plain,

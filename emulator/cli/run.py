@@ -12,7 +12,7 @@ from emulator.common.errors import EmulationError
 
 if TYPE_CHECKING:
     from emulator.cli.progress import How
-    from emulator.runner.executors import Done, Engine
+    from emulator.runner.executors import Engine, TrainingResult
     from emulator.scenario.study import Study
 
 
@@ -83,7 +83,7 @@ def run(
     """
     from emulator.cli.progress import display, titles
     from emulator.runner import run as running
-    from emulator.runner.executors import Done, Options
+    from emulator.runner.executors import Options, TrainingResult
 
     study = _read(scenario, overrides, only, networks)
     trainings = study.trainings()
@@ -95,9 +95,9 @@ def run(
         display(progress, trainings, chosen.workers) as shown,
     ):
 
-        def finished(index: int, result: Done | Exception) -> None:
+        def finished(index: int, result: TrainingResult | Exception) -> None:
             lines = _result_lines(study, names[index], result)
-            shown.end(index, lines, failed=not isinstance(result, Done))
+            shown.end(index, lines, failed=not isinstance(result, TrainingResult))
 
         outcome = running.run(
             study,
@@ -136,13 +136,13 @@ def _engine(
     return contextlib.nullcontext(Local(workers or default_workers()))
 
 
-def _result_lines(study: "Study", name: str, result: "Done | Exception") -> list[str]:
+def _result_lines(study: "Study", name: str, result: "TrainingResult | Exception") -> list[str]:
     """One method's lines of the table, as soon as they are known."""
     from emulator.reports.terminal import method_lines
     from emulator.results.metrics import outcome, summarise
-    from emulator.runner.executors import Done
+    from emulator.runner.executors import TrainingResult
 
-    if not isinstance(result, Done):
+    if not isinstance(result, TrainingResult):
         return [f"{name}: {result}"]
     target = study.scenario.training.target
     summaries = [

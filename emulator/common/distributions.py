@@ -53,7 +53,7 @@ def _lasting(seconds: float) -> float:
 
 Rate = Annotated[float, BeforeValidator(parse_rate)]  # bits a second
 Duration = Annotated[float, BeforeValidator(parse_duration)]  # seconds
-Span = Annotated[Duration, AfterValidator(_lasting)]
+PositiveDuration = Annotated[Duration, AfterValidator(_lasting)]
 Loss = Annotated[float, BeforeValidator(parse_fraction), AfterValidator(_loss)]
 Share = Annotated[float, BeforeValidator(parse_fraction), AfterValidator(_above_zero)]
 Speed = Annotated[float, BeforeValidator(parse_speed)]  # floating-point operations a second
@@ -198,14 +198,14 @@ def _value(text: str) -> str | float:
         return text
 
 
-def kind_of(value: object) -> str:
+def kind_tag(value: object) -> str:
     """A mapping names its law; anything else is a constant."""
     if isinstance(value, Mapping):
         return str(value.get("kind", "missing"))
     return getattr(value, "kind", "constant")
 
 
-RateLaws = (
+RateDistributions = (
     Annotated[Rate, Tag("constant")]
     | Annotated[Uniform[Rate], Tag("uniform")]
     | Annotated[Normal[Rate], Tag("normal")]
@@ -213,44 +213,44 @@ RateLaws = (
     | Annotated[Choice[Rate], Tag("choice")]
     | Annotated[Empirical[Rate], Tag("empirical")]
 )
-RateLaw = Annotated[RateLaws, Discriminator(kind_of)]
-DurationLaw = Annotated[
+RateDistribution = Annotated[RateDistributions, Discriminator(kind_tag)]
+DurationDistribution = Annotated[
     Annotated[Duration, Tag("constant")]
     | Annotated[Uniform[Duration], Tag("uniform")]
     | Annotated[Normal[Duration], Tag("normal")]
     | Annotated[LogNormal[Duration], Tag("lognormal")]
     | Annotated[Choice[Duration], Tag("choice")]
     | Annotated[Empirical[Duration], Tag("empirical")],
-    Discriminator(kind_of),
+    Discriminator(kind_tag),
 ]
-LossLaw = Annotated[
+LossDistribution = Annotated[
     Annotated[Loss, Tag("constant")]
     | Annotated[Uniform[Loss], Tag("uniform")]
     | Annotated[Normal[Loss], Tag("normal")]
     | Annotated[LogNormal[Loss], Tag("lognormal")]
     | Annotated[Choice[Loss], Tag("choice")]
     | Annotated[Empirical[Loss], Tag("empirical")],
-    Discriminator(kind_of),
+    Discriminator(kind_tag),
 ]
-ShareLaw = Annotated[
+ShareDistribution = Annotated[
     Annotated[Share, Tag("constant")]
     | Annotated[Uniform[Share], Tag("uniform")]
     | Annotated[Normal[Share], Tag("normal")]
     | Annotated[LogNormal[Share], Tag("lognormal")]
     | Annotated[Choice[Share], Tag("choice")]
     | Annotated[Empirical[Share], Tag("empirical")],
-    Discriminator(kind_of),
+    Discriminator(kind_tag),
 ]
-SpeedLaw = Annotated[
+SpeedDistribution = Annotated[
     Annotated[Speed, Tag("constant")]
     | Annotated[Uniform[Speed], Tag("uniform")]
     | Annotated[Normal[Speed], Tag("normal")]
     | Annotated[LogNormal[Speed], Tag("lognormal")]
     | Annotated[Choice[Speed], Tag("choice")]
     | Annotated[Empirical[Speed], Tag("empirical")],
-    Discriminator(kind_of),
+    Discriminator(kind_tag),
 ]
-Law = (
+Distribution = (
     float
     | Uniform[float]
     | Normal[float]
@@ -264,7 +264,7 @@ _NORMAL = NormalDist()
 _LEAST, _MOST = 2.0**-54, 1 - 2.0**-53  # of a probability: no quantile is infinite
 
 
-def quantile(law: Law, u: Floats) -> Floats:
+def quantile(law: Distribution, u: Floats) -> Floats:
     """What `law` is at each of the probabilities `u`, float64 [n], in the law's unit; rising."""
     u = np.clip(u, _LEAST, _MOST)
     match law:

@@ -61,7 +61,7 @@ class SupportError(EmulatorError):
     exit_code = 3
 
 
-class MisfitError(ValueError):
+class FieldError(ValueError):
     """What a validator of a whole section finds wrong with one of its keys, at `path`."""
 
     def __init__(self, path: KeyPath, message: str) -> None:

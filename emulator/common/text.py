@@ -10,7 +10,7 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def shown(value: object) -> str:
+def short_repr(value: object) -> str:
     """A found value for a message, in at most 60 printable characters."""
     text = repr(value) if isinstance(value, str) else json.dumps(value, default=str, skipkeys=True)
     text = printable(text)
@@ -27,22 +27,22 @@ def nearest(name: str, allowed: Iterable[str], least: float = 0.6) -> str | None
     return folded[match[0]] if match else None
 
 
-def choice(found: object, allowed: Collection[str], what: str = "") -> str:
+def suggestion(found: object, allowed: Collection[str], what: str = "") -> str:
     """The end of a message about a wrong name: '; did you mean ...? allowed: ...'."""
     if not allowed:
         return ""
-    near = meant(found, allowed) if isinstance(found, str) else ""
+    near = closest(found, allowed) if isinstance(found, str) else ""
     return f"; {f'did you mean {near}? ' if near else ''}allowed: {what}{', '.join(allowed)}"
 
 
-def meant(name: str, allowed: Collection[str]) -> str:
+def closest(name: str, allowed: Collection[str]) -> str:
     """What of `allowed` a wrong name most likely means, in quotes; '' if nothing does."""
     near = nearest(name, allowed)
-    names = ours(name, allowed) or ([near] if near else [])
+    names = by_synonym(name, allowed) or ([near] if near else [])
     return " and ".join(map(repr, names))
 
 
-_OURS = {
+SYNONYMS = {
     # policies and methods, by the papers that they are from
     "async": ("asynchronous",),
     "fedasync": ("asynchronous",),
@@ -68,7 +68,7 @@ _OURS = {
 }
 
 
-def ours(name: str, allowed: Collection[str]) -> list[str]:
+def by_synonym(name: str, allowed: Collection[str]) -> list[str]:
     """Those of `allowed` that others call `name`."""
     word = name.casefold().replace("-", "_").replace(" ", "_")
-    return [each for each in _OURS.get(word, ()) if each in allowed]
+    return [each for each in SYNONYMS.get(word, ()) if each in allowed]

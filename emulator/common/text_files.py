@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from emulator.common.errors import ScenarioError
-from emulator.common.text import printable, shown
+from emulator.common.text import printable, short_repr
 
 MAX_BYTES = 16 << 20
 MAX_PIECES = 1_000_000  # of a profile, and devices of a table
@@ -49,16 +49,18 @@ def read_table(path: Path, columns: dict[str, bool], binary: str) -> dict[str, d
     except (ValueError, RecursionError) as error:
         raise ScenarioError(f"{name}: cannot be read: {error}", binary) from None
     if not isinstance(table, dict) or not 0 < len(table) <= MAX_PIECES:
-        found = f"{len(table)} devices" if isinstance(table, dict) else shown(table)
+        found = f"{len(table)} devices" if isinstance(table, dict) else short_repr(table)
         raise ScenarioError(f"{name}: found {found}; allowed: 1 to {MAX_PIECES:,} devices by name")
     for device, row in table.items():
         where = f"{name}: {printable(device)}"
         if not isinstance(row, dict) or not columns.keys() <= row.keys():
             wanted = ", ".join(columns)
-            raise ScenarioError(f"{where}: found {shown(row)}; allowed: a mapping with {wanted}")
+            raise ScenarioError(
+                f"{where}: found {short_repr(row)}; allowed: a mapping with {wanted}"
+            )
         for column, zero in columns.items():
             if not is_number(row[column]) or not (row[column] or zero):
-                found, allowed = f"found {shown(row[column])}", "0, or " * zero + RANGE
+                found, allowed = f"found {short_repr(row[column])}", "0, or " * zero + RANGE
                 raise ScenarioError(f"{where}: {column}: {found}; allowed: {allowed}")
     return {device: {key: float(row[key]) for key in columns} for device, row in table.items()}
 

@@ -17,8 +17,8 @@ from numpy.typing import ArrayLike
 
 from emulator.common.errors import StalledError
 from emulator.common.units import format_duration
-from emulator.network.fairness.engine import Fluid
-from emulator.network.fairness.keyed_heap import Queue
+from emulator.network.fairness.engine import FlowEngine
+from emulator.network.fairness.keyed_heap import KeyedHeap
 from emulator.network.tcp import Direction, Flight, Tcp, fluid_flights, tcp_flights
 from emulator.network.topology import Links, Profiles
 
@@ -152,13 +152,13 @@ class Network:
         self._tcp, self._stream = transport, stream
         self._sent: Counter[tuple[int, Direction]] = Counter()  # messages, where some are lost
 
-        self._fluid = Fluid(self._links.capacity_Bps)
+        self._fluid = FlowEngine(self._links.capacity_Bps)
         self._flying: dict[int, _Message] = {}  # by flow
         self._starting: _Heap = []  # the next flight
         self._telling: _Heap = []  # of the arrival
         self._queued = 0
         self._users: Counter[int] = Counter()  # flows, by varying link
-        self._changes = Queue()  # of varying links in use: when each has its next change
+        self._changes = KeyedHeap()  # of varying links in use: when each has its next change
         self._timer: simpy.Event | None = None
         self._due_s = math.inf  # when it goes off
         self._next_s = math.inf  # when something may happen to links: not before
@@ -315,13 +315,13 @@ class Network:
                 next_s, most_s = change_s, others_s
                 if others_s == math.inf:  # nobody would end it: not ahead
                     most_s = -math.inf
-                    self._lose_patience(finish_s, change_s)
+                    self._check_progress(finish_s, change_s)
             if next_s > told_s or next_s >= most_s:
                 self._next_s = next_s
                 return next_s if next_s < told_s else told_s
             self._run(next_s, finish_s <= next_s)
 
-    def _lose_patience(self, finish_s: float, change_s: float) -> None:
+    def _check_progress(self, finish_s: float, change_s: float) -> None:
         """Count changes of links through which nothing moves; raise StalledError at too many."""
         self._in_vain = self._in_vain + 1 if finish_s == math.inf else 0
         if self._in_vain > PATIENCE:

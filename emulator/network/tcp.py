@@ -107,7 +107,7 @@ def tcp_flights(
         assert rng is not None, "loss is drawn"
         if tcp.handshake:
             base_s += handshake_timeouts_s(direction, rtt_s, loss, rng)
-        flights = lose(tcp, flights, int(rng.geometric(loss)), rtt_s, rate_Bps, loss, rng)
+        flights = with_loss(tcp, flights, int(rng.geometric(loss)), rtt_s, rate_Bps, loss, rng)
     return [Flight(0, base_s), *flights]
 
 
@@ -132,7 +132,7 @@ def slow_start(tcp: Tcp, wire_B: float, rtt_s: float, rate_Bps: float) -> list[F
     return [*flights, Flight(wire_B)]
 
 
-def lose(
+def with_loss(
     tcp: Tcp,
     flights: list[Flight],
     nth: int,
@@ -163,11 +163,11 @@ def lose(
         *flights[:number],
         Flight(end_B - before_B),
         Flight(behind_B, round_s if behind_B else 2 * rtt_s),
-        *come_down(tcp, missing_B, window_B, rtt_s, rate_Bps, loss, rng),
+        *loss_recovery(tcp, missing_B, window_B, rtt_s, rate_Bps, loss, rng),
     ]
 
 
-def come_down(
+def loss_recovery(
     tcp: Tcp,
     missing_B: float,
     window_B: float,
@@ -239,10 +239,10 @@ def handshake_timeouts_s(
     """Time lost because a SYN, its answer, or a download's request was lost: backed-off timers."""
     # Drawn for both directions, so that the draws that follow do not depend on it.
     opened, asked = int(rng.geometric((1 - loss) ** 2)), int(rng.geometric(1 - loss))
-    request_s = backed_off_s(rtt_s + MIN_TIMEOUT_S, asked - 1) if direction == "down" else 0.0
-    return backed_off_s(SYN_TIMEOUT_S, opened - 1) + request_s
+    request_s = backoff_s(rtt_s + MIN_TIMEOUT_S, asked - 1) if direction == "down" else 0.0
+    return backoff_s(SYN_TIMEOUT_S, opened - 1) + request_s
 
 
-def backed_off_s(timeout_s: float, failures: int) -> float:
+def backoff_s(timeout_s: float, failures: int) -> float:
     """`failures` timeouts in a row, each twice as long as the one before, up to a most."""
     return timeout_s * sum(2.0 ** min(k, MOST_DOUBLINGS) for k in range(failures))

@@ -13,7 +13,7 @@ from emulator.reports import validation
 from emulator.reports.timeline import RoundLine, lines
 from emulator.reports.validation import Validation
 from emulator.results import soundness
-from emulator.results.bottlenecks import Cause, causes
+from emulator.results.bottlenecks import RoundBottleneck, round_bottlenecks
 from emulator.results.equal_time import learn_differently
 from emulator.results.ledger import Ledger
 from emulator.results.metrics import Curve, Outcome, Summary, curve, outcome, summarise
@@ -68,7 +68,7 @@ class Study:
     densities: Mapping[str, tuple[float, float]]
     fleet: Mapping[str, tuple[Group, ...]]
     validations: Mapping[Emulation, Validation] = field(default_factory=dict)
-    causes: Mapping[Emulation, tuple[Cause, ...]] = field(default_factory=dict)
+    bottlenecks: Mapping[Emulation, tuple[RoundBottleneck, ...]] = field(default_factory=dict)
     groups: Mapping[Emulation, tuple[GroupShare, ...]] = field(default_factory=dict)
     metric: str = ACCURACY
     remark: str = ""
@@ -118,7 +118,7 @@ def load(ledger: Ledger) -> Study:
     outcomes: dict[Emulation, Outcome] = {}
     curves: dict[Emulation, Curve] = {}
     timelines: dict[Emulation, Timeline] = {}
-    why: dict[Emulation, tuple[Cause, ...]] = {}
+    why: dict[Emulation, tuple[RoundBottleneck, ...]] = {}
     groups: dict[Emulation, tuple[GroupShare, ...]] = {}
     validations: dict[Emulation, Validation] = {}
     path = ledger.path.with_name("validation.json")
@@ -131,7 +131,7 @@ def load(ledger: Ledger) -> Study:
         outcomes[shown] = outcome(shown, rows, target, account=account, epsilon=remembered)
         if filed in cases and (found := validation.of(path, cases[filed], rows)):
             validations[shown] = found
-        why[shown], groups[shown] = tuple(causes(rows)), tuple(by_group(rows))
+        why[shown], groups[shown] = tuple(round_bottlenecks(rows)), tuple(by_group(rows))
         curves[shown] = curve(rows)
         timelines[shown] = _timeline(rows, MOST_LINES // len(emulations))
     methods = _ordered(_names(meta, "methods"), (e.method for e in outcomes))
@@ -153,7 +153,7 @@ def load(ledger: Ledger) -> Study:
         densities=_densities(meta),
         fleet=_fleet(meta),
         validations=validations,
-        causes=why,
+        bottlenecks=why,
         groups=groups,
         metric=metric(meta),
         remark=printable(meta.get("remark", "")),

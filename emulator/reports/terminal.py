@@ -122,7 +122,7 @@ def why(study: Study) -> list[str]:
     for variant in study.variants:
         outcomes = [o for o in study.outcomes if o.variant == variant]
         shares = bottleneck_shares(
-            c for e, cs in study.causes.items() if e.variant == variant for c in cs
+            c for e, cs in study.bottlenecks.items() if e.variant == variant for c in cs
         )
         if not shares:
             continue

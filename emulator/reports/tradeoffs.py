@@ -17,7 +17,7 @@ TOO_EARLY = "too early"  # to have been scored
 
 
 @dataclass(frozen=True, slots=True)
-class Price:
+class Tradeoff:
     """What one method got under one variant, and for what; None: not known.
 
     Order statistics over seeds; `equal_time` is None where some seed had not been scored by then.
@@ -34,7 +34,7 @@ class Price:
     served: tuple[float, float] | None
 
 
-def price(study: Study, method: str, variant: str, among: Collection[str]) -> Price | None:
+def price(study: Study, method: str, variant: str, among: Collection[str]) -> Tradeoff | None:
     """None where nothing was emulated. Equal time is when the first variant `among` these ended."""
     outcomes = study.of(method, variant)
     if not outcomes:
@@ -44,7 +44,7 @@ def price(study: Study, method: str, variant: str, among: Collection[str]) -> Pr
     )
     scores = [then[key(o)] for o in outcomes]
     known = [score for score in scores if score is not None]
-    return Price(
+    return Tradeoff(
         spread(o.duration_s for o in outcomes),
         spread(o.final_accuracy for o in outcomes),
         spread(known) if len(known) == len(scores) else None,
@@ -126,9 +126,9 @@ def _gain(difference: float) -> str:
     return f"{difference:+.3f}"
 
 
-def _paid(before: list[Price], after: list[Price], metric: str) -> Iterator[str]:
+def _paid(before: list[Tradeoff], after: list[Tradeoff], metric: str) -> Iterator[str]:
     """What was done in vain and who was never heard, and how it was before."""
-    says: dict[str, Callable[[Price], float | None]] = {
+    says: dict[str, Callable[[Tradeoff], float | None]] = {
         "of the bytes in vain": lambda p: p.wasted_bytes,
         "of the compute in vain": lambda p: p.wasted_compute,
         "of the examples never heard": lambda p: p.unheard,
@@ -183,7 +183,7 @@ def table(study: Study) -> Table:
     return grid
 
 
-def at_equal(found: Price) -> str:
+def at_equal(found: Tradeoff) -> str:
     """The accuracy at equal time, as text."""
     return _said(found.equal_time.median, "{:.3f}".format) if found.equal_time else TOO_EARLY
 

@@ -25,7 +25,7 @@ BUSY = 0.5  # a link that is used less than this over a transfer did not hold it
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
+class RoundBottleneck:
     """Who ended a round (-1: no client did), and what held that client up most.
 
     `bottleneck` is one of BOTTLENECKS: 'deadline' where the round ended by the clock. `group` is
@@ -39,7 +39,7 @@ class Cause:
     group: str = ""
 
 
-def causes(rows: Iterable[Row]) -> list[Cause]:
+def round_bottlenecks(rows: Iterable[Row]) -> list[RoundBottleneck]:
     """What ended each round; empty where the rows do not say what the fleet is."""
     rows = list(rows)
     fleet = {row.client: row for row in rows if isinstance(row, Client)}
@@ -75,11 +75,11 @@ def _cause(
     traffic: "_Traffic",
     asked_s: dict[int, float],
     left: set[tuple[int, float]],
-) -> Cause:
+) -> RoundBottleneck:
     duration_s = ended.finish_s - ended.start_s
     if last is None or last.finish_s < ended.finish_s:
         by_clock = ended.cohort and (ended.round, ended.finish_s) not in left
-        return Cause(ended.round, -1, "deadline" if by_clock else "absence", duration_s)
+        return RoundBottleneck(ended.round, -1, "deadline" if by_clock else "absence", duration_s)
     visit = work[last.round, last.client]
     nobody_s = asked_s.get(ended.round, ended.start_s) - ended.start_s  # was there to be asked
     spent = {"absence": nobody_s if last.round == ended.round else 0.0}
@@ -92,7 +92,7 @@ def _cause(
         of_it = [r for r in visit if isinstance(r, Transfer) and r.direction == longest]
         slowest = max(of_it, key=lambda row: row.finish_s - row.start_s)
         longest = traffic.bottleneck(slowest)
-    return Cause(ended.round, last.client, longest, duration_s)
+    return RoundBottleneck(ended.round, last.client, longest, duration_s)
 
 
 class _Traffic:
@@ -136,7 +136,7 @@ class _Traffic:
         return name if used[name] >= BUSY * lasted_s else "latency"
 
 
-def bottleneck_shares(found: Iterable[Cause]) -> dict[str, float]:
+def bottleneck_shares(found: Iterable[RoundBottleneck]) -> dict[str, float]:
     """Share of the rounds' time by what held it up, the largest first; adds up to 1."""
     seconds: defaultdict[str, float] = defaultdict(float)
     for cause in found:
@@ -146,7 +146,7 @@ def bottleneck_shares(found: Iterable[Cause]) -> dict[str, float]:
     return {name: s / total_s for name, s in ordered} if total_s else {}
 
 
-def main_bottleneck(found: Iterable[Cause]) -> str:
+def main_bottleneck(found: Iterable[RoundBottleneck]) -> str:
     """What held up most of the time; empty where it is not known."""
     return next(iter(bottleneck_shares(found)), "")
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from emulator.common.errors import ScenarioError
-from emulator.common.text import choice
+from emulator.common.text import suggestion
 from emulator.results.metrics import Outcome, Point, Spread, spread
 from emulator.results.statistics import LEVEL, Effect, holm, paired, sign_test, unpaired
 
@@ -96,7 +96,7 @@ def contrasted(
     variants = list(dict.fromkeys(variant for _, variant in cells))
     baseline = baseline or methods[0]
     if baseline not in (*methods, *variants):
-        told = choice(baseline, [*methods, *variants])
+        told = suggestion(baseline, [*methods, *variants])
         raise ScenarioError(f"--baseline {baseline}: found no such method or variant{told}")
     contrasts = []
     for (method, variant), cell in cells.items():

@@ -17,9 +17,9 @@ from typing import NamedTuple
 from emulator.common.errors import LedgerError
 from emulator.results import privacy
 from emulator.results.bottlenecks import (
-    causes,
     main_bottleneck,
     mean_staleness,
+    round_bottlenecks,
     wasted_bytes,
     wasted_compute,
 )
@@ -261,7 +261,7 @@ def outcome(
         wasted_compute_s=wasted_compute(rows),
         mean_staleness=mean_staleness(rows),
         **left_out(rows)._asdict(),
-        bottleneck=main_bottleneck(causes(rows)),
+        bottleneck=main_bottleneck(round_bottlenecks(rows)),
         delta=account.delta if account else None,
         epsilon_to_target=epsilon(account, hit.round) if account and hit else None,
         epsilon=epsilon(account, len(rounds)) if account else None,

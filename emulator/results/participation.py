@@ -22,7 +22,7 @@ from emulator.simulation.records import (
 SPLIT = "validation"
 
 
-class LeftOut(NamedTuple):
+class Participation(NamedTuple):
     """Shares of clients and examples no update of whom was ever used, and the model's accuracy.
 
     Accuracies are for data like that of the clients that were heard, and of those that never were.
@@ -62,26 +62,26 @@ class GroupShare:
     unheard_accuracy: float | None
 
 
-def left_out(rows: Sequence[Row]) -> LeftOut:
+def left_out(rows: Sequence[Row]) -> Participation:
     """Of all clients of an emulation."""
     return _left_out(rows, rows)
 
 
-def _left_out(rows: Sequence[Row], scored: Iterable[Row]) -> LeftOut:
+def _left_out(rows: Sequence[Row], scored: Iterable[Row]) -> Participation:
     """Of the clients that `rows` are about, by the scores among `scored`."""
     clients = {row.client for row in rows if isinstance(row, Client)}
     heard = clients & {row.client for row in rows if is_used_upload(row)}
     holdings = [row for row in rows if isinstance(row, Holding)]
     scores = _last_scores(scored)
-    return LeftOut(
-        unheard(rows, lambda client: 1),
-        unheard(rows, lambda client: client.examples),
+    return Participation(
+        excluded_share(rows, lambda client: 1),
+        excluded_share(rows, lambda client: client.examples),
         _accuracy_for(heard, holdings, scores),
         _accuracy_for(clients - heard, holdings, scores),
     )
 
 
-def unheard(rows: Iterable[Row], weight: Callable[[Client], int]) -> float | None:
+def excluded_share(rows: Iterable[Row], weight: Callable[[Client], int]) -> float | None:
     """Share of the clients, by weight, no update of whom was ever used; None: not known."""
     rows = list(rows)
     fleet = [row for row in rows if isinstance(row, Client)]

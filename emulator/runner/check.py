@@ -8,14 +8,14 @@ import numpy as np
 
 from emulator.common.distributions import Floats
 from emulator.common.errors import ScenarioError
-from emulator.common.text import printable, shown
+from emulator.common.text import printable, short_repr
 from emulator.common.units import format_duration, format_rate
 from emulator.results import privacy
 from emulator.runner import metadata
 from emulator.runner.estimates import SCREEN, Screen, bars, is_foreseen, is_whole, messages
 from emulator.runner.recording import Recording
 from emulator.scenario.scenario import Scenario
-from emulator.scenario.study import Study, Training, points
+from emulator.scenario.study import Study, TrainingJob, variant_labels
 from emulator.simulation.clients import fleet, link_profiles
 from emulator.simulation.clients.fleet import Fleet
 from flasc.common import plugins
@@ -65,13 +65,13 @@ def plan(study: Study, recordings: Path, screen: Screen = SCREEN) -> Iterator[st
     yield from messages(trainings, recordings)
 
 
-def recorded_rounds(training: Training, recordings: Path) -> int:
+def recorded_rounds(training: TrainingJob, recordings: Path) -> int:
     """Server steps that a recording holds for this training. Raises RecordingError."""
     settings = training.settings.model_dump(mode="json")
     return len(Recording(recordings, settings).steps)
 
 
-def _recorded(trainings: Sequence[Training], recordings: Path) -> str:
+def _recorded(trainings: Sequence[TrainingJob], recordings: Path) -> str:
     rounds = [recorded_rounds(each, recordings) for each in trainings]
     whole = [each for each in trainings if is_whole(each, recordings)]
     sure = sum(map(is_foreseen, whole))
@@ -137,7 +137,7 @@ def _links(scenario: Scenario, clients: Fleet, with_server: bool) -> str:
 
 def _told_apart(scenario: Scenario, links: Mapping[str, str]) -> dict[str, str]:
     """`links` by variant; where several have the same line, with what `vary` sets for each."""
-    point_of = points(scenario)
+    point_of = variant_labels(scenario)
     alike: defaultdict[str, list[Mapping[str, str]]] = defaultdict(list)
     for label, line in links.items():
         alike[line].append(point_of[label])
@@ -154,7 +154,7 @@ def _told_apart(scenario: Scenario, links: Mapping[str, str]) -> dict[str, str]:
 def _settings(scenario: Scenario, point: Mapping[str, str], axes: Sequence[str]) -> Iterator[str]:
     for axis in axes:
         for key, value in scenario.vary[axis][point[axis]].items():
-            said = printable(value) if isinstance(value, str) else shown(value)
+            said = printable(value) if isinstance(value, str) else short_repr(value)
             yield f"{printable(key)}: {said}"
 
 
@@ -219,7 +219,7 @@ def _refused(task: Task) -> tuple[str, str] | None:
     ours = plugins.origin(type(task)) is None  # another package's may find its model elsewhere
     if ours and (found := task.missing_model()):
         return "model", (
-            f"found {shown(task.model)}, {printable(found)}; allowed: a folder with config.json, "
-            "from where this command is run, or a name: see flasc-emu list models"
+            f"found {short_repr(task.model)}, {printable(found)}; allowed: a folder with "
+            "config.json, from where this command is run, or a name: see flasc-emu list models"
         )
     return None

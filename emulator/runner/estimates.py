@@ -11,7 +11,7 @@ from emulator.common.units import format_duration, format_size
 from emulator.runner.recording import Recording
 from emulator.scenario.document import printable
 from emulator.scenario.scenario import Scenario
-from emulator.scenario.study import Training
+from emulator.scenario.study import TrainingJob
 from emulator.simulation.clients import fleet
 from flasc.training.message_sizes import message_bytes
 
@@ -51,12 +51,12 @@ def bars(values: Floats, width: int, blocks: bool = True) -> str:
     return "".join(ticks[height] for height in heights)
 
 
-def messages(trainings: Sequence[Training], recordings: Path) -> Iterator[str]:
+def messages(trainings: Sequence[TrainingJob], recordings: Path) -> Iterator[str]:
     """A line a method: what it sends, and the least that a round can take because of that.
 
     Where trainings of one method differ (by seed or variant), the first is taken.
     """
-    first: dict[str, Training] = {}
+    first: dict[str, TrainingJob] = {}
     for training in trainings:
         first.setdefault(training.method, training)
     width = max(len(printable(method)) for method in first)
@@ -74,7 +74,7 @@ def messages(trainings: Sequence[Training], recordings: Path) -> Iterator[str]:
         yield f"  {printable(method):<{width}}  {said}"
 
 
-def known(training: Training, recordings: Path) -> Messages | None:
+def known(training: TrainingJob, recordings: Path) -> Messages | None:
     """The mean of what a recording remembers, or else what settings tell. Raises RecordingError."""
     recording = Recording(recordings, training.settings.model_dump(mode="json"))
     if recording.downloads and recording.uploads:
@@ -87,7 +87,7 @@ def known(training: Training, recordings: Path) -> Messages | None:
     return None if computed is None else Messages(*computed, "computed")
 
 
-def is_whole(training: Training, recordings: Path) -> bool:
+def is_whole(training: TrainingJob, recordings: Path) -> bool:
     """Whether a recording reaches the last round, or far enough past the target to end there.
 
     A policy that asks the network who takes part may still leave the recorded path.
@@ -107,7 +107,7 @@ def is_whole(training: Training, recordings: Path) -> bool:
     return any(past) and len(past) - past.index(True) > plan.target.stop_after
 
 
-def is_foreseen(training: Training) -> bool:
+def is_foreseen(training: TrainingJob) -> bool:
     """Whether who takes part follows from the seed alone: then what is recorded is what is asked.
 
     Where times or absences have a say, only a run tells.

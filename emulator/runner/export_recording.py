@@ -14,7 +14,7 @@ from emulator.common.errors import RecordingError
 from emulator.runner.recording import Recording, RecordingTrainer, archive
 from emulator.runner.training_job import lora_rank
 from emulator.scenario import document
-from emulator.scenario.study import Study, Training
+from emulator.scenario.study import Study, TrainingJob
 from emulator.simulation.simulate import simulate
 
 
@@ -35,13 +35,13 @@ def packed_recording(study: Study, recordings: Path) -> bytes:
 
     Raises RecordingError where `recordings` lack some of it.
     """
-    scenario = document.written(study.document.data)
+    scenario = document.dump(study.document.data)
     with tempfile.TemporaryDirectory(prefix="flasc-emu-") as folder:
         copies = [_copied(each, recordings, Path(folder)) for each in study.trainings()]
         return archive.pack(scenario, study.methods, copies)
 
 
-def _copied(training: Training, recordings: Path, store: Path) -> Recording:
+def _copied(training: TrainingJob, recordings: Path, store: Path) -> Recording:
     settings = training.settings.model_dump(mode="json")
     source, copy = Recording(recordings, settings), Recording(store, settings)
 

@@ -11,7 +11,7 @@ from emulator.results.ledger import Ledger
 from emulator.runner.recording import archive
 from emulator.scenario import document
 from emulator.scenario import networks as elsewhere
-from emulator.scenario.study import Study, multiplied
+from emulator.scenario.study import Study, expand_variants
 from emulator.scenario.yaml_nodes import Node
 
 
@@ -41,8 +41,10 @@ def read(
                 "a network goes with a scenario: flasc-emu check SCENARIO --network FILE",
             )
     if networks:
-        tree, overrides = elsewhere.transplanted(tree, elsewhere.each(networks), overrides)
-    found = multiplied(document.overridden(tree, overrides), str(path), only)
+        tree, overrides = elsewhere.with_networks(
+            tree, elsewhere.expand_folders(networks), overrides
+        )
+    found = expand_variants(document.with_overrides(tree, overrides), str(path), only)
     return replace(found, packed=path) if is_packed else found
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from emulator.common.distributions import Floats
 from emulator.results.privacy import Account, accountant
-from emulator.runner.executors import Done
+from emulator.runner.executors import TrainingResult
 from emulator.scenario import document
 from emulator.scenario.document import printable
 from emulator.scenario.scenario import Scenario
@@ -94,7 +94,7 @@ def describe(study: Study) -> dict[str, str]:
         "seeds": json.dumps(training.seeds),
         "densities": json.dumps(densities(study)),
         "fleet": json.dumps(fleets(study)),
-        "scenario": document.written(study.document.data),
+        "scenario": document.dump(study.document.data),
     }
     if training.target:
         meta["target"] = repr(training.target.accuracy)
@@ -106,7 +106,7 @@ def describe(study: Study) -> dict[str, str]:
     return meta
 
 
-def provenance(done: dict[int, Done]) -> str:
+def provenance(done: dict[int, TrainingResult]) -> str:
     """Where the results come from; trainings made on different things are all named."""
     made_on: dict[str, set[str]] = {"flasc-emu": {version("flasc-emu")}}
     for result in done.values():

@@ -5,17 +5,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from emulator.common.files import distinct, replace, slug, storage
-from emulator.runner.executors import Done
+from emulator.runner.executors import TrainingResult
 from emulator.runner.recording.model_export import is_stamped, remove_model
-from emulator.scenario.study import Training
+from emulator.scenario.study import TrainingJob
 
 
-def model_folders(trainings: Sequence[Training]) -> list[str]:
+def model_folders(trainings: Sequence[TrainingJob]) -> list[str]:
     """One folder name a training, told apart by number where names would coincide."""
     return distinct(f"{slug(each.method)}-seed-{each.seed}" for each in trainings)
 
 
-def copy_models(trainings: Sequence[Training], done: dict[int, Done], folder: Path) -> None:
+def copy_models(
+    trainings: Sequence[TrainingJob], done: dict[int, TrainingResult], folder: Path
+) -> None:
     """Bring `folder` up to date: the results' models, as far as they are kept, and no others.
 
     A recording keeps the newest one alone, and another run may train on from it at any time.

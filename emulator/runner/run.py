@@ -11,7 +11,7 @@ from emulator.common.errors import EmulatorError, StorageError
 from emulator.common.files import held, storage, sweep
 from emulator.reports import write
 from emulator.results.ledger import Ledger
-from emulator.runner.executors import Done, Engine, Options, Progress
+from emulator.runner.executors import Engine, Options, Progress, TrainingResult
 from emulator.runner.metadata import describe, provenance, require_accountant
 from emulator.runner.models import copy_models
 from emulator.runner.recording import archive
@@ -50,7 +50,7 @@ def run(
     *,
     engine: Engine,
     notify: Callable[[int, Progress], None] = lambda *_: None,
-    finished: Callable[[int, Done | Failure], None] = lambda *_: None,
+    finished: Callable[[int, TrainingResult | Failure], None] = lambda *_: None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
     """Carry the study out into `folder`, which one run at a time may write to.
@@ -76,7 +76,7 @@ def recorded(study: Study, options: Options) -> Iterator[Options]:
     if study.packed is None:
         yield options
     else:
-        with archive.unpacked(study.packed) as store:
+        with archive.extracted(study.packed) as store:
             yield replaced(options, recordings=store, replay=True)
 
 
@@ -86,15 +86,15 @@ def _run(
     options: Options,
     engine: Engine,
     notify: Callable[[int, Progress], None],
-    finished: Callable[[int, Done | Failure], None],
+    finished: Callable[[int, TrainingResult | Failure], None],
 ) -> Outcome:
     trainings = study.trainings()
-    results: dict[int, Done | Failure] = {}
+    results: dict[int, TrainingResult | Failure] = {}
     filed = 0
     with storage(folder):
         sweep(folder)
     with Ledger.create(folder / "ledger.sqlite", describe(study)) as ledger:
-        with contextlib.closing(engine.carry_out_all(trainings, options, notify)) as ended:
+        with contextlib.closing(engine.run_all(trainings, options, notify)) as ended:
             for index, result in ended:
                 if isinstance(result, StorageError | AssetError):
                     raise result
@@ -103,8 +103,8 @@ def _run(
                 while filed in results:
                     _file(ledger, results[filed])
                     filed += 1
-        failures = [(i, r) for i, r in sorted(results.items()) if not isinstance(r, Done)]
-        done = {i: r for i, r in sorted(results.items()) if isinstance(r, Done)}
+        failures = [(i, r) for i, r in sorted(results.items()) if not isinstance(r, TrainingResult)]
+        done = {i: r for i, r in sorted(results.items()) if isinstance(r, TrainingResult)}
         failures += [(i, error) for i, r in done.items() for error in r.stalled.values()]
         ledger.annotate({"provenance": provenance(done)})
     copy_models(trainings, done, folder / "models")
@@ -114,8 +114,8 @@ def _run(
     return Outcome(trained, reused, written, failures)
 
 
-def _file(ledger: Ledger, result: Done | Failure) -> None:
-    if isinstance(result, Done):
+def _file(ledger: Ledger, result: TrainingResult | Failure) -> None:
+    if isinstance(result, TrainingResult):
         for emulation, rows in result.emulations.items():
             ledger.write(emulation, rows)
 

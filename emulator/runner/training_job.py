@@ -9,11 +9,11 @@ from typing import Any
 from emulator.common.errors import RecordingError, StalledError
 from emulator.runner.recording import LiveTrainer, Recording, RecordingTrainer
 from emulator.runner.recording.model_export import stamp
-from emulator.scenario.study import Training
+from emulator.scenario.study import TrainingJob
 from emulator.simulation.records import Emulation, Evaluation, Round, Row, Transfer
 from emulator.simulation.simulate import simulate
 from flasc.training.settings import TrainingSettings
-from flasc.training.shared_models import Workshop
+from flasc.training.shared_models import SharedModels
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Done:
+class TrainingResult:
     """All emulations of a training, what it cost, and where its model was exported, if it was.
 
     `stamp` is that of its model: `model` has it for as long as nobody trains on from there.
@@ -74,7 +74,7 @@ def _real_trainer(
     settings: TrainingSettings,
     options: Options,
     notify: Callable[[str], None],
-    workshop: Workshop,
+    workshop: SharedModels,
 ) -> tuple[LiveTrainer, Mapping[str, str]]:
     """The one door to torch; whoever only replays never opens it."""
     notify("loading data and model")
@@ -96,12 +96,12 @@ def _unrecorded(recording: Recording) -> RecordingError:
     )
 
 
-def prepare(settings: TrainingSettings, options: Options, workshop: Workshop) -> LiveTrainer:
+def prepare(settings: TrainingSettings, options: Options, workshop: SharedModels) -> LiveTrainer:
     """A trainer at version 0, to help another one with the same settings."""
     return _real_trainer(settings, options, lambda _: None, workshop)[0]
 
 
-class _Teller:
+class ProgressReporter:
     """Tells of each round and each score, from the rows of one emulation as they come."""
 
     def __init__(
@@ -116,6 +116,7 @@ class _Teller:
         self._notify, self._trained = notify, trained
 
     def __call__(self, row: Row) -> None:
+        """Report a row of the simulation, if it changes what is shown."""
         match row:
             case Transfer():
                 self._moved[row.direction] += row.nbytes
@@ -138,13 +139,13 @@ class _Teller:
         self._notify(self._told)
 
 
-def carry_out(
-    training: Training,
+def run_training(
+    training: TrainingJob,
     options: Options,
     notify: Callable[[Progress], None],
-    workshop: Workshop,
+    workshop: SharedModels,
     recorded: Callable[[Path, Mapping[str, Any]], Recording] = Recording,
-) -> Done:
+) -> TrainingResult:
     """Train (or replay) and emulate each variant. Raises the typed errors of either side.
 
     `recorded` opens the recording.
@@ -172,7 +173,9 @@ def carry_out(
             rank = lora_rank(training.settings)
             before = trainer.replayed
             halt = functools.partial(stalled.__setitem__, emulation)
-            notice = _Teller(label, scenario.training.rounds, notify, lambda: trainer.trained)
+            notice = ProgressReporter(
+                label, scenario.training.rounds, notify, lambda: trainer.trained
+            )
             rows = simulate(scenario, training.seed, trainer, notice, rank, halt)
             if emulation not in stalled or any(isinstance(row, Evaluation) for row in rows):
                 emulations[emulation] = rows
@@ -181,6 +184,6 @@ def carry_out(
             raise next(iter(stalled.values()))
         model, made_on = trainer.export(), recording.provenance()
         of_it = stamp(trainer.state)
-        return Done(emulations, trainer.trained, model, of_it, made_on, stalled, reused)
+        return TrainingResult(emulations, trainer.trained, model, of_it, made_on, stalled, reused)
     finally:
         trainer.close()

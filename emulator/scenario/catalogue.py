@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Iterator
 from typing import Any, Literal, get_args, get_origin
 
-from emulator.common.distributions import RateLaw
+from emulator.common.distributions import RateDistribution
 from emulator.network.capacity.base import CapacityModel
 from emulator.scenario.scenario import Policy, Selection
 from emulator.simulation.clients.links import DownLink
@@ -27,7 +27,7 @@ def catalogue() -> dict[str, list[tuple[str, str]]]:
         "wires": [(name, "") for name in _names(settings.Wire, "format")],
         "policies": _members(Policy),
         "selections": _members(Selection),
-        "laws": _members(RateLaw),
+        "laws": _members(RateDistribution),
         "capacities": [
             _about(m, "kind") for m in _models(DownLink) if issubclass(m, CapacityModel)
         ],

@@ -12,11 +12,11 @@ from typing import Any
 import yaml
 
 from emulator.common.errors import ScenarioError
-from emulator.common.text import choice, nearest, printable, shown
+from emulator.common.text import nearest, printable, short_repr, suggestion
 from emulator.scenario.key_path import PATH, QUOTE_KEY, Step, dotted, parse_path, quoted
 from emulator.scenario.yaml_nodes import NUMBER, Composer, Node
 
-__all__ = ["Document", "dotted", "load", "parse_path", "printable", "shown", "written"]
+__all__ = ["Document", "dotted", "dump", "load", "parse_path", "printable", "short_repr"]
 
 MAX_BYTES = 2**20
 MAX_CHAIN = 10
@@ -68,7 +68,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Document:
     In a child file mappings merge, lists and scalars replace, and null deletes an inherited key, as
     it does in an override. Raises ScenarioError for whatever is wrong with either.
     """
-    return overridden(read(path), overrides)
+    return with_overrides(read(path), overrides)
 
 
 def read(path: Path) -> Node:
@@ -82,12 +82,12 @@ def parse(text: str, name: str) -> Node:
     if tree.value is None:
         raise ScenarioError(f"{name}: found an empty file; allowed: a scenario", _START)
     if not isinstance(tree.value, dict):
-        found = shown(_plain(tree))
+        found = short_repr(_plain(tree))
         raise ScenarioError(f"{tree.where}: found {found}; allowed: a mapping of keys", _START)
     return tree
 
 
-def written(data: Mapping[str, Any]) -> str:
+def dump(data: Mapping[str, Any]) -> str:
     """Plain data as a scenario's text, which `parse` reads as the same again."""
     return yaml.dump(dict(data), Dumper=_Writer, sort_keys=False, allow_unicode=True)
 
@@ -104,7 +104,7 @@ _Writer.add_representer(str, _Writer.represent_text)
 _Writer.add_implicit_resolver("tag:yaml.org,2002:float", NUMBER, list("+-.0123456789"))
 
 
-def overridden(tree: Node, overrides: Sequence[str]) -> Document:
+def with_overrides(tree: Node, overrides: Sequence[str]) -> Document:
     """`tree` under 'a.b=value' overrides. Raises ScenarioError."""
     for text in overrides:
         tree = _override(tree, text)
@@ -141,7 +141,7 @@ def _set(node: Node, path: Sequence[str], new: Node, above: tuple[str, ...]) -> 
         return Node([*node.value[: int(head)], item, *node.value[int(head) + 1 :]], node.where)
     if not isinstance(node.value, dict | None):
         raise ScenarioError(
-            f"{said}{dotted(above)}: found {shown(node.value)}; allowed: a mapping here, "
+            f"{said}{dotted(above)}: found {short_repr(node.value)}; allowed: a mapping here, "
             f"to set {quoted(head)} inside it"
         )
     inside = node.value or {}
@@ -150,7 +150,7 @@ def _set(node: Node, path: Sequence[str], new: Node, above: tuple[str, ...]) -> 
     if below and head not in inside and above in NAMED:
         raise ScenarioError(
             f"{said}{dotted(above)}: found no {quoted(head)} to set {quoted(below[0])} of"
-            f"{choice(head, [printable(name) for name in inside])}"
+            f"{suggestion(head, [printable(name) for name in inside])}"
         )
     child = inside.get(head, Node(None, new.where))
     return Node({**inside, head: _set(child, below, new, (*above, head))}, node.where)
@@ -231,7 +231,7 @@ def _bases(extends: Node | None) -> list[Node]:
     bases = extends.value if isinstance(extends.value, list) else [extends]
     for base in bases:
         if not (isinstance(base.value, str) and base.value):
-            found = shown(_plain(base))
+            found = short_repr(_plain(base))
             raise ScenarioError(
                 f"{base.where}: extends: found {found}; allowed: a file or a list of files",
                 "name it relative to this file, like extends: base.yaml",

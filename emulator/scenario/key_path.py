@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from emulator.common.errors import ScenarioError
-from emulator.common.text import printable, shown
+from emulator.common.text import printable, short_repr
 
 Step: TypeAlias = str | int
 
@@ -27,7 +27,7 @@ def parse_path(text: str) -> tuple[str, ...]:
     """The keys of 'a.b."c.d"'. Raises ScenarioError where there are none."""
     if not (PATH.fullmatch(text) and text.isprintable()):
         raise ScenarioError(
-            f"found {shown(text)}; allowed: keys with dots between, like network.clients.up",
+            f"found {short_repr(text)}; allowed: keys with dots between, like network.clients.up",
             QUOTE_KEY,
         )
     keys: list[str] = re.findall(_SEGMENT, text)

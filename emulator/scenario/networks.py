@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from emulator.common.errors import ScenarioError
-from emulator.common.text import choice, printable
+from emulator.common.text import printable, suggestion
 from emulator.scenario import document
 from emulator.scenario.key_path import parse_path
 from emulator.scenario.yaml_nodes import Node
@@ -18,7 +18,7 @@ AXIS = "--network"  # of `vary`; no axis that people write begins with dashes
 _OF_NETWORK = re.compile(r'"?network"?[.=]')
 
 
-def transplanted(
+def with_networks(
     tree: Node, files: Sequence[Path], overrides: Sequence[str]
 ) -> tuple[Node, list[str]]:
     """`tree` with the networks of `files` for its own, a variant each; and overrides that are left.
@@ -44,7 +44,7 @@ def transplanted(
     return moved, [text for text in overrides if text not in inner]
 
 
-def each(networks: Sequence[Path]) -> list[Path]:
+def expand_folders(networks: Sequence[Path]) -> list[Path]:
     """The files, with those of folders among them. Raises ScenarioError for a folder of none."""
     found: list[Path] = []
     for path in networks:
@@ -57,12 +57,12 @@ def each(networks: Sequence[Path]) -> list[Path]:
 
 def network_in(file: Path, overrides: Sequence[str] = ()) -> Node:
     """The network in `file`, under the overrides of it. Raises ScenarioError."""
-    tree = document.overridden(document.read(file), overrides).tree
+    tree = document.with_overrides(document.read(file), overrides).tree
     assert isinstance(tree.value, dict), "what is read is a mapping"
     for key, node in tree.value.items():
         if key != "network":
             raise ScenarioError(
-                f"{node.where}: {key}: unknown key{choice(key, ['network'])}", _FORM
+                f"{node.where}: {key}: unknown key{suggestion(key, ['network'])}", _FORM
             )
     if "network" not in tree.value:
         raise ScenarioError(f"{tree.where}: network: missing key", _FORM)

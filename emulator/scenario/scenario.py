@@ -15,9 +15,9 @@ from pydantic import (
 )
 from typing_extensions import Self
 
-from emulator.common.errors import MisfitError
+from emulator.common.errors import FieldError
 from emulator.common.tagged_unions import kind_or, spelled_out
-from emulator.common.text import shown
+from emulator.common.text import short_repr
 from emulator.simulation.clients.compute import Compute
 from emulator.simulation.clients.links import Label, Network
 from emulator.simulation.policies import POLICIES, PolicySettings
@@ -92,7 +92,7 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"  # a run's folder is called so
 def _name(value: object) -> object:
     if isinstance(value, str) and not re.search(NAME, value):
         raise ValueError(
-            f"found {shown(value)}; allowed: at most 100 letters, digits, dots, dashes and "
+            f"found {short_repr(value)}; allowed: at most 100 letters, digits, dots, dashes and "
             "underscores, a letter or digit first"
         )
     return value
@@ -119,7 +119,7 @@ class Scenario(Settings):
     @model_validator(mode="after")
     def _fleet_fits(self) -> Self:
         if self.task.clients > MAX_CLIENTS:
-            raise MisfitError(
+            raise FieldError(
                 ("task", "clients"),
                 f"found {self.task.clients}; allowed: at most {MAX_CLIENTS:,} clients",
             )
@@ -128,7 +128,7 @@ class Scenario(Settings):
     @model_validator(mode="after")
     def _cohort_fits(self) -> Self:
         if self.training.cohort > self.task.clients:
-            raise MisfitError(
+            raise FieldError(
                 ("training", "cohort"),
                 f"found {self.training.cohort} with task.clients {self.task.clients}; "
                 "allowed: a cohort of at most all clients",
@@ -140,7 +140,7 @@ class Scenario(Settings):
         if self.compute and self.compute.per_example == "devices":
             for name, access in self.network.accesses.items():
                 if access.devices is None:
-                    raise MisfitError(
+                    raise FieldError(
                         ("compute", "per_example"),
                         f"found devices, and no devices for {name!r}; "
                         "allowed: with devices of format fedscale for every client",
@@ -154,7 +154,7 @@ class Scenario(Settings):
             whole = method.rank or self.training.lora.rank
             ranks = [getattr(tier, "rank", 1) for tier in getattr(method, "tiers", [])]
             if max(ranks, default=1) > whole:
-                raise MisfitError(
+                raise FieldError(
                     ("methods", name, "tiers"),
                     f"found a tier of rank {max(ranks)}; allowed: at most the server's, {whole} "
                     "(the method's own rank, or training.lora.rank)",
@@ -166,14 +166,14 @@ class Scenario(Settings):
         cohort, clients = self.training.cohort, self.task.clients
         most = self.policy.max_concurrency(cohort)
         if most > clients:
-            raise MisfitError(
+            raise FieldError(
                 ("policy",),
                 f"found {most} clients at a time with task.clients {clients}; "
                 "allowed: at most all clients",
             )
         first = self.policy.updates_per_round(cohort)
         if first is not None and first > most:
-            raise MisfitError(
+            raise FieldError(
                 ("policy",),
                 f"found a round that waits for {first} updates and asks {most} clients; "
                 "allowed: first (or else training.cohort) of at most select",
@@ -183,7 +183,7 @@ class Scenario(Settings):
     @model_validator(mode="after")
     def _privacy_is_accounted_for(self) -> Self:
         if self.training.dp and (found := next(self._unaccounted(), None)):
-            raise MisfitError(
+            raise FieldError(
                 ("training", "dp"),
                 f"found it with {found}; allowed: synchronous rounds of clients drawn "
                 "uniformly of all, whose updates weigh the same",

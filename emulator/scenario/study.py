@@ -9,10 +9,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from emulator.common.errors import ScenarioError
-from emulator.common.text import choice
+from emulator.common.text import suggestion
 from emulator.scenario.document import Document, dotted, parse_path
 from emulator.scenario.scenario import Scenario
-from emulator.scenario.validation_errors import explain
+from emulator.scenario.validation_errors import to_scenario_error
 from flasc.training.settings import TrainingSettings
 
 MAX_VARIANTS = 10_000
@@ -22,7 +22,7 @@ VARIABLE = ("task", "training", "network", "compute", "policy", "selection")
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingJob:
     """One training and the variants of the scenario that it serves: {label: scenario}."""
 
     method: str
@@ -46,20 +46,20 @@ class Study:
         """The methods to carry out, in the scenario's order."""
         return [name for name in self.scenario.methods if not self.only or name in self.only]
 
-    def trainings(self) -> list[Training]:
+    def trainings(self) -> list[TrainingJob]:
         """Each distinct training once: variants that differ by the network alone share it."""
-        found: dict[tuple[str, int, str], Training] = {}
+        found: dict[tuple[str, int, str], TrainingJob] = {}
         for method in self.methods:
             for seed in self.scenario.training.seeds:
                 for label, variant in self.variants.items():
                     settings = variant.training_settings(method, seed)
                     key = (method, seed, settings.model_dump_json())
-                    training = found.setdefault(key, Training(method, seed, settings, {}))
+                    training = found.setdefault(key, TrainingJob(method, seed, settings, {}))
                     training.variants[label] = variant
         return list(found.values())
 
 
-def multiplied(document: Document, name: str, only: Sequence[str] = ()) -> Study:
+def expand_variants(document: Document, name: str, only: Sequence[str] = ()) -> Study:
     """The study that a document describes; `name` is what to call it in messages.
 
     Raises ScenarioError.
@@ -68,7 +68,7 @@ def multiplied(document: Document, name: str, only: Sequence[str] = ()) -> Study
     for method in only:
         if method not in scenario.methods:
             raise ScenarioError(
-                f"{name}: methods: found no {method!r}{choice(method, list(scenario.methods))}"
+                f"{name}: methods: found no {method!r}{suggestion(method, list(scenario.methods))}"
             )
     if (count := math.prod(map(len, filter(None, scenario.vary.values())))) > MAX_VARIANTS:
         raise ScenarioError(
@@ -77,12 +77,12 @@ def multiplied(document: Document, name: str, only: Sequence[str] = ()) -> Study
         )
     variants = {
         label: _varied(document, scenario, point) if point else scenario
-        for label, point in points(scenario).items()
+        for label, point in variant_labels(scenario).items()
     }
     return Study(document, scenario, variants, tuple(only))
 
 
-def points(scenario: Scenario) -> dict[str, dict[str, str]]:
+def variant_labels(scenario: Scenario) -> dict[str, dict[str, str]]:
     """{variant: {axis: its label on it}}, in the order of `vary`."""
     axes = [[(axis, label) for label in labels] for axis, labels in scenario.vary.items() if labels]
     each = map(dict, itertools.product(*axes))
@@ -116,7 +116,7 @@ def _validated(document: Document) -> Scenario:
     try:
         return Scenario.model_validate(document.data)
     except ValidationError as error:
-        raise explain(error, document, Scenario) from None
+        raise to_scenario_error(error, document, Scenario) from None
 
 
 def _target(document: Document, source: tuple[str, ...]) -> tuple[str, ...]:
@@ -128,6 +128,6 @@ def _target(document: Document, source: tuple[str, ...]) -> tuple[str, ...]:
         raise ScenarioError(f"{at}: {error.message}", error.hint) from None
     if path[0] not in VARIABLE:
         raise ScenarioError(
-            f"{at}: found {path[0]!r}{choice(path[0], VARIABLE, 'a path that begins with ')}"
+            f"{at}: found {path[0]!r}{suggestion(path[0], VARIABLE, 'a path that begins with ')}"
         )
     return path

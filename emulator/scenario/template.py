@@ -12,7 +12,7 @@ from emulator.common.text import printable
 from emulator.scenario import document, networks
 from emulator.scenario.json_schema import FILE_NAME, scenario_schema
 from emulator.scenario.key_path import quoted
-from emulator.scenario.study import multiplied
+from emulator.scenario.study import expand_variants
 from emulator.simulation.clients.presets import PRESETS
 
 # One line a kind that can stand alone; the rest is in docs/background/methods.md. Rates are
@@ -107,7 +107,7 @@ def network_text(file: Path) -> str:
 
 def extending(name: str, base: Path, file: Path) -> str:
     """A scenario in `file` that builds on the one at `base`. Raises ScenarioError."""
-    scenario = multiplied(document.overridden(document.read(base), ()), str(base)).scenario
+    scenario = expand_variants(document.with_overrides(document.read(base), ()), str(base)).scenario
     path = Path(os.path.relpath(base.resolve(), file.parent.resolve())).as_posix()
     lines = [f"extends: {json.dumps(path)}", f"name: {name}", ""]
     lines += [

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
-from emulator.common.errors import KeyPath, MisfitError, ScenarioError
-from emulator.common.text import choice, meant, printable, shown
+from emulator.common.errors import FieldError, KeyPath, ScenarioError
+from emulator.common.text import closest, printable, short_repr, suggestion
 from emulator.scenario.document import Document
 from emulator.scenario.key_path import Step, dotted
 
@@ -52,7 +52,9 @@ _MISSPELT = re.compile(r"unknown key; did you mean ('.*?')\?")
 Kind = Any
 
 
-def explain(error: ValidationError, document: Document, model: type[BaseModel]) -> ScenarioError:
+def to_scenario_error(
+    error: ValidationError, document: Document, model: type[BaseModel]
+) -> ScenarioError:
     """One error for everything that is wrong with `document`, one line a key, by file and line."""
     texts: dict[KeyPath, list[str]] = {}
     problems = [_problem(each, document.data, model) for each in error.errors(include_url=False)]
@@ -87,16 +89,16 @@ def _problem(details: ErrorDetails, data: Any, model: type[BaseModel]) -> tuple[
         case "missing":
             return (*path, loc[-1]), _MISSING
         case "extra_forbidden":
-            return (*path, loc[-1]), f"unknown key{choice(loc[-1], _names(kind))}"
+            return (*path, loc[-1]), f"unknown key{suggestion(loc[-1], _names(kind))}"
         case "union_tag_invalid" | "union_tag_not_found":
             return _tag_problem(path, kind, found)
         case "model_type" | "model_attributes_type" | "dict_type" if wanted := _mapping(path, kind):
             idle = _idle(path, data) if path and found is None else ""
-            return path, f"found {shown(found)}{idle}; allowed: {wanted}"
+            return path, f"found {short_repr(found)}{idle}; allowed: {wanted}"
         case "literal_error" if names := _literals(kind):
-            return path, f"found {shown(found)}{choice(found, names)}"
+            return path, f"found {short_repr(found)}{suggestion(found, names)}"
     error = details.get("ctx", {}).get("error")
-    if isinstance(error, MisfitError):
+    if isinstance(error, FieldError):
         path = (*path, *error.path)
     return path, _value_text(details)
 
@@ -106,7 +108,7 @@ def _idle(path: KeyPath, data: Any) -> str:
     for step in path[:-1]:
         data = data[step]
     inside = data.items() if isinstance(data, dict) else ()
-    near = meant(str(path[-1]), [name for name, value in inside if value is not None])
+    near = closest(str(path[-1]), [name for name, value in inside if value is not None])
     what = f"; did you mean {near}?" if near else ""
     return f" (null deletes what is inherited, and this is not{what})"
 
@@ -125,10 +127,10 @@ def _mapping(path: KeyPath, kind: Kind) -> str:
 def _tag_problem(path: KeyPath, kind: Kind, found: object) -> tuple[KeyPath, str]:
     key, tags = _tags(kind)
     if not (key and isinstance(found, dict)):
-        return path, f"found {shown(found)}{choice(found, tags)}"
+        return path, f"found {short_repr(found)}{suggestion(found, tags)}"
     if key not in found:
-        return (*path, key), f"{_MISSING}{choice(None, tags)}"
-    return (*path, key), f"found {shown(found[key])}{choice(found[key], tags)}"
+        return (*path, key), f"{_MISSING}{suggestion(None, tags)}"
+    return (*path, key), f"found {short_repr(found[key])}{suggestion(found[key], tags)}"
 
 
 def _value_text(details: ErrorDetails) -> str:
@@ -138,7 +140,7 @@ def _value_text(details: ErrorDetails) -> str:
     plain = {name: f"{x:g}" if isinstance(x, float) else x for name, x in context.items()}
     allowed = _ALLOWED.get(details["type"], "").format(**plain)
     allowed = allowed or printable(details["msg"].removeprefix("Input should be "))
-    return f"found {shown(details['input'])}; allowed: {allowed}"
+    return f"found {short_repr(details['input'])}; allowed: {allowed}"
 
 
 def _joined(texts: Sequence[str]) -> str:

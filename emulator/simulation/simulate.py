@@ -94,7 +94,7 @@ def simulate(
     compute, count = settings.compute, settings.clients
     flop = None
     if compute and compute.speed is not None:
-        flop = trainer.about(needed=True).flop_per_example
+        flop = trainer.metadata(require_flops=True).flop_per_example
         assert flop is not None, "a trainer says what it takes where that is needed"
     clients = fleet.draw_fleet(settings.network, compute, count, seed, flop)
     env = simpy.Environment()
@@ -183,7 +183,7 @@ def fleet_rows(clients: Fleet, trainer: Trainer) -> Iterator[Row]:
     rates = zip(clients.cell_down_Bps.tolist(), clients.cell_up_Bps.tolist(), strict=True)
     for number, (down_Bps, up_Bps) in enumerate(rates):
         yield SharedLink("cell", number, down_Bps, up_Bps)
-    about = trainer.about()
+    about = trainer.metadata()
     examples = about.examples or [-1] * len(clients)
     for i in range(len(clients)):
         yield Client(

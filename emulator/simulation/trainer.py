@@ -101,10 +101,10 @@ class Trainer(Protocol):
     def evaluate(self, split: str) -> Score:
         """Score the current version on 'validation' or 'test'."""
 
-    def forget(self, messages: Sequence[Download | Upload]) -> None:
+    def release(self, messages: Sequence[Download | Upload]) -> None:
         """None of these will be trained or aggregated: what is held for them may go."""
 
-    def about(self, needed: bool = False) -> TrainingMetadata:
+    def metadata(self, require_flops: bool = False) -> TrainingMetadata:
         """What is known of the training; all of it where that is `needed`, if it takes a while."""
 
 
@@ -175,10 +175,10 @@ class StubTrainer:
         """Count one server step."""
         self.version += 1
 
-    def forget(self, messages: Sequence[Download | Upload]) -> None:
+    def release(self, messages: Sequence[Download | Upload]) -> None:
         """Nothing is held."""
 
-    def about(self, needed: bool = False) -> StubAbout:
+    def metadata(self, require_flops: bool = False) -> StubAbout:
         """As many operations as it was told."""
         return StubAbout(flop_per_example=self.flop)
 

@@ -13,7 +13,7 @@ from emulator.network.tcp import Congestion, Tcp
 from emulator.runner.recording import Recording, RecordingTrainer
 from emulator.runner.recording.entries import RecordedScore
 from emulator.scenario.scenario import Scenario
-from emulator.scenario.study import Study, Training
+from emulator.scenario.study import Study, TrainingJob
 from emulator.simulation.clients import fleet, link_profiles
 from emulator.simulation.records import Absence, Computation, Row, Transfer
 from emulator.simulation.simulate import simulate
@@ -122,7 +122,7 @@ def check_limit(cases: Iterable[Case], repeats: int, limit_s: float) -> None:
 
 
 def replay(
-    training: Training, scenario: Scenario, path: Path, recordings: Path, number: int
+    training: TrainingJob, scenario: Scenario, path: Path, recordings: Path, number: int
 ) -> list[Row]:
     """The rows of `scenario` up to round `number`, from the recording alone."""
     if number > scenario.training.rounds:

@@ -15,7 +15,7 @@ from flasc.assets.catalogue import ASSETS
 from flasc.common import rng
 from flasc.common.errors import AssetError
 from flasc.data.examples import Examples
-from flasc.data.images import Bytes, Look, Pictures
+from flasc.data.images import Bytes, ImageTransform, Pictures
 
 CLASSES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
@@ -102,9 +102,9 @@ def _read(folder: Path, prefix: str) -> Garments:
     return Garments(pixels, labels)
 
 
-def grey(size: int) -> Look:
+def grey(size: int) -> ImageTransform:
     """Greys between -1 and 1."""
-    return Look(size, (0.5,), (0.5,))
+    return ImageTransform(size, (0.5,), (0.5,))
 
 
 def examples(garments: Garments, size: int) -> Examples:

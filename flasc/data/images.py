@@ -15,7 +15,7 @@ Bytes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Look:
+class ImageTransform:
     """Pictures `size` square: x / 255, less `mean`, by `std`, one of each a channel."""
 
     size: int
@@ -48,7 +48,7 @@ class Pictures:
     """A column of pictures held as uint8 [N, height, width, channels]."""
 
     pixels: Bytes
-    look: Look
+    look: ImageTransform
 
     def __getitem__(self, rows: Any) -> NDArray[np.float32]:
         """float32 [k, channels, size, size]."""
@@ -60,7 +60,7 @@ class Files:
     """A column of pictures read from files (Pillow) when they are asked for."""
 
     paths: Sequence[Path]
-    look: Look
+    look: ImageTransform
 
     def __getitem__(self, rows: Any) -> NDArray[np.float32]:
         """float32 [k, 3, size, size]. Raises AssetError for a file that is no picture."""

@@ -20,14 +20,14 @@ from flasc.data import fashion_mnist, fashion_scenes, friends, lines
 from flasc.data import tokens as text
 from flasc.data.examples import Examples
 from flasc.data.objective import MultiLabel, NextToken, Objective, SingleLabel
-from flasc.models.standins import Standin
+from flasc.models.standins import SubstituteModel
 
 VOCABULARY = 1_024
 TOKENS = 32
 
 
 @dataclass(frozen=True)
-class Lesson:
+class PretrainingTask:
     """What is learned from, by which model; `keep` is the part of it that is kept."""
 
     model: Any
@@ -36,7 +36,7 @@ class Lesson:
     objective: Objective
 
 
-def pretrain(standin: Standin, folder: Path, cache: Path | None, notify: Notify) -> None:
+def pretrain(standin: SubstituteModel, folder: Path, cache: Path | None, notify: Notify) -> None:
     """Pretrain `standin` and save it in the new `folder`, with `pretraining.json` about itself.
 
     `notify` is told of each epoch. Raises AssetError where the data cannot be had.
@@ -48,7 +48,7 @@ def pretrain(standin: Standin, folder: Path, cache: Path | None, notify: Notify)
         folder.mkdir()
         with torch.random.fork_rng([]):
             torch.manual_seed(rng.key(standin.seed, "pretraining/init"))
-            lesson = LESSONS[standin.name](data, folder, cache)
+            lesson = TASKS[standin.name](data, folder, cache)
         losses = fit(lesson, standin, notify)
     finally:
         torch.set_num_threads(threads)
@@ -64,7 +64,7 @@ def pretrain(standin: Standin, folder: Path, cache: Path | None, notify: Notify)
     (folder / "pretraining.json").write_text(json.dumps(about, indent=2) + "\n", "utf-8")
 
 
-def fit(lesson: Lesson, standin: Standin, notify: Notify) -> list[float]:
+def fit(lesson: PretrainingTask, standin: SubstituteModel, notify: Notify) -> list[float]:
     """Train the lesson's model as `standin` says; the mean loss of each epoch, nats."""
     model, data = lesson.model, lesson.examples
     optimiser = torch.optim.AdamW(
@@ -106,21 +106,21 @@ def _vit(classes: int, side: int, patch: int) -> Any:
     return ViTForImageClassification(shape)
 
 
-def _fashion(data: Path, folder: Path, cache: Path | None) -> Lesson:
+def _fashion(data: Path, folder: Path, cache: Path | None) -> PretrainingTask:
     model = _vit(fashion_mnist.KNOWN, fashion_mnist.SIDE, patch=4)
     examples = fashion_mnist.examples(fashion_mnist.load(data).pretraining, fashion_mnist.SIDE)
-    return Lesson(model, model.vit, examples, SingleLabel())
+    return PretrainingTask(model, model.vit, examples, SingleLabel())
 
 
-def _scenes(data: Path, folder: Path, cache: Path | None) -> Lesson:
+def _scenes(data: Path, folder: Path, cache: Path | None) -> PretrainingTask:
     side = 2 * fashion_mnist.SIDE
     model = _vit(len(fashion_mnist.CLASSES), side, patch=8)
     garments = fashion_mnist.load(data).pretraining
     examples = fashion_scenes.scenes(garments, side, rng.stream(0, "scenes/pretraining"))
-    return Lesson(model, model.vit, examples, MultiLabel())
+    return PretrainingTask(model, model.vit, examples, MultiLabel())
 
 
-def _friends(data: Path, folder: Path, cache: Path | None) -> Lesson:
+def _friends(data: Path, folder: Path, cache: Path | None) -> PretrainingTask:
     from transformers import GPT2Config, GPT2LMHeadModel
 
     leads, _ = friends.load(data)
@@ -133,7 +133,7 @@ def _friends(data: Path, folder: Path, cache: Path | None) -> Lesson:
         )
     )  # fmt: skip
     tokens = text.encode(leads.texts, folder, TOKENS, cache)
-    return Lesson(model, model, lines.examples(tokens), NextToken())
+    return PretrainingTask(model, model, lines.examples(tokens), NextToken())
 
 
 def _save_tokenizer(texts: list[str] | Any, folder: Path) -> int:
@@ -155,7 +155,7 @@ def _save_tokenizer(texts: list[str] | Any, folder: Path) -> int:
     return int(bpe.token_to_id(end))
 
 
-LESSONS: dict[str, Callable[[Path, Path, Path | None], Lesson]] = {
+TASKS: dict[str, Callable[[Path, Path, Path | None], PretrainingTask]] = {
     "fashion-vit": _fashion,
     "scenes-vit": _scenes,
     "friends-gpt2": _friends,

@@ -15,7 +15,7 @@ from flasc.assets.packages import Notify
 
 
 @dataclass(frozen=True, slots=True)
-class Standin:
+class SubstituteModel:
     """How a stand-in is pretrained: AdamW, its rate falling to zero along a cosine.
 
     `data` names the asset that it learns from; `parameters` are counted without a head.
@@ -58,7 +58,7 @@ class Standin:
 
 
 _TABLE = (
-    Standin(
+    SubstituteModel(
         name="fashion-vit",
         about="stand-in for a pretrained ViT: 4 layers, 96 hidden; half of Fashion-MNIST's classes",
         data="fashion-mnist",
@@ -66,7 +66,7 @@ _TABLE = (
         parameters=454_080,
         epochs=6,
     ),
-    Standin(
+    SubstituteModel(
         name="scenes-vit",
         about="stand-in for a pretrained ViT: pictures of several garments, half of the classes",
         data="fashion-mnist",
@@ -74,7 +74,7 @@ _TABLE = (
         parameters=458_688,
         epochs=10,
     ),
-    Standin(
+    SubstituteModel(
         name="friends-gpt2",
         about="stand-in for GPT-2: 4 layers, 96 hidden, 1,024 tokens; lines of six speakers",
         data="friends",

@@ -18,7 +18,7 @@ from flasc.common.errors import AssetError
 from flasc.common.settings import PositiveInt
 from flasc.data import hub
 from flasc.data.examples import Examples
-from flasc.data.images import Bytes, Look, Pictures, size_of
+from flasc.data.images import Bytes, ImageTransform, Pictures, size_of
 from flasc.data.objective import SingleLabel
 from flasc.data.partition import PARTITIONS
 from flasc.models.resolve import resolve_model
@@ -87,7 +87,7 @@ class Cifar10(TaskSettings):
         pixels, labels = load(self.data, "train", notify)
         tests = load(self.data, "test", notify)
         model = resolve_model(self.model, cache=cache, notify=notify)
-        look = Look(size_of(model), MEAN, STD)
+        look = ImageTransform(size_of(model), MEAN, STD)
 
         def examples(found: Labelled) -> Examples:
             return Examples({"pixel_values": Pictures(found[0], look)}, found[1])

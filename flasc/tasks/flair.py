@@ -19,7 +19,7 @@ from flasc.common import rng
 from flasc.common.errors import AssetError
 from flasc.common.settings import PositiveInt
 from flasc.data.examples import Examples
-from flasc.data.images import Files, Look, size_of
+from flasc.data.images import Files, ImageTransform, size_of
 from flasc.data.objective import MultiLabel
 from flasc.data.partition import natural
 from flasc.models.resolve import resolve_model
@@ -89,7 +89,7 @@ class Flair(TaskSettings):
     def load(self, seed: int, cache: Path | None, notify: Notify) -> Task:
         parts, names = load(Path(self.data).expanduser())
         model = resolve_model(self.model, cache=cache, notify=notify)
-        look = Look(size_of(model), MEAN, STD)
+        look = ImageTransform(size_of(model), MEAN, STD)
 
         def examples(part: Photographs) -> Examples:
             return Examples({"pixel_values": Files(part.paths, look)}, part.labels)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class About:
+class TrainingMetadata:
     """Examples by client, and the operations that training on one takes, forward and backward.
 
     `labels` are each client's examples by label; empty where an example has not just one.
@@ -30,7 +30,7 @@ class About:
     labels: tuple[tuple[int, ...], ...] = ()
 
 
-def describe(adapter: Adapter, vector: Tensor, task: Task) -> About:
+def describe(adapter: Adapter, vector: Tensor, task: Task) -> TrainingMetadata:
     """Of a model at `vector`, float32 [n], on a task's data.
 
     Operations are counted by torch on the model's own forward and backward pass over one example
@@ -43,7 +43,7 @@ def describe(adapter: Adapter, vector: Tensor, task: Task) -> About:
         adapter.model(**one).loss.backward()
     for parameter in adapter.parameters:
         parameter.grad = None
-    return About(
+    return TrainingMetadata(
         tuple(map(len, task.clients)), float(counter.get_total_flops()), _labels_by_client(task)
     )
 

@@ -14,7 +14,7 @@ from flasc.methods.base import Mask
 Way = Literal["down", "up"]
 
 
-class Post:
+class PayloadCodec:
     """Messages of one training's vectors, float32 [n] on `device`, in the format of `wire`."""
 
     def __init__(self, wire: Wire, n: int, seed: int, device: torch.device) -> None:

@@ -23,7 +23,7 @@ T = TypeVar("T")
 KEPT = 2  # of each kind, the latest used: a study goes through one setting before the next
 
 
-class Hands(Protocol):
+class Helpers(Protocol):
     """Whoever helps with a training's pieces. Who did which never shows in a result."""
 
     def carry_out(self, pieces: Sequence[T], here: Callable[[T], Any]) -> list[Any]:
@@ -33,14 +33,14 @@ class Hands(Protocol):
         """
 
 
-class Workshop:
+class SharedModels:
     """Keeps what was loaded, by the settings that decide it.
 
     A task is handed out as it is, as nothing writes to it. A model is handed out as a copy with
     parameters of its own; see `pretrained`.
     """
 
-    def __init__(self, hands: Hands | None = None) -> None:
+    def __init__(self, hands: Helpers | None = None) -> None:
         """`hands`: whoever may help with pieces; None: nobody."""
         self.hands = hands
         self._tasks: OrderedDict[Hashable, Task] = OrderedDict()

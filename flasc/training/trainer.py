@@ -23,13 +23,13 @@ from flasc.models.adapter import Adapter
 from flasc.tasks.base import Task
 from flasc.training import client, engine, error_feedback, saliency
 from flasc.training.engine import Part
-from flasc.training.metadata import About, describe
+from flasc.training.metadata import TrainingMetadata, describe
 from flasc.training.metadata import provenance as provenance
-from flasc.training.payload import Post
+from flasc.training.payload import PayloadCodec
 from flasc.training.privacy import noisy_mean
 from flasc.training.server import Optimiser, weighted_sum
 from flasc.training.settings import TrainingSettings
-from flasc.training.shared_models import Workshop
+from flasc.training.shared_models import SharedModels
 
 _LOWER = "lower training.client.lr or training.server.lr, or the method's own rates"
 
@@ -47,12 +47,12 @@ class Trainer:
         settings: TrainingSettings,
         task: Task,
         device: torch.device,
-        workshop: Workshop | None = None,
+        workshop: SharedModels | None = None,
     ) -> None:
         self.settings, self.task, self.device = settings, task, device
         scope = settings.method.scope
         key = rng.key(settings.seed, "init")
-        base = (workshop or Workshop()).pretrained(
+        base = (workshop or SharedModels()).pretrained(
             task.model,
             task.head,
             len(task.classes),
@@ -72,7 +72,7 @@ class Trainer:
         # A GPU has its own cohort in one batch, and what is remembered is remembered here.
         spread = device.type == "cpu" and not self.engine.remembers
         self._hands = workshop.hands if workshop and spread else None
-        self._post = Post(settings.wire, self.adapter.n, settings.seed, device)
+        self._post = PayloadCodec(settings.wire, self.adapter.n, settings.seed, device)
         self._memories = error_feedback.Memories()
         self._server = Optimiser(self.adapter.read(), settings.server)
         self.version = 0
@@ -279,10 +279,10 @@ class Trainer:
         labels = tuple((int(hits), int(asked)) for hits, asked in tally) if len(tally) > 1 else ()
         return Score(count, right / of if of else 0.0, loss / count, labels)
 
-    def forget(self, messages: Sequence[Message]) -> None:
+    def release(self, messages: Sequence[Message]) -> None:
         """Messages hold all that is held for them."""
 
-    def about(self, needed: bool = False) -> About:
+    def metadata(self, require_flops: bool = False) -> TrainingMetadata:
         """What holds of this training whatever is done with it."""
         return describe(self.adapter, self.params, self.task)
 
@@ -322,7 +322,7 @@ def make(
     device: str = "auto",
     cache: Path | None = None,
     notify: Callable[[str], None] = lambda _: None,
-    workshop: Workshop | None = None,
+    workshop: SharedModels | None = None,
 ) -> Trainer:
     """A trainer at version 0, its data and weights fetched if need be, or from the `workshop`.
 
@@ -332,6 +332,6 @@ def make(
     chosen = engine.pick_device(device)
     if chosen.type == "cpu":
         torch.set_num_threads(1)
-    workshop = workshop or Workshop()
+    workshop = workshop or SharedModels()
     task = workshop.task(settings.task, settings.seed, cache, notify)
     return Trainer(settings, task, chosen, workshop)

@@ -34,7 +34,7 @@ from emulator.simulation.clients import fleet, link_profiles
 from emulator.simulation.records import Transfer
 from emulator.simulation.simulate import simulate
 from emulator.testbed.formats import read as read_transfers
-from flasc.training.shared_models import Workshop
+from flasc.training.shared_models import SharedModels
 
 ROOT = Path(__file__).parent.parent.parent
 MEMORY = 4 << 30
@@ -165,7 +165,7 @@ class Inputs:
 
     def _toy(self) -> Any:
         made: Any = runpy.run_path(str(ROOT / "tests/emulator/toy_command.py"))["make"]
-        workshop = type("Workshop", (), {"hands": None})
+        workshop = type("SharedModels", (), {"hands": None})
         return made(self.training.settings, None, None, workshop)
 
     def packed(self) -> Callable[[], object]:
@@ -182,7 +182,7 @@ class Inputs:
             if found.scenario.task.clients <= 10 * FEW and len(found.variants) < 10:
                 with running.recorded(found, Options(self.folder / "none")) as options:
                     for training in found.trainings():
-                        training_job.carry_out(training, options, lambda _: None, Workshop())
+                        training_job.run_training(training, options, lambda _: None, SharedModels())
 
         return act
 

@@ -19,7 +19,7 @@ import numpy as np
 from campaign import Tally
 
 from emulator.network import network
-from emulator.network.fairness.engine import Fluid
+from emulator.network.fairness.engine import FlowEngine
 from emulator.results.soundness import contradictions
 from emulator.runner.recording import Recording, RecordingTrainer
 from emulator.scenario.scenario import Scenario
@@ -36,7 +36,7 @@ class LongEnoughError(Exception):
     """All laws held until here, and it would go on."""
 
 
-class Watched(Fluid):
+class Watched(FlowEngine):
     """The fluid network under watch: what its flows were given, checked before time goes on."""
 
     def __init__(self, capacities_Bps: Any) -> None:

@@ -12,7 +12,7 @@ from pydantic import (
     BeforeValidator,
 )
 
-from emulator.common.distributions import Law
+from emulator.common.distributions import Distribution
 from emulator.common.units import parse_duration
 from emulator.network.capacity.profile import Profile
 from flasc.common.plugins import Pluggable
@@ -44,7 +44,7 @@ class CapacityModel(Pluggable):
     kind: str
 
     @property
-    def level(self) -> Law:
+    def level(self) -> Distribution:
         """The distribution of what the shape is multiplied by."""
         return 1.0
 

@@ -11,7 +11,7 @@ from pydantic import (
 )
 from typing_extensions import Self, override
 
-from emulator.common.distributions import Law, RateLaw
+from emulator.common.distributions import Distribution, RateDistribution
 from emulator.network.capacity.base import CapacityModel, Offset, offset_s
 from emulator.network.capacity.profile import Profile
 
@@ -25,7 +25,7 @@ class Diurnal(CapacityModel):
     """
 
     kind: Literal["diurnal"]
-    mean: RateLaw
+    mean: RateDistribution
     depth: Annotated[float, Field(ge=0, le=1)]
     offset: Offset = "none"
     _day: Profile = PrivateAttr()
@@ -37,7 +37,7 @@ class Diurnal(CapacityModel):
 
     @property
     @override
-    def level(self) -> Law:
+    def level(self) -> Distribution:
         return self.mean
 
     @property

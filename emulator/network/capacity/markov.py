@@ -12,7 +12,7 @@ from pydantic import (
 )
 from typing_extensions import Self, override
 
-from emulator.common.distributions import Law, ShareLaw, Span
+from emulator.common.distributions import Distribution, PositiveDuration, ShareDistribution
 from emulator.common.text_files import MAX_PIECES
 from emulator.common.units import parse_rate
 from emulator.network.capacity.base import CapacityModel
@@ -30,7 +30,7 @@ class State(Settings):
     """A rate, and its mean duration."""
 
     rate: Annotated[float, BeforeValidator(rate_or_zero)]
-    dwell: Span
+    dwell: PositiveDuration
 
 
 class Markov(CapacityModel):
@@ -41,8 +41,8 @@ class Markov(CapacityModel):
 
     kind: Literal["markov"]
     states: Annotated[list[State], Field(min_length=2, max_length=100)]
-    horizon: Span = 600.0
-    scale: ShareLaw = 1.0
+    horizon: PositiveDuration = 600.0
+    scale: ShareDistribution = 1.0
 
     @model_validator(mode="after")
     def _ends_and_lets_through(self) -> Self:
@@ -58,7 +58,7 @@ class Markov(CapacityModel):
 
     @property
     @override
-    def level(self) -> Law:
+    def level(self) -> Distribution:
         return self.scale
 
     @property

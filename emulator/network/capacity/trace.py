@@ -11,9 +11,9 @@ from pydantic import (
 )
 from typing_extensions import override
 
-from emulator.common.distributions import Law, ShareLaw
+from emulator.common.distributions import Distribution, ShareDistribution
 from emulator.common.errors import ScenarioError
-from emulator.common.text import printable, shown
+from emulator.common.text import printable, short_repr
 from emulator.common.text_files import MAX_PIECES, RANGE, is_number, read_text
 from emulator.common.units import parse_rate
 from emulator.network.capacity.base import CapacityModel, Offset, offset_s
@@ -70,7 +70,7 @@ def read_csv(path: Path, *, loop: bool = True) -> dict[Direction, Profile]:
         pairwise(ends_s), rows[1:] + rows[-1:], strict=False
     ):
         if later_s <= earlier_s:
-            found = f"found time {shown(row[0])} after one as late"
+            found = f"found time {short_repr(row[0])} after one as late"
             raise ScenarioError(f"{name}:{line}: {found}; allowed: times that rise")
     profiles: dict[Direction, Profile] = {}
     for column, (directions, unit_Bps) in enumerate(columns, 1):
@@ -101,7 +101,7 @@ def read_mahimahi(path: Path, *, bin_s: float = BIN_S, loop: bool = True) -> Pro
     stamps_ms, latest = [], 0
     for line, text in enumerate(read_text(path).splitlines(), 1):
         if not re.fullmatch(r"\s*[0-9]{1,12}\s*", text, re.ASCII) or int(text) < latest:
-            found, allowed = f"found {shown(text)}", f"a whole number of ms, {latest} or more"
+            found, allowed = f"found {short_repr(text)}", f"a whole number of ms, {latest} or more"
             raise ScenarioError(f"{name}:{line}: {found}; allowed: {allowed}")
         stamps_ms.append(latest := int(text))
     bins = -(-latest // bin_ms)
@@ -124,14 +124,14 @@ def _columns(header: list[str], where: str) -> list[tuple[tuple[Direction, ...],
         try:
             unit_Bps = parse_rate(f"1 {match[2] if match else ''}") / 8
         except ValueError:
-            found = f"found column {shown(cell)}"
+            found = f"found column {short_repr(cell)}"
             raise ScenarioError(f"{where}: {found}; allowed: {_HEADER}") from None
         assert match
         ways: dict[str, tuple[Direction, ...]] = {"rate": ("down", "up")}
         columns.append((ways.get(match[1], ("down" if match[1] == "down" else "up",)), unit_Bps))
     named = [direction for directions, _ in columns for direction in directions]
     if header[0].strip() != "time_s" or not named or len(set(named)) < len(named):
-        raise ScenarioError(f"{where}: found {shown(','.join(header))}; allowed: {_HEADER}")
+        raise ScenarioError(f"{where}: found {short_repr(','.join(header))}; allowed: {_HEADER}")
     return columns
 
 
@@ -143,7 +143,7 @@ def _numbers(row: list[str], header: list[str], where: str) -> list[float]:
     except ValueError:
         values = [-1.0]
     if not all(map(is_number, values)):
-        found = shown(",".join(row))
+        found = short_repr(",".join(row))
         raise ScenarioError(f"{where}: found {found}; allowed: numbers, 0 or {RANGE}")
     return values
 
@@ -165,7 +165,7 @@ class Trace(CapacityModel):
     format: Format | None = None
     loop: bool = True
     offset: Offset = "random"
-    scale: ShareLaw = 1.0
+    scale: ShareDistribution = 1.0
     _shape: Profile = PrivateAttr()
 
     def read(self, direction: Direction) -> None:
@@ -181,7 +181,7 @@ class Trace(CapacityModel):
 
     @property
     @override
-    def level(self) -> Law:
+    def level(self) -> Distribution:
         return self.scale
 
     @property

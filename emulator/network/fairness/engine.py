@@ -36,7 +36,7 @@ class _Part:
     next_s: float = math.inf  # when its next flow finishes
 
 
-class Fluid:
+class FlowEngine:
     """Links, the flows on them, and when each flow finishes.
 
     Every method that takes `now_s` (seconds) first lets time run until then; it never decreases.

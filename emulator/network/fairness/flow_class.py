@@ -19,7 +19,7 @@ def exact(value: float) -> int:
 
 
 @dataclass(slots=True, eq=False)
-class Class:
+class FlowClass:
     """Each of its flows has been served `base` and V; or, `running`, its cap x time since then."""
 
     cap_Bps: float
@@ -56,4 +56,4 @@ class Class:
         return time_s if time_s > now_s else now_s  # max() costs more than all of this
 
 
-Entry = tuple[int, int, Class]  # (reading of its class's clock at the finish, flow, its class)
+Entry = tuple[int, int, FlowClass]  # (reading of its class's clock at the finish, flow, its class)

@@ -6,7 +6,7 @@ from heapq import heapify, heappop, heappush
 _NOBODY = math.inf, math.inf
 
 
-class Queue:
+class KeyedHeap:
     """Names in the order of their keys, ties by name. O(log n) amortised for each change."""
 
     __slots__ = ("_heap", "_keys")

@@ -23,7 +23,7 @@ import math
 from collections.abc import KeysView
 from heapq import heapify, heappop, heappush
 
-from emulator.network.fairness.flow_class import SCALE, UNIT, UNLIMITED, Class, Entry, exact
+from emulator.network.fairness.flow_class import SCALE, UNIT, UNLIMITED, Entry, FlowClass, exact
 
 SURE = 1e-12  # sides of theta this far from it, relative, are told without whole numbers
 
@@ -44,11 +44,11 @@ class Star:
         self._next_s = math.inf  # when somebody finishes
         self._free = 0  # flows that are not capped
         self._taken = 0  # sum of the caps of those that are
-        self._classes: dict[float, Class] = {}
+        self._classes: dict[float, FlowClass] = {}
         self._at: dict[int, Entry] = {}  # by flow: where it finishes
         self._stale = False
-        self._changed: dict[Class, None] = {}  # in this instant: their next finish
-        self._emptied: list[Class] = []
+        self._changed: dict[FlowClass, None] = {}  # in this instant: their next finish
+        self._emptied: list[FlowClass] = []
         # Heaps. What is no longer so is left in until it comes up.
         self._free_caps: list[float] = []
         self._capped_caps: list[float] = []  # negative: the largest first
@@ -134,11 +134,11 @@ class Star:
         if kind.flows[0] is entry:
             self._changed[kind] = None
 
-    def _found(self, cap_Bps: float) -> Class:
+    def _found(self, cap_Bps: float) -> FlowClass:
         # On the side where theta of just now has it; who is wrong there will be moved.
         capped = cap_Bps <= self._theta_Bps and cap_Bps < math.inf
         base = 0 if capped else -self._clock
-        kind = Class(cap_Bps, exact(cap_Bps), base, self._now_s, capped, capped)
+        kind = FlowClass(cap_Bps, exact(cap_Bps), base, self._now_s, capped, capped)
         self._classes[cap_Bps] = kind
         heap, key = (self._capped_caps, -cap_Bps) if capped else (self._free_caps, cap_Bps)
         heappush(heap, key)
@@ -156,7 +156,7 @@ class Star:
             heapify(kind.flows)
         return max(0, entry[0] - kind.served(self._now_s, self._clock))
 
-    def _count(self, kind: Class, more: int) -> None:
+    def _count(self, kind: FlowClass, more: int) -> None:
         kind.count += more
         if kind.capped:
             self._taken += more * kind.exact
@@ -194,7 +194,7 @@ class Star:
             heappop(by_clock)
         return first_s
 
-    def _finish(self, kind: Class, done: list[int]) -> None:
+    def _finish(self, kind: FlowClass, done: list[int]) -> None:
         """A class loses its first flows."""
         kind.time_s = kind.reading = None
         flows, at, gone = kind.flows, self._at, 0
@@ -213,7 +213,7 @@ class Star:
             # Or who joins its cap in this instant would stand behind those that left.
             flows.clear()
 
-    def _queue(self, kind: Class) -> None:
+    def _queue(self, kind: FlowClass) -> None:
         """Put a class where its next flow belongs in the order."""
         flows = kind.flows
         while len(flows) > kind.count and self._at.get(flows[0][1]) is not flows[0]:
@@ -277,7 +277,7 @@ class Star:
             return math.inf if left >= 0 else -math.inf
         return left * UNIT / self._free if self._capacity < UNLIMITED else math.inf
 
-    def _balance(self) -> list[Class]:
+    def _balance(self) -> list[FlowClass]:
         """Move classes until max capped <= theta < min free. Returns them; some may be back.
 
         Every move raises theta, so it ends. Whoever is at most theta when it moves is so ever
@@ -288,7 +288,7 @@ class Star:
             moved += freed + self._cross(True)
         return moved
 
-    def _cross(self, capped: bool) -> list[Class]:
+    def _cross(self, capped: bool) -> list[FlowClass]:
         """Let everybody who belongs to this side of theta, and is on the other, come over."""
         here, there = self._free_caps, self._capped_caps
         if not capped:

@@ -90,7 +90,7 @@ def _causes(study: Study, key: Emulation) -> list[tuple[int, int, float]]:
     """Seconds that rounds took by the straggler's group (-1: nobody's) and by bottleneck."""
     groups, names = _groups(study), list(BOTTLENECKS)
     seconds: defaultdict[tuple[int, int], float] = defaultdict(float)
-    for cause in study.causes.get(key, ()):
+    for cause in study.bottlenecks.get(key, ()):
         group = groups.index(cause.group) if cause.straggler >= 0 else -1
         seconds[group, names.index(cause.bottleneck)] += cause.duration_s
     return [(*pair, _number(spent_s)) for pair, spent_s in seconds.items()]

@@ -192,7 +192,7 @@ def _row(
     return cells
 
 
-def _traded(found: tradeoffs.Price) -> dict[str, Cell]:
+def _traded(found: tradeoffs.Tradeoff) -> dict[str, Cell]:
     """What tells variants apart that learn differently."""
     equal_time = found.equal_time.median if found.equal_time else None
     return {

@@ -2,6 +2,6 @@
 
 from emulator.runner.executors.base import Engine
 from emulator.runner.executors.local import Local
-from emulator.runner.training_job import Done, Options, Progress, carry_out
+from emulator.runner.training_job import Options, Progress, TrainingResult, run_training
 
-__all__ = ["Done", "Engine", "Local", "Options", "Progress", "carry_out"]
+__all__ = ["Engine", "Local", "Options", "Progress", "TrainingResult", "run_training"]

@@ -4,11 +4,11 @@ from collections.abc import Callable, Generator, Sequence
 from typing import Protocol
 
 from emulator.common.errors import EmulatorError
-from emulator.runner.training_job import Done, Options, Progress
-from emulator.scenario.study import Training
+from emulator.runner.training_job import Options, Progress, TrainingResult
+from emulator.scenario.study import TrainingJob
 from flasc.common.errors import FlascError
 
-Result = Done | EmulatorError | FlascError
+Result = TrainingResult | EmulatorError | FlascError
 Results = Generator[tuple[int, Result], None, None]
 Notify = Callable[[int, Progress], None]
 
@@ -20,8 +20,8 @@ class Engine(Protocol):
     def workers(self) -> int:
         """How many trainings go on at once, at most."""
 
-    def carry_out_all(
-        self, trainings: Sequence[Training], options: Options, notify: Notify
+    def run_all(
+        self, trainings: Sequence[TrainingJob], options: Options, notify: Notify
     ) -> Results:
         """Yield (index, result) of each training as it ends; an error of one leaves others be.
 

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 
 from emulator.runner.executors.base import Notify, Results
-from emulator.runner.executors.pool import Crew
+from emulator.runner.executors.pool import WorkerPool
 from emulator.runner.executors.process_worker import Worker
-from emulator.runner.executors.worker_loop import guarded, serve
+from emulator.runner.executors.worker_loop import run_job, serve
 from emulator.runner.training_job import Options
-from emulator.scenario.study import Training
-from flasc.training.shared_models import Workshop
+from emulator.scenario.study import TrainingJob
+from flasc.training.shared_models import SharedModels
 
 
 @dataclass(frozen=True)
@@ -33,17 +33,17 @@ class Local:
 
     workers: int
 
-    def carry_out_all(
-        self, trainings: Sequence[Training], options: Options, notify: Notify
+    def run_all(
+        self, trainings: Sequence[TrainingJob], options: Options, notify: Notify
     ) -> Results:
         """Yield (index, result) of each training as it ends; see `Engine`."""
         if self.workers > 1:
-            crew = Crew(trainings, self.workers, lambda: Worker(_work, options), _ready)
+            crew = WorkerPool(trainings, self.workers, lambda: Worker(_work, options), _ready)
             yield from crew.results(notify)
             return
-        workshop = Workshop()
+        workshop = SharedModels()
         for index, training in enumerate(trainings):
-            yield index, guarded(training, options, functools.partial(notify, index), workshop)
+            yield index, run_job(training, options, functools.partial(notify, index), workshop)
 
 
 def _ready(workers: Sequence[Worker]) -> Iterator[Worker]:

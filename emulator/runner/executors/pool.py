@@ -9,18 +9,18 @@ from emulator.common.errors import EmulationError
 from emulator.runner.executors.base import Notify, Results
 from emulator.runner.executors.work_sharing import (
     Assist,
-    Board,
     Finished,
     Offer,
     Piece,
     Ready,
+    SharedWork,
     Take,
 )
 from emulator.runner.training_job import Progress
-from emulator.scenario.study import Training
+from emulator.scenario.study import TrainingJob
 
 
-class Member(ABC):
+class WorkerHandle(ABC):
     """A worker as its crew sees it: it trains or helps.
 
     `index` is the training that it carries out, -1 for none, with its `board` of pieces offered;
@@ -31,12 +31,12 @@ class Member(ABC):
     up = True
 
     def __init__(self) -> None:
-        self.helped: Member | None = None
+        self.helped: WorkerHandle | None = None
         self.busy: Assist | Piece | None = None
-        self._source: Board | None = None  # of the pieces that it has
+        self._source: SharedWork | None = None  # of the pieces that it has
         self.stop_training()
 
-    def give(self, index: int, training: Training) -> None:
+    def give(self, index: int, training: TrainingJob) -> None:
         """A training to carry out, by its index."""
         self.index, self.training, self.helped = index, training, None
         self.send(training)
@@ -44,9 +44,9 @@ class Member(ABC):
     def stop_training(self) -> None:
         """Be without a training."""
         self.index, self.asks = -1, False
-        self.board: Board | None = None
+        self.board: SharedWork | None = None
 
-    def assist(self, other: "Member") -> None:
+    def assist(self, other: "WorkerHandle") -> None:
         """Get ready to help `other`."""
         self.helped, self.busy, self._source = other, Assist(other.training.settings), None
         self.send(self.busy)
@@ -98,15 +98,15 @@ class Member(ABC):
         """What to say of one that fell silent; after `end`."""
 
 
-M = TypeVar("M", bound=Member)
+M = TypeVar("M", bound=WorkerHandle)
 
 
-class Crew(Generic[M]):
+class WorkerPool(Generic[M]):
     """The workers: each has a training, helps another's, or is idle."""
 
     def __init__(
         self,
-        trainings: Sequence[Training],
+        trainings: Sequence[TrainingJob],
         most: int,
         start: Callable[[], M],
         wait: Callable[[Sequence[M]], Iterable[M]],
@@ -191,7 +191,7 @@ class Crew(Generic[M]):
     def _hand_out(self, member: M, message: Offer | Take | Ready | Finished) -> None:
         """Pieces to those who offer them, and to those who help."""
         if isinstance(message, Offer):
-            member.board = Board(message)
+            member.board = SharedWork(message)
             if not self._waiting:
                 self._fill(self._to_start)
         elif isinstance(message, Take):

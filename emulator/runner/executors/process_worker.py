@@ -10,14 +10,14 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from emulator.common.errors import EmulationError
-from emulator.runner.executors.pool import Member
+from emulator.runner.executors.pool import WorkerHandle
 from emulator.runner.training_job import Options
 
 # Long enough to stop a download and let go of the recording.
 GRACE_WALL_S = 5.0
 
 
-class Worker(Member):
+class Worker(WorkerHandle):
     """A process that trains or helps, and our end of the pipe to it."""
 
     def __init__(self, work: Callable[[Connection, Options], None], options: Options) -> None:

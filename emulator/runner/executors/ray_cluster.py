@@ -25,9 +25,9 @@ from typing import Any, NoReturn
 from emulator.common.errors import EmulationError
 from emulator.runner.executors import ray_worker
 from emulator.runner.executors.base import Notify, Results
-from emulator.runner.executors.pool import Crew
+from emulator.runner.executors.pool import WorkerPool
 from emulator.runner.training_job import Options, Progress
-from emulator.scenario.study import Training
+from emulator.scenario.study import TrainingJob
 
 TRIES = 4  # of a training: nodes and workers that die are replaced
 CALL_WALL_S = 10.0
@@ -51,8 +51,8 @@ class OnRay:
     workers: int
     needs: Mapping[str, float]
 
-    def carry_out_all(
-        self, trainings: Sequence[Training], options: Options, notify: Notify
+    def run_all(
+        self, trainings: Sequence[TrainingJob], options: Options, notify: Notify
     ) -> Results:
         """Yield (index, result) of each training as it ends; see `Engine`."""
         # What is trained on a GPU here and on a CPU there would not be the same to the bit.
@@ -67,12 +67,12 @@ class OnRay:
             concurrency_groups={"told": 1, "said": 1},
         )(_grouped(self.ray))
 
-        def start() -> ray_worker.Seated:
-            return ray_worker.Seated(
+        def start() -> ray_worker.RayWorker:
+            return ray_worker.RayWorker(
                 self.ray, actor.remote(ray_worker.work, options), options.recordings
             )
 
-        def ready(members: Sequence[ray_worker.Seated]) -> Iterable[ray_worker.Seated]:
+        def ready(members: Sequence[ray_worker.RayWorker]) -> Iterable[ray_worker.RayWorker]:
             by_ref = {member.heard: member for member in members}
             with _signals_told_apart():
                 found, _ = self.ray.wait(list(by_ref), num_returns=1, timeout=PATIENCE_WALL_S)
@@ -80,15 +80,16 @@ class OnRay:
                 notify(0, Progress(note="waiting for room on the cluster"))
             return [by_ref[ref] for ref in found]
 
-        yield from Crew(trainings, self.workers, start, ready, TRIES).results(notify)
+        yield from WorkerPool(trainings, self.workers, start, ready, TRIES).results(notify)
 
 
-def _grouped(ray: Any) -> type[ray_worker.Seat]:
-    """`Seat`, its ends in threads of their own: waiting to hear must not keep us from telling."""
+def _grouped(ray: Any) -> type[ray_worker.RayActor]:
+    """`RayActor`, its ends in threads of their own: waiting to hear must not keep us from
+    telling."""
 
-    class Grouped(ray_worker.Seat):
-        tell = ray.method(concurrency_group="told")(ray_worker.Seat.tell)
-        hear = ray.method(concurrency_group="said")(ray_worker.Seat.hear)
+    class Grouped(ray_worker.RayActor):
+        tell = ray.method(concurrency_group="told")(ray_worker.RayActor.tell)
+        hear = ray.method(concurrency_group="said")(ray_worker.RayActor.hear)
 
     return Grouped
 

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from emulator.common.errors import EmulationError
-from emulator.runner.executors.pool import Member
+from emulator.runner.executors.pool import WorkerHandle
 from emulator.runner.executors.worker_loop import serve
-from emulator.runner.recording import Away, Home
-from emulator.runner.recording.remote import Call, Pipe
+from emulator.runner.recording import RecordingServer, RemoteRecording
+from emulator.runner.recording.remote import Pipe, Request
 from emulator.runner.training_job import Options
-from emulator.scenario.study import Training
+from emulator.scenario.study import TrainingJob
 
 MOST_UNHEARD = 64  # messages: a worker that is further ahead waits
 
@@ -37,7 +37,7 @@ class Hello:
     version: str
 
 
-class Tube:
+class QueuePipe:
     """A worker's end: two queues in its process."""
 
     def __init__(self) -> None:
@@ -58,15 +58,15 @@ def work(pipe: Pipe, options: Options) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     pipe.send(Hello(platform.node(), VERSION))
-    serve(pipe, options, partial(Away, pipe=pipe))
+    serve(pipe, options, partial(RemoteRecording, pipe=pipe))
 
 
-class Seat:
+class RayActor:
     """What runs in the actor."""
 
     def __init__(self, life: Callable[[Pipe, Options], None], options: Options) -> None:
         """`life` is what it does with its end of the pipe: `work`."""
-        self._tube, self._life, self._options = Tube(), life, options
+        self._tube, self._life, self._options = QueuePipe(), life, options
         self._bug: BaseException | None = None
         threading.Thread(target=self._live, daemon=True).start()
 
@@ -91,22 +91,22 @@ class Seat:
         return heard
 
 
-class Seated(Member):
+class RayWorker(WorkerHandle):
     """A worker on Ray as its crew sees it; what it records is recorded here.
 
     `heard` is the reference to what it says next.
     """
 
     def __init__(self, ray: Any, actor: Any, store: Path) -> None:
-        self._home: Home | None = None
+        self._home: RecordingServer | None = None
         super().__init__()
         self.up, self._node, self._why = False, "", ""
         self._ray, self._actor, self._store = ray, actor, store
         self.heard = actor.hear.remote()
 
-    def give(self, index: int, training: Training) -> None:
+    def give(self, index: int, training: TrainingJob) -> None:
         """A training to carry out, by its index."""
-        self._home = Home(self._store, training.settings.model_dump(mode="json"))
+        self._home = RecordingServer(self._store, training.settings.model_dump(mode="json"))
         super().give(index, training)
 
     def stop_training(self) -> None:
@@ -147,7 +147,7 @@ class Seated(Member):
                     "install the same version on every node",
                 )
             self.up, self._node = True, message.node
-        elif isinstance(message, Call):
+        elif isinstance(message, Request):
             assert self._home is not None
             answer = self._home.do(message)
             if message.asked:

@@ -59,7 +59,7 @@ class Finished:
     result: bytes
 
 
-class Board:
+class SharedWork:
     """The parent's side of an offer: which pieces wait, and what came back."""
 
     def __init__(self, offer: Offer) -> None:
@@ -87,8 +87,8 @@ class Board:
         return None if index is None else Piece(index)
 
 
-class Colleagues:
-    """`flasc.training.shared_models.Hands` of a worker, whose end of the pipe to the parent this
+class RemoteHelpers:
+    """`flasc.training.shared_models.Helpers` of a worker, whose end of the pipe to the parent this
     is."""
 
     def __init__(self, pipe: Pipe) -> None:

@@ -7,13 +7,13 @@ from typing import Any
 
 from emulator.common.errors import EmulatorError
 from emulator.runner.executors.base import Result
-from emulator.runner.executors.work_sharing import Colleagues, Helper
+from emulator.runner.executors.work_sharing import Helper, RemoteHelpers
 from emulator.runner.recording import Recording
 from emulator.runner.recording.remote import Pipe
-from emulator.runner.training_job import Options, Progress, carry_out, prepare
-from emulator.scenario.study import Training
+from emulator.runner.training_job import Options, Progress, prepare, run_training
+from emulator.scenario.study import TrainingJob
 from flasc.common.errors import FlascError
-from flasc.training.shared_models import Workshop
+from flasc.training.shared_models import SharedModels
 
 Recorded = Callable[[Path, Mapping[str, Any]], Recording]
 
@@ -24,28 +24,28 @@ def serve(pipe: Pipe, options: Options, recorded: Recorded = Recording) -> None:
     `recorded` opens a recording. A helper that cannot help goes: who asked for it will meet the
     same, and say so.
     """
-    workshop = Workshop(Colleagues(pipe))
+    workshop = SharedModels(RemoteHelpers(pipe))
     helper = Helper(pipe, functools.partial(prepare, options=options, workshop=workshop))
     try:
         while True:
             told = pipe.recv()
-            if isinstance(told, Training):
-                pipe.send(guarded(told, options, pipe.send, workshop, recorded))
+            if isinstance(told, TrainingJob):
+                pipe.send(run_job(told, options, pipe.send, workshop, recorded))
             else:
                 helper.obey(told)
     except (EOFError, EmulatorError, FlascError):
         return
 
 
-def guarded(
-    training: Training,
+def run_job(
+    training: TrainingJob,
     options: Options,
     notify: Callable[[Progress], None],
-    workshop: Workshop,
+    workshop: SharedModels,
     recorded: Recorded = Recording,
 ) -> Result:
     """A training carried out, or the error that it met."""
     try:
-        return carry_out(training, options, notify, workshop, recorded)
+        return run_training(training, options, notify, workshop, recorded)
     except (EmulatorError, FlascError) as error:
         return error

@@ -14,8 +14,15 @@ being run again, and a changed decision trains only what follows from it.
 """
 
 from emulator.runner.recording.entries import digest
-from emulator.runner.recording.remote import Away, Home
+from emulator.runner.recording.remote import RecordingServer, RemoteRecording
 from emulator.runner.recording.replay import LiveTrainer, RecordingTrainer
 from emulator.runner.recording.store import Recording
 
-__all__ = ["Away", "Home", "LiveTrainer", "Recording", "RecordingTrainer", "digest"]
+__all__ = [
+    "LiveTrainer",
+    "Recording",
+    "RecordingServer",
+    "RecordingTrainer",
+    "RemoteRecording",
+    "digest",
+]

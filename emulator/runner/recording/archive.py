@@ -23,7 +23,7 @@ from typing import Any
 
 from emulator.common.errors import RecordingError
 from emulator.common.files import storage
-from emulator.runner.recording.entries import Fact, Step, digest
+from emulator.runner.recording.entries import MessageEntry, Step, digest
 from emulator.runner.recording.store import FORMAT, Recording
 
 KIND = "flasc-emu packed recording 1"
@@ -33,7 +33,7 @@ _BAD = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowErr
 
 
 @dataclass(frozen=True)
-class Packed:
+class Archive:
     """What a file holds: a scenario as YAML, the methods carried out, trainings as above."""
 
     path: Path
@@ -87,7 +87,7 @@ def is_packed(path: Path) -> bool:
         return False
 
 
-def read(path: Path) -> Packed:
+def read(path: Path) -> Archive:
     """The packed recording at `path`. Raises RecordingError where it is none."""
     try:
         with gzip.open(path) as file:
@@ -101,7 +101,7 @@ def read(path: Path) -> Packed:
         texts = isinstance(methods, list) and all(type(each) is str for each in methods)
         if not (texts and type(scenario) is str and isinstance(trainings, list)):
             raise ValueError("no scenario, methods and trainings")
-        return Packed(path, scenario, methods, trainings)
+        return Archive(path, scenario, methods, trainings)
     except (OSError, EOFError, zlib.error, *_BAD) as error:
         raise _foreign(path, str(error)) from error
 
@@ -118,7 +118,7 @@ def _foreign(path: Path, why: str) -> RecordingError:
 
 
 @contextlib.contextmanager
-def unpacked(path: Path) -> Iterator[Path]:
+def extracted(path: Path) -> Iterator[Path]:
     """The recordings in the file at `path`, in a folder that goes afterwards.
 
     Raises RecordingError and StorageError.
@@ -174,7 +174,7 @@ def _facts(root: str, rows: Sequence[Sequence[Any]]) -> Iterator[dict[str, Any]]
                 yield {"fact": "aggregate", "state": step.id, **asdict(step)}
             case "download" | "upload":
                 number, *rest = values
-                names = [each.name for each in fields(Fact)]
+                names = [each.name for each in fields(MessageEntry)]
                 yield {"fact": kind, **_named(names, [state(number), *rest])}
             case "score":
                 number, *rest = values

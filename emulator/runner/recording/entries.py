@@ -14,7 +14,7 @@ def digest(value: object) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class MessageEntry:
     """What a policy needs to know of a message. `state` is the version that it was made from."""
 
     state: str
@@ -58,12 +58,12 @@ class RecordedAbout:
     labels: tuple[tuple[int, ...], ...] | None = None
 
 
-Told = TypeVar("Told", Fact, RecordedScore)
+Told = TypeVar("Told", MessageEntry, RecordedScore)
 NO_FACT = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 _LARGEST = 2**63 - 1  # of whole numbers: the ledger's
 
 
-def sound(told: Told) -> Told:
+def validated(told: Told) -> Told:
     """`told`, where its values are what a training says. Raises ValueError."""
     for each in fields(told):
         value = getattr(told, each.name)

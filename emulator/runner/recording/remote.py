@@ -1,7 +1,9 @@
 """A recording used far from its folder: by a worker on another machine, say.
 
-`Away` is the worker's side, a Recording without a disk; `Home` the folder's, which does what calls
-ask for. One `Home` after the other may serve a training: what was told is recorded at once, so
+`RemoteRecording` is the worker's side, a Recording without a disk; `RecordingServer` the folder's,
+which does what calls
+ask for. One `RecordingServer` after the other may serve a training: what was told is recorded at
+once, so
 that a worker that is lost costs what it had not told yet.
 """
 
@@ -35,8 +37,8 @@ class Pipe(Protocol):
 
 
 @dataclass(frozen=True)
-class Call:
-    """To `Home`: do this. Its Answer is waited for where it is `asked`."""
+class Request:
+    """To `RecordingServer`: do this. Its Answer is waited for where it is `asked`."""
 
     method: str
     args: tuple[Any, ...]
@@ -44,13 +46,13 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """What came of a call: a value, or an error that is the caller's to raise."""
 
     value: Any
 
 
-class Home:
+class RecordingServer:
     """The folder's side. Made anew for each who records; `close` lets go of the recording."""
 
     def __init__(self, store: Path, settings: Mapping[str, Any]) -> None:
@@ -58,14 +60,14 @@ class Home:
         self._made: Recording | None = None
         self._held = contextlib.ExitStack()
 
-    def do(self, call: Call) -> Answer:
+    def do(self, call: Request) -> Response:
         """Carry out a call. Raises the StorageError of one that nobody waits for."""
         try:
-            return Answer(getattr(self, f"do_{call.method}")(*call.args))
+            return Response(getattr(self, f"do_{call.method}")(*call.args))
         except EmulatorError as error:
             if not call.asked:
                 raise
-            return Answer(error)
+            return Response(error)
 
     def close(self) -> None:
         """Let go of the recording."""
@@ -79,7 +81,7 @@ class Home:
 
     def do_unread(self, start_byte: int) -> bytes:
         """The log's whole lines from there on."""
-        return self._recording.unread(start_byte)
+        return self._recording.lines_from(start_byte)
 
     def do_hold(self, provenance: Mapping[str, str], start_byte: int) -> bytes | None:
         """Hold it for writing, and the log's lines from there on; None while another does."""
@@ -87,7 +89,7 @@ class Home:
             self._held.enter_context(self._recording.writing(provenance, _refuse))
         except _BusyError:
             return None
-        return self._recording.unread(start_byte)
+        return self._recording.lines_from(start_byte)
 
     def do_provenance(self) -> dict[str, str]:
         """What it was made on."""
@@ -103,7 +105,7 @@ class Home:
 
     def do_file_state(self, state: str, content: bytes) -> None:
         """Keep a state."""
-        self._recording.file_state(state, content)
+        self._recording.write_state(state, content)
 
     def do_load_state(self, state: str) -> dict[str, np.ndarray]:
         """A kept state."""
@@ -128,7 +130,7 @@ class Home:
         self._recording.keep_model(state, write)
 
 
-class Away(Recording):
+class RemoteRecording(Recording):
     """A Recording whose `folder` is at the other end of a pipe."""
 
     def __init__(self, store: Path, settings: Mapping[str, Any], pipe: Pipe) -> None:
@@ -136,19 +138,19 @@ class Away(Recording):
         super().__init__(store, settings)
 
     def _ask(self, method: str, *args: Any) -> Any:
-        self._pipe.send(Call(method, args, asked=True))
-        answer: Answer = self._pipe.recv()
+        self._pipe.send(Request(method, args, asked=True))
+        answer: Response = self._pipe.recv()
         if isinstance(answer.value, Exception):
             raise answer.value
         return answer.value
 
     def _tell(self, method: str, *args: Any) -> None:
-        self._pipe.send(Call(method, args, asked=False))
+        self._pipe.send(Request(method, args, asked=False))
 
     def _check_settings(self) -> None:
         """Home does."""
 
-    def unread(self, start_byte: int) -> bytes:
+    def lines_from(self, start_byte: int) -> bytes:
         """The log's whole lines from there on."""
         content: bytes = self._ask("unread", start_byte)
         return content
@@ -169,7 +171,7 @@ class Away(Recording):
         while unread is None:
             time.sleep(POLL_WALL_S)
             unread = self._ask("hold", dict(provenance), self._read_bytes)
-        self.learn(unread)
+        self.apply(unread)
         yield
 
     def add(self, fact: str, durable: bool = False, **entry: Any) -> None:
@@ -182,7 +184,7 @@ class Away(Recording):
         """Whether `state` was kept."""
         return bool(self._ask("has_state", state))
 
-    def file_state(self, state: str, content: bytes) -> None:
+    def write_state(self, state: str, content: bytes) -> None:
         """Have a state kept."""
         self._tell("file_state", state, content)
 

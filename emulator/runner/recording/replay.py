@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from emulator.common.errors import RecordingError
-from emulator.runner.recording.entries import Fact, RecordedAbout, RecordedScore, Step
+from emulator.runner.recording.entries import MessageEntry, RecordedAbout, RecordedScore, Step
 from emulator.runner.recording.store import Recording
 from emulator.simulation.trainer import Download, Score, Trainer, TrainingMetadata, Upload
 
@@ -65,7 +65,7 @@ class RecordingTrainer:
 
     # -- the seam
 
-    def download(self, client: int) -> Fact:
+    def download(self, client: int) -> MessageEntry:
         """What `client` would fetch of the current version."""
         key = (self.state, client)
         if key not in self.recording.downloads and key not in self._at(self.state).downloads:
@@ -74,7 +74,7 @@ class RecordingTrainer:
             self._add("download", self.state, self._downloads[key])
         return self.recording.downloads[key]
 
-    def train(self, downloads: Sequence[Download]) -> list[Fact]:
+    def train(self, downloads: Sequence[Download]) -> list[MessageEntry]:
         """One upload for each download, trained where it is not known yet."""
         keys = [(_fact(d).state, d.client) for d in downloads]
         if any(key not in self.recording.uploads for key in keys):
@@ -124,16 +124,16 @@ class RecordingTrainer:
             )
         return self.recording.scores[key]
 
-    def forget(self, messages: Sequence[Download | Upload]) -> None:
+    def release(self, messages: Sequence[Download | Upload]) -> None:
         """Drop the real messages behind these; should one be needed, it is made again."""
         for message in messages:
             key = (_fact(message).state, message.client)
             self._downloads.pop(key, None)
             self._uploads.pop(key, None)
 
-    def about(self, needed: bool = False) -> RecordedAbout:
+    def metadata(self, require_flops: bool = False) -> RecordedAbout:
         """As recorded; where it is `needed` and was not, the real trainer is asked."""
-        if needed and self.recording.about.flop_per_example is None:
+        if require_flops and self.recording.about.flop_per_example is None:
             self._open()
         return self.recording.about
 
@@ -160,9 +160,9 @@ class RecordingTrainer:
             self._held.enter_context(self.recording.writing(provenance, self._waiting))
             self._live_state = self.recording.root
             if not self.recording.has_state(self.recording.root):
-                self.recording.keep_state(self.recording.root, self._live.snapshot())
+                self.recording.save_state(self.recording.root, self._live.snapshot())
             if self.recording.about.labels is None:
-                self._learn_about(self._live.about())
+                self._learn_about(self._live.metadata())
         return self.recording
 
     def _learn_about(self, about: TrainingMetadata) -> None:
@@ -255,13 +255,13 @@ class RecordingTrainer:
     def _keep(self, step: Step) -> None:
         """Keep the newest state, and every so many rounds one for good."""
         assert self._live is not None
-        self.recording.keep_state(step.id, self._live.snapshot())
+        self.recording.save_state(step.id, self._live.snapshot())
         if self.recording.depth(step.parent) % KEEP_EVERY:
             self.recording.drop_state(step.parent)
 
     def _add(self, kind: str, state: str, message: Download | Upload) -> None:
         entry = asdict(
-            Fact(
+            MessageEntry(
                 state,
                 message.client,
                 message.nbytes,
@@ -273,6 +273,6 @@ class RecordingTrainer:
         self.recording.add(kind, **entry)
 
 
-def _fact(message: Download | Upload) -> Fact:
-    assert isinstance(message, Fact), "messages of this trainer only"
+def _fact(message: Download | Upload) -> MessageEntry:
+    assert isinstance(message, MessageEntry), "messages of this trainer only"
     return message

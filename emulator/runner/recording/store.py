@@ -16,14 +16,14 @@ from emulator.common.errors import RecordingError
 from emulator.common.files import held, replace, storage, sweep
 from emulator.runner.recording.entries import (
     NO_FACT,
-    Fact,
+    MessageEntry,
     RecordedAbout,
     RecordedScore,
     Step,
     counts,
     digest,
     right_of,
-    sound,
+    validated,
 )
 from emulator.runner.recording.model_export import is_stamped, remove_model, stamp, write_model
 
@@ -50,8 +50,8 @@ class Recording:
         self.root = digest({"format": FORMAT, "settings": settings})
         self.folder = store / self.root
         self.settings = settings
-        self.downloads: dict[tuple[str, int], Fact] = {}
-        self.uploads: dict[tuple[str, int], Fact] = {}
+        self.downloads: dict[tuple[str, int], MessageEntry] = {}
+        self.uploads: dict[tuple[str, int], MessageEntry] = {}
         self.steps: dict[str, Step] = {}
         self.scores: dict[tuple[str, str], RecordedScore] = {}
         self.about = RecordedAbout()
@@ -83,9 +83,9 @@ class Recording:
 
     def refresh(self) -> None:
         """Read the lines that were appended since. A torn last line is left for `repair`."""
-        self.learn(self.unread(self._read_bytes))
+        self.apply(self.lines_from(self._read_bytes))
 
-    def learn(self, lines: bytes) -> None:
+    def apply(self, lines: bytes) -> None:
         """Take in what follows in the log."""
         for number, line in enumerate(lines.splitlines(), 1):
             try:
@@ -99,7 +99,7 @@ class Recording:
                 ) from error
         self._read_bytes += len(lines)
 
-    def unread(self, start_byte: int) -> bytes:
+    def lines_from(self, start_byte: int) -> bytes:
         """The log's whole lines from there on."""
         path = self.folder / "log.jsonl"
         try:
@@ -118,10 +118,10 @@ class Recording:
     def _learn(self, entry: dict[str, Any]) -> None:
         match entry.pop("fact"):
             case "download":
-                fact = sound(Fact(**entry))
+                fact = validated(MessageEntry(**entry))
                 self.downloads[fact.state, fact.client] = fact
             case "upload":
-                fact = sound(Fact(**entry))
+                fact = validated(MessageEntry(**entry))
                 self.uploads[fact.state, fact.client] = fact
             case "aggregate":
                 state = entry.pop("state")
@@ -134,7 +134,7 @@ class Recording:
             case "evaluate":
                 state, split = entry.pop("state"), entry.pop("split")
                 by_label = tuple(map(right_of, entry.pop("by_label", ())))
-                self.scores[state, split] = sound(RecordedScore(**entry, by_label=by_label))
+                self.scores[state, split] = validated(RecordedScore(**entry, by_label=by_label))
             case "about":
                 examples = counts(entry.pop("examples"))
                 flop = float(entry.pop("flop_per_example"))
@@ -216,13 +216,13 @@ class Recording:
         """Whether `state` was kept."""
         return self._state_path(state).exists()
 
-    def keep_state(self, state: str, arrays: dict[str, np.ndarray]) -> None:
+    def save_state(self, state: str, arrays: dict[str, np.ndarray]) -> None:
         """Write a state to restart from, with a hash: a damaged one must not be trained on."""
         from safetensors.numpy import save
 
-        self.file_state(state, save(arrays, metadata={"sha256": fingerprint(arrays)}))
+        self.write_state(state, save(arrays, metadata={"sha256": fingerprint(arrays)}))
 
-    def file_state(self, state: str, content: bytes) -> None:
+    def write_state(self, state: str, content: bytes) -> None:
         """The same, from what the file is to hold."""
         with storage(self.folder):
             replace(self._state_path(state), content)

@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 from typing_extensions import override
 
-from emulator.common.distributions import Duration, DurationLaw, Span, quantile
+from emulator.common.distributions import Duration, DurationDistribution, PositiveDuration, quantile
 from emulator.simulation.availability.base import (
     Availability,
     AvailabilitySettings,
@@ -20,9 +20,9 @@ class Diurnal(AvailabilitySettings):
     """
 
     kind: Literal["diurnal"]
-    start: DurationLaw
-    length: DurationLaw
-    period: Span = 86400.0
+    start: DurationDistribution
+    length: DurationDistribution
+    period: PositiveDuration = 86400.0
     clock: Duration = 0.0
 
     @override

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import PrivateAttr, model_validator
 from typing_extensions import Self, override
 
-from emulator.common.distributions import DurationLaw, Floats, Law, quantile
+from emulator.common.distributions import Distribution, DurationDistribution, Floats, quantile
 from emulator.simulation.availability.base import Availability, AvailabilitySettings
 
 GRID = 1000  # quantiles that represent a distribution for its mean and for length-biased draws
@@ -18,8 +18,8 @@ class OnOff(AvailabilitySettings):
     """Alternates between available (`on`) and unavailable (`off`); each duration is redrawn."""
 
     kind: Literal["on_off"]
-    on: DurationLaw
-    off: DurationLaw
+    on: DurationDistribution
+    off: DurationDistribution
     _lengths: tuple[Floats, Floats] = PrivateAttr()
 
     @model_validator(mode="after")
@@ -34,7 +34,7 @@ class OnOff(AvailabilitySettings):
         return AlternatingRenewal(self.on, self.off, rng, self._lengths)
 
 
-def grid(law: Law) -> Floats:
+def grid(law: Distribution) -> Floats:
     """Quantiles that represent a distribution, float64 [GRID]."""
     return quantile(law, (np.arange(GRID) + 0.5) / GRID)
 
@@ -49,8 +49,8 @@ class AlternatingRenewal:
 
     def __init__(
         self,
-        on: Law,
-        off: Law,
+        on: Distribution,
+        off: Distribution,
         rng: np.random.Generator,
         lengths: tuple[Floats, Floats] | None = None,
     ) -> None:

@@ -15,7 +15,7 @@ from pydantic import (
 from typing_extensions import Self, override
 
 from emulator.common.errors import ScenarioError
-from emulator.common.text import printable, shown
+from emulator.common.text import printable, short_repr
 from emulator.common.text_files import MAX_PIECES, is_number, read_text, unpickling
 from emulator.simulation.availability.base import (
     Availability,
@@ -51,8 +51,8 @@ def read_fedscale(path: Path) -> Iterator[AvailabilityTrace]:
         numbers = [*starts, *ends] if lists else []
         if not lists or not all(map(is_number, numbers)) or not is_number(period_s) or not period_s:
             raise ScenarioError(
-                f"{where}: found {shown(row)}; allowed: as many active as inactive, numbers, and "
-                "a finish_time above 0"
+                f"{where}: found {short_repr(row)}; allowed: as many active as inactive, numbers, "
+                "and a finish_time above 0"
             )
         pairs = zip(map(float, starts), map(float, ends), strict=True)
         yield AvailabilityTrace(name, merged(pairs, float(period_s)), float(period_s))
@@ -99,7 +99,8 @@ def _event(line: str, where: str) -> tuple[datetime, str]:
         return datetime.strptime(stamp.strip(), "%Y-%m-%d %H:%M:%S"), state.strip().lower()
     except ValueError:
         raise ScenarioError(
-            f"{where}: found {shown(line)}; allowed: a time (2020-01-02 08:30:00), a tab, a state"
+            f"{where}: found {short_repr(line)}; allowed: a time (2020-01-02 08:30:00), a tab, "
+            "a state"
         ) from None
 
 
@@ -125,11 +126,11 @@ def _table(
     except (ValueError, RecursionError) as error:
         raise ScenarioError(f"{name}: found no JSON: {error}", binary) from None
     if not isinstance(table, dict) or not 0 < len(table) <= MAX_PIECES:
-        raise ScenarioError(f"{name}: found {shown(table)}; allowed: devices by name")
+        raise ScenarioError(f"{name}: found {short_repr(table)}; allowed: devices by name")
     for device, row in table.items():
         if not isinstance(row, dict) or not set(columns) <= row.keys():
             raise ScenarioError(
-                f"{name}: {printable(device)}: found {shown(row)}; allowed: a mapping with "
+                f"{name}: {printable(device)}: found {short_repr(row)}; allowed: a mapping with "
                 f"{', '.join(columns)}"
             )
         yield device, row

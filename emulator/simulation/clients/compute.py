@@ -12,7 +12,13 @@ from pydantic import (
 )
 from typing_extensions import Self
 
-from emulator.common.distributions import DurationLaw, Empirical, Law, ShareLaw, SpeedLaw
+from emulator.common.distributions import (
+    Distribution,
+    DurationDistribution,
+    Empirical,
+    ShareDistribution,
+    SpeedDistribution,
+)
 from emulator.simulation.clients.devices import DeviceTable
 from flasc.common.settings import Settings, parse_fraction
 
@@ -39,7 +45,7 @@ def _timed(value: object) -> object:
 
 
 PerExample = Annotated[
-    Annotated[DurationLaw, Tag("law")]
+    Annotated[DurationDistribution, Tag("law")]
     | Annotated[Literal["devices"], Tag("devices")]
     | Annotated[DeviceTable, Tag("table")],
     Discriminator(_form),
@@ -56,9 +62,9 @@ class Compute(Settings):
     """
 
     per_example: PerExample | None = None
-    speed: SpeedLaw | None = None
+    speed: SpeedDistribution | None = None
     utilisation: Utilisation | None = None
-    max_rank: ShareLaw | None = None
+    max_rank: ShareDistribution | None = None
     too_large: Literal["skip", "error"] = "skip"
 
     @model_validator(mode="after")
@@ -74,7 +80,7 @@ class Compute(Settings):
             )
         return self
 
-    def seconds_law(self) -> Law | Literal["devices"]:
+    def seconds_law(self) -> Distribution | Literal["devices"]:
         """Of the time for one example, seconds; for a `speed`, of the operations a second."""
         law = self.per_example if self.speed is None else self.speed
         if isinstance(law, DeviceTable):

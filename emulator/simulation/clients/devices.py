@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import PrivateAttr, model_validator
 from typing_extensions import Self
 
-from emulator.common.distributions import Floats, Span
+from emulator.common.distributions import Floats, PositiveDuration
 from emulator.common.errors import ScenarioError
 from emulator.common.text import printable
 from emulator.network.capacity.normal import NormalRate
@@ -60,7 +60,7 @@ class Devices(DeviceTable):
     `flash` has means and deviations: a client's rate is drawn anew every `step`.
     """
 
-    step: Span = 60.0
+    step: PositiveDuration = 60.0
 
     def rates(self, direction: Direction) -> Floats:
         """Of one way, in the mean, bits/s, float64 [devices]."""

@@ -12,7 +12,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from emulator.common.distributions import Floats, Law, normal_cdf, normal_quantile, quantile
+from emulator.common.distributions import (
+    Distribution,
+    Floats,
+    normal_cdf,
+    normal_quantile,
+    quantile,
+)
 from emulator.common.rng import stream
 from emulator.network.capacity.base import CapacityModel
 from emulator.network.tcp import Direction
@@ -143,7 +149,7 @@ def draw_fleet(
 
 def _draw(
     access: AccessLink,
-    law: Law | Literal["devices"],
+    law: Distribution | Literal["devices"],
     by_speed: bool,
     members: NDArray[np.intp],
     clients: int,
@@ -167,7 +173,7 @@ def _draw(
         n = len(access.devices.table)
         device = (n * uniforms("down")).astype(np.int64).clip(max=n - 1)
 
-    def drawn(law: Law | CapacityModel | Literal["devices"], way: Direction) -> Floats:
+    def drawn(law: Distribution | CapacityModel | Literal["devices"], way: Direction) -> Floats:
         if law == "devices":
             assert access.devices
             return np.take(access.devices.rates(way), device)
@@ -194,7 +200,7 @@ def _draw(
     }
 
 
-def _level(law: Law | CapacityModel, u: Floats) -> Floats:
+def _level(law: Distribution | CapacityModel, u: Floats) -> Floats:
     """What a law is at each of the probabilities `u`: in the long run, bits/s, if it varies."""
     if isinstance(law, CapacityModel):
         return 8 * law.shape_mean * quantile(law.level, u)
@@ -202,7 +208,7 @@ def _level(law: Law | CapacityModel, u: Floats) -> Floats:
 
 
 def _shared(
-    law: Law | CapacityModel, seed: int, purpose: str, *counters: int, n: int = 1
+    law: Distribution | CapacityModel, seed: int, purpose: str, *counters: int, n: int = 1
 ) -> Floats:
     """Bytes/s of `n` links that are no client's own, float64 [n]."""
     rates: Floats = _level(law, stream(seed, purpose, *counters).random(n)).clip(min=LEAST_RATE)

@@ -15,15 +15,15 @@ from typing_extensions import Self
 
 from emulator.common.distributions import (
     DISTRIBUTIONS,
-    DurationLaw,
-    LossLaw,
-    RateLaws,
-    ShareLaw,
-    kind_of,
+    DurationDistribution,
+    LossDistribution,
+    RateDistributions,
+    ShareDistribution,
+    kind_tag,
 )
-from emulator.common.errors import MisfitError
+from emulator.common.errors import FieldError
 from emulator.common.tagged_unions import kind_or, spelled_out
-from emulator.common.text import printable, shown
+from emulator.common.text import printable, short_repr
 from emulator.network.capacity import CAPACITIES, CapacityModel
 from emulator.network.capacity.trace import Trace
 from emulator.network.tcp import Direction
@@ -45,7 +45,7 @@ def _reading(direction: Direction) -> Callable[[object], object]:
 
 def link_form(value: object) -> str:
     """What `laws.kind_of` says, or `devices`, which is a word and no rate."""
-    return "devices" if value == "devices" else kind_of(value)
+    return "devices" if value == "devices" else kind_tag(value)
 
 
 if TYPE_CHECKING:  # which packages are installed is known at run time only
@@ -58,9 +58,9 @@ else:
         kind_or("missing"),
         BeforeValidator(spelled_out),
     ]
-_Shared = Annotated[RateLaws | TimeVarying, Discriminator(kind_of)]
+_Shared = Annotated[RateDistributions | TimeVarying, Discriminator(kind_tag)]
 _Link = Annotated[
-    RateLaws | TimeVarying | Annotated[Literal["devices"], Tag("devices")],
+    RateDistributions | TimeVarying | Annotated[Literal["devices"], Tag("devices")],
     Discriminator(link_form),
 ]
 DownLink = Annotated[_Link, AfterValidator(_reading("down"))]
@@ -72,7 +72,7 @@ UpShared = Annotated[_Shared, AfterValidator(_reading("up"))]
 class Ratio(Settings):
     """A rate in proportion to the same client's down: `ratio` times it."""
 
-    ratio: ShareLaw
+    ratio: ShareDistribution
 
 
 def _form(value: object) -> str:
@@ -128,8 +128,8 @@ class AccessLink(Settings):
     devices: Devices | None = None
     down: DownLink
     up: UpLaw
-    rtt: DurationLaw = 0.0
-    loss: LossLaw = 0.0
+    rtt: DurationDistribution = 0.0
+    loss: LossDistribution = 0.0
     half_duplex: bool = False
     correlation: Annotated[Correlation, BeforeValidator(_of_up)] = Correlation()
     cells: Cells | None = None
@@ -191,9 +191,9 @@ def shares_alike(groups: object) -> object:
     percents = {k: v for k, v in shares.items() if isinstance(v, str) and "%" in v}
     if numbers and percents:
         (name, number), (other, percent) = next(iter(numbers.items())), next(iter(percents.items()))
-        raise MisfitError(
+        raise FieldError(
             (name, "share"),
-            f"found {shown(number)} beside {shown(percent)} of {printable(other)}, "
+            f"found {short_repr(number)} beside {short_repr(percent)} of {printable(other)}, "
             "where percent are hundredths; allowed: all in percent, or none",
         )
     return groups

@@ -86,7 +86,7 @@ def release(context: SimulationContext, client_tasks: list[ClientTask]) -> None:
     """Let go of what these visits will never need again."""
     messages = [m for v in client_tasks for m in (v.download, v.upload) if m is not None]
     if messages:
-        context.trainer.forget(messages)
+        context.trainer.release(messages)
 
 
 def _life(tasks: ActiveTasks, task: ClientTask) -> Process:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from emulator.common.errors import ScenarioError
-from emulator.common.text import nearest, printable, shown
+from emulator.common.text import nearest, printable, short_repr
 from emulator.testbed.schedule import Id
 
 
@@ -20,7 +20,7 @@ class Numbered:
         if len(self._numbers) < len(self.ids):
             names = [str(id_) for id_ in self.ids]
             twice, _ = Counter(names).most_common(1)[0]
-            raise ScenarioError(f"{what}: found {shown(twice)} twice; allowed: once")
+            raise ScenarioError(f"{what}: found {short_repr(twice)} twice; allowed: once")
 
     def number(self, id_: Id, place: str) -> int:
         """The index of `id_`. Raises ScenarioError, with `place` in front, where nobody has it."""
@@ -30,4 +30,4 @@ class Numbered:
         known = [printable(name) for name in self._numbers]
         allowed = ", ".join(known if len(known) <= 8 else [*known[:3], "…", known[-1]])
         meant = f"did you mean {near!r}? " if near else ""
-        raise ScenarioError(f"{place}: found {shown(id_)}; {meant}allowed: {allowed}")
+        raise ScenarioError(f"{place}: found {short_repr(id_)}; {meant}allowed: {allowed}")

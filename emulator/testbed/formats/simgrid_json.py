@@ -13,10 +13,10 @@ from typing import Annotated, Any, Literal, NoReturn, TypeVar
 from pydantic import BeforeValidator, Field, ValidationError
 
 from emulator.common.errors import ScenarioError
-from emulator.common.text import printable, shown
+from emulator.common.text import printable, short_repr
 from emulator.scenario.document import Document
 from emulator.scenario.key_path import quoted
-from emulator.scenario.validation_errors import explain
+from emulator.scenario.validation_errors import to_scenario_error
 from emulator.scenario.yaml_nodes import Node
 from emulator.testbed.formats.ids import Numbered
 from emulator.testbed.schedule import (
@@ -89,7 +89,7 @@ def read(path: Path) -> list[Schedule]:
     elif isinstance(data, dict):
         return [_schedule(data, 0, f"{name}: ")]
     if not (isinstance(data, list) and data):
-        _refuse(name, f"found {shown(data)}; allowed: a scenario or a list of scenarios")
+        _refuse(name, f"found {short_repr(data)}; allowed: a scenario or a list of scenarios")
     found = [_schedule(one, n, f"{name}: {at}[{n}].") for n, one in enumerate(data)]
     Numbered([schedule.id for schedule in found], f"{name}: {at or 'scenarios'}: id")
     return found
@@ -135,7 +135,7 @@ def _item(kind: type[S], data: object, place: str) -> S:
         return kind.model_validate(data)
     except ValidationError as error:
         found = data if isinstance(data, dict) else {}
-        raise explain(error, Document(found, Node(None, place)), kind) from None
+        raise to_scenario_error(error, Document(found, Node(None, place)), kind) from None
 
 
 def _refuse(place: str, problem: str) -> NoReturn:
@@ -165,7 +165,9 @@ def _parse(text: str, name: str) -> Any:
         if len(found) < len(pairs):
             keys = [key for key, _ in pairs]
             twice = next(key for key in keys if keys.count(key) > 1)
-            _refuse(name, f"found key {shown(twice)} twice in {shown(found)}; allowed: once")
+            _refuse(
+                name, f"found key {short_repr(twice)} twice in {short_repr(found)}; allowed: once"
+            )
         return found
 
     def whole(digits: str) -> int | float:

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag,
 from emulator.common.distributions import Duration, Loss, Rate
 from emulator.common.units import format_rate, format_size, parse_size
 from emulator.scenario import document
-from emulator.scenario.validation_errors import explain
+from emulator.scenario.validation_errors import to_scenario_error
 from emulator.testbed.formats.ids import Numbered
 from emulator.testbed.schedule import (
     MAX_BYTES,
@@ -81,7 +81,7 @@ def read(path: Path) -> Schedule:
     try:
         found = Transfers.model_validate(text.data)
     except ValidationError as error:
-        raise explain(error, text, Transfers) from None
+        raise to_scenario_error(error, text, Transfers) from None
     links = found.clients if isinstance(found.clients, list) else list(found.clients.values())
     clients = Numbered(range(len(links)) if isinstance(found.clients, list) else found.clients)
     messages = [

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field, PrivateAttr, computed_field, model_validator
 from typing_extensions import Self
 
-from emulator.common.distributions import Law, RateLaw, Span
+from emulator.common.distributions import Distribution, PositiveDuration, RateDistribution
 from emulator.common.units import format_duration
 from emulator.network.capacity.base import CapacityModel
 from emulator.network.capacity.profile import Profile
@@ -53,7 +53,7 @@ class Patient(PolicySettings):
     implementation: ClassVar[str] = "flasc_own.policy:patient"
 
     kind: Literal["patient"]
-    deadline: Span
+    deadline: PositiveDuration
     enough: Density = 0.8
     step: Annotated[float, Field(gt=1, le=10)] = 1.5
 
@@ -75,12 +75,12 @@ class DutyCycle(CapacityModel):
     """A radio that may send for a `share` of each `period`, at `rate`, and is silent otherwise."""
 
     kind: Literal["duty_cycle"]
-    rate: RateLaw
+    rate: RateDistribution
     share: Density
-    period: Span
+    period: PositiveDuration
 
     @property
-    def level(self) -> Law:
+    def level(self) -> Distribution:
         """Bits/s."""
         return self.rate
 

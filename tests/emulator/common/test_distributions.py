@@ -13,11 +13,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from emulator.common.distributions import (
     MAX_VALUES,
-    DurationLaw,
-    LossLaw,
-    RateLaw,
-    ShareLaw,
-    SpeedLaw,
+    DurationDistribution,
+    LossDistribution,
+    RateDistribution,
+    ShareDistribution,
+    SpeedDistribution,
     normal_cdf,
     normal_quantile,
     quantile,
@@ -25,8 +25,14 @@ from emulator.common.distributions import (
 from emulator.common.errors import ScenarioError
 from emulator.runner import inputs
 
-RATE = TypeAdapter(RateLaw)
-UNITS = {RateLaw: "Mbps", DurationLaw: "ms", LossLaw: "%", ShareLaw: "%", SpeedLaw: "GFLOP/s"}
+RATE = TypeAdapter(RateDistribution)
+UNITS = {
+    RateDistribution: "Mbps",
+    DurationDistribution: "ms",
+    LossDistribution: "%",
+    ShareDistribution: "%",
+    SpeedDistribution: "GFLOP/s",
+}
 U = np.linspace(0, 1, 1001)[1:-1]
 
 NORMAL = {"kind": "normal", "mean": "5 Mbps", "sd": "4 Mbps"}
@@ -141,19 +147,35 @@ def test_what_weighs_nothing_is_never_chosen():
 @pytest.mark.parametrize(
     ("kind", "law", "message"),
     [
-        (RateLaw, {"kind": "uniform", "low": "2 Mbps", "high": "1 Mbps"}, "low first"),
-        (RateLaw, {**NORMAL, "low": "6 Mbps"}, "found mean 5e.06 with low 6e.06"),
-        (RateLaw, {**NORMAL, "high": "4 Mbps"}, "allowed: a mean between"),
-        (RateLaw, {**NORMAL, "sd": "0 Mbps"}, "above zero"),
-        (DurationLaw, {"kind": "normal", "mean": "5 ms", "sd": 0}, "found an sd of 0"),
-        (LossLaw, {"kind": "normal", "mean": "5 %", "sd": "60 %"}, "a loss from 0 to 0.5"),
-        (ShareLaw, {"kind": "uniform", "low": 0, "high": 1}, "a number above 0, like 1/16"),
-        (RateLaw, {"kind": "empirical", "values": []}, "at least 1"),
-        (RateLaw, {"kind": "empirical", "values": ["1 Mbps"] * (MAX_VALUES + 1)}, "at most"),
-        (RateLaw, {"kind": "empirical", "values": ["1 Mbps"], "unit": "Mbps"}, "without a file"),
-        (RateLaw, {"kind": "empirical", "values": ["1 Mbps"], "file": "x"}, "both values and a f"),
-        (RateLaw, {"kind": "empirical"}, "values"),
-        (RateLaw, {"kind": "empirical", "file": 5}, "file"),
+        (RateDistribution, {"kind": "uniform", "low": "2 Mbps", "high": "1 Mbps"}, "low first"),
+        (RateDistribution, {**NORMAL, "low": "6 Mbps"}, "found mean 5e.06 with low 6e.06"),
+        (RateDistribution, {**NORMAL, "high": "4 Mbps"}, "allowed: a mean between"),
+        (RateDistribution, {**NORMAL, "sd": "0 Mbps"}, "above zero"),
+        (DurationDistribution, {"kind": "normal", "mean": "5 ms", "sd": 0}, "found an sd of 0"),
+        (LossDistribution, {"kind": "normal", "mean": "5 %", "sd": "60 %"}, "a loss from 0 to 0.5"),
+        (
+            ShareDistribution,
+            {"kind": "uniform", "low": 0, "high": 1},
+            "a number above 0, like 1/16",
+        ),
+        (RateDistribution, {"kind": "empirical", "values": []}, "at least 1"),
+        (
+            RateDistribution,
+            {"kind": "empirical", "values": ["1 Mbps"] * (MAX_VALUES + 1)},
+            "at most",
+        ),
+        (
+            RateDistribution,
+            {"kind": "empirical", "values": ["1 Mbps"], "unit": "Mbps"},
+            "without a file",
+        ),
+        (
+            RateDistribution,
+            {"kind": "empirical", "values": ["1 Mbps"], "file": "x"},
+            "both values and a f",
+        ),
+        (RateDistribution, {"kind": "empirical"}, "values"),
+        (RateDistribution, {"kind": "empirical", "file": 5}, "file"),
     ],
 )
 def test_laws_that_cannot_be(kind, law, message):
@@ -176,12 +198,12 @@ def test_values_come_from_a_file_with_units(tmp_path):
 
 def test_a_unit_is_put_behind_each_value(tmp_path):
     assert rate(measured(tmp_path, "20\n0.5\n", unit="Mbps")).values == [20e6, 5e5]
-    loss = TypeAdapter(LossLaw).validate_python(measured(tmp_path, "1\n2\n", unit="%"))
+    loss = TypeAdapter(LossDistribution).validate_python(measured(tmp_path, "1\n2\n", unit="%"))
     assert loss.values == [0.01, 0.02]
 
 
 def test_a_number_without_a_unit_is_one_where_none_is_needed(tmp_path):
-    law = TypeAdapter(ShareLaw).validate_python(measured(tmp_path, "0.25\n1/8\n2\n"))
+    law = TypeAdapter(ShareDistribution).validate_python(measured(tmp_path, "0.25\n1/8\n2\n"))
     assert law.values == [0.25, 0.125, 2.0]
 
 

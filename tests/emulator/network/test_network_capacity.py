@@ -140,7 +140,7 @@ def test_a_finish_at_the_start_of_an_outage_is_before_it():
 
 def test_links_that_nobody_uses_cost_nothing(monkeypatch):
     asked, changed = [], []
-    set_capacity = engine.Fluid.set_capacity
+    set_capacity = engine.FlowEngine.set_capacity
 
     class Fleet(dict):
         def get(self, name):
@@ -149,7 +149,7 @@ def test_links_that_nobody_uses_cost_nothing(monkeypatch):
             return OUTAGE.shifted(index % 5) if party == "client" else None
 
     monkeypatch.setattr(
-        engine.Fluid,
+        engine.FlowEngine,
         "set_capacity",
         lambda self, now_s, link, rate: (
             changed.append(now_s) or set_capacity(self, now_s, link, rate)

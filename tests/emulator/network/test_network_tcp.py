@@ -96,9 +96,9 @@ def test_a_flow_that_stalls_leaves_the_link_to_others():
 
 def test_links_carry_the_wire_bytes_of_all_messages(monkeypatch):
     carried = []
-    start = engine.Fluid.start
+    start = engine.FlowEngine.start
     monkeypatch.setattr(
-        engine.Fluid,
+        engine.FlowEngine,
         "start",
         lambda self, now_s, links, size_B, cap_Bps: (
             carried.append(size_B) or start(self, now_s, links, size_B, cap_Bps)

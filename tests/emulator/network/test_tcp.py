@@ -11,16 +11,16 @@ from emulator.common.errors import ScenarioError
 from emulator.network.tcp import (
     Flight,
     Tcp,
-    backed_off_s,
-    come_down,
+    backoff_s,
     fluid_flights,
     handshake_timeouts_s,
-    lose,
+    loss_recovery,
     slow_start,
     steady_rate,
     tcp_flights,
     window_growth,
     wire_bytes,
+    with_loss,
 )
 
 OFF = Tcp(handshake=False, headers=False, slow_start=False, token_bucket=False)
@@ -196,7 +196,7 @@ STEADY_BPS = 1514 * steady_rate("cubic", 0.04, 0.01)
     ],
 )
 def test_what_follows_the_first_loss(nth, expected, missing):
-    lost = lose(Tcp(), FLIGHTS, nth, 0.04, 1e9, 0.01, np.random.default_rng(0))
+    lost = with_loss(Tcp(), FLIGHTS, nth, 0.04, 1e9, 0.01, np.random.default_rng(0))
     known, rest = lost[: len(expected)], lost[len(expected) :]
     assert [flight.size_B / 1514 for flight in known] == [count for count, _ in expected]
     rounds_s = [0.04 * rtts for _, rtts in expected]
@@ -207,8 +207,8 @@ def test_what_follows_the_first_loss(nth, expected, missing):
 
 def test_a_loss_behind_the_last_segment_is_none():
     rng = np.random.default_rng(0)
-    assert lose(Tcp(), FLIGHTS, 101, 0.04, 1e9, 0.01, rng) == FLIGHTS
-    assert lose(Tcp(), [Flight(0)], 1, 0.04, 1e9, 0.01, rng) == [Flight(0)]
+    assert with_loss(Tcp(), FLIGHTS, 101, 0.04, 1e9, 0.01, rng) == FLIGHTS
+    assert with_loss(Tcp(), [Flight(0)], 1, 0.04, 1e9, 0.01, rng) == [Flight(0)]
 
 
 class Every:
@@ -224,7 +224,9 @@ class Every:
 def test_the_window_comes_down_loss_by_loss():
     # Reno from 200 segments, 50 apart, in rounds of 1 s; the steady window is 9.3.
     rate_Bps, rtt_s = 1e12, 1.0
-    flights = come_down(Tcp(congestion="reno"), 1e9, 200 * 1514, rtt_s, rate_Bps, 0.01, Every(50))
+    flights = loss_recovery(
+        Tcp(congestion="reno"), 1e9, 200 * 1514, rtt_s, rate_Bps, 0.01, Every(50)
+    )
     window = 100.0
     for flight in flights[:-1]:
         assert window > steady_rate("reno", 1.0, 0.01)
@@ -248,7 +250,7 @@ def test_cubic_grows_by_its_curve_or_by_what_is_fair():
 def test_the_lost_segment_goes_twice(nbytes, rtt_s, rate_Bps, nth, loss):
     wire_B = wire_bytes(Tcp(), nbytes)
     flights = slow_start(Tcp(), wire_B, rtt_s, rate_Bps)
-    lost = lose(Tcp(), flights, nth, rtt_s, rate_Bps, loss, np.random.default_rng(0))
+    lost = with_loss(Tcp(), flights, nth, rtt_s, rate_Bps, loss, np.random.default_rng(0))
     if lost != flights:
         end_B = min(nth * 1514, wire_B)
         known = next(n for n in range(len(lost)) if sum(f.size_B for f in lost[:n]) >= end_B) + 1
@@ -285,7 +287,7 @@ def test_handshakes_lose_what_their_timers_say():
 
 
 def test_timers_double_up_to_a_most():
-    assert [backed_off_s(1.0, n) for n in (0, 1, 2, 3, 7, 8)] == [0, 1, 3, 7, 127, 191]
+    assert [backoff_s(1.0, n) for n in (0, 1, 2, 3, 7, 8)] == [0, 1, 3, 7, 127, 191]
 
 
 def test_a_long_message_goes_at_the_steady_rate():

@@ -100,7 +100,7 @@ class Schooled(StubTrainer):
         self.heard_late = len(uploads) < 6
         super().aggregate(uploads, weights)
 
-    def about(self, needed: bool = False) -> StubAbout:
+    def metadata(self, require_flops: bool = False) -> StubAbout:
         return StubAbout([4] * 20, 1e9, [[4, 0], [0, 4]] * 10)
 
 

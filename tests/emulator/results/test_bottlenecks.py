@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 
 from emulator.results.bottlenecks import (
-    Cause,
+    RoundBottleneck,
     bottleneck_shares,
-    causes,
     mean_staleness,
+    round_bottlenecks,
     wasted_bytes,
     wasted_compute,
 )
 from emulator.results.metrics import time_spent
-from emulator.results.participation import by_group, unheard
+from emulator.results.participation import by_group, excluded_share
 from emulator.scenario.scenario import Scenario
 from emulator.simulation.records import Client, Computation, Round, SharedLink, Transfer
 from emulator.simulation.simulate import simulate
@@ -61,7 +61,7 @@ STORIES = {
 @pytest.mark.parametrize("name", STORIES)
 def test_what_held_a_round_up(name):
     rows = played(**STORIES[name])
-    found = causes(rows)
+    found = round_bottlenecks(rows)
     assert [cause.round for cause in found] == [1, 2, 3, 4, 5]
     assert found[0].bottleneck == name
     assert next(iter(bottleneck_shares(found))) == name
@@ -72,7 +72,7 @@ def test_what_held_a_round_up(name):
 def test_a_round_that_ends_as_its_last_client_leaves_waited_for_absence():
     """There for 1 s of every 3; an upload takes longer."""
     day = {"kind": "diurnal", "start": "0 s", "length": "1 s", "period": "3 s", "on_return": "lost"}
-    found = causes(played(clients={**SLOW_UP, "availability": day}))
+    found = round_bottlenecks(played(clients={**SLOW_UP, "availability": day}))
     assert {(cause.bottleneck, cause.straggler) for cause in found} == {("absence", -1)}
 
 
@@ -80,11 +80,11 @@ def test_the_straggler_is_the_last_to_arrive():
     groups = {"fast": {"share": 3, **FAST}, "slow": {"share": 1, **SLOW_UP}}
     rows = played(groups=groups, cohort=20)
     slow = {row.client for row in rows if isinstance(row, Client) and row.group == "slow"}
-    assert {cause.straggler for cause in causes(rows)} <= slow
+    assert {cause.straggler for cause in round_bottlenecks(rows)} <= slow
 
 
 def test_rows_without_a_fleet_name_no_cause():
-    assert causes([Round(1, 2, 0.0, 1.0)]) == []
+    assert round_bottlenecks([Round(1, 2, 0.0, 1.0)]) == []
 
 
 STORY = [
@@ -109,12 +109,15 @@ def test_what_was_in_vain_by_hand():
     assert (wasted_bytes(STORY, "down"), wasted_bytes(STORY, "up")) == (160, 5)
     assert wasted_compute(STORY) == 2.5
     assert mean_staleness(STORY) == 1.0
-    assert unheard(STORY, lambda client: 1) == 3 / 5
-    assert unheard(STORY, lambda client: client.examples) == (20 + 30 + 50) / 150
+    assert excluded_share(STORY, lambda client: 1) == 3 / 5
+    assert excluded_share(STORY, lambda client: client.examples) == (20 + 30 + 50) / 150
 
 
 def test_causes_by_hand():
-    assert causes(STORY) == [Cause(1, 0, "compute", 4.0, "a"), Cause(2, 3, "client down", 2.0, "b")]
+    assert round_bottlenecks(STORY) == [
+        RoundBottleneck(1, 0, "compute", 4.0, "a"),
+        RoundBottleneck(2, 3, "client down", 2.0, "b"),
+    ]
 
 
 def test_groups_by_hand():
@@ -129,8 +132,8 @@ def test_groups_by_hand():
 
 def test_who_holds_what_may_not_be_known():
     rows = played(FAST)
-    assert unheard(rows, lambda client: client.examples) is None
-    assert 0 <= unheard(rows, lambda client: 1) < 1
+    assert excluded_share(rows, lambda client: client.examples) is None
+    assert 0 <= excluded_share(rows, lambda client: 1) < 1
 
 
 def test_time_spent_holds_where_late_updates_count():
@@ -143,7 +146,7 @@ def test_time_spent_holds_where_late_updates_count():
 def test_nobody_is_absent_where_clients_start_in_the_middle_of_a_round():
     up = {"kind": "lognormal", "median": "1 Mbps", "sigma": 1}
     policy = {"kind": "buffered", "concurrency": 8, "buffer": 8}
-    found = causes(played({"down": "80 Mbps", "up": up}, policy))
+    found = round_bottlenecks(played({"down": "80 Mbps", "up": up}, policy))
     assert {cause.bottleneck for cause in found} == {"client up"}
 
 

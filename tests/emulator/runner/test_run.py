@@ -35,7 +35,7 @@ class Otherwise:
     def __init__(self, how):
         self.how = how
 
-    def carry_out_all(self, *args):
+    def run_all(self, *args):
         return self.how(*args)
 
 
@@ -73,7 +73,7 @@ def test_rows_are_in_the_studys_order_whatever_ends_first(
         expected = list(db.iterdump())
 
     def shuffled(*args):
-        ended = dict(Local(1).carry_out_all(*args))
+        ended = dict(Local(1).run_all(*args))
         yield from ((index, ended[index]) for index in order)
 
     heard = []
@@ -88,7 +88,7 @@ def test_rows_are_in_the_studys_order_whatever_ends_first(
 def test_a_run_that_breaks_off_keeps_what_was_filed(scenario, toys, carry, tmp_path, monkeypatch):
 
     def broken(*args):
-        ended = dict(Local(1).carry_out_all(*args))
+        ended = dict(Local(1).run_all(*args))
         yield 0, ended[0]
         yield 2, ended[2]
         raise KeyboardInterrupt
@@ -153,7 +153,7 @@ def test_a_model_stays_that_another_run_has_trained_on_from(scenario, toys, carr
 
 def test_no_model_is_copied_that_another_run_has_put_there(scenario, toys, carry, tmp_path):
     def meanwhile(trainings, options, notify):
-        yield from HERE.carry_out_all(trainings, options, notify)
+        yield from HERE.run_all(trainings, options, notify)
         more = inputs.read(scenario(), ["training.rounds=8"], ["LoRA"])
         run.run(more, tmp_path / "more", options, engine=HERE)
 

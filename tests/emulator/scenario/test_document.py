@@ -14,13 +14,13 @@ from emulator.scenario.document import (
     MAX_FILES,
     Document,
     dotted,
+    dump,
     load,
-    overridden,
     parse,
     parse_path,
     printable,
-    shown,
-    written,
+    short_repr,
+    with_overrides,
 )
 from emulator.scenario.yaml_nodes import MAX_NESTING, MAX_NODES
 
@@ -475,7 +475,7 @@ YAML_LIKE = st.text(st.sampled_from("ab1 \n\t:-?[]{},&*!|>'\"%@#~<.\\\0ux\ufeff\
 )
 def test_text_that_looks_like_something_else_is_text_when_read_again(text):
     data = {"name": text, text: [text, {text: 1e-5}], "n": [1, 1e300, 0.5, 10**18, True, None]}
-    again = overridden(parse(written(data), "x"), ()).data
+    again = with_overrides(parse(dump(data), "x"), ()).data
     assert again == data
     assert repr(again) == repr(data)  # 1 is not True
 
@@ -505,11 +505,11 @@ def test_any_override_gives_a_document_or_an_error(text):
 
 
 def test_found_values_are_short_and_printable():
-    assert shown("a\nb") == r"'a\nb'"
-    assert shown(None) == "null"
-    assert shown(True) == "true"
-    assert shown([1, "x"]) == '[1, "x"]'
-    assert len(shown("x" * 1000)) == 60
+    assert short_repr("a\nb") == r"'a\nb'"
+    assert short_repr(None) == "null"
+    assert short_repr(True) == "true"
+    assert short_repr([1, "x"]) == '[1, "x"]'
+    assert len(short_repr("x" * 1000)) == 60
     assert printable("a\x1b\u202e\ud800b") == r"a\x1b\u202e\ud800b"
 
 

@@ -21,7 +21,7 @@ from emulator.common.text import nearest
 from emulator.common.units import parse_rate
 from emulator.scenario.document import Document, load
 from emulator.scenario.json_schema import scenario_schema
-from emulator.scenario.validation_errors import MAX_PROBLEMS, explain
+from emulator.scenario.validation_errors import MAX_PROBLEMS, to_scenario_error
 from emulator.scenario.yaml_nodes import Node
 
 
@@ -118,7 +118,7 @@ def complain(text, *overrides, model=Scenario):
     document = load(Path("x.yaml"), overrides)
     with pytest.raises(ValidationError) as caught:
         model.model_validate(document.data)
-    error = explain(caught.value, document, model)
+    error = to_scenario_error(caught.value, document, model)
     assert isinstance(error, ScenarioError)
     assert "flasc-emu check" in error.hint
     return error.message
@@ -353,7 +353,7 @@ def test_every_refusal_is_told_line_by_line(data):
     try:
         Scenario.model_validate(data)
     except ValidationError as error:
-        told = explain(error, document, Scenario).message.split("\n")
+        told = to_scenario_error(error, document, Scenario).message.split("\n")
     else:
         return
     assert 1 <= len(told) <= MAX_PROBLEMS + 1

@@ -21,7 +21,7 @@ def data(request, name):
 
 
 def test_every_standin_is_here():
-    assert set(FILES) == set(STANDINS) == set(pretraining.LESSONS)
+    assert set(FILES) == set(STANDINS) == set(pretraining.TASKS)
 
 
 @every_standin

@@ -12,7 +12,7 @@ from flasc.common import rng
 from flasc.common.errors import AssetError, ModelError
 from flasc.data import fashion_mnist, fashion_scenes, friends, hub, images, newsgroups_raw
 from flasc.data.fashion_mnist import Garments
-from flasc.data.images import Look
+from flasc.data.images import ImageTransform
 from flasc.data.lines import split_users
 from flasc.tasks import cifar10, flair, reddit
 
@@ -68,7 +68,7 @@ def test_look_is_pillows_to_rounding():
     """Bilinear with antialiasing, shorter side first, the middle cut out, then normalised."""
     pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
     mean, std = (0.1, 0.2, 0.3), (0.5, 0.6, 0.7)
-    found = Look(20, mean, std)(pixels[None])[0]
+    found = ImageTransform(20, mean, std)(pixels[None])[0]
     resized = Image.fromarray(pixels).resize((30, 20), Image.Resampling.BILINEAR)
     expected = (np.asarray(resized)[:, 5:25] / 255 - mean) / std
     assert found.shape == (3, 20, 20)

@@ -12,14 +12,14 @@ LAYERS, WIDTH, WIDE, TOKENS, CLASSES = 2, 32, 48, 12, 4
 @pytest.mark.parametrize("rank", [2, 8])
 def test_operations_are_those_of_the_shapes(make, rank):
     trainer = make("lora", lora=Lora(rank=rank))
-    about = trainer.about()
+    about = trainer.metadata()
     linear = 4 * WIDTH * WIDTH + 2 * WIDTH * WIDE
     attention = 2 * TOKENS * WIDTH
     forward = LAYERS * TOKENS * (linear + attention) + WIDTH * WIDTH + WIDTH * CLASSES
     lora = LAYERS * TOKENS * 2 * (2 * WIDTH * rank)
     # Frozen weights need no gradient of their own: backward is one to two times forward.
     assert 2 * 2 * (forward + lora) * 0.8 < about.flop_per_example < 3 * 2 * (forward + lora)
-    more = make("lora", lora=Lora(rank=2 * rank)).about().flop_per_example
+    more = make("lora", lora=Lora(rank=2 * rank)).metadata().flop_per_example
     # Three products for each of LoRA's two: forward, and the gradients of input and weight.
     assert more - about.flop_per_example == pytest.approx(3 * 2 * lora, rel=0.2)
 
@@ -27,7 +27,7 @@ def test_operations_are_those_of_the_shapes(make, rank):
 def test_it_says_who_holds_how_much_and_leaves_no_trace(make, task):
     trainer = make("lora")
     before = trainer.download(1).content
-    about = trainer.about()
+    about = trainer.metadata()
     assert about.examples == tuple(map(len, task.clients)) == tuple(map(sum, about.labels))
     for labels, held in zip(about.labels, task.clients, strict=True):
         assert labels == tuple(np.bincount(task.train.labels[held], minlength=CLASSES))

@@ -11,7 +11,7 @@ import torch
 
 from flasc.tasks.twenty_newsgroups import Newsgroups
 from flasc.training.settings import Split
-from flasc.training.shared_models import KEPT, Workshop, copied
+from flasc.training.shared_models import KEPT, SharedModels, copied
 from flasc.training.trainer import Trainer
 
 METHODS = ["lora", "head", "full", {"kind": "flasc", "down": 0.25, "up": 0.25}]
@@ -28,7 +28,7 @@ def outcome(trainer):
 @pytest.fixture
 def shared(make):
     """Trainers of one workshop, from a method's settings."""
-    workshop = Workshop()
+    workshop = SharedModels()
 
     def build(method, **keys):
         fresh = make(method, **keys)
@@ -59,7 +59,7 @@ def test_another_rank_or_seed_shares_what_it_may(make, shared, task):
 
 
 def test_a_copy_shares_memory_but_not_modules_or_flags(bert, task):
-    workshop = Workshop()
+    workshop = SharedModels()
     models = [workshop.pretrained(bert, "text", 4, 0, None, frozen=True) for _ in range(2)]
     models.append(workshop.pretrained(bert, "text", 4, 0, None, frozen=False))
     first, second, third = ([*model.parameters()] for model in models)
@@ -90,7 +90,7 @@ def test_a_task_is_loaded_once_for_its_settings_and_seed(monkeypatch, task):
         return dataclasses.replace(task)
 
     monkeypatch.setattr(Newsgroups, "load", load)
-    workshop = Workshop()
+    workshop = SharedModels()
     plain = Newsgroups(name="20newsgroups")
     other = plain.model_copy(update={"split": Split(alpha=0.5)})
     first = workshop.task(plain, 0, None, print)
@@ -138,7 +138,7 @@ def test_pieces_done_elsewhere_give_the_same_bits(method, engine, make, monkeypa
     monkeypatch.setattr("flasc.training.client.EVALUATION_BATCH", 10)
     hands = Others(make(method, engine=engine))
     fresh = make(method, engine=engine)
-    spread = Trainer(fresh.settings, fresh.task, torch.device("cpu"), Workshop(hands))
+    spread = Trainer(fresh.settings, fresh.task, torch.device("cpu"), SharedModels(hands))
     assert outcome(spread) == outcome(fresh)
     assert hands.lent == 2 * 1 + 3  # of three clients in two rounds, of six parts
 
@@ -146,6 +146,6 @@ def test_pieces_done_elsewhere_give_the_same_bits(method, engine, make, monkeypa
 def test_what_is_remembered_is_not_lent(make):
     hands = Others(None)
     fresh = make("head")
-    spread = Trainer(fresh.settings, fresh.task, torch.device("cpu"), Workshop(hands))
+    spread = Trainer(fresh.settings, fresh.task, torch.device("cpu"), SharedModels(hands))
     assert outcome(spread) == outcome(make("head"))
     assert not hands.lent

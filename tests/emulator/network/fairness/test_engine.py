@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emulator.network.fairness.engine import Fluid
+from emulator.network.fairness.engine import FlowEngine
 from emulator.network.fairness.progressive_filling import max_min_rates
 
 ROOT = Path(__file__).parents[4]
@@ -29,7 +29,7 @@ def finishes(fluid, until_s=math.inf):
 
 
 def test_one_flow_takes_its_bytes_over_its_tightest_link():
-    fluid = Fluid([100.0, 25.0])
+    fluid = FlowEngine([100.0, 25.0])
     flow = fluid.start(3.0, [0, 1], 50)
     assert fluid.rate(flow) == 25.0
     assert finishes(fluid) == [(5.0, flow)]
@@ -37,7 +37,7 @@ def test_one_flow_takes_its_bytes_over_its_tightest_link():
 
 @pytest.mark.parametrize("n", [1, 2, 7, 100])
 def test_equal_flows_share_a_link_equally_and_finish_together(n):
-    fluid = Fluid([10.0])
+    fluid = FlowEngine([10.0])
     flows = [fluid.start(1.0, [0], 30) for _ in range(n)]
     times_s, told = zip(*finishes(fluid), strict=True)
     assert list(told) == flows
@@ -46,13 +46,13 @@ def test_equal_flows_share_a_link_equally_and_finish_together(n):
 
 def test_a_shorter_flow_leaves_its_share_to_the_longer():
     # Both at 5 until the first has its 10 at t = 2; then 20 more at 10.
-    fluid = Fluid([10.0])
+    fluid = FlowEngine([10.0])
     short, long = fluid.start(0.0, [0], 10), fluid.start(0.0, [0], 30)
     assert finishes(fluid) == [(2.0, short), (4.0, long)]
 
 
 def test_one_advance_passes_through_every_finish_on_the_way():
-    fluid = Fluid([10.0])
+    fluid = FlowEngine([10.0])
     long, short = fluid.start(0.0, [0], 30), fluid.start(0.0, [0], 10)
     assert fluid.advance(4.0) == [short, long]
     assert fluid.advance(4.0) == []
@@ -60,14 +60,14 @@ def test_one_advance_passes_through_every_finish_on_the_way():
 
 def test_a_late_flow_takes_its_share_from_then_on():
     # Alone for 2 s (20 of 30 B), then 5 each: the first ends at 4, the second has 10 of 30 left.
-    fluid = Fluid([10.0])
+    fluid = FlowEngine([10.0])
     early = fluid.start(0.0, [0], 30)
     late = fluid.start(2.0, [0], 30)
     assert finishes(fluid) == [(4.0, early), (6.0, late)]
 
 
 def test_what_a_capped_flow_leaves_is_shared_by_the_rest():
-    fluid = Fluid([10.0])
+    fluid = FlowEngine([10.0])
     capped = fluid.start(0.0, [0], 100, cap_Bps=1.0)
     free = [fluid.start(0.0, [0], 100) for _ in range(3)]
     assert fluid.rate(capped) == 1.0
@@ -81,7 +81,7 @@ def test_a_star_bound_by_its_server_and_one_bound_by_its_clients():
         (8.0, [1.0, 2.0, 2.5, 2.5]),  # two by their own links, two share 8 - 3
         (100.0, clients),  # all by their own links
     ]:
-        fluid = Fluid([*clients, server])
+        fluid = FlowEngine([*clients, server])
         flows = [fluid.start(0.0, [client, 4], 10) for client in range(4)]
         assert [fluid.rate(flow) for flow in flows] == expected
 
@@ -93,21 +93,21 @@ def test_three_links_in_a_row():
 
 
 def test_cancel_returns_what_was_delivered_and_frees_the_share():
-    fluid = Fluid([10.0])
+    fluid = FlowEngine([10.0])
     stays, leaves = fluid.start(0.0, [0], 30), fluid.start(0.0, [0], 30)
     assert fluid.cancel(2.0, leaves) == 10.0
     assert finishes(fluid) == [(4.0, stays)]  # 10 B in 2 s, then 20 B in 2 s
 
 
 def test_cancel_of_a_flow_that_has_just_finished_returns_all_its_bytes():
-    fluid = Fluid([10.0])
+    fluid = FlowEngine([10.0])
     flow = fluid.start(0.0, [0], 30)
     assert fluid.cancel(5.0, flow) == 30
     assert fluid.advance(5.0) == []
 
 
 def test_a_cap_that_changes_and_a_link_that_changes():
-    fluid = Fluid([10.0])
+    fluid = FlowEngine([10.0])
     flow = fluid.start(0.0, [0], 100)
     fluid.set_cap(1.0, flow, 2.0)  # 10 B by now
     fluid.set_cap(6.0, flow, math.inf)  # 20 B
@@ -119,21 +119,21 @@ def test_a_cap_that_changes_and_a_link_that_changes():
 
 
 def test_a_cap_after_the_finish_changes_nothing():
-    fluid = Fluid([10.0])
+    fluid = FlowEngine([10.0])
     flow = fluid.start(0.0, [0], 30)
     fluid.set_cap(4.0, flow, 1.0)
     assert fluid.advance(4.0) == [flow]
 
 
 def test_no_bytes_finish_at_once_even_where_nothing_flows():
-    fluid = Fluid([0.0])
+    fluid = FlowEngine([0.0])
     flows = [fluid.start(1.0, [0], 0), fluid.start(1.0, [0], 0)]
     assert fluid.next_finish() == 1.0
     assert fluid.advance(1.0) == flows
 
 
 def test_time_never_runs_back():
-    fluid = Fluid([10.0])
+    fluid = FlowEngine([10.0])
     flow = fluid.start(5.0, [0], 30)
     for back in (
         lambda: fluid.start(4.9, [0], 1),
@@ -148,7 +148,7 @@ def test_time_never_runs_back():
 
 
 def test_a_flow_that_nothing_bounds_is_refused():
-    fluid = Fluid([math.inf])
+    fluid = FlowEngine([math.inf])
     fluid.start(0.0, [0], 1)
     with pytest.raises(AssertionError, match="finite"):
         fluid.next_finish()
@@ -156,7 +156,7 @@ def test_a_flow_that_nothing_bounds_is_refused():
 
 def test_events_elsewhere_add_no_rounding():
     # 0.1 B/s over 1 B, while ten thousand events happen on another link.
-    fluid = Fluid([0.1, 3.0])
+    fluid = FlowEngine([0.1, 3.0])
     flow = fluid.start(0.0, [0], 1)
     for event in range(10_000):
         fluid.cancel(event / 1009, fluid.start(event / 1009, [1], 1000))
@@ -207,7 +207,7 @@ steps = st.lists(st.tuples(st.one_of(st.just(0.0), st.floats(0, 20)), operations
 @given(steps)
 def test_bytes_are_conserved_and_no_link_carries_too_much(steps):
     capacity_Bps, now_s = [100.0, 50.0, 200.0, 10.0], 0.0
-    fluid, links, sizes, caps, delivered = Fluid(capacity_Bps), {}, {}, {}, {}
+    fluid, links, sizes, caps, delivered = FlowEngine(capacity_Bps), {}, {}, {}, {}
 
     def run_until(then_s):
         nonlocal now_s
@@ -257,7 +257,7 @@ def worst_error(scenario, server_in_factor=1.0, client_factor=1.0):
     up_Bps = [client["up_Bps"] * client_factor for client in clients]
     down_Bps = [client["down_Bps"] for client in clients]
     server_Bps = [scenario["server_in_Bps"] * server_in_factor, scenario["server_out_Bps"]]
-    fluid, expected, errors = Fluid(up_Bps + down_Bps + server_Bps), {}, []
+    fluid, expected, errors = FlowEngine(up_Bps + down_Bps + server_Bps), {}, []
 
     def run_until(until_s):
         for finish_s, flow in finishes(fluid, until_s):
@@ -298,7 +298,7 @@ def test_a_capacity_off_by_a_millionth_shows(wrong):
 @pytest.mark.parametrize("others", [(), ((0,),), ((0,), (0,))])
 def test_a_link_twice_or_none_of_ours_is_a_bug(others):
     for links in ((0, 0), (0, 2), (-1,)):
-        fluid = Fluid([1.0, 1.0])
+        fluid = FlowEngine([1.0, 1.0])
         for other in others:
             fluid.start(0.0, other, 1.0)
         with pytest.raises(AssertionError):

@@ -9,7 +9,7 @@ from hypothesis import example, given, reject, settings
 from hypothesis import strategies as st
 
 from emulator.network.fairness import keyed_heap, mesh, star
-from emulator.network.fairness.engine import Fluid
+from emulator.network.fairness.engine import FlowEngine
 from emulator.network.fairness.star import Star
 
 # --- an independent solution: raise all rates together, one binding constraint at a time
@@ -113,7 +113,7 @@ def told_until(fluid, now_s):
 
 def check(steps):
     capacity_Bps = [10.0, 2.5, 30.0, 10.0, 20.0, 30.0]
-    fluid, naive, now_s, started = Fluid(capacity_Bps), Naive(capacity_Bps), 0.0, {}
+    fluid, naive, now_s, started = FlowEngine(capacity_Bps), Naive(capacity_Bps), 0.0, {}
 
     def agree_until(then_s):
         expected, told = naive.run_until(then_s), told_until(fluid, then_s)
@@ -188,7 +188,7 @@ def test_the_order_of_simultaneous_events_changes_no_bit(flows, hub_Bps, rng):
     """Half of the flows join at 0; at 1 s those leave that shall, and the others join."""
 
     def run(order):
-        fluid, told, flow_of = Fluid([*(access for access, _, _ in flows), hub_Bps]), {}, {}
+        fluid, told, flow_of = FlowEngine([*(access for access, _, _ in flows), hub_Bps]), {}, {}
 
         def join(at_s, first):
             for i in order:
@@ -218,7 +218,7 @@ def test_the_order_of_simultaneous_events_changes_no_bit(flows, hub_Bps, rng):
 def test_flows_that_finish_together_are_told_by_id_whatever_their_caps():
     rng = random.Random(3)
     access = [rng.uniform(2, 50) for _ in range(60)]
-    fluid = Fluid([*access, 70.0])  # theta is 7 / 6: nobody is capped
+    fluid = FlowEngine([*access, 70.0])  # theta is 7 / 6: nobody is capped
     for client in rng.sample(range(60), 60):
         fluid.start(0.1, (client, 60), 12.3)
     assert fluid.advance(fluid.next_finish()) == list(range(60))
@@ -228,7 +228,7 @@ def test_flows_that_join_a_busy_star_together_finish_together():
     rng = random.Random(4)
     # Every second one that joins has the cap of one that has been there; theta is about 1.
     access = [cap for _ in range(10) for cap in [rng.uniform(2, 50)] * 2 + [rng.uniform(2, 50)]]
-    fluid = Fluid([*access, 31.3])
+    fluid = FlowEngine([*access, 31.3])
     for client in range(0, 30, 3):
         fluid.start(client / 7, (client, 30), 1e4)
     joined = [fluid.start(5.1, (client, 30), 12.3) for client in range(30) if client % 3]
@@ -268,7 +268,7 @@ def test_after_thousands_came_and_went_theta_is_what_it_was():
 def test_one_more_flow_in_a_star_makes_no_other_finish_earlier(flows, hub_Bps, extra):
     def run(with_extra):
         caps_Bps = [cap for cap, _ in flows]
-        fluid = Fluid([*caps_Bps, extra[0], hub_Bps])
+        fluid = FlowEngine([*caps_Bps, extra[0], hub_Bps])
         for i, (_, size_B) in enumerate(flows):
             fluid.start(0.0, (i, len(flows) + 1), size_B)
         told = told_until(fluid, extra[2])
@@ -315,7 +315,7 @@ def work(monkeypatch):
 
 
 def test_a_star_is_never_solved_as_a_whole(solved):
-    fluid = Fluid([1.0, 2.0, 4.0, 8.0, 9.0])
+    fluid = FlowEngine([1.0, 2.0, 4.0, 8.0, 9.0])
     for client in (0, 1, 2, 3, 3):  # two messages of the last client
         fluid.start(0.0, (client, 4), 10)
     assert len(told_until(fluid, math.inf)) == 5
@@ -324,7 +324,7 @@ def test_a_star_is_never_solved_as_a_whole(solved):
 
 def test_only_the_part_that_changes_is_solved(solved):
     """Two meshes, of three and four flows; and what is left of one is a star."""
-    fluid = Fluid([10.0] * 6)
+    fluid = FlowEngine([10.0] * 6)
     for links in [(0, 1), (1, 2), (2, 0)]:
         fluid.start(0.0, links, 1000)
     for links in [(3, 4), (4, 5), (5, 3), (3,)]:
@@ -342,7 +342,7 @@ def test_only_the_part_that_changes_is_solved(solved):
 
 def drained(n):
     rng = random.Random(n)
-    fluid = Fluid([*(rng.uniform(1, 100) for _ in range(n)), 10.0 * n])
+    fluid = FlowEngine([*(rng.uniform(1, 100) for _ in range(n)), 10.0 * n])
     for client in range(n):
         fluid.start(0.0, (client, n), rng.uniform(1, 1000))
     assert len(told_until(fluid, math.inf)) == n

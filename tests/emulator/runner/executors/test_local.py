@@ -12,7 +12,7 @@ import pytest
 
 from emulator.common.errors import EmulationError
 from emulator.runner import inputs
-from emulator.runner.executors import Done, Local, Options, process_worker
+from emulator.runner.executors import Local, Options, TrainingResult, process_worker
 from emulator.simulation.records import Evaluation, Transfer
 from flasc.common.errors import DivergedError
 
@@ -40,11 +40,12 @@ def rows(folder):
 def test_one_worker_is_this_process(scenario, toys, tmp_path):
     trainings = inputs.read(scenario()).trainings()
     heard = []
-    ended = dict(
-        Local(1).carry_out_all(trainings, Options(tmp_path), lambda *args: heard.append(args))
-    )
+    ended = dict(Local(1).run_all(trainings, Options(tmp_path), lambda *args: heard.append(args)))
     assert list(ended) == [0, 1, 2]
-    assert all(isinstance(result, Done) and result.trained_rounds == 4 for result in ended.values())
+    assert all(
+        isinstance(result, TrainingResult) and result.trained_rounds == 4
+        for result in ended.values()
+    )
     assert len(toys) == 3
     rounds = [p.round for index, p in heard if index == 1 and not p.note]
     assert rounds == [1, 1, 2, 2, 3, 3, 4, 4] * 2  # a round and its evaluation; two variants
@@ -54,9 +55,7 @@ def test_what_is_told_of_a_training_is_what_its_rows_say(scenario, toys, tmp_pat
     trainings = inputs.read(scenario(), (), ["head"]).trainings()
     heard = []
     engine = Local(1)
-    ended = dict(
-        engine.carry_out_all(trainings, Options(tmp_path), lambda _, told: heard.append(told))
-    )
+    ended = dict(engine.run_all(trainings, Options(tmp_path), lambda _, told: heard.append(told)))
     for emulation, found in ended[0].emulations.items():
         told = [each for each in heard if each.variant == emulation.variant]
         scores = [row for row in found if isinstance(row, Evaluation)]
@@ -71,23 +70,23 @@ def test_what_is_told_of_a_training_is_what_its_rows_say(scenario, toys, tmp_pat
 
 def test_an_error_of_one_leaves_the_others_be(scenario, toys, tmp_path):
     trainings = inputs.read(scenario(), [BAD], ["bad", "head"]).trainings()
-    ended = dict(Local(1).carry_out_all(trainings, Options(tmp_path), lambda *_: None))
+    ended = dict(Local(1).run_all(trainings, Options(tmp_path), lambda *_: None))
     kinds = {trainings[index].method: type(result) for index, result in ended.items()}
-    assert kinds == {"head": Done, "bad": DivergedError}
+    assert kinds == {"head": TrainingResult, "bad": DivergedError}
 
 
 def test_a_bug_is_not_swallowed(scenario, toys, tmp_path, monkeypatch):
-    monkeypatch.setattr("emulator.runner.executors.worker_loop.carry_out", lambda *_: 1 / 0)
+    monkeypatch.setattr("emulator.runner.executors.worker_loop.run_training", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        list(Local(1).carry_out_all(inputs.read(scenario()).trainings(), Options(tmp_path), print))
+        list(Local(1).run_all(inputs.read(scenario()).trainings(), Options(tmp_path), print))
 
 
 def test_workers_replay_what_this_process_trained(scenario, toys, tmp_path):
     trainings = inputs.read(scenario()).trainings()
     options = Options(tmp_path)
-    alone = dict(Local(1).carry_out_all(trainings, options, lambda *_: None))
+    alone = dict(Local(1).run_all(trainings, options, lambda *_: None))
     heard = []
-    spread = dict(Local(2).carry_out_all(trainings, options, lambda *args: heard.append(args)))
+    spread = dict(Local(2).run_all(trainings, options, lambda *args: heard.append(args)))
     assert {i: r.emulations for i, r in spread.items()} == {
         i: r.emulations for i, r in alone.items()
     }
@@ -97,8 +96,8 @@ def test_workers_replay_what_this_process_trained(scenario, toys, tmp_path):
 
 def test_closing_early_ends_the_workers(scenario, toys, tmp_path):
     trainings = inputs.read(scenario()).trainings()
-    list(Local(1).carry_out_all(trainings, Options(tmp_path), lambda *_: None))
-    ended = Local(2).carry_out_all(trainings, Options(tmp_path), lambda *_: None)
+    list(Local(1).run_all(trainings, Options(tmp_path), lambda *_: None))
+    ended = Local(2).run_all(trainings, Options(tmp_path), lambda *_: None)
     next(ended)
     ended.close()
     assert not multiprocessing.active_children()
@@ -111,7 +110,7 @@ def test_workers_that_cannot_start_are_named_and_the_rest_is_not_lost(
         "emulator.runner.executors.local._work", os._exit
     )  # every worker dies at once
     trainings = inputs.read(scenario()).trainings()
-    ended = dict(Local(2).carry_out_all(trainings, Options(tmp_path), lambda *_: None))
+    ended = dict(Local(2).run_all(trainings, Options(tmp_path), lambda *_: None))
     assert sorted(ended) == [0, 1, 2]
     assert all(isinstance(result, EmulationError) for result in ended.values())
     assert "no worker was left" in ended[2].message

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from emulator.common.errors import EmulationError
-from emulator.runner.executors.pool import Crew, Member
+from emulator.runner.executors.pool import WorkerHandle, WorkerPool
 from emulator.runner.training_job import Progress
 
 
@@ -18,7 +18,7 @@ class Todo:
     settings: str = "settings"
 
 
-class Scripted(Member):
+class Scripted(WorkerHandle):
     """Answers a training with its name, unless it is told to die."""
 
     def __init__(self, number, log, *, up=True, dies_of=()):
@@ -54,7 +54,7 @@ def carried(names, most, members, tries=1):
     def wait(found):
         return [member for member in found if member.says]
 
-    crew = Crew([Todo(name) for name in names], most, start, wait, tries)
+    crew = WorkerPool([Todo(name) for name in names], most, start, wait, tries)
     results = {}
     for index, result in crew.results(lambda index, progress: notes.append((index, progress))):
         assert index not in results
@@ -108,7 +108,7 @@ def test_whoever_is_idle_takes_over_where_a_new_one_never_comes():
     def wait(found):
         return [member for member in found if member.says]
 
-    crew = Crew([Todo("a"), Todo("b")], 2, start, wait, tries=2)
+    crew = WorkerPool([Todo("a"), Todo("b")], 2, start, wait, tries=2)
     assert dict(crew.results(lambda *_: None)) == {0: "a", 1: "b"}
 
 
@@ -120,7 +120,7 @@ def test_where_nobody_can_start_the_reason_is_said():
 
 def test_closing_it_ends_everybody():
     log = []
-    crew = Crew(
+    crew = WorkerPool(
         [Todo("a"), Todo("b")], 2, lambda: Scripted(0, log), lambda found: [found[0]], tries=1
     )
     results = crew.results(lambda *_: None)

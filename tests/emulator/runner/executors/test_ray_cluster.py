@@ -330,6 +330,6 @@ class Ray:
 
 
 def test_another_version_on_a_node_is_refused(tmp_path):
-    member = ray_worker.Seated(Ray, Actor, tmp_path)
+    member = ray_worker.RayWorker(Ray, Actor, tmp_path)
     with pytest.raises(EmulationError, match=r"node far: found flasc-emu 0\.0; allowed: "):
         member.receive()

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from emulator.runner.executors.work_sharing import (
     Assist,
-    Board,
-    Colleagues,
     Finished,
     Helper,
     Offer,
     Piece,
     Ready,
+    RemoteHelpers,
+    SharedWork,
     Take,
 )
 
@@ -33,7 +33,7 @@ def rows(folder, run="runs/toy"):
 
 @given(st.integers(1, 12), st.lists(st.sampled_from(["ask", "lend", "finish", "lose"])))
 def test_whatever_happens_every_piece_is_done_once(count, events):
-    board = Board(Offer(count, b""))
+    board = SharedWork(Offer(count, b""))
     lent, done = [], []
 
     def ask():
@@ -63,11 +63,11 @@ def test_a_training_and_a_helper_through_pipes():
     ours, theirs = Pipe()
     found = []
     training = threading.Thread(
-        target=lambda: found.extend(Colleagues(theirs).carry_out(["a", "b", "c"], str.upper))
+        target=lambda: found.extend(RemoteHelpers(theirs).carry_out(["a", "b", "c"], str.upper))
     )
     training.start()
     offer = ours.recv()
-    board = Board(offer)
+    board = SharedWork(offer)
     lent = board.take()
 
     class Trainer:

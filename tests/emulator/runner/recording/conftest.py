@@ -62,10 +62,10 @@ class ToyTrainer:
     def evaluate(self, split):
         return ToyScore(10, float(abs(np.sin(self.vector.sum()))), float(self.vector.sum()))
 
-    def forget(self, messages):
+    def release(self, messages):
         pass
 
-    def about(self):
+    def metadata(self, require_flops=False):
         return ToyAbout()
 
     def snapshot(self):

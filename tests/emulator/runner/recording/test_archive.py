@@ -47,7 +47,7 @@ def facts(recording):
 def test_every_fact_comes_back_under_its_id_and_no_state(recording, file):
     assert len(recording.steps) == 3
     assert archive.is_packed(file)
-    with archive.unpacked(file) as store:
+    with archive.extracted(file) as store:
         again = Recording(store, SETTINGS)
         assert facts(again) == facts(recording)
         assert not any(again.has_state(state) for state in [again.root, *again.steps])
@@ -55,7 +55,7 @@ def test_every_fact_comes_back_under_its_id_and_no_state(recording, file):
 
 
 def test_packing_what_was_unpacked_gives_the_same_bytes(recording, file):
-    with archive.unpacked(file) as store:
+    with archive.extracted(file) as store:
         again = archive.pack("name: one\n", ["LoRA"], [Recording(store, SETTINGS)])
     assert again == file.read_bytes()
 
@@ -96,7 +96,7 @@ def test_damage_is_one_clear_error(file, change):
     changed(file, change)
     with (
         pytest.raises(RecordingError, match="not a packed recording") as told,
-        archive.unpacked(file),
+        archive.extracted(file),
     ):
         pass
     assert str(file) in told.value.message
@@ -148,5 +148,5 @@ def test_a_scenario_may_come_through_a_pipe(tmp_path):
 
 def test_a_disk_that_refuses_is_said(file, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
-    with pytest.raises(StorageError, match="cannot be written"), archive.unpacked(file):
+    with pytest.raises(StorageError, match="cannot be written"), archive.extracted(file):
         pass

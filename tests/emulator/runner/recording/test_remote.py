@@ -8,7 +8,7 @@ import pytest
 from safetensors import SafetensorError
 
 from emulator.common.errors import RecordingError, StorageError
-from emulator.runner.recording import Away, Home, Recording, RecordingTrainer
+from emulator.runner.recording import Recording, RecordingServer, RecordingTrainer, RemoteRecording
 
 SETTINGS = {"what": "toy", "seed": 0}
 
@@ -17,7 +17,7 @@ SETTINGS = {"what": "toy", "seed": 0}
 class Straight:
     """A pipe to `home` that does what it is told at once, and loses all after `lost_after`."""
 
-    home: Home
+    home: RecordingServer
     lost_after: float = np.inf
     answers: list = field(default_factory=list)
     calls: int = 0
@@ -39,8 +39,8 @@ def afar(tmp_path, toy):
     """Opens trainers whose recordings are in `tmp_path/far`; (trainer, pipe)."""
 
     def opened(waiting=lambda: None, **pipe):
-        line = Straight(Home(tmp_path / "far", SETTINGS), **pipe)
-        recording = Away(tmp_path / "far", SETTINGS, line)
+        line = Straight(RecordingServer(tmp_path / "far", SETTINGS), **pipe)
+        recording = RemoteRecording(tmp_path / "far", SETTINGS, line)
         return RecordingTrainer(recording, lambda: (toy(), {"toy": "1"}), waiting), line
 
     return opened

@@ -296,7 +296,7 @@ def asynchronous(trainer, plan):
             del waiting[:merged]
             trainer.aggregate(uploads, [1 / (k + 1) for k in range(len(uploads))])
             known.append(trainer.evaluate("validation").loss)
-    trainer.forget(waiting)
+    trainer.release(waiting)
     return known
 
 
@@ -360,7 +360,7 @@ def test_nothing_is_held_for_what_was_forgotten(bench):
     downloads = [trainer.download(c) for c in range(5)]
     uploads = trainer.train(downloads[:3])
     trainer.aggregate(uploads[:1], [1.0])
-    trainer.forget([*uploads[1:], *downloads[3:]])
+    trainer.release([*uploads[1:], *downloads[3:]])
     assert not trainer._downloads
     assert not trainer._uploads
     trainer.aggregate(uploads[1:2], [1.0])  # made again
@@ -369,12 +369,12 @@ def test_nothing_is_held_for_what_was_forgotten(bench):
 
 def test_what_holds_of_the_training_is_recorded_once(bench):
     unknown = bench.open()
-    assert (unknown.about().examples, unknown.about().flop_per_example) == (None, None)
+    assert (unknown.metadata().examples, unknown.metadata().flop_per_example) == (None, None)
     assert not bench.made
-    assert unknown.about(needed=True).flop_per_example == 7.0
+    assert unknown.metadata(require_flops=True).flop_per_example == 7.0
     unknown.close()
     again = bench.open()
-    assert again.about(needed=True).examples == (3,) * 20
+    assert again.metadata(require_flops=True).examples == (3,) * 20
     assert len(bench.made) == 1
 
 
@@ -383,7 +383,7 @@ def test_labels_are_recorded_and_older_recordings_have_none(bench):
     trainer = bench.open()
     trainer.aggregate(trainer.train([trainer.download(1)]), [1.0])
     assert trainer.evaluate("validation").by_label == ((3, 6), (0, 4))
-    assert trainer.about().labels == ((1, 2),) * 20
+    assert trainer.metadata().labels == ((1, 2),) * 20
     trainer.close()
     log = trainer.recording.folder / "log.jsonl"
     facts = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
@@ -392,7 +392,7 @@ def test_labels_are_recorded_and_older_recordings_have_none(bench):
         fact.pop("labels", None)
     log.write_text("".join(json.dumps(fact) + "\n" for fact in facts), "utf-8")
     older = bench.open()
-    assert (older.about().labels, older.about().examples) == (None, (3,) * 20)
+    assert (older.metadata().labels, older.metadata().examples) == (None, (3,) * 20)
     older.aggregate(older.train([older.download(1)]), [1.0])
     assert older.evaluate("validation").by_label == ()
     assert older.trained == 0
@@ -400,11 +400,11 @@ def test_labels_are_recorded_and_older_recordings_have_none(bench):
 
 def test_what_a_trainer_does_not_know_of_labels_is_not_recorded(bench, toy, monkeypatch):
     """As one that reads an older recording."""
-    unknown = dataclasses.replace(toy().about(), labels=None)
+    unknown = dataclasses.replace(toy().metadata(), labels=None)
     monkeypatch.setattr(toy, "about", lambda _: unknown)
     trainer = bench.open()
     play(trainer, 1)
-    assert (trainer.about().labels, trainer.about().examples) == (None, (3,) * 20)
+    assert (trainer.metadata().labels, trainer.metadata().examples) == (None, (3,) * 20)
 
 
 @pytest.mark.parametrize(

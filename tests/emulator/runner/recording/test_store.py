@@ -86,7 +86,7 @@ def test_a_state_is_what_was_written(tmp_path):
     recording = Recording(tmp_path, SETTINGS)
     arrays = {"b": np.arange(6.0).reshape(2, 3), "a": np.array(7)}
     with recording.writing({}):
-        recording.keep_state("x", arrays)
+        recording.save_state("x", arrays)
     kept = recording.load_state("x")
     assert kept.keys() == arrays.keys()
     assert all(np.array_equal(kept[name], arrays[name]) for name in arrays)
@@ -108,7 +108,7 @@ def test_a_state_without_a_hash_is_an_older_one(tmp_path):
 def test_another_trainings_state_is_a_damaged_one(bench, log):
     with Recording(bench.store, SETTINGS).writing({}):
         for path in (bench.folder / "states").iterdir():
-            Recording(bench.store, SETTINGS).keep_state(path.stem, {"other": np.zeros(3)})
+            Recording(bench.store, SETTINGS).save_state(path.stem, {"other": np.zeros(3)})
     trainer = bench.open()
     trainer.aggregate(trainer.train([trainer.download(c) for c in (1, 2)]), [0.5, 0.5])
     with pytest.raises(RecordingError, match="no state of this training"):

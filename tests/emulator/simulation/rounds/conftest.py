@@ -38,7 +38,7 @@ class Noting(StubTrainer):
         for upload in uploads:
             self.held[upload.client] -= 2
 
-    def forget(self, messages):
+    def release(self, messages):
         for message in messages:
             self.held[message.client] -= 1
 
