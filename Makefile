@@ -6,13 +6,15 @@ BIN := $(VENV)/bin
 # A worker a core, of one thread each; tests that share a long fixture stay together.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 SCENARIO ?= scenarios/slow_upload.yaml
+CONSTRAINTS := constraints/python$(shell $(PYTHON) -c "import sys; print('%d.%d' % sys.version_info[:2])").txt
+PINNED ?= $(if $(wildcard $(CONSTRAINTS)),--constraint $(CONSTRAINTS))
 
 # Recordings by name, and the drawing that each is shown as.
 FIGURES := slow_upload:time_to_target figure2:accuracy_over_bytes figure3:time_to_target \
 	figure4:accuracy_over_bytes figure5:accuracy_by_variant tiers:accuracy_over_bytes \
 	privacy:accuracy_by_variant
 
-.PHONY: help setup run test test-all check docs figures campaigns bench clean
+.PHONY: help setup constraints run test test-all check docs figures campaigns bench clean
 
 help:
 	@echo "make run       set up, then run $(SCENARIO)"
@@ -21,20 +23,29 @@ help:
 	@echo "make docs      set up, then build site/ from docs/"
 	@echo "make figures   set up, then draw docs/paper/ anew from recordings/, without training"
 	@echo "make setup     make $(VENV) (PYTHON=$(PYTHON), TORCH=$(TORCH))"
+	@echo "make constraints   renew $(CONSTRAINTS): the versions that setup installs"
 	@echo "make campaigns set up, then look for what breaks it, for hours (tests/stress)"
 	@echo "make bench     set up, then measure"
 	@echo "make clean     remove $(VENV) and caches; runs/ stays"
 
 setup: $(VENV)/ready
 
-# torch first and pinned: asked for indirectly, pip may take another build of it.
-$(VENV)/ready: setup.py pyproject.toml
+# torch first and pinned: asked for indirectly, pip may take another build of it. The versions that
+# the tests ran with are in constraints/, per version of Python; without a file pip takes the newest.
+$(VENV)/ready: setup.py pyproject.toml $(wildcard constraints/*.txt)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=24" "setuptools>=69"
 	$(BIN)/python -m pip install --quiet "$(TORCH)"
-	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	$(BIN)/python -m pip install --quiet --editable ".[test,docs]" $(PINNED)
 	$(BIN)/flasc-emu assets fetch minilm 20newsgroups
 	@touch $@
+
+# The newest versions, in an environment of their own: run the tests before you commit the file.
+constraints:
+	$(MAKE) setup VENV=build/newest PINNED=
+	mkdir -p constraints
+	build/newest/bin/python -m pip freeze --exclude-editable --exclude torch \
+	  > $(CONSTRAINTS)
 
 run: setup
 	$(BIN)/flasc-emu run $(SCENARIO)
@@ -49,10 +60,10 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(PYTEST)
 
 docs: setup
-	$(BIN)/python -m pip install --quiet --editable ".[docs]"
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # What is not in recordings/ is passed over.

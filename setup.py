@@ -53,6 +53,7 @@ setup(
         "test": [
             "dp-accounting>=0.6",
             "hypothesis>=6.100",
+            "import-linter>=2.0",  # the layers of packages, in pyproject.toml
             "jsonschema>=4.21",  # the schema for editors is held against every scenario
             "mypy>=1.10",
             "pandas>=2.0",

@@ -104,8 +104,8 @@ def test_a_task_is_loaded_once_for_its_settings_and_seed(monkeypatch, task):
 
 
 def test_a_workshop_opens_without_torch():
-    code = "import sys; from flasc.training.shared_models import Workshop\n"
-    code += "Workshop(); sys.exit('torch' in sys.modules)"
+    code = "import sys; from flasc.training.shared_models import SharedModels\n"
+    code += "SharedModels(); sys.exit('torch' in sys.modules)"
     assert not subprocess.run([sys.executable, "-c", code], check=False).returncode
 
 
