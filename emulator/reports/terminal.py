@@ -9,8 +9,9 @@ from rich.text import Text
 
 from emulator.common.units import format_duration, format_size
 from emulator.reports import tradeoffs, validation
-from emulator.reports.run_report import ACCURACY, Study, printable
+from emulator.reports.run_report import Study, printable
 from emulator.results.bottlenecks import bottleneck_shares
+from emulator.results.metadata import ACCURACY
 from emulator.results.metrics import Spread, Summary
 
 NEVER = "never"

@@ -5,12 +5,12 @@ Found once, when a run begins, because a law may read a file that a ledger's rea
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
 from importlib.metadata import version
 
 import numpy as np
 
 from emulator.common.distributions import Floats
+from emulator.results.metadata import Group, RunMetadata
 from emulator.results.privacy import Account, accountant
 from emulator.runner.executors import TrainingResult
 from emulator.scenario import document
@@ -20,17 +20,6 @@ from emulator.scenario.study import Study
 from emulator.simulation.clients import fleet
 
 POINTS = 51  # of a distribution: every second percentile, or every client where there are fewer
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """One group of clients. Rates in bytes/s as the client sees them: quantiles at even steps
-    from the smallest to the largest, or one where all are alike."""
-
-    name: str
-    clients: int
-    down_Bps: list[float]
-    up_Bps: list[float]
 
 
 def densities(study: Study) -> dict[str, tuple[float, float]]:
@@ -43,9 +32,9 @@ def densities(study: Study) -> dict[str, tuple[float, float]]:
     return {name: pair for name, pair in found.items() if pair}
 
 
-def fleets(study: Study) -> dict[str, list[dict[str, object]]]:
-    """{variant: its groups as in `Group`}, as the first seed draws them."""
-    return {label: [asdict(group) for group in _groups(s)] for label, s in study.variants.items()}
+def fleets(study: Study) -> dict[str, tuple[Group, ...]]:
+    """Return the groups of clients of each variant, with the fleet of the first seed."""
+    return {label: tuple(_groups(variant)) for label, variant in study.variants.items()}
 
 
 def _groups(scenario: Scenario) -> list[Group]:
@@ -60,11 +49,11 @@ def _groups(scenario: Scenario) -> list[Group]:
     ]
 
 
-def _quantiles(values: Floats) -> list[float]:
+def _quantiles(values: Floats) -> tuple[float, ...]:
     if values.min() == values.max():
-        return [float(values[0])]
+        return (float(values[0]),)
     steps = np.linspace(0, 1, min(len(values), POINTS))
-    return [float(f"{value:.5g}") for value in np.quantile(values, steps)]
+    return tuple(float(f"{value:.5g}") for value in np.quantile(values, steps))
 
 
 def privacy_account(scenario: Scenario) -> Account | None:
@@ -81,29 +70,25 @@ def require_accountant(scenarios: Iterable[Scenario]) -> None:
         accountant()
 
 
-def describe(study: Study) -> dict[str, str]:
-    """What a ledger says of the study behind its rows."""
+def describe(study: Study) -> RunMetadata:
+    """Return what a ledger says of `study`, without the provenance."""
     training = study.scenario.training
     examples = training.evaluation.examples
-    meta = {
-        "name": study.scenario.name,
-        "split": f"validation, first {examples} examples" if examples else "validation",
-        "metric": " or ".join(dict.fromkeys(v.task.metric for v in study.variants.values())),
-        "methods": json.dumps(study.methods),
-        "variants": json.dumps(list(study.variants)),
-        "seeds": json.dumps(training.seeds),
-        "densities": json.dumps(densities(study)),
-        "fleet": json.dumps(fleets(study)),
-        "scenario": document.dump(study.document.data),
-    }
-    if training.target:
-        meta["target"] = repr(training.target.accuracy)
-    if remark := round_trips(study):
-        meta["remark"] = remark
     accounts = {label: privacy_account(variant) for label, variant in study.variants.items()}
-    if private := {label: asdict(account) for label, account in accounts.items() if account}:
-        meta["privacy"] = json.dumps(private)
-    return meta
+    return RunMetadata(
+        name=study.scenario.name,
+        split=f"validation, first {examples} examples" if examples else "validation",
+        metric=" or ".join(dict.fromkeys(v.task.metric for v in study.variants.values())),
+        methods=study.methods,
+        variants=list(study.variants),
+        seeds=training.seeds,
+        densities=densities(study),
+        fleet=fleets(study),
+        scenario=document.dump(study.document.data),
+        target=training.target.accuracy if training.target else None,
+        remark=round_trips(study) or None,
+        privacy={label: each for label, each in accounts.items() if each} or None,
+    )
 
 
 def provenance(done: dict[int, TrainingResult]) -> str:

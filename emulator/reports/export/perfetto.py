@@ -8,8 +8,9 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from emulator.reports.run_report import ACCURACY, printable
+from emulator.reports.run_report import printable
 from emulator.reports.timeline import phase
+from emulator.results.metadata import ACCURACY
 from emulator.simulation.records import Computation, Emulation, Evaluation, Round, Row, Transfer
 
 PROCESS = 1

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from emulator.common.files import storage
 from emulator.reports.export.tables import missing
-from emulator.reports.run_report import ACCURACY
+from emulator.results.metadata import ACCURACY
 from emulator.results.metrics import bytes_by_round
 from emulator.simulation.records import Evaluation, Round, Row
 

@@ -9,7 +9,8 @@ from typing import Any
 from emulator.reports import timeline
 from emulator.reports.figures import SEEN, WIDE
 from emulator.reports.plot_style import BOTTLENECKS, COLOURS, PHASES
-from emulator.reports.run_report import Group, Study
+from emulator.reports.run_report import Study
+from emulator.results.metadata import Group
 from emulator.results.metrics import Curve, Outcome
 from emulator.results.participation import GroupShare
 from emulator.simulation.records import Emulation
