@@ -41,7 +41,7 @@ def run_folder(tmp_path_factory):
     """A run's folder, made without any training."""
     code = """
 from pathlib import Path; import sys
-from emulator.runner import run
+from emulator.runner import metadata
 from emulator.scenario import study
 from emulator.simulation.simulate import emulate
 from emulator.results.ledger import Ledger
@@ -49,7 +49,7 @@ from emulator.simulation.records import Emulation
 from emulator.simulation.trainer import StubTrainer
 folder = Path(sys.argv[1])
 s = study.read(Path("scenarios/slow_upload.yaml"))
-with Ledger.create(folder / "ledger.sqlite", run.describe(s)) as ledger:
+with Ledger.create(folder / "ledger.sqlite", metadata.describe(s).to_meta()) as ledger:
     for method in s.methods:
         for label, variant in s.variants.items():
             rows = emulate(variant, 0, StubTrainer(down_bytes=9000, up_bytes=900))

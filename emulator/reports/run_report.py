@@ -9,7 +9,6 @@ from typing import TypeVar
 from emulator.reports import validation
 from emulator.reports.timeline import RoundLine, lines
 from emulator.reports.validation import Validation
-from emulator.results import soundness
 from emulator.results.bottlenecks import RoundBottleneck, round_bottlenecks
 from emulator.results.equal_time import learn_differently
 from emulator.results.ledger import Ledger
@@ -112,7 +111,7 @@ def load(ledger: Ledger) -> Study:
     cases = validation.read(path)
     emulations = ledger.emulations()
     for filed in emulations:
-        rows = soundness.rows_of(ledger, filed)
+        rows = ledger.rows(filed)
         shown = Emulation(printable(filed.method), printable(filed.variant), filed.seed)
         account = accounts.get(filed.variant)
         outcomes[shown] = outcome(shown, rows, meta.target, account=account, epsilon=remembered)

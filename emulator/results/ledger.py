@@ -7,6 +7,7 @@ rows written in the same order make the same bytes.
 Format: https://www.sqlite.org/fileformat2.html; `application_id` and `user_version` mark it ours.
 """
 
+import math
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -17,7 +18,20 @@ from types import TracebackType
 from typing import Any, TypeVar, get_args
 
 from emulator.common.errors import LedgerError, StorageError
-from emulator.simulation.records import Emulation, Row
+from emulator.simulation.records import (
+    OUTCOMES,
+    Absence,
+    Client,
+    Computation,
+    Emulation,
+    Evaluation,
+    Holding,
+    LabelScore,
+    Round,
+    Row,
+    SharedLink,
+    Transfer,
+)
 
 R = TypeVar("R", bound=Row | Emulation)
 
@@ -224,7 +238,10 @@ class Ledger:
             return [_record(Emulation, values) for values in self._db.execute(select)]
 
     def rows(self, emulation: Emulation) -> list[Row]:
-        """The rows of one emulation, as written. Raises LedgerError where it is not in here."""
+        """Return the rows of one emulation, as written.
+
+        Raises LedgerError if it is not in the ledger or its rows contradict each other.
+        """
         key = (emulation.method, emulation.variant, emulation.seed)
         with _reading(self.path):
             find = "SELECT id FROM emulation WHERE method = ? AND variant = ? AND seed = ?"
@@ -239,4 +256,54 @@ class Ledger:
                         raise sqlite3.DataError(f"{position!r} is no position of a row")
                     placed.append((position, _record(record, values)))
         placed.sort(key=itemgetter(0))
-        return [row for _, row in placed]
+        rows = [row for _, row in placed]
+        if (found := next(contradictions(rows), None)) is not None:
+            message = f"{self.path}: the rows of {emulation} contradict each other: {found}"
+            raise LedgerError(message, "the file was changed; run the scenario again")
+        return rows
+
+
+def contradictions(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield each row that no simulation writes, as text.
+
+    Times are finite and start before they finish, links have a rate, and clients are in the fleet
+    if the rows have one.
+    """
+    cells = {row.number for row in rows if isinstance(row, SharedLink) and row.kind == "cell"}
+    fleet = {row.client for row in rows if isinstance(row, Client)}
+    served = any(isinstance(row, SharedLink) and row.kind == "server" for row in rows)
+    if fleet and not served:
+        yield "clients without a server"
+    for row in rows:
+        if not (_is_valid(row) and _is_known(row, fleet, cells)):
+            yield str(row)
+
+
+def _is_valid(row: Row) -> bool:
+    match row:
+        case Transfer() | Computation() | Absence():
+            count = row.nbytes if isinstance(row, Transfer) else getattr(row, "examples", 0)
+            is_way = getattr(row, "direction", "up") in ("down", "up")
+            return is_way and count >= 0 and row.outcome in OUTCOMES and _passes(row)
+        case Round():
+            return row.cohort >= 0 and row.used >= 0 and _passes(row)
+        case Evaluation():
+            return all(map(math.isfinite, (row.time_s, row.accuracy, row.loss)))
+        case Holding():
+            return row.examples >= 0
+        case LabelScore():
+            return 0 <= row.right <= row.examples
+        case _:
+            return all(0 < rate_Bps < math.inf for rate_Bps in (row.down_Bps, row.up_Bps))
+
+
+def _passes(row: Transfer | Computation | Absence | Round) -> bool:
+    return 0 <= row.start_s <= row.finish_s < math.inf
+
+
+def _is_known(row: Row, fleet: set[int], cells: set[int]) -> bool:
+    """Whether its client is in the fleet. Older ledgers have no fleet."""
+    if isinstance(row, Client):
+        return row.cell == -1 or row.cell in cells
+    client = getattr(row, "client", None)
+    return not fleet or client is None or client in fleet

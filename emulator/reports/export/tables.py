@@ -13,7 +13,6 @@ from typing import Any, get_args
 
 from emulator.common.errors import SupportError
 from emulator.reports.run_report import Study, printable
-from emulator.results import soundness
 from emulator.results.ledger import Ledger
 from emulator.results.metrics import Outcome
 from emulator.simulation.records import Emulation, Row
@@ -49,7 +48,7 @@ def _columns(record: type[Any]) -> dict[str, type]:
 def _batches(ledger: Ledger, record: type[Row]) -> Iterator[Batch]:
     for emulation in ledger.emulations():
         key = (printable(emulation.method), printable(emulation.variant), emulation.seed)
-        rows = soundness.rows_of(ledger, emulation)
+        rows = ledger.rows(emulation)
         yield [(*key, *row) for row in rows if type(row) is record]
 
 
