@@ -79,7 +79,7 @@ class Study:
         return "the end of the run" if self.target is None else f"{self.metric} {self.target:.2f}"
 
     @property
-    def trades(self) -> bool:
+    def has_tradeoffs(self) -> bool:
         """Whether variants learn differently: then time alone does not tell which is better."""
         return learn_differently(self.curves)
 

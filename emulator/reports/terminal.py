@@ -130,11 +130,11 @@ def why(study: Study) -> list[str]:
         parts = ["rounds waited for " + ", ".join(f"{k} {v:.0%}" for k, v in shares.items())]
         whole = sum(o.bytes_down + o.bytes_up for o in outcomes)
         wasted = sum(o.wasted_bytes_down + o.wasted_bytes_up for o in outcomes)
-        if wasted and not study.trades:
-            parts.append(f"{wasted / whole:.1%} of the bytes were in vain")
+        if wasted and not study.has_tradeoffs:
+            parts.append(f"{wasted / whole:.1%} of the bytes were wasted")
         unheard = [o.unheard_examples for o in outcomes if o.unheard_examples is not None]
-        if unheard and not study.trades:
-            parts.append(f"{sum(unheard) / len(unheard):.0%} of the examples were never heard")
+        if unheard and not study.has_tradeoffs:
+            parts.append(f"{sum(unheard) / len(unheard):.0%} of the examples were excluded")
         lines.append(f"{variant}: {'; '.join(parts)}.")
     return lines
 
@@ -184,11 +184,11 @@ def table(study: Study) -> Group:
         known: dict[str, str] = next((facts(s) for s in row if s), {})
         grid.add_row(Text(method), *cells, *(_stacked(known.get(h, "")) for h in headers))
     validated = validation.line(study.validations.values())
-    compared = map(" ".join, tradeoffs.sentences(study)) if study.trades else ()
+    compared = map(" ".join, tradeoffs.sentences(study)) if study.has_tradeoffs else ()
     remark = f"{study.remark}." if study.remark else ""
     said = (caption(study), remark, validated, *compared, *why(study), missing(study))
     notes = [Text(note) for note in said if note]
-    traded = Group(Text(), tradeoffs.table(study)) if study.trades else Group()
+    traded = Group(Text(), tradeoffs.table(study)) if study.has_tradeoffs else Group()
     return Group(grid, traded, Text(), *notes)
 
 

@@ -34,7 +34,7 @@ class Tradeoff:
     served: tuple[float, float] | None
 
 
-def price(study: Study, method: str, variant: str, among: Collection[str]) -> Tradeoff | None:
+def tradeoff(study: Study, method: str, variant: str, among: Collection[str]) -> Tradeoff | None:
     """None where nothing was emulated. Equal time is when the first variant `among` these ended."""
     outcomes = study.of(method, variant)
     if not outcomes:
@@ -95,7 +95,7 @@ def sentences(study: Study) -> Iterator[tuple[str, str]]:
     first, *others = study.variants
     for variant in others:
         two = (first, variant)
-        pairs = [[price(study, m, v, two) for v in two] for m in study.methods]
+        pairs = [[tradeoff(study, m, v, two) for v in two] for m in study.methods]
         both = [(a, b) for a, b in pairs if a and b]
         if not both:
             continue
@@ -129,9 +129,9 @@ def _gain(difference: float) -> str:
 def _paid(before: list[Tradeoff], after: list[Tradeoff], metric: str) -> Iterator[str]:
     """What was done in vain and who was never heard, and how it was before."""
     says: dict[str, Callable[[Tradeoff], float | None]] = {
-        "of the bytes in vain": lambda p: p.wasted_bytes,
-        "of the compute in vain": lambda p: p.wasted_compute,
-        "of the examples never heard": lambda p: p.unheard,
+        "of the bytes wasted": lambda p: p.wasted_bytes,
+        "of the compute wasted": lambda p: p.wasted_compute,
+        "of the examples excluded": lambda p: p.unheard,
     }
     for what, of in says.items():
         old, new = ([s for p in prices if (s := of(p)) is not None] for prices in (before, after))
@@ -143,7 +143,7 @@ def _paid(before: list[Tradeoff], after: list[Tradeoff], metric: str) -> Iterato
 
     less = [never - heard for heard, never in (p.served for p in after if p.served)]
     if less:
-        yield f"{metric} {_span(less, _gain)} on data like theirs, against that of the others"
+        yield f"{metric} {_span(less, _gain)} on data like theirs, compared with data of the included clients"
 
 
 def _middle(found: Spread) -> float:
@@ -155,13 +155,13 @@ def table(study: Study) -> Table:
     """A row a variant under the name of its method."""
     grid = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     grid.add_column("", overflow="fold", min_width=14)
-    heads = ("ended", f"{study.metric}\nat the end", "at equal\ntime", "bytes\nin vain",
-             "compute\nin vain", "never\nheard")  # fmt: skip
+    heads = ("ended", f"{study.metric}\nat the end", "at equal\ntime", "bytes\nwasted",
+             "compute\nwasted", "examples\nexcluded")  # fmt: skip
     prices = {
         (m, v): found
         for m in study.methods
         for v in study.variants
-        if (found := price(study, m, v, study.variants))
+        if (found := tradeoff(study, m, v, study.variants))
     }
     computed = any(found.wasted_compute is not None for found in prices.values())
     for head in heads:

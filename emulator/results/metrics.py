@@ -23,7 +23,7 @@ from emulator.results.bottlenecks import (
     wasted_bytes,
     wasted_compute,
 )
-from emulator.results.participation import left_out
+from emulator.results.participation import participation
 from emulator.simulation.records import Computation, Emulation, Evaluation, Round, Row, Transfer
 
 SPLIT = "validation"  # targets are met here, so that the test split chooses nothing
@@ -260,7 +260,7 @@ def outcome(
         wasted_bytes_up=wasted_bytes(rows, "up"),
         wasted_compute_s=wasted_compute(rows),
         mean_staleness=mean_staleness(rows),
-        **left_out(rows)._asdict(),
+        **participation(rows)._asdict(),
         bottleneck=main_bottleneck(round_bottlenecks(rows)),
         delta=account.delta if account else None,
         epsilon_to_target=epsilon(account, hit.round) if account and hit else None,

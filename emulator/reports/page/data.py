@@ -35,7 +35,7 @@ def to_json(study: Study) -> str:
         "bottlenecks": list(BOTTLENECKS.items()),
         "groups": _groups(study),
         "metric": study.metric,
-        "trades": study.trades,
+        "trades": study.has_tradeoffs,
         "wide": WIDE,
         "seen": SEEN,
         "emulations": [_emulation(study, outcome) for outcome in study.outcomes],

@@ -30,16 +30,16 @@ def html(study: Study) -> str:
         headline=escape(headline(study)),
         missing=f"<p><strong>{escape(missing(study))}</strong></p>" if study.missing else "",
         goal=escape(study.goal),
-        over=", median over seeds, and a line from the least to the most" if seeded else "",
+        over=", median over seeds, with a line from minimum to maximum" if seeded else "",
         means=" Means over seeds." if seeded else "",
         split=escape(study.split),
         curves=escape(_curves_note(study, seeded=seeded)),
         compared=_compared(study),
         metric=escape(study.metric),
         metric_title=escape(study.metric_title),
-        variant="variant" if study.trades else "network",
-        variants="Variants" if study.trades else "Networks",
-        payers=tables.table(study),
+        variant="variant" if study.has_tradeoffs else "network",
+        variants="Variants" if study.has_tradeoffs else "Networks",
+        group_costs=tables.group_costs(study),
         caption=escape(_caption(study)),
         table=_table(study),
         scenario=escape(study.scenario),
@@ -85,7 +85,7 @@ def headline(study: Study) -> str:
     fastest itself.
     Where variants learn differently it is who is first under any of them.
     """
-    if study.trades:
+    if study.has_tradeoffs:
         return _first_of_all(study)
     variant = study.variants[-1] if study.variants else ""
     found = [s for m in study.methods if (s := study.summary(m, variant))]
@@ -127,16 +127,16 @@ def _first_of_all(study: Study) -> str:
 def _compared(study: Study) -> str:
     return "".join(
         f'<li>{escape(gain)} <span class="note">{escape(paid)}</span></li>'
-        for gain, paid in (tradeoffs.sentences(study) if study.trades else ())
+        for gain, paid in (tradeoffs.sentences(study) if study.has_tradeoffs else ())
     )
 
 
 def _caption(study: Study) -> str:
     traded = (
         " At equal time: when the first variant of the same method and seed ended, with straight "
-        "lines between evaluations. In vain: bytes of updates that were not used. Never heard: "
-        "share of the examples whose clients' updates were never used."
-        if study.trades
+        "lines between evaluations. Wasted: share of the bytes of updates that were not used. "
+        "Excluded: share of the examples of clients none of whose updates was used."
+        if study.has_tradeoffs
         else ""
     )
     remark = f" {study.remark}." if study.remark else ""
@@ -179,8 +179,8 @@ def _row(
         "Up": (up.median, or_never(up.median, format_size)),
         study.metric_title: _accuracy(summary.final_accuracy),
     }
-    if study.trades and (
-        found := tradeoffs.price(study, summary.method, summary.variant, study.variants)
+    if study.has_tradeoffs and (
+        found := tradeoffs.tradeoff(study, summary.method, summary.variant, study.variants)
     ):
         cells |= _traded(found)
     if tested:
@@ -198,8 +198,8 @@ def _traded(found: tradeoffs.Tradeoff) -> dict[str, Cell]:
     return {
         "At equal time": (equal_time, tradeoffs.at_equal(found)),
         "Ended": (found.ended_s.median, or_never(found.ended_s.median, format_duration)),
-        "In vain": (found.wasted_bytes, tradeoffs.percent(found.wasted_bytes)),
-        "Never heard": (
+        "Wasted": (found.wasted_bytes, tradeoffs.percent(found.wasted_bytes)),
+        "Excluded": (
             found.unheard,
             "" if found.unheard is None else tradeoffs.percent(found.unheard),
         ),

@@ -27,7 +27,7 @@ def _cell(cell: Cell) -> str:
     return f'<td data-key="{number}">{escape(text)}</td>'
 
 
-def table(study: Study) -> str:
+def group_costs(study: Study) -> str:
     """A row a method, variant and group, means over seeds; empty where no ledger says of groups."""
     rows: list[dict[str, Cell]] = []
     for m, method in enumerate(study.methods):
@@ -49,17 +49,17 @@ def _paid(shares: Sequence[GroupShare], metric: str) -> dict[str, Cell]:
     absent_s, compute_s = (_mean_s(shares, part) for part in ("absent_s", "compute_s"))
     return {
         "Clients": (shares[0].clients, str(shares[0].clients)),
-        "Asked": (visits / len(shares), f"{visits / len(shares):.0f}"),
+        "Selected": (visits / len(shares), f"{visits / len(shares):.0f}"),
         "Used": _share(sum(s.used for s in shares) / visits if visits else None),
         "Download": _seconds(_mean_s(shares, "download_s")),
         "Compute": _seconds(compute_s) if compute_s else (0.0, ""),
         "Upload": _seconds(_mean_s(shares, "upload_s")),
-        "Away": _seconds(absent_s) if absent_s else (0.0, ""),
+        "Absent": _seconds(absent_s) if absent_s else (0.0, ""),
         "Bytes": (moved, format_size(moved)),
-        "In vain": _share(wasted / (moved * len(shares)) if moved else None),
-        "Never heard": _share(_mean([s.unheard_examples for s in shares])),
-        f"{metric}, heard": _score(_mean([s.heard_accuracy for s in shares])),
-        f"{metric}, never heard": _score(_mean([s.unheard_accuracy for s in shares])),
+        "Wasted": _share(wasted / (moved * len(shares)) if moved else None),
+        "Excluded": _share(_mean([s.unheard_examples for s in shares])),
+        f"{metric}, included": _score(_mean([s.heard_accuracy for s in shares])),
+        f"{metric}, excluded": _score(_mean([s.unheard_accuracy for s in shares])),
     }
 
 

@@ -84,7 +84,7 @@ def test_more_noise_and_fewer_rounds_are_more_private(account):
 
 def test_without_the_library_one_line_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "dp_accounting", None)
-    with pytest.raises(SupportError, match="needs an accountant") as error:
+    with pytest.raises(SupportError, match="found no accountant") as error:
         epsilon(FIXED, 3)
     assert "flasc-emu[dp]" in error.value.hint
 
@@ -125,7 +125,7 @@ def test_check_prints_it(private, tmp_path):
 
 def test_a_run_that_cannot_account_does_not_begin(private, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "dp_accounting", None)
-    with pytest.raises(SupportError, match="needs an accountant"):
+    with pytest.raises(SupportError, match="found no accountant"):
         run.run(private, tmp_path / "out", None, engine=Local(1))
     assert not (tmp_path / "out").exists()
 
