@@ -13,9 +13,7 @@ from typing import Any
 
 from emulator.common.errors import SupportError
 
-_LOSS_STEP = (
-    1e-3  # of the discretised privacy loss; 1e-4 changes the fifth digit and is ten times slower
-)
+_LOSS_STEP = 1e-3  # discretised privacy loss; 1e-4 changes the fifth digit, 10 times slower
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
-"""What a report shows of a study beside its results: densities of methods, rates of clients.
+"""Fills the metadata of a run from its study: densities, client rates, privacy, warnings.
 
-Found once, when a run begins, because a law may read a file that a ledger's reader lacks.
+This happens when a run starts, because a distribution may read a file that is missing later.
 """
 
 import json
@@ -19,13 +19,13 @@ from emulator.scenario.scenario import Scenario
 from emulator.scenario.study import Study
 from emulator.simulation.clients import fleet
 
-POINTS = 51  # of a distribution: every second percentile, or every client where there are fewer
+POINTS = 51  # quantiles of a distribution (every 2 %), or one per client if there are fewer
 
 
 def densities(study: Study) -> dict[str, tuple[float, float]]:
-    """{method: (down, up)}, the shares of entries sent, of methods that differ by these alone.
+    """Return {method: (down, up)}, shares of entries sent; (1, 1) is dense LoRA.
 
-    Dense LoRA is (1, 1). A method with a rank of its own sends shares of something else.
+    Methods with their own rank are left out, because they send shares of another vector.
     """
     methods = {name: study.scenario.methods[name] for name in study.methods}
     found = {name: method.densities for name, method in methods.items() if method.rank is None}
@@ -57,7 +57,7 @@ def _quantiles(values: Floats) -> tuple[float, ...]:
 
 
 def privacy_account(scenario: Scenario) -> Account | None:
-    """The account of a scenario; None where it promises no privacy."""
+    """Return the account of a scenario; None without differential privacy."""
     if (dp := scenario.training.dp) is None:
         return None
     clients, cohort = scenario.task.clients, scenario.training.cohort
@@ -65,7 +65,7 @@ def privacy_account(scenario: Scenario) -> Account | None:
 
 
 def require_accountant(scenarios: Iterable[Scenario]) -> None:
-    """Raises SupportError where a scenario's privacy could not be accounted for."""
+    """Raise SupportError if a scenario has differential privacy and the accountant is missing."""
     if any(map(privacy_account, scenarios)):
         accountant()
 
@@ -92,7 +92,7 @@ def describe(study: Study) -> RunMetadata:
 
 
 def provenance(done: dict[int, TrainingResult]) -> str:
-    """Where the results come from; trainings made on different things are all named."""
+    """Return the versions, devices and data of all trainings, as JSON."""
     made_on: dict[str, set[str]] = {"flasc-emu": {version("flasc-emu")}}
     for result in done.values():
         for name, value in result.provenance.items():
@@ -101,18 +101,18 @@ def provenance(done: dict[int, TrainingResult]) -> str:
 
 
 def round_trips(study: Study) -> str:
-    """Whose RTT is 0 because nobody gave one, in a sentence; '' where everybody's is given."""
-    silent = {label: _silent(variant) for label, variant in study.variants.items()}
-    groups = dict.fromkeys(name for names in silent.values() for name in names)
+    """Return a warning about RTTs that are 0 because they were not set; '' without any."""
+    unset = {label: _without_rtt(variant) for label, variant in study.variants.items()}
+    groups = dict.fromkeys(name for names in unset.values() for name in names)
     if not groups:
         return ""
     whose = f" for {', '.join(map(printable, groups))}" if study.scenario.network.groups else ""
-    found, whole = sum(map(bool, silent.values())), len(silent)
+    found, whole = sum(map(bool, unset.values())), len(unset)
     where = "" if found == whole else f" in {found} of {whole} variants"
     return f"RTT 0 ms (not given){whose}{where}: handshakes and slow start take no time"
 
 
-def _silent(scenario: Scenario) -> list[str]:
-    """The groups of clients without a word on their RTT; a preset has one."""
+def _without_rtt(scenario: Scenario) -> list[str]:
+    """Return the groups of clients that set no RTT; a preset sets one."""
     accesses = scenario.network.accesses.items()
     return [name for name, access in accesses if "rtt" not in access.model_fields_set]
