@@ -1,4 +1,4 @@
-"""What a report is made of: a ledger read once, measured and put in order."""
+"""One run, measured and ordered: what every report shows."""
 
 import functools
 import itertools
@@ -19,13 +19,13 @@ from emulator.results.privacy import epsilon
 from emulator.simulation.records import Emulation, Round, Row
 
 T = TypeVar("T")
-FEWEST_CLIENTS, MOST_CLIENTS = 3, 30  # of a round, on its timeline
-MOST_LINES = 10_000  # clients in rounds, of all timelines together: under a megabyte
+FEWEST_CLIENTS, MOST_CLIENTS = 3, 30  # per round of a timeline
+MOST_LINES = 10_000  # clients in rounds, of all timelines together: less than 1 MB
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The rounds of one emulation that are kept to be looked at, `of_rounds` in all."""
+    """The rounds of one simulation that the page shows, of `of_rounds` in all."""
 
     rounds: tuple[RoundLine, ...]
     of_rounds: int
@@ -33,11 +33,10 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """One run, ready to show. Names are free of control characters; nothing else is escaped.
+    """One run. Names have no control characters; nothing else is escaped.
 
-    `missing` are the emulations that a run which was cut off still owes. `densities` has the
-    shares of entries that methods send, down and up; `fleet` a variant's groups. Both are empty
-    where the ledger's run did not say. `remark` is what the scenario leaves unsaid, if anything.
+    `missing` are the simulations that an interrupted run still lacks. `densities`, `fleet` and
+    `remark` are as in RunMetadata.
     """
 
     name: str
@@ -60,47 +59,45 @@ class Study:
     remark: str = ""
 
     def of(self, method: str, variant: str) -> list[Outcome]:
-        """The outcomes of one method under one variant, a seed each."""
+        """Return the outcomes of one method under one variant, one per seed."""
         return [o for o in self.outcomes if (o.method, o.variant) == (method, variant)]
 
     def summary(self, method: str, variant: str) -> Summary | None:
-        """The same over seeds; None where none of them was emulated."""
+        """Return their summary over seeds; None without outcomes."""
         outcomes = self.of(method, variant)
         return summarise(outcomes) if outcomes else None
 
     @property
     def metric_title(self) -> str:
-        """The metric's name at the head of something."""
+        """Return the metric's name with a capital letter."""
         return self.metric[:1].upper() + self.metric[1:]
 
     @property
     def goal(self) -> str:
-        """What the times are times of: 'accuracy 0.70', or the whole run where no target is set."""
+        """Return what times refer to: 'accuracy 0.70', or the end of the run without a target."""
         return "the end of the run" if self.target is None else f"{self.metric} {self.target:.2f}"
 
     @property
     def has_tradeoffs(self) -> bool:
-        """Whether variants learn differently: then time alone does not tell which is better."""
+        """Return whether variants learn differently; time alone cannot rank them then."""
         return learn_differently(self.curves)
 
 
 def printable(text: str) -> str:
-    """`text` with every control character replaced: a name may hold a terminal's escapes."""
+    """Return `text` with control characters replaced, such as a terminal's escape sequences."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def load(ledger: Ledger) -> Study:
-    """Measure every emulation of a ledger.
+    """Measure every simulation of a ledger, and read validation.json beside it if it matches.
 
-    Raises LedgerError where its meta is not what a run writes: 'target' a number if there, and
-    'methods', 'variants' and (optional) 'seeds' lists in JSON, and (optional) 'privacy' the account
-    of each variant that promises any. Without 'seeds', the seeds that the run got to are taken for
-    all. A validation.json beside the ledger is read where it is of what the ledger holds. Raises
-    SupportError where privacy cannot be accounted for.
+    Without seeds in the ledger's metadata, the seeds of its simulations are taken as all seeds.
+    Raises LedgerError for metadata or rows that no run writes, and SupportError if epsilon is
+    needed and the accountant is missing.
     """
     meta = RunMetadata.from_meta(ledger.meta())
     accounts = meta.privacy or {}
-    remembered = functools.cache(epsilon)  # many emulations share their number of rounds
+    cached = functools.cache(epsilon)  # many simulations have the same number of rounds
     outcomes: dict[Emulation, Outcome] = {}
     curves: dict[Emulation, Curve] = {}
     timelines: dict[Emulation, Timeline] = {}
@@ -114,7 +111,7 @@ def load(ledger: Ledger) -> Study:
         rows = ledger.rows(filed)
         shown = Emulation(printable(filed.method), printable(filed.variant), filed.seed)
         account = accounts.get(filed.variant)
-        outcomes[shown] = outcome(shown, rows, meta.target, account=account, epsilon=remembered)
+        outcomes[shown] = outcome(shown, rows, meta.target, account=account, epsilon=cached)
         if filed in cases and (found := validation.of(path, cases[filed], rows)):
             validations[shown] = found
         why[shown], groups[shown] = tuple(round_bottlenecks(rows)), tuple(by_group(rows))
@@ -147,12 +144,12 @@ def load(ledger: Ledger) -> Study:
 
 
 def metric(meta: Mapping[str, str]) -> str:
-    """The name of what the model is scored by, as a ledger has it."""
+    """Return the name of the metric in a ledger's metadata."""
     return printable(meta.get("metric", ACCURACY))
 
 
 def _timeline(rows: Sequence[Row], room: int) -> Timeline:
-    """As many rounds as fit into `room` lines of a client each, and one at least."""
+    """Return as many rounds as fit into `room` lines of one client each, and at least one."""
     clients = max(FEWEST_CLIENTS, min(MOST_CLIENTS, room))
     cohort = max((row.cohort for row in rows if isinstance(row, Round)), default=1)
     return Timeline(*lines(rows, max(1, room // max(1, min(cohort, clients))), clients))

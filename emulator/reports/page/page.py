@@ -1,4 +1,4 @@
-"""One HTML file that holds everything and opens without a network; plotly.js draws it."""
+"""The page: one HTML file with all data and scripts that needs no network. plotly.js draws it."""
 
 import base64
 import hashlib
@@ -18,7 +18,7 @@ SCRIPTS = ("words", "plot", "bars", "why", "curves", "heat", "round", "fleet", "
 
 
 def html(study: Study) -> str:
-    """The page, as text. Nothing is fetched and no script but ours runs, whatever names hold."""
+    """Return the page. It fetches nothing, and no text in a name can run as a script."""
     from plotly.offline import get_plotlyjs
 
     plotly, script = get_plotlyjs(), _script()
@@ -60,7 +60,7 @@ def _script() -> str:
 
 
 def _policy(*scripts: str) -> str:
-    """Scripts by their hashes; images of their own making, for saving a chart (W3C CSP 3)."""
+    """Return a policy that allows scripts by hash, and images made by them (W3C CSP 3)."""
     digests = (hashlib.sha256(script.encode()).digest() for script in scripts)
     hashes = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
     return (
@@ -79,11 +79,10 @@ def _curves_note(study: Study, *, seeded: bool) -> str:
 
 
 def headline(study: Study) -> str:
-    """The run in a sentence: who is first under the last variant, and by how much.
+    """Return a sentence on the fastest method under the last variant and its lead.
 
-    Compared with the first method that was carried out, or with the next one where that is the
-    fastest itself.
-    Where variants learn differently it is who is first under any of them.
+    It is compared with the first method, or with the next fastest if it is the first method. If
+    variants learn differently, the sentence has the fastest under any variant.
     """
     if study.has_tradeoffs:
         return _first_of_all(study)
@@ -98,8 +97,8 @@ def headline(study: Study) -> str:
     best, best_s = reached[0]
     first = f"Under {variant}, {best} is first to get to {study.goal}: {format_duration(best_s)}"
     times = dict(reached)
-    usual = found[0].method
-    other = usual if usual != best else next(iter(list(times)[1:]), "")
+    first_method = found[0].method
+    other = first_method if first_method != best else next(iter(list(times)[1:]), "")
     if not other:
         return f"{first}."
     if other not in times:
@@ -148,7 +147,7 @@ def _caption(study: Study) -> str:
 
 
 def _table(study: Study) -> str:
-    """Rows of one method under one variant each; every cell carries the number it sorts by."""
+    """Return the table of results: a row per method and variant."""
     summaries = [s for m in study.methods for v in study.variants if (s := study.summary(m, v))]
     seeded = any(len(s.seeds) > 1 for s in summaries)
     tested = any(s.test_accuracy for s in summaries)
@@ -160,7 +159,7 @@ def _table(study: Study) -> str:
 def _row(
     study: Study, summary: Summary, *, seeded: bool, tested: bool, private: bool
 ) -> dict[str, Cell]:
-    """Cells by heading; the spread over seeds only where some method has several."""
+    """Return cells by heading; the range over seeds only if a method has several."""
     spread_s, rounds, down, up = costs(summary)
     low, high = (or_never(s, format_duration) for s in (spread_s.low, spread_s.high))
     count = len(summary.seeds)
@@ -193,15 +192,14 @@ def _row(
 
 
 def _traded(found: tradeoffs.Tradeoff) -> dict[str, Cell]:
-    """What tells variants apart that learn differently."""
     equal_time = found.equal_time.median if found.equal_time else None
     return {
         "At equal time": (equal_time, tradeoffs.at_equal(found)),
         "Ended": (found.ended_s.median, or_never(found.ended_s.median, format_duration)),
         "Wasted": (found.wasted_bytes, tradeoffs.percent(found.wasted_bytes)),
         "Excluded": (
-            found.unheard,
-            "" if found.unheard is None else tradeoffs.percent(found.unheard),
+            found.excluded,
+            "" if found.excluded is None else tradeoffs.percent(found.excluded),
         ),
     }
 

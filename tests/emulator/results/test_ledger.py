@@ -190,7 +190,7 @@ def test_a_full_disk_is_said_and_keeps_what_was_written(tmp_path: Path) -> None:
     with Ledger(path, db) as ledger:
         with pytest.raises(StorageError, match="full") as caught:
             ledger.write(Emulation("LoRA", "1x", 9), some_rows(500))
-        assert "whole emulations are kept" in caught.value.hint
+        assert "complete simulations are kept" in caught.value.hint
         assert ledger.emulations() == [LORA, FLASC]
     with Ledger.open(path) as ledger:
         assert ledger.rows(LORA) == some_rows()
