@@ -4,7 +4,7 @@ import math
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeGuard
 
 from emulator.simulation.records import (
@@ -62,13 +62,11 @@ def round_bottlenecks(rows: Iterable[Row]) -> list[RoundBottleneck]:
         if isinstance(row, Round):
             before = bisect_right(ends, row.finish_s)
             last = arrivals[before - 1] if before else None
-            cause = _cause(row, last, work, traffic, asked_s, left)
-            group = fleet[cause.straggler].group if cause.straggler >= 0 else ""
-            found.append(replace(cause, group=group))
+            found.append(_bottleneck(row, last, work, traffic, asked_s, left))
     return found
 
 
-def _cause(
+def _bottleneck(
     ended: Round,
     last: Transfer | None,
     work: dict[tuple[int, int], list[Work]],
@@ -92,7 +90,8 @@ def _cause(
         of_it = [r for r in task if isinstance(r, Transfer) and r.direction == longest]
         slowest = max(of_it, key=lambda row: row.finish_s - row.start_s)
         longest = traffic.bottleneck(slowest)
-    return RoundBottleneck(ended.round, last.client, longest, duration_s)
+    group = traffic.fleet[last.client].group
+    return RoundBottleneck(ended.round, last.client, longest, duration_s, group)
 
 
 class _Traffic:
@@ -101,7 +100,7 @@ class _Traffic:
     def __init__(self, rows: Sequence[Row], fleet: dict[int, Client]) -> None:
         import numpy as np
 
-        self._fleet = fleet
+        self.fleet = fleet
         self._links = {(r.kind, r.number): r for r in rows if isinstance(r, SharedLink)}
         transfers = [row for row in rows if isinstance(row, Transfer)]
         self._start_s = np.array([row.start_s for row in transfers])
@@ -114,7 +113,7 @@ class _Traffic:
         """Return the link of its path with the highest utilisation; 'latency' below BUSY."""
         import numpy as np
 
-        up, client = transfer.direction == "up", self._fleet[transfer.client]
+        up, client = transfer.direction == "up", self.fleet[transfer.client]
         lasted_s = transfer.finish_s - transfer.start_s
         if lasted_s <= 0:
             return "latency"

@@ -9,7 +9,7 @@ import math
 import statistics
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -121,6 +121,9 @@ class Summary:
     delta: float | None = None
     epsilon_to_target: Spread | None = None
     epsilon: Spread | None = None
+
+
+_SPREADS = [each.name for each in fields(Summary) if each.type is Spread]
 
 
 def evaluations(rows: Iterable[Row], split: str = SPLIT) -> list[Evaluation]:
@@ -282,23 +285,19 @@ def summarise(outcomes: Sequence[Outcome]) -> Summary:
     }, "a summary is of one method under one variant"
     tests = [o.test_accuracy for o in outcomes if o.test_accuracy is not None]
     private = first.delta is not None
+
+    def over_seeds(name: str) -> Spread:
+        return spread(getattr(o, name) for o in outcomes)
+
     return Summary(
         method=first.method,
         variant=first.variant,
         target=first.target,
         seeds=tuple(o.seed for o in outcomes),
         reached=sum(o.time_to_target_s is not None for o in outcomes),
-        time_to_target_s=spread(o.time_to_target_s for o in outcomes),
-        rounds_to_target=spread(o.rounds_to_target for o in outcomes),
-        bytes_down_to_target=spread(o.bytes_down_to_target for o in outcomes),
-        bytes_up_to_target=spread(o.bytes_up_to_target for o in outcomes),
-        final_accuracy=spread(o.final_accuracy for o in outcomes),
         test_accuracy=spread(tests) if tests else None,
-        rounds=spread(o.rounds for o in outcomes),
-        duration_s=spread(o.duration_s for o in outcomes),
-        bytes_down=spread(o.bytes_down for o in outcomes),
-        bytes_up=spread(o.bytes_up for o in outcomes),
         delta=first.delta,
-        epsilon_to_target=spread(o.epsilon_to_target for o in outcomes) if private else None,
-        epsilon=spread(o.epsilon for o in outcomes) if private else None,
+        epsilon_to_target=over_seeds("epsilon_to_target") if private else None,
+        epsilon=over_seeds("epsilon") if private else None,
+        **{name: over_seeds(name) for name in _SPREADS},
     )

@@ -5,7 +5,7 @@ Clients with a used update are included (in field names: heard), the others excl
 
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -66,27 +66,24 @@ class GroupShare:
 
 def participation(rows: Sequence[Row], scored: Iterable[Row] | None = None) -> Participation:
     """Return the participation of the clients in `rows`, with the scores in `scored` or `rows`."""
-    clients = {row.client for row in rows if isinstance(row, Client)}
-    heard = clients & {row.client for row in rows if is_used_upload(row)}
+    examples = {row.client: row.examples for row in rows if isinstance(row, Client)}
+    heard = examples.keys() & {row.client for row in rows if is_used_upload(row)}
+    excluded = examples.keys() - heard
     holdings = [row for row in rows if isinstance(row, Holding)]
     scores = _last_scores(rows if scored is None else scored)
     return Participation(
-        excluded_share(rows, lambda client: 1),
-        excluded_share(rows, lambda client: client.examples),
+        _share(excluded, dict.fromkeys(examples, 1)),
+        _share(excluded, examples),
         _accuracy_for(heard, holdings, scores),
-        _accuracy_for(clients - heard, holdings, scores),
+        _accuracy_for(excluded, holdings, scores),
     )
 
 
-def excluded_share(rows: Iterable[Row], weight: Callable[[Client], int]) -> float | None:
-    """Return the weighted share of excluded clients; None if it is not known."""
-    rows = list(rows)
-    fleet = [row for row in rows if isinstance(row, Client)]
-    weights = {client.client: weight(client) for client in fleet}
-    if not fleet or min(weights.values()) < 0 or not (total := sum(weights.values())):
+def _share(clients: Collection[int], weights: Mapping[int, int]) -> float | None:
+    """Return the weighted share of `clients`; None if a weight is not known (negative)."""
+    if min(weights.values(), default=-1) < 0 or not (total := sum(weights.values())):
         return None
-    heard = {row.client for row in rows if is_used_upload(row)}
-    return sum(w for client, w in weights.items() if client not in heard) / total
+    return sum(weights[client] for client in clients) / total
 
 
 def _last_scores(rows: Iterable[Row]) -> dict[int, float]:
