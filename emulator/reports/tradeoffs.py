@@ -134,9 +134,9 @@ def _gain(difference: float) -> str:
 
 def _paid(before: list[Tradeoff], after: list[Tradeoff], metric: str) -> Iterator[str]:
     says: dict[str, Callable[[Tradeoff], float | None]] = {
-        "of the bytes wasted": lambda p: p.wasted_bytes,
-        "of the compute wasted": lambda p: p.wasted_compute,
-        "of the examples excluded": lambda p: p.excluded,
+        "of the bytes are wasted": lambda p: p.wasted_bytes,
+        "of the compute is wasted": lambda p: p.wasted_compute,
+        "of the examples are excluded": lambda p: p.excluded,
     }
     for what, of in says.items():
         old, new = ([s for p in each if (s := of(p)) is not None] for each in (before, after))
@@ -147,7 +147,7 @@ def _paid(before: list[Tradeoff], after: list[Tradeoff], metric: str) -> Iterato
             yield f"{now} {what}" + (f" instead of {was}" if was != now else "")
     gaps = [own - others for others, own in (p.accuracies for p in after if p.accuracies)]
     if gaps:
-        yield f"{metric} {_span(gaps, _gain)} on data of excluded against included clients"
+        yield f"{metric} on data of excluded minus included clients: {_span(gaps, _gain)}"
 
 
 def _middle(found: Spread) -> float:

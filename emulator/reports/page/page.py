@@ -115,12 +115,12 @@ def _first_of_all(study: Study) -> str:
     best_s, best = min(reached, key=lambda pair: pair[0])
     said = f"{best.method} is first to get to {study.goal}, under {best.variant}: "
     said += format_duration(best_s)
-    usual = study.summary(best.method, study.variants[0])
-    if usual is None or usual.variant == best.variant:
+    first = study.summary(best.method, study.variants[0])
+    if first is None or first.variant == best.variant:
         return f"{said}."
-    if (usual_s := time(usual).median) is None:
-        return f"{said}; under {usual.variant} it never does."
-    return f"{said}; under {usual.variant} it takes {format_duration(usual_s)}."
+    if (first_s := time(first).median) is None:
+        return f"{said}; under {first.variant} it never does."
+    return f"{said}; under {first.variant} it takes {format_duration(first_s)}."
 
 
 def _compared(study: Study) -> str:

@@ -76,8 +76,8 @@ def test_who_paid_for_a_deadline(late: Study) -> None:
     assert waited.excluded is not None
     assert hurried.excluded > waited.excluded
     said = " ".join(map(" ".join, tradeoffs.sentences(late)))
-    assert "of the compute wasted instead of 0 %" in said
-    assert "on data of excluded against included clients" in said
+    assert "of the compute is wasted instead of 0 %" in said
+    assert "on data of excluded minus included clients" in said
     assert "compute" in printed(late)
 
 

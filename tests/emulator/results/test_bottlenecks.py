@@ -105,7 +105,7 @@ STORY = [
 ]  # fmt: skip
 
 
-def test_what_was_in_vain_by_hand():
+def test_wasted_work_by_hand():
     assert (wasted_bytes(STORY, "down"), wasted_bytes(STORY, "up")) == (160, 5)
     assert wasted_compute(STORY) == 2.5
     assert mean_staleness(STORY) == 1.0
@@ -143,7 +143,7 @@ def test_time_spent_holds_where_late_updates_count():
     assert min(spent) >= 0
 
 
-def test_nobody_is_absent_where_clients_start_in_the_middle_of_a_round():
+def test_no_absence_where_clients_start_in_the_middle_of_a_round():
     up = {"kind": "lognormal", "median": "1 Mbps", "sigma": 1}
     policy = {"kind": "buffered", "concurrency": 8, "buffer": 8}
     found = round_bottlenecks(played({"down": "80 Mbps", "up": up}, policy))
