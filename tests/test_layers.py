@@ -41,18 +41,17 @@ def run_folder(tmp_path_factory):
     """A run's folder, made without any training."""
     code = """
 from pathlib import Path; import sys
-from emulator.runner import metadata
-from emulator.scenario import study
-from emulator.simulation.simulate import emulate
+from emulator.runner import inputs, metadata
+from emulator.simulation.simulate import simulate
 from emulator.results.ledger import Ledger
 from emulator.simulation.records import Emulation
 from emulator.simulation.trainer import StubTrainer
 folder = Path(sys.argv[1])
-s = study.read(Path("scenarios/slow_upload.yaml"))
+s = inputs.read(Path("scenarios/slow_upload.yaml"))
 with Ledger.create(folder / "ledger.sqlite", metadata.describe(s).to_meta()) as ledger:
     for method in s.methods:
         for label, variant in s.variants.items():
-            rows = emulate(variant, 0, StubTrainer(down_bytes=9000, up_bytes=900))
+            rows = simulate(variant, 0, StubTrainer(down_bytes=9000, up_bytes=900))
             ledger.write(Emulation(method, label, 0), rows)
 """
     folder = tmp_path_factory.mktemp("run")
@@ -74,7 +73,8 @@ with Ledger.create(folder / "ledger.sqlite", metadata.describe(s).to_meta()) as 
     ids=" ".join,
 )
 def test_light_commands_load_no_torch(args):
-    assert not {"torch", "transformers", "peft", "matplotlib"} & loaded(command(*args))
+    heavy = {"torch", "transformers", "peft", "matplotlib", "scipy"}
+    assert not heavy & loaded(command(*args))
 
 
 def test_help_loads_next_to_nothing():
@@ -92,7 +92,7 @@ def test_a_packed_recording_is_priced_without_torch(tmp_path):
 @pytest.mark.parametrize("form", ["table", "json", "csv", "files"])
 def test_report_loads_no_torch(run_folder, form):
     modules = loaded(command("report", str(run_folder), "--format", form))
-    assert not {"torch", "transformers", "peft"} & modules
+    assert not {"torch", "transformers", "peft", "scipy"} & modules
 
 
 @pytest.mark.parametrize(
