@@ -101,20 +101,20 @@ def load(ledger: Ledger) -> Study:
     outcomes: dict[Emulation, Outcome] = {}
     curves: dict[Emulation, Curve] = {}
     timelines: dict[Emulation, Timeline] = {}
-    why: dict[Emulation, tuple[RoundBottleneck, ...]] = {}
+    bottlenecks: dict[Emulation, tuple[RoundBottleneck, ...]] = {}
     groups: dict[Emulation, tuple[GroupShare, ...]] = {}
     validations: dict[Emulation, Validation] = {}
     path = ledger.path.with_name("validation.json")
     cases = validation.read(path)
     emulations = ledger.emulations()
-    for filed in emulations:
-        rows = ledger.rows(filed)
-        shown = Emulation(printable(filed.method), printable(filed.variant), filed.seed)
-        account = accounts.get(filed.variant)
+    for emulation in emulations:
+        rows = ledger.rows(emulation)
+        shown = Emulation(printable(emulation.method), printable(emulation.variant), emulation.seed)
+        account = accounts.get(emulation.variant)
         outcomes[shown] = outcome(shown, rows, meta.target, account=account, epsilon=cached)
-        if filed in cases and (found := validation.of(path, cases[filed], rows)):
+        if emulation in cases and (found := validation.of(path, cases[emulation], rows)):
             validations[shown] = found
-        why[shown], groups[shown] = tuple(round_bottlenecks(rows)), tuple(by_group(rows))
+        bottlenecks[shown], groups[shown] = tuple(round_bottlenecks(rows)), tuple(by_group(rows))
         curves[shown] = curve(rows)
         timelines[shown] = _timeline(rows, MOST_LINES // len(emulations))
     methods = _ordered(map(printable, meta.methods), (e.method for e in outcomes))
@@ -136,7 +136,7 @@ def load(ledger: Ledger) -> Study:
         densities={printable(name): pair for name, pair in meta.densities.items()},
         fleet={printable(v): tuple(map(_shown, groups)) for v, groups in meta.fleet.items()},
         validations=validations,
-        bottlenecks=why,
+        bottlenecks=bottlenecks,
         groups=groups,
         metric=printable(meta.metric),
         remark=printable(meta.remark or ""),

@@ -113,7 +113,7 @@ def missing(study: Study) -> str:
     )
 
 
-def why(study: Study) -> list[str]:
+def explanations(study: Study) -> list[str]:
     """Return a line per variant: bottlenecks, wasted bytes, examples of excluded clients.
 
     Shares are of the time and bytes of all methods and seeds together. If variants learn
@@ -184,8 +184,8 @@ def table(study: Study) -> Group:
     validated = validation.line(study.validations.values())
     compared = map(" ".join, tradeoffs.sentences(study)) if study.has_tradeoffs else ()
     remark = f"{study.remark}." if study.remark else ""
-    said = (caption(study), remark, validated, *compared, *why(study), missing(study))
-    notes = [Text(note) for note in said if note]
+    texts = (caption(study), remark, validated, *compared, *explanations(study), missing(study))
+    notes = [Text(note) for note in texts if note]
     traded = Group(Text(), tradeoffs.table(study)) if study.has_tradeoffs else Group()
     return Group(grid, traded, Text(), *notes)
 

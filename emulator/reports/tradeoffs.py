@@ -176,12 +176,12 @@ def table(study: Study) -> Table:
         for variant in study.variants:
             if found := tradeoffs.get((method, variant)):
                 cells = [
-                    _said(found.ended_s.median, format_duration),
-                    _said(found.accuracy.median, "{:.3f}".format),
+                    _text(found.ended_s.median, format_duration),
+                    _text(found.accuracy.median, "{:.3f}".format),
                     at_equal(found),
-                    _said(found.wasted_bytes, percent),
-                    *([_said(found.wasted_compute, percent)] if computed else []),
-                    _said(found.excluded, percent),
+                    _text(found.wasted_bytes, percent),
+                    *([_text(found.wasted_compute, percent)] if computed else []),
+                    _text(found.excluded, percent),
                 ]
                 grid.add_row(Text(f"  {variant}"), *cells)
     return grid
@@ -189,7 +189,7 @@ def table(study: Study) -> Table:
 
 def at_equal(found: Tradeoff) -> str:
     """Return the accuracy at equal time, as text."""
-    return _said(found.equal_time.median, "{:.3f}".format) if found.equal_time else TOO_EARLY
+    return _text(found.equal_time.median, "{:.3f}".format) if found.equal_time else TOO_EARLY
 
 
 def percent(share: float) -> str:
@@ -197,5 +197,5 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def _said(value: float | None, form: Callable[[float], str]) -> str:
+def _text(value: float | None, form: Callable[[float], str]) -> str:
     return "" if value is None else form(value)

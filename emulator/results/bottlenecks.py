@@ -52,17 +52,17 @@ def round_bottlenecks(rows: Iterable[Row]) -> list[RoundBottleneck]:
         work[each.round, each.client].append(each)
     arrivals = sorted(filter(is_used_upload, rows), key=lambda row: row.finish_s)
     ends = [row.finish_s for row in arrivals]
-    left = {(each.round, each.finish_s) for each in works if each.outcome == "cut"}
-    asked_s: dict[int, float] = {}
+    interrupted = {(each.round, each.finish_s) for each in works if each.outcome == "cut"}
+    first_start_s: dict[int, float] = {}
     for row in rows:
         if isinstance(row, Transfer):
-            asked_s[row.round] = min(row.start_s, asked_s.get(row.round, math.inf))
+            first_start_s[row.round] = min(row.start_s, first_start_s.get(row.round, math.inf))
     found = []
     for row in rows:
         if isinstance(row, Round):
             before = bisect_right(ends, row.finish_s)
             last = arrivals[before - 1] if before else None
-            found.append(_bottleneck(row, last, work, traffic, asked_s, left))
+            found.append(_bottleneck(row, last, work, traffic, first_start_s, interrupted))
     return found
 
 
@@ -71,24 +71,25 @@ def _bottleneck(
     last: Transfer | None,
     work: dict[tuple[int, int], list[Work]],
     traffic: "_Traffic",
-    asked_s: dict[int, float],
-    left: set[tuple[int, float]],
+    first_start_s: dict[int, float],
+    interrupted: set[tuple[int, float]],
 ) -> RoundBottleneck:
     duration_s = ended.finish_s - ended.start_s
     if last is None or last.finish_s < ended.finish_s:
-        by_clock = ended.cohort and (ended.round, ended.finish_s) not in left
+        by_clock = ended.cohort and (ended.round, ended.finish_s) not in interrupted
         return RoundBottleneck(ended.round, -1, "deadline" if by_clock else "absence", duration_s)
     task = work[last.round, last.client]
-    none_s = asked_s.get(ended.round, ended.start_s) - ended.start_s  # until one was available
-    spent = {"absence": none_s if last.round == ended.round else 0.0}
+    # Until a client was available.
+    unavailable_s = first_start_s.get(ended.round, ended.start_s) - ended.start_s
+    spent = {"absence": unavailable_s if last.round == ended.round else 0.0}
     for row in task:
         part = "compute" if isinstance(row, Computation) else "absence"
         part = row.direction if isinstance(row, Transfer) else part
         spent[part] = spent.get(part, 0.0) + row.finish_s - row.start_s
     longest = max(spent, key=lambda part: spent[part])
     if longest in ("up", "down"):
-        of_it = [r for r in task if isinstance(r, Transfer) and r.direction == longest]
-        slowest = max(of_it, key=lambda row: row.finish_s - row.start_s)
+        chosen = [r for r in task if isinstance(r, Transfer) and r.direction == longest]
+        slowest = max(chosen, key=lambda row: row.finish_s - row.start_s)
         longest = traffic.bottleneck(slowest)
     group = traffic.fleet[last.client].group
     return RoundBottleneck(ended.round, last.client, longest, duration_s, group)
@@ -152,14 +153,14 @@ def main_bottleneck(found: Iterable[RoundBottleneck]) -> str:
 
 def wasted_bytes(rows: Iterable[Row], direction: str) -> int:
     """Return the bytes in `direction` of updates that were not used."""
-    of_it = (r for r in rows if isinstance(r, Transfer) and r.direction == direction)
-    return sum(row.nbytes for row in of_it if row.outcome != "used")
+    chosen = (r for r in rows if isinstance(r, Transfer) and r.direction == direction)
+    return sum(row.nbytes for row in chosen if row.outcome != "used")
 
 
 def wasted_compute(rows: Iterable[Row]) -> float:
     """Return the compute seconds of updates that were not used."""
-    of_it = (r for r in rows if isinstance(r, Computation) and r.outcome != "used")
-    return math.fsum(row.finish_s - row.start_s for row in of_it)
+    chosen = (r for r in rows if isinstance(r, Computation) and r.outcome != "used")
+    return math.fsum(row.finish_s - row.start_s for row in chosen)
 
 
 def is_used_upload(row: Row) -> TypeGuard[Transfer]:

@@ -102,7 +102,7 @@ def contrasted(
         contrasts.append(_contrast(method, variant, baseline, cell, cells.get(key, {}), key))
     tested = {index: each.p for index, each in enumerate(contrasts) if each.p is not None}
     for index, p in zip(tested, holm(list(tested.values())), strict=True):
-        contrasts[index] = _judged(contrasts[index], p)
+        contrasts[index] = _with_verdict(contrasts[index], p)
     fronts = [
         point
         for variant in variants
@@ -137,20 +137,20 @@ def _contrast(
     if (method, variant) == key or not theirs:
         return plain if theirs else replace(plain, verdict="no baseline")
     ours_s, theirs_s = ({s: _time_s(m.outcome) for s, m in c.items()} for c in (ours, theirs))
-    sooner = _sooner(ours_s, theirs_s, shared)
-    testable = not math.isnan(sooner.p)
+    faster = _time_effect(ours_s, theirs_s, shared)
+    testable = not math.isnan(faster.p)
     gain = _effect(
         {seed: m.outcome.final_accuracy for seed, m in ours.items()},
         {seed: m.outcome.final_accuracy for seed, m in theirs.items()},
         shared,
     )
-    found: Verdict = "faster" if sooner.mean > 0 else "slower"
+    found: Verdict = "faster" if faster.mean > 0 else "slower"
     return replace(
         plain,
-        speedup=_exp(sooner.mean),
-        speedup_low=_exp(sooner.low),
-        speedup_high=_exp(sooner.high),
-        p=sooner.p if testable else None,
+        speedup=_exp(faster.mean),
+        speedup_low=_exp(faster.low),
+        speedup_high=_exp(faster.high),
+        p=faster.p if testable else None,
         verdict=found if testable else "one seed",
         accuracy_gain=gain.mean,
         accuracy_gain_low=_finite(gain.low),
@@ -158,7 +158,7 @@ def _contrast(
     )
 
 
-def _sooner(
+def _time_effect(
     ours_s: Mapping[int, float], theirs_s: Mapping[int, float], shared: Sequence[int]
 ) -> Effect:
     """Return the effect on ln(theirs / ours).
@@ -186,7 +186,7 @@ def _effect(
     return Effect(mean, -math.inf, math.inf, math.nan)
 
 
-def _judged(contrast: Contrast, p: float) -> Contrast:
+def _with_verdict(contrast: Contrast, p: float) -> Contrast:
     """Return the contrast with the corrected p and the verdict that follows from it."""
     return replace(contrast, p=p, verdict=contrast.verdict if p <= 1 - LEVEL else "not shown")
 

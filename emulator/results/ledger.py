@@ -36,7 +36,7 @@ from emulator.simulation.records import (
 R = TypeVar("R", bound=Row | Emulation)
 
 APPLICATION_ID = 0x464C4153  # 'FLAS'
-TOGETHER = 20  # rows per statement
+ROWS_PER_STATEMENT = 20
 VERSION = 3  # of the schema; increased when a record's fields change
 
 _RECORDS: tuple[type[Row], ...] = get_args(Row)
@@ -211,12 +211,12 @@ class Ledger:
             key = (emulation.method, emulation.variant, emulation.seed)
             insert = "INSERT INTO emulation (method, variant, seed) VALUES (?, ?, ?)"
             number = db.execute(insert, key).lastrowid
-            for record in _RECORDS:  # a few rows at a time: a run may have millions
-                of_it = ((number, i, *row) for i, row in enumerate(rows) if type(row) is record)
-                whole = _insert(record, TOGETHER)
-                while len(few := [*islice(of_it, TOGETHER)]) == TOGETHER:
-                    db.execute(whole, [*chain.from_iterable(few)])
-                db.executemany(_insert(record, 1), few)
+            for record in _RECORDS:  # in batches: a run may have millions of rows
+                values = ((number, i, *row) for i, row in enumerate(rows) if type(row) is record)
+                whole = _insert(record, ROWS_PER_STATEMENT)
+                while len(batch := [*islice(values, ROWS_PER_STATEMENT)]) == ROWS_PER_STATEMENT:
+                    db.execute(whole, [*chain.from_iterable(batch)])
+                db.executemany(_insert(record, 1), batch)
 
     def annotate(self, meta: Mapping[str, str]) -> None:
         """Add entries to `meta` that are known at the end of a run. Raises StorageError."""

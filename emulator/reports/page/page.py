@@ -14,7 +14,7 @@ from emulator.reports.run_report import Study
 from emulator.reports.terminal import costs, missing, or_never, privacy_caption, time
 from emulator.results.metrics import Spread, Summary
 
-SCRIPTS = ("words", "plot", "bars", "why", "curves", "heat", "round", "fleet", "main")
+SCRIPTS = ("words", "plot", "bars", "waste", "curves", "heat", "round", "fleet", "main")
 
 
 def html(study: Study) -> str:
@@ -113,14 +113,14 @@ def _first_of_all(study: Study) -> str:
     if not reached:
         return f"No method gets to {study.goal}."
     best_s, best = min(reached, key=lambda pair: pair[0])
-    said = f"{best.method} is first to get to {study.goal}, under {best.variant}: "
-    said += format_duration(best_s)
+    text = f"{best.method} is first to get to {study.goal}, under {best.variant}: "
+    text += format_duration(best_s)
     first = study.summary(best.method, study.variants[0])
     if first is None or first.variant == best.variant:
-        return f"{said}."
+        return f"{text}."
     if (first_s := time(first).median) is None:
-        return f"{said}; under {first.variant} it never does."
-    return f"{said}; under {first.variant} it takes {format_duration(first_s)}."
+        return f"{text}; under {first.variant} it never does."
+    return f"{text}; under {first.variant} it takes {format_duration(first_s)}."
 
 
 def _compared(study: Study) -> str:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from emulator.common.errors import LedgerError, StorageError
-from emulator.results.ledger import TOGETHER, Ledger, contradictions
+from emulator.results.ledger import ROWS_PER_STATEMENT, Ledger, contradictions
 from emulator.scenario.scenario import Scenario
 from emulator.simulation.records import (
     OUTCOMES,
@@ -95,7 +95,10 @@ def test_any_rows_come_back(tmp_path: Path, rows: list[Row], name: str) -> None:
         assert ledger.meta() == {name: name}
 
 
-@pytest.mark.parametrize("count", [TOGETHER - 1, TOGETHER, TOGETHER + 1, 3 * TOGETHER])
+@pytest.mark.parametrize(
+    "count",
+    [ROWS_PER_STATEMENT - 1, ROWS_PER_STATEMENT, ROWS_PER_STATEMENT + 1, 3 * ROWS_PER_STATEMENT],
+)
 def test_rows_come_back_however_many_a_statement_takes(tmp_path: Path, count: int) -> None:
     some = [Transfer(1, i, "up", i, 0.0, i / 8) for i in range(count)]
     rows = [row for i, one in enumerate(some) for row in (one, Round(i, 1, 0.0, 1.0))]
