@@ -11,7 +11,6 @@ from typing import Any
 
 from emulator.common.errors import EmulationError
 from emulator.reports import run_report as report
-from emulator.results import soundness
 from emulator.results.comparison import Comparison, Contrast, FrontPoint
 from emulator.results.dataframe import frame
 from emulator.results.ledger import Ledger
@@ -111,7 +110,7 @@ class Results:
             scores = tuple(
                 Score(each.method, each.variant, each.seed, *point)
                 for each in ledger.emulations()
-                for point in points(soundness.rows_of(ledger, each))
+                for point in points(ledger.rows(each))
             )
             return cls(Path(folder), report.load(ledger).outcomes, scores)
 

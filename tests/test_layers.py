@@ -61,7 +61,7 @@ from emulator.simulation.records import Emulation
 from emulator.simulation.trainer import StubTrainer
 folder = Path(sys.argv[1])
 s = inputs.read(Path("scenarios/slow_upload.yaml"))
-with Ledger.create(folder / "ledger.sqlite", metadata.describe(s)) as ledger:
+with Ledger.create(folder / "ledger.sqlite", metadata.describe(s).to_meta()) as ledger:
     for method in s.methods:
         for label, variant in s.variants.items():
             rows = simulate(variant, 0, StubTrainer(down_bytes=9000, up_bytes=900))
@@ -86,7 +86,8 @@ with Ledger.create(folder / "ledger.sqlite", metadata.describe(s)) as ledger:
     ids=" ".join,
 )
 def test_light_commands_load_no_torch(args):
-    assert not {"torch", "transformers", "peft", "matplotlib"} & loaded(command(*args))
+    heavy = {"torch", "transformers", "peft", "matplotlib", "scipy"}
+    assert not heavy & loaded(command(*args))
 
 
 def test_help_loads_next_to_nothing():
@@ -104,7 +105,7 @@ def test_a_packed_recording_is_replayed_without_torch(tmp_path):
 @pytest.mark.parametrize("form", ["table", "json", "csv", "files"])
 def test_report_loads_no_torch(run_folder, form):
     modules = loaded(command("report", str(run_folder), "--format", form))
-    assert not {"torch", "transformers", "peft"} & modules
+    assert not {"torch", "transformers", "peft", "scipy"} & modules
 
 
 @pytest.mark.parametrize(

@@ -109,12 +109,11 @@ def perfetto(
     """Timelines of a RUN for ui.perfetto.dev, a file an emulation."""
     from emulator.reports import run_report
     from emulator.reports.export import perfetto as trace
-    from emulator.results.soundness import rows_of
 
     with _ledger(run) as ledger:
         for name, emulation in _chosen(ledger, methods, variants):
             text = trace.to_json(
-                emulation, rows_of(ledger, emulation), run_report.metric(ledger.meta())
+                emulation, ledger.rows(emulation), run_report.metric(ledger.meta())
             )
             _write((out or run / "traces") / f"{name}.json", text.encode())
 
@@ -133,12 +132,11 @@ def tensorboard(
     """
     from emulator.reports import run_report
     from emulator.reports.export import tensorboard as scalars
-    from emulator.results.soundness import rows_of
 
     with _ledger(run) as ledger:
         for name, emulation in _chosen(ledger, methods, variants):
             folder = (out or run / "tensorboard") / name
-            scalars.write(folder, rows_of(ledger, emulation), run_report.metric(ledger.meta()))
+            scalars.write(folder, ledger.rows(emulation), run_report.metric(ledger.meta()))
             click.echo(folder)
 
 

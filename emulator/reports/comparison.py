@@ -1,4 +1,4 @@
-"""A comparison as a table, JSON and CSV."""
+"""A comparison as table, JSON and CSV."""
 
 import csv
 import io
@@ -23,7 +23,7 @@ _SPREADS = [f.name for f in fields(Contrast) if f.type is Spread]
 
 
 def table(found: Comparison) -> Group:
-    """A block a variant, then who is ahead at which accuracy, then what the words mean."""
+    """Return a table per variant, then the Pareto fronts, then the caption."""
     variants = dict.fromkeys(contrast.variant for contrast in found.contrasts)
     parts = [
         _block([c for c in found.contrasts if c.variant == v], v, found.metric) for v in variants
@@ -59,7 +59,7 @@ def _reached(contrast: Contrast) -> str:
 
 
 def _banded(values: Sequence[float | None], form: str) -> str:
-    """'2.10' over '1.80 – 2.45', where there is a band."""
+    """Return '2.10', and '1.80 – 2.45' in a second line if there is a band."""
     mean, low, high = (None if value is None else form.format(value) for value in values)
     if mean is None:
         return ""
@@ -71,9 +71,9 @@ def _below(text: str) -> str:
 
 
 def _fronts(points: Sequence[FrontPoint]) -> Iterator[str]:
-    """Per variant and cost, the stretch of accuracies at which each method is ahead."""
+    """Yield, by variant and cost, the range of accuracies in which each method is best."""
     for (variant, cost), front in itertools.groupby(points, lambda p: (p.variant, p.cost)):
-        yield f"\nAhead under {printable(variant)}, by {'time' if cost == 'time_s' else 'bytes'}:"
+        yield f"\nBest under {printable(variant)}, by {'time' if cost == 'time_s' else 'bytes'}:"
         form = format_duration if cost == "time_s" else format_size
         for method, run in itertools.groupby(front, lambda p: p.method):
             first, *rest = run
@@ -93,24 +93,22 @@ def _caption(found: Comparison) -> str:
     goal = "the end of the run" if found.target is None else f"{found.metric} {found.target:.2f}"
     seeds = {contrast.seeds for contrast in found.contrasts}
     note = (
-        "One seed: nothing can be said of whether a difference is more than luck."
+        "One seed: differences may be due to chance."
         if seeds == {1}
-        else "Bands are of 95 %; 'faster' and 'slower' hold at 5 % for the table as a whole, "
-        "'not shown' means that these seeds cannot tell."
+        else "Bands are 95 % confidence intervals. 'faster' and 'slower' are significant at 5 % "
+        "for the whole table; 'not shown' means that these seeds cannot tell."
     )
     if found.ended_at is not None:
-        note += (
-            f" Runs ended soon after {found.ended_at:.2f}: 'never' is not before that, and no more."
-        )
+        note += f" Runs ended soon after {found.ended_at:.2f}: 'never' means not before that."
     return (
         f"Medians over seeds of time and bytes to {goal}; times as fast as "
-        f"{printable(found.baseline)}; {found.metric} of the last model, and by how much it is "
-        f"above that baseline's. {note}"
+        f"{printable(found.baseline)}; {found.metric} of the last model, and its difference to the "
+        f"baseline's. {note}"
     )
 
 
 def to_json(found: Comparison) -> str:
-    """Everything, in the fields of `Comparison`; null where the target was never reached."""
+    """Return all fields of `Comparison`; null if the target was never reached."""
     contrasts = [_with_spreads(contrast) for contrast in found.contrasts]
     whole = {
         "baseline": found.baseline,
@@ -123,7 +121,7 @@ def to_json(found: Comparison) -> str:
 
 
 def to_csv(found: Comparison) -> str:
-    """A row a contrast, spreads as three columns; an empty cell where there is no number."""
+    """Return a row per contrast; a spread has three columns, a missing number an empty cell."""
     rows = [flat(contrast) for contrast in found.contrasts]
     text = io.StringIO()
     sheet = csv.DictWriter(text, list(rows[0]), lineterminator="\n")

@@ -1,4 +1,4 @@
-"""Figures for a paper: time to target, accuracy against what it cost, where the time went."""
+"""Figures for a paper: time to target, accuracy against cost, time by activity."""
 
 import textwrap
 from collections.abc import Callable, Sequence
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 WIDTH_IN = 7.2
 SINGLE_IN, DOUBLE_IN = 3.3, 6.9  # one column of a two-column page, and both
-SEEN = 1e-3  # of a bar: a part that is smaller everywhere is not in the legend
-WIDE = 20.0  # times further apart than this want a logarithmic axis
+SEEN = 1e-3  # share of a bar; parts that are smaller in all bars are not in the legend
+WIDE = 20.0  # ratio of values from which an axis is logarithmic
 _HATCH = "/////"
 
 Against = Literal["time", "bytes", "rounds"]
 
 
 def figures(width_in: float) -> dict[str, Draw]:
-    """Every figure on its own, by name, so many inches wide."""
+    """Return the functions that draw each figure, by name, `width_in` inches wide."""
     return {
         "time_to_target": partial(_single, _bars, width_in),
         "accuracy_over_time": partial(_single, partial(_curves, against="time"), width_in),
@@ -46,7 +46,7 @@ def _single(
 
 
 def overview(study: Study) -> "Figure":
-    """Time to target by variant beside accuracy against time under the last variant."""
+    """Draw time to target by variant, and accuracy against time under the last variant."""
     figure, (left, right) = _panels(study, 2, WIDTH_IN, 2.9)
     _bars(left, study, 0.42 * WIDTH_IN)
     _curves(right, study, 0.42 * WIDTH_IN, against="time")
@@ -56,7 +56,7 @@ def overview(study: Study) -> "Figure":
 def _panels(
     study: Study, n: int, width_in: float, height_in: float
 ) -> tuple["Figure", Sequence["Axes"]]:
-    """A row of `n` panels so high, over a legend of the methods."""
+    """Return a figure and its row of `n` panels, over a legend of the methods."""
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
@@ -72,7 +72,7 @@ def _panels(
 
 
 def _bars(axes: "Axes", study: Study, panel_in: float) -> None:
-    """Grouped bars, a group a variant; full height and hatched where the median is 'never'.
+    """Draw bars grouped by variant; full height and hatched if the median is 'never'.
 
     The panel is about `panel_in` wide.
     """
@@ -129,7 +129,7 @@ def _never(axes: "Axes", x: float, width: float, panel_in: float, edge: str, gid
 
 
 def _cost(curve: Curve, against: Against) -> tuple[float, ...]:
-    """What an accuracy took: seconds, megabytes both ways, or rounds."""
+    """Return seconds, megabytes (down and up together) or rounds of each evaluation."""
     if against == "bytes":
         both = zip(curve.bytes_down, curve.bytes_up, strict=True)
         return tuple((down + up) / 1e6 for down, up in both)
@@ -137,7 +137,7 @@ def _cost(curve: Curve, against: Against) -> tuple[float, ...]:
 
 
 def _curves(axes: "Axes", study: Study, panel_in: float, against: Against) -> None:
-    """Accuracy against its cost: mean over seeds, band from minimum to maximum."""
+    """Draw accuracy against its cost: mean over seeds, band from minimum to maximum."""
     import numpy as np
 
     variant = study.variants[-1]
@@ -178,7 +178,7 @@ def _curves(axes: "Axes", study: Study, panel_in: float, against: Against) -> No
 
 
 def _finals(axes: "Axes", study: Study, panel_in: float) -> None:
-    """The last model's accuracy by variant: mean over seeds, from minimum to maximum."""
+    """Draw the last accuracy by variant: mean over seeds, line from minimum to maximum."""
     width = 0.5 / len(study.methods)
     for i, method in enumerate(study.methods):
         found = {
@@ -200,7 +200,7 @@ def _finals(axes: "Axes", study: Study, panel_in: float) -> None:
 
 
 def breakdown(study: Study, width_in: float = WIDTH_IN) -> "Figure":
-    """Where the time went: stacked bars, a panel a variant; hatched where never reached."""
+    """Draw stacked bars of the time by activity, a panel per variant; hatched: never reached."""
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
@@ -235,7 +235,7 @@ def breakdown(study: Study, width_in: float = WIDTH_IN) -> "Figure":
 
 
 def _means(study: Study, variant: str) -> dict[int, list[float]]:
-    """Seconds of each of TimeSpent's parts by the method's index, means over seeds."""
+    """Return the seconds of TimeSpent by the method's index, means over seeds."""
     found = {i: study.of(method, variant) for i, method in enumerate(study.methods)}
     return {
         i: [fmean(getattr(o, part) for o in outcomes) for part in TimeSpent._fields]
@@ -263,8 +263,8 @@ def _stacks(
 
 
 def _legend(methods: Sequence[str], width_in: float) -> tuple[int, list[str]]:
-    """Columns of a legend that fits the width, and its labels."""
-    # Before 3.10, matplotlib left out labels that begin with an underscore.
+    """Return the columns of a legend that fits the width, and its labels."""
+    # Before 3.10, matplotlib hid labels that begin with an underscore.
     labels = [textwrap.fill(f" {m}" if m.startswith("_") else m, 44) for m in methods]
     widest = max(len(label_line) for label in labels for label_line in label.split("\n"))
     return max(1, min(4, len(labels), int(15 * width_in) // (widest + 7))), labels

@@ -1,8 +1,7 @@
-"""How figures look and are saved, with matplotlib's object API: no pyplot, no display.
+"""Style and files of figures, with matplotlib's object API: no pyplot, no display.
 
-Colours: M. Okabe and K. Ito, Color Universal Design (2008), those that the colour-blind can tell
-apart, without the yellow, which is too faint on white. matplotlib is imported where it is used,
-because it takes a while.
+Colours: M. Okabe and K. Ito, Color Universal Design (2008), which the colour-blind can tell apart,
+without the yellow, which is too faint on white. Functions import matplotlib, because that is slow.
 """
 
 import io
@@ -16,8 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#000000")
-DASHES = ("-", "--", ":", "-.")  # tell methods apart where there are more than colours
-MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")  # and for who sees no colours
+DASHES = ("-", "--", ":", "-.")  # for more methods than colours
+MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")  # for readers who see no colours
 PHASES = {
     "download": COLOURS[0],
     "compute": COLOURS[2],
@@ -34,7 +33,7 @@ BOTTLENECKS = {
     "absence": "#BBBBBB",
     "deadline": COLOURS[6],
 }
-# Beyond the Latin, Greek and Cyrillic that matplotlib brings along: the first that is installed.
+# For scripts other than Latin, Greek and Cyrillic: the first font that is installed.
 _FALLBACKS = (
     "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Noto Sans JP", "Source Han Sans",
     "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "PingFang SC", "Hiragino Sans", "Arial Unicode MS",
@@ -50,27 +49,27 @@ _STYLE: Any = {
     "grid.linewidth": 0.6,
     "hatch.linewidth": 0.6,
     "legend.frameon": False,
-    "pdf.fonttype": 42,  # TrueType: what journals take, and text that can be searched
-    "svg.hashsalt": "flasc-emu",  # matplotlib salts ids at random otherwise
-    "text.parse_math": False,  # a method may be called '$5 phones'
+    "pdf.fonttype": 42,  # TrueType: accepted by journals, and its text can be searched
+    "svg.hashsalt": "flasc-emu",  # otherwise ids are random
+    "text.parse_math": False,  # a method's name may have a '$'
 }
 
 Draw = Callable[[Study], "Figure"]
 
 
 def png(draw: Draw, study: Study, dpi: int = 200) -> bytes:
-    """`draw(study)` as a PNG, `dpi` dots an inch."""
+    """Return `draw(study)` as a PNG with `dpi` dots per inch."""
     return _saved(draw, study, format="png", dpi=dpi)
 
 
 def svg(draw: Draw, study: Study) -> str:
-    """`draw(study)` as an SVG; the same study makes the same text."""
-    silent = dict.fromkeys(("Creator", "Date", "Format", "Type"))  # no clock, no links
+    """Return `draw(study)` as an SVG; the same study gives the same text."""
+    silent = dict.fromkeys(("Creator", "Date", "Format", "Type"))  # no time stamps, no links
     return _saved(draw, study, format="svg", metadata=silent).decode()
 
 
 def pdf(draw: Draw, study: Study) -> bytes:
-    """`draw(study)` as a PDF; the same study makes the same bytes."""
+    """Return `draw(study)` as a PDF; the same study gives the same bytes."""
     silent = dict.fromkeys(("Creator", "Producer", "CreationDate"))
     return _saved(draw, study, format="pdf", metadata=silent)
 
@@ -79,7 +78,7 @@ def _saved(draw: Draw, study: Study, **options: Any) -> bytes:
     from matplotlib import style
 
     target = io.BytesIO()
-    # Not the user's own style; and a sign that no font here has is a box, which shows by itself.
+    # Ignore the user's own style, and warnings about missing characters, which are drawn as boxes.
     with (
         style.context(["default", _STYLE, {"font.sans-serif": _fonts()}]),
         warnings.catch_warnings(),
@@ -97,18 +96,18 @@ def _fonts() -> list[str]:
 
 
 def colour(i: int) -> str:
-    """Of the method with index `i`."""
+    """Return the colour of the method with index `i`."""
     return COLOURS[i % len(COLOURS)]
 
 
 def line(i: int) -> dict[str, Any]:
-    """Colour, dash and marker of the method with index `i`."""
+    """Return colour, dash and marker of the method with index `i`."""
     dash = DASHES[i // len(COLOURS) % len(DASHES)]
     return {"color": colour(i), "linestyle": dash, "marker": MARKERS[i % len(MARKERS)]}
 
 
 def fill(i: int) -> dict[str, Any]:
-    """Of its bar: pale and dashed, as its line is, where its colour is not the first's."""
+    """Return the style of its bar: pale with a dashed edge if its colour is used before."""
     if i < len(COLOURS):
         return {"color": colour(i)}
     dash = line(i)["linestyle"]
@@ -116,7 +115,7 @@ def fill(i: int) -> dict[str, Any]:
 
 
 def unit(times_s: Sequence[float]) -> tuple[float, str]:
-    """Seconds in the largest unit that keeps the longest time above two, and its name."""
+    """Return the seconds of the largest unit with the longest time above 2, and its name."""
     longest = max(times_s, default=60.0)
     units = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
     return next(((s, name) for s, name in units if longest > 2 * s), (1e-3, "ms"))

@@ -1,4 +1,4 @@
-"""Results in the terminal, 80 columns wide."""
+"""Result tables for the terminal, 80 columns wide."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,20 +9,21 @@ from rich.text import Text
 
 from emulator.common.units import format_duration, format_size
 from emulator.reports import tradeoffs, validation
-from emulator.reports.run_report import ACCURACY, Study, printable
+from emulator.reports.run_report import Study, printable
 from emulator.results.bottlenecks import bottleneck_shares
+from emulator.results.metadata import ACCURACY
 from emulator.results.metrics import Spread, Summary
 
 NEVER = "never"
 
 
 def or_never(value: float | None, form: Callable[[float], str]) -> str:
-    """`value` as text, or 'never'."""
+    """Return `value` as text, or 'never'."""
     return NEVER if value is None else form(value)
 
 
 def costs(summary: Summary) -> tuple[Spread, Spread, Spread, Spread]:
-    """Seconds, rounds, bytes down and up: until the target, or the end where none was set."""
+    """Return seconds, rounds, bytes down and up to the target, or of the run without a target."""
     if summary.target is None:
         return summary.duration_s, summary.rounds, summary.bytes_down, summary.bytes_up
     return (
@@ -34,12 +35,12 @@ def costs(summary: Summary) -> tuple[Spread, Spread, Spread, Spread]:
 
 
 def time(summary: Summary) -> Spread:
-    """The seconds of `costs`."""
+    """Return the seconds of `costs`."""
     return costs(summary)[0]
 
 
 def time_lines(summary: Summary) -> list[str]:
-    """'4 min 05 s', then over seeds the range and how many of them got there."""
+    """Return '4 min 05 s', then the range over seeds and how many reached the target."""
     low, median, high = (or_never(s, format_duration) for s in time(summary))
     lines = [median]
     if low != high:
@@ -50,7 +51,7 @@ def time_lines(summary: Summary) -> list[str]:
 
 
 def facts(summary: Summary) -> dict[str, str]:
-    """Medians of what it took beside time, as text under its heading."""
+    """Return medians of rounds, bytes and accuracies, as text by heading."""
     _, rounds, down, up = costs(summary)
     sizes = [or_never(size.median, format_size) for size in (down, up)]
     scores = [s for s in (summary.final_accuracy, summary.test_accuracy) if s]
@@ -62,7 +63,7 @@ def facts(summary: Summary) -> dict[str, str]:
 
 
 def privacy_spent(summary: Summary) -> dict[str, str]:
-    """Median epsilon until the target and at the end, as in `facts`; nothing without privacy."""
+    """Return median epsilons to the target and at the end, as in `facts`; empty without privacy."""
     if summary.epsilon is None or summary.epsilon_to_target is None:
         return {}
     end = or_never(summary.epsilon.median, "{:.3g}".format)
@@ -72,7 +73,7 @@ def privacy_spent(summary: Summary) -> dict[str, str]:
 
 
 def fastest(study: Study, variant: str) -> set[str]:
-    """The methods with the least median time under `variant`; none where none got there."""
+    """Return the methods with the least median time under `variant` that reached the target."""
     summaries = [study.summary(method, variant) for method in study.methods]
     times = {s.method: time(s).median for s in summaries if s}
     reached = {method: s for method, s in times.items() if s is not None}
@@ -80,7 +81,7 @@ def fastest(study: Study, variant: str) -> set[str]:
 
 
 def caption(study: Study) -> str:
-    """What the numbers are of."""
+    """Return the caption: target, split and statistic of the table."""
     seeds = len({o.seed for o in study.outcomes})
     over = f", median and range of {seeds} seeds" if seeds > 1 else ""
     tested = " / test" if any(o.test_accuracy is not None for o in study.outcomes) else ""
@@ -92,7 +93,7 @@ def caption(study: Study) -> str:
 
 
 def privacy_caption(study: Study) -> str:
-    """What epsilon is of; empty where no training promises privacy."""
+    """Return the caption of epsilon; empty without differential privacy."""
     deltas = sorted({o.delta for o in study.outcomes if o.delta is not None})
     if not deltas:
         return ""
@@ -101,22 +102,22 @@ def privacy_caption(study: Study) -> str:
 
 
 def missing(study: Study) -> str:
-    """What a run that was cut off still owes; empty where nothing."""
+    """Return a note on the missing simulations of an interrupted run; empty without any."""
     if not study.missing:
         return ""
     first, whole = study.missing[0], len(study.missing) + len(study.outcomes)
     return (
-        f"Cut off: {len(study.missing)} of {whole} emulations are missing, the first being "
-        f"{first.method}, {first.variant}, seed {first.seed}. Run the same command again to go on; "
-        "what failed fails again until its cause is mended."
+        f"Incomplete: {len(study.missing)} of {whole} simulations are missing, the first is "
+        f"{first.method}, {first.variant}, seed {first.seed}. Run the same command again to "
+        "resume; failed trainings fail again until their cause is fixed."
     )
 
 
-def why(study: Study) -> list[str]:
-    """A line a variant: what its rounds waited for, what was done in vain, who was never heard.
+def explanations(study: Study) -> list[str]:
+    """Return a line per variant: bottlenecks, wasted bytes, examples of excluded clients.
 
-    Shares are of all methods' and seeds' time and bytes together. Where variants learn differently,
-    the second table has all but the first.
+    Shares are of the time and bytes of all methods and seeds together. If variants learn
+    differently, the line has the bottlenecks only, and the second table has the rest.
     """
     lines = []
     for variant in study.variants:
@@ -127,19 +128,17 @@ def why(study: Study) -> list[str]:
         if not shares:
             continue
         parts = ["rounds waited for " + ", ".join(f"{k} {v:.0%}" for k, v in shares.items())]
-        whole = sum(o.bytes_down + o.bytes_up for o in outcomes)
-        wasted = sum(o.wasted_bytes_down + o.wasted_bytes_up for o in outcomes)
-        if wasted and not study.trades:
-            parts.append(f"{wasted / whole:.1%} of the bytes were in vain")
-        unheard = [o.unheard_examples for o in outcomes if o.unheard_examples is not None]
-        if unheard and not study.trades:
-            parts.append(f"{sum(unheard) / len(unheard):.0%} of the examples were never heard")
+        if (wasted := tradeoffs.wasted_bytes(outcomes)) and not study.has_tradeoffs:
+            parts.append(f"{wasted:.1%} of the bytes were wasted")
+        excluded = tradeoffs.excluded_examples(outcomes)
+        if excluded is not None and not study.has_tradeoffs:
+            parts.append(f"{excluded:.0%} of the examples were excluded")
         lines.append(f"{variant}: {'; '.join(parts)}.")
     return lines
 
 
 def method_lines(summaries: Sequence[Summary], metric: str = ACCURACY) -> list[str]:
-    """One method as plain text: its name, then a line a variant. Needs no finished run."""
+    """Return one method as plain text: its name, then a line per variant; for unfinished runs."""
     lines = [printable(summaries[0].method)]
     width = max(len(summary.variant) for summary in summaries)
     for summary in summaries:
@@ -154,10 +153,10 @@ def method_lines(summaries: Sequence[Summary], metric: str = ACCURACY) -> list[s
 
 
 def table(study: Study) -> Group:
-    """The whole run: one row a method, one column a variant; the fastest of a column is bold.
+    """Return the table: a row per method, a column per variant; the fastest of a column is bold.
 
-    Rounds, bytes and accuracy follow in columns of their own where no variant changes them, as
-    when only the network varies, and stand in each variant's cell where one does.
+    Rounds, bytes and accuracy have their own columns if no variant changes them (as when only the
+    network varies), and are in each variant's cell otherwise.
     """
     rows = {m: [study.summary(m, v) for v in study.variants] for m in study.methods}
     shared = all(len({str(facts(s)) for s in row if s}) <= 1 for row in rows.values())
@@ -183,11 +182,11 @@ def table(study: Study) -> Group:
         known: dict[str, str] = next((facts(s) for s in row if s), {})
         grid.add_row(Text(method), *cells, *(_stacked(known.get(h, "")) for h in headers))
     validated = validation.line(study.validations.values())
-    compared = map(" ".join, tradeoffs.sentences(study)) if study.trades else ()
+    compared = map(" ".join, tradeoffs.sentences(study)) if study.has_tradeoffs else ()
     remark = f"{study.remark}." if study.remark else ""
-    said = (caption(study), remark, validated, *compared, *why(study), missing(study))
-    notes = [Text(note) for note in said if note]
-    traded = Group(Text(), tradeoffs.table(study)) if study.trades else Group()
+    texts = (caption(study), remark, validated, *compared, *explanations(study), missing(study))
+    notes = [Text(note) for note in texts if note]
+    traded = Group(Text(), tradeoffs.table(study)) if study.has_tradeoffs else Group()
     return Group(grid, traded, Text(), *notes)
 
 
@@ -203,7 +202,7 @@ def _cell(summary: Summary | None, *, bold: bool, whole: bool) -> Text:
     if summary is None:
         return Text("missing")
     first, *rest = time_lines(summary)
-    # Where the target was never reached, one 'never' says it for time, rounds and bytes.
+    # If the target was never reached, one 'never' stands for time, rounds and bytes.
     rounds, *others = list(facts(summary).values())[:3]
     others = [text for text in (_rounds(rounds), *others) if NEVER not in text]
     others += [f"ε {text}" for text in privacy_spent(summary).values()]

@@ -1,4 +1,4 @@
-"""Who was doing what in a round: download, compute, upload, or wait for the others."""
+"""Activity of each client in a round: download, compute, upload, waiting."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ PHASES = ("download", "compute", "upload", "waiting")
 
 
 class Phase(NamedTuple):
-    """What a client did in a stretch of simulated time; `name` is one of PHASES."""
+    """An activity of a client in an interval of simulated time; `name` is one of PHASES."""
 
     name: str
     start_s: float
@@ -22,7 +22,7 @@ class Phase(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RoundLine:
-    """One round, its clients in the order in which they were done: {client: phases in order}."""
+    """One round: {client: phases in order}, clients in the order in which they finished."""
 
     round: int
     start_s: float
@@ -32,16 +32,16 @@ class RoundLine:
 
 
 def phase(row: Transfer | Computation) -> Phase:
-    """One row as a phase."""
+    """Return a row as a phase."""
     names = {"down": "download", "up": "upload"}
     name = names[row.direction] if isinstance(row, Transfer) else "compute"
     return Phase(name, row.start_s, row.finish_s)
 
 
 def lines(rows: Iterable[Row], rounds: int, clients: int) -> tuple[tuple[RoundLine, ...], int]:
-    """At most so many rounds of an emulation and so many clients of each; how many rounds it had.
+    """Return at most `rounds` rounds with at most `clients` clients each, and the count of rounds.
 
-    Both are taken at even steps, the first and the last (the slowest client) among them.
+    Both are chosen at even steps, with the first and the last (the slowest client).
     """
     rows = list(rows)
     whole = sorted((row for row in rows if isinstance(row, Round)), key=attrgetter("round"))
@@ -62,7 +62,7 @@ def _line(row: Round, parts: dict[int, list[Phase]], clients: int) -> RoundLine:
 
 
 def _waited(phases: list[Phase], row: Round) -> list[Phase]:
-    """The phases that took time, and waiting where there is none, until the round ends."""
+    """Return the phases that took time, with waiting between them and until the round ends."""
     found: list[Phase] = []
     until_s = phases[0].start_s
     for one in [*phases, Phase("", row.finish_s, row.finish_s)]:
@@ -75,7 +75,7 @@ def _waited(phases: list[Phase], row: Round) -> list[Phase]:
 
 
 def spaced(items: Sequence[T], n: int) -> list[T]:
-    """At most `n` (one or more) of `items`, in order, at even steps; the last is always there."""
+    """Return at most `n` (1 or more) of `items`, in order, at even steps, with the last."""
     if len(items) <= n:
         return list(items)
     if n == 1:

@@ -1,4 +1,4 @@
-"""What `flasc-emu validate` found, where it lies beside a ledger and is of what is in there."""
+"""Reads the validation.json of a run, if it matches the ledger."""
 
 import json
 import math
@@ -10,14 +10,14 @@ from typing import Any
 from emulator.common.errors import LedgerError
 from emulator.simulation.records import Emulation, Row, Transfer
 
-SAME = 1e-6  # of a duration, relative: validation times a round from 0, the ledger from its start
+SAME = 1e-6  # relative; validation times a round from 0, the ledger from its start
 
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """How far simulated times are from those of a re-enacted round; positive is too slow.
+    """Errors of the simulated times of one validated round; positive is too slow.
 
-    `trusted` unless the machine was too slow or busy to measure.
+    Not `trusted` if the machine was too slow or busy to measure.
     """
 
     round: int
@@ -28,9 +28,9 @@ class Validation:
 
 
 def read(path: Path) -> Mapping[Emulation, Any]:
-    """The cases of a validation.json, as they are; none where there is no such file.
+    """Return the cases of a validation.json; empty without such a file.
 
-    Raises LedgerError where it is another file.
+    Raises LedgerError for a file of another format.
     """
     if not path.is_file():
         return {}
@@ -42,7 +42,7 @@ def read(path: Path) -> Mapping[Emulation, Any]:
 
 
 def of(path: Path, case: Any, rows: Iterable[Row]) -> Validation | None:
-    """A case of `path` in short; None where its messages are not those of `rows` any more."""
+    """Return the summary of a case of `path`; None if `rows` have other messages now."""
     try:
         found = Validation(
             round=int(case["round"]),
@@ -71,7 +71,7 @@ def of(path: Path, case: Any, rows: Iterable[Row]) -> Validation | None:
 
 
 def line(validations: Iterable[Validation]) -> str:
-    """All of them in a sentence; empty where there is none to trust."""
+    """Return a sentence on the trusted validations; empty without any."""
     trusted = [each for each in validations if each.trusted]
     if not trusted:
         return ""
@@ -85,6 +85,6 @@ def line(validations: Iterable[Validation]) -> str:
 
 def _foreign(path: Path) -> LedgerError:
     return LedgerError(
-        f"{path}: found something else; allowed: what flasc-emu validate writes",
-        "validate again, or take the file away",
+        f"{path}: found another format; allowed: the format of flasc-emu validate",
+        "run flasc-emu validate again, or remove the file",
     )

@@ -1,4 +1,4 @@
-"""What a run came to, for people and for other programs. Reads a ledger, imports no torch."""
+"""Writes every report file of a run from its ledger, without torch."""
 
 from pathlib import Path
 
@@ -14,13 +14,13 @@ from emulator.results.ledger import Ledger
 def write(ledger: Ledger, folder: Path) -> list[Path]:
     """Write index.html, figure.png, figure.svg, results.json, results.csv and groups.json.
 
-    Each appears whole or not at all. Returns their paths, in that order. Raises LedgerError where
-    the ledger makes no report and StorageError where the disk refuses.
+    Each file is replaced atomically. Returns the paths in that order. Raises LedgerError for a
+    ledger without simulations, and StorageError.
     """
     study = load(ledger)
     if not study.outcomes:
-        hint = "let the run finish its first emulation"
-        raise LedgerError(f"{ledger.path} holds no emulation yet", hint)
+        hint = "wait until the run has finished its first simulation"
+        raise LedgerError(f"{ledger.path} has no simulation yet", hint)
     contents = {
         "index.html": page.html(study).encode(),
         "figure.png": plot_style.png(figures.overview, study),

@@ -1,10 +1,10 @@
-"""Why it took so long, and what was done in vain. Pure; defined in docs/reference/metrics.md."""
+"""What each round waited for, and wasted work (docs/reference/metrics.md)."""
 
 import math
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeGuard
 
 from emulator.simulation.records import (
@@ -21,15 +21,15 @@ Work = Transfer | Computation | Absence
 BOTTLENECKS = (
     "client down", "compute", "client up", "cell", "server", "latency", "absence", "deadline",
 )  # fmt: skip
-BUSY = 0.5  # a link that is used less than this over a transfer did not hold it up
+BUSY = 0.5  # a link with less utilisation during a transfer is not its bottleneck
 
 
 @dataclass(frozen=True, slots=True)
 class RoundBottleneck:
-    """Who ended a round (-1: no client did), and what held that client up most.
+    """The client that ended a round (-1: none), and what delayed that client most.
 
-    `bottleneck` is one of BOTTLENECKS: 'deadline' where the round ended by the clock. `group` is
-    the straggler's, empty where there is none.
+    `bottleneck` is one of BOTTLENECKS: 'deadline' if the clock ended the round. `group` is the
+    straggler's, or empty.
     """
 
     round: int
@@ -40,7 +40,7 @@ class RoundBottleneck:
 
 
 def round_bottlenecks(rows: Iterable[Row]) -> list[RoundBottleneck]:
-    """What ended each round; empty where the rows do not say what the fleet is."""
+    """Return the bottleneck of each round; empty if the rows have no fleet."""
     rows = list(rows)
     fleet = {row.client: row for row in rows if isinstance(row, Client)}
     if not fleet:
@@ -52,56 +52,56 @@ def round_bottlenecks(rows: Iterable[Row]) -> list[RoundBottleneck]:
         work[each.round, each.client].append(each)
     arrivals = sorted(filter(is_used_upload, rows), key=lambda row: row.finish_s)
     ends = [row.finish_s for row in arrivals]
-    left = {(each.round, each.finish_s) for each in works if each.outcome == "cut"}
-    asked_s: dict[int, float] = {}
+    interrupted = {(each.round, each.finish_s) for each in works if each.outcome == "cut"}
+    first_start_s: dict[int, float] = {}
     for row in rows:
         if isinstance(row, Transfer):
-            asked_s[row.round] = min(row.start_s, asked_s.get(row.round, math.inf))
+            first_start_s[row.round] = min(row.start_s, first_start_s.get(row.round, math.inf))
     found = []
     for row in rows:
         if isinstance(row, Round):
             before = bisect_right(ends, row.finish_s)
             last = arrivals[before - 1] if before else None
-            cause = _cause(row, last, work, traffic, asked_s, left)
-            of_it = fleet[cause.straggler].group if cause.straggler >= 0 else ""
-            found.append(replace(cause, group=of_it))
+            found.append(_bottleneck(row, last, work, traffic, first_start_s, interrupted))
     return found
 
 
-def _cause(
+def _bottleneck(
     ended: Round,
     last: Transfer | None,
     work: dict[tuple[int, int], list[Work]],
     traffic: "_Traffic",
-    asked_s: dict[int, float],
-    left: set[tuple[int, float]],
+    first_start_s: dict[int, float],
+    interrupted: set[tuple[int, float]],
 ) -> RoundBottleneck:
     duration_s = ended.finish_s - ended.start_s
     if last is None or last.finish_s < ended.finish_s:
-        by_clock = ended.cohort and (ended.round, ended.finish_s) not in left
+        by_clock = ended.cohort and (ended.round, ended.finish_s) not in interrupted
         return RoundBottleneck(ended.round, -1, "deadline" if by_clock else "absence", duration_s)
-    visit = work[last.round, last.client]
-    nobody_s = asked_s.get(ended.round, ended.start_s) - ended.start_s  # was there to be asked
-    spent = {"absence": nobody_s if last.round == ended.round else 0.0}
-    for row in visit:
+    task = work[last.round, last.client]
+    # Until a client was available.
+    unavailable_s = first_start_s.get(ended.round, ended.start_s) - ended.start_s
+    spent = {"absence": unavailable_s if last.round == ended.round else 0.0}
+    for row in task:
         part = "compute" if isinstance(row, Computation) else "absence"
         part = row.direction if isinstance(row, Transfer) else part
         spent[part] = spent.get(part, 0.0) + row.finish_s - row.start_s
     longest = max(spent, key=lambda part: spent[part])
     if longest in ("up", "down"):
-        of_it = [r for r in visit if isinstance(r, Transfer) and r.direction == longest]
-        slowest = max(of_it, key=lambda row: row.finish_s - row.start_s)
+        chosen = [r for r in task if isinstance(r, Transfer) and r.direction == longest]
+        slowest = max(chosen, key=lambda row: row.finish_s - row.start_s)
         longest = traffic.bottleneck(slowest)
-    return RoundBottleneck(ended.round, last.client, longest, duration_s)
+    group = traffic.fleet[last.client].group
+    return RoundBottleneck(ended.round, last.client, longest, duration_s, group)
 
 
 class _Traffic:
-    """All transfers as arrays: how much of a link was used over some time."""
+    """All transfers as arrays, for the utilisation of links."""
 
     def __init__(self, rows: Sequence[Row], fleet: dict[int, Client]) -> None:
         import numpy as np
 
-        self._fleet = fleet
+        self.fleet = fleet
         self._links = {(r.kind, r.number): r for r in rows if isinstance(r, SharedLink)}
         transfers = [row for row in rows if isinstance(row, Transfer)]
         self._start_s = np.array([row.start_s for row in transfers])
@@ -111,10 +111,10 @@ class _Traffic:
         self._cell = np.array([fleet[row.client].cell for row in transfers])
 
     def bottleneck(self, transfer: Transfer) -> str:
-        """The link of its path that was used most while it lasted; 'latency' where none was."""
+        """Return the link of its path with the highest utilisation; 'latency' below BUSY."""
         import numpy as np
 
-        up, client = transfer.direction == "up", self._fleet[transfer.client]
+        up, client = transfer.direction == "up", self.fleet[transfer.client]
         lasted_s = transfer.finish_s - transfer.start_s
         if lasted_s <= 0:
             return "latency"
@@ -137,7 +137,7 @@ class _Traffic:
 
 
 def bottleneck_shares(found: Iterable[RoundBottleneck]) -> dict[str, float]:
-    """Share of the rounds' time by what held it up, the largest first; adds up to 1."""
+    """Return the share of the rounds' time by bottleneck, largest first; the sum is 1."""
     seconds: defaultdict[str, float] = defaultdict(float)
     for cause in found:
         seconds[cause.bottleneck] += cause.duration_s
@@ -147,29 +147,29 @@ def bottleneck_shares(found: Iterable[RoundBottleneck]) -> dict[str, float]:
 
 
 def main_bottleneck(found: Iterable[RoundBottleneck]) -> str:
-    """What held up most of the time; empty where it is not known."""
+    """Return the bottleneck with the most time; empty if it is not known."""
     return next(iter(bottleneck_shares(found)), "")
 
 
 def wasted_bytes(rows: Iterable[Row], direction: str) -> int:
-    """Bytes in `direction` that led to no update that was used."""
-    of_it = (r for r in rows if isinstance(r, Transfer) and r.direction == direction)
-    return sum(row.nbytes for row in of_it if row.outcome != "used")
+    """Return the bytes in `direction` of updates that were not used."""
+    chosen = (r for r in rows if isinstance(r, Transfer) and r.direction == direction)
+    return sum(row.nbytes for row in chosen if row.outcome != "used")
 
 
 def wasted_compute(rows: Iterable[Row]) -> float:
-    """Seconds that clients computed for no update that was used."""
-    of_it = (r for r in rows if isinstance(r, Computation) and r.outcome != "used")
-    return math.fsum(row.finish_s - row.start_s for row in of_it)
+    """Return the compute seconds of updates that were not used."""
+    chosen = (r for r in rows if isinstance(r, Computation) and r.outcome != "used")
+    return math.fsum(row.finish_s - row.start_s for row in chosen)
 
 
 def is_used_upload(row: Row) -> TypeGuard[Transfer]:
-    """Whether an update was sent, whole, and merged."""
+    """Return whether the row is a complete upload that the server used."""
     return isinstance(row, Transfer) and row.direction == "up" and row.outcome == "used"
 
 
 def mean_staleness(rows: Iterable[Row]) -> float:
-    """Server steps that overtook an update, the mean over those used; 0 where none was."""
+    """Return the mean staleness of used updates, in server steps; 0 without any."""
     used = [row for row in rows if is_used_upload(row)]
     ages = {(row.round, row.client): row.staleness for row in used}
     return sum(ages.values()) / len(ages) if ages else 0.0

@@ -1,9 +1,7 @@
-"""Methods and networks against each other, over seeds. Pure; docs/howto/compare_runs.md has the
-formulas.
+"""Comparison of methods and variants over seeds (docs/howto/compare_runs.md has the formulas).
 
-A contrast is one method under one variant against a baseline under the same variant (or against
-itself under a baseline variant). What is compared is the time to the target, or to the end of the
-run where none is set.
+A contrast compares one method under one variant with a baseline method under the same variant, or
+with itself under a baseline variant, by the time to the target, or to the end without a target.
 """
 
 import math
@@ -23,11 +21,11 @@ Cost = Literal["time_s", "nbytes"]
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """One method under one variant, against `baseline`; None where there is nothing to say.
+    """One method under one variant, compared with `baseline`; None: no statement is possible.
 
-    `time_s` and `nbytes` (down and up together) are to the target, over `seeds`; `speedup` is how
-    many times sooner than the baseline, with its band. `p` is two-sided, corrected for the number
-    of contrasts. `accuracy_gain` is of the last model, in shares of 1, with its band.
+    `time_s` and `nbytes` (down and up together) are to the target, over `seeds`; `speedup` is the
+    baseline's time divided by this one, with its band. `p` is two-sided and corrected for the
+    number of contrasts. `accuracy_gain` is of the last model, from -1 to 1, with its band.
     """
 
     method: str
@@ -51,7 +49,7 @@ class Contrast:
 
 @dataclass(frozen=True, slots=True)
 class FrontPoint:
-    """A model that no other beats in accuracy at its `cost` or less; medians over seeds."""
+    """A model on the Pareto front of `cost` and accuracy; medians over seeds."""
 
     variant: str
     cost: Cost
@@ -63,10 +61,10 @@ class FrontPoint:
 
 @dataclass(frozen=True)
 class Comparison:
-    """`baseline` is a method's or a variant's name; `target` None compares whole runs.
+    """All contrasts with `baseline`, a method or a variant; `target` None compares whole runs.
 
-    `ended_at` is the lower target that the runs ended soon after, where they did: beyond it, a
-    target that was not reached says little. `metric` is the name of what accuracies are.
+    `ended_at` is the lower target after which runs ended, if they did: a higher target that was
+    not reached says little. `metric` is the name of the accuracies.
     """
 
     baseline: str
@@ -79,7 +77,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One emulation, measured: what it came to, and each of its scored models."""
+    """Metrics of one simulation, and its evaluations."""
 
     outcome: Outcome
     points: tuple[Point, ...]
@@ -91,7 +89,7 @@ Cells = dict[tuple[str, str], dict[int, Measured]]  # (method, variant): by seed
 def contrasted(
     cells: Cells, baseline: str | None, target: float | None, ended_at: float | None = None
 ) -> Comparison:
-    """The comparison of measured cells. Raises ScenarioError for a baseline that is not there."""
+    """Return the comparison of `cells`. Raises ScenarioError for an unknown baseline."""
     methods = list(dict.fromkeys(method for method, _ in cells))
     variants = list(dict.fromkeys(variant for _, variant in cells))
     baseline = baseline or methods[0]
@@ -104,7 +102,7 @@ def contrasted(
         contrasts.append(_contrast(method, variant, baseline, cell, cells.get(key, {}), key))
     tested = {index: each.p for index, each in enumerate(contrasts) if each.p is not None}
     for index, p in zip(tested, holm(list(tested.values())), strict=True):
-        contrasts[index] = _judged(contrasts[index], p)
+        contrasts[index] = _with_verdict(contrasts[index], p)
     fronts = [
         point
         for variant in variants
@@ -122,7 +120,7 @@ def _contrast(
     theirs: Mapping[int, Measured],
     key: tuple[str, str],
 ) -> Contrast:
-    """The contrast, with p before it is corrected."""
+    """Return the contrast with the uncorrected p."""
     shared = sorted(ours.keys() & theirs.keys())
     outcomes = [measured.outcome for measured in ours.values()]
     plain = Contrast(
@@ -139,20 +137,20 @@ def _contrast(
     if (method, variant) == key or not theirs:
         return plain if theirs else replace(plain, verdict="no baseline")
     ours_s, theirs_s = ({s: _time_s(m.outcome) for s, m in c.items()} for c in (ours, theirs))
-    sooner = _sooner(ours_s, theirs_s, shared)
-    testable = not math.isnan(sooner.p)
+    faster = _time_effect(ours_s, theirs_s, shared)
+    testable = not math.isnan(faster.p)
     gain = _effect(
         {seed: m.outcome.final_accuracy for seed, m in ours.items()},
         {seed: m.outcome.final_accuracy for seed, m in theirs.items()},
         shared,
     )
-    found: Verdict = "faster" if sooner.mean > 0 else "slower"
+    found: Verdict = "faster" if faster.mean > 0 else "slower"
     return replace(
         plain,
-        speedup=_exp(sooner.mean),
-        speedup_low=_exp(sooner.low),
-        speedup_high=_exp(sooner.high),
-        p=sooner.p if testable else None,
+        speedup=_exp(faster.mean),
+        speedup_low=_exp(faster.low),
+        speedup_high=_exp(faster.high),
+        p=faster.p if testable else None,
         verdict=found if testable else "one seed",
         accuracy_gain=gain.mean,
         accuracy_gain_low=_finite(gain.low),
@@ -160,10 +158,13 @@ def _contrast(
     )
 
 
-def _sooner(
+def _time_effect(
     ours_s: Mapping[int, float], theirs_s: Mapping[int, float], shared: Sequence[int]
 ) -> Effect:
-    """Of ln(theirs / ours). Where somebody never got there, signs alone decide, and no number."""
+    """Return the effect on ln(theirs / ours).
+
+    If a seed did not reach the target, the sign test decides and the mean is infinite.
+    """
     if all(map(math.isfinite, [*ours_s.values(), *theirs_s.values()])):
         ours, theirs = ({seed: -math.log(s) for seed, s in of.items()} for of in (ours_s, theirs_s))
         return _effect(ours, theirs, shared)
@@ -176,7 +177,7 @@ def _sooner(
 def _effect(
     ours: Mapping[int, float], theirs: Mapping[int, float], shared: Sequence[int]
 ) -> Effect:
-    """Ours less theirs: by pairs of seeds, or by means; without a band from a single seed."""
+    """Return ours minus theirs, paired by seed or by means; a single seed has no band."""
     if len(shared) > 1:
         return paired([ours[seed] - theirs[seed] for seed in shared])
     if min(len(ours), len(theirs)) > 1:
@@ -185,15 +186,15 @@ def _effect(
     return Effect(mean, -math.inf, math.inf, math.nan)
 
 
-def _judged(contrast: Contrast, p: float) -> Contrast:
-    """The contrast with its corrected p, which may take its verdict from it."""
+def _with_verdict(contrast: Contrast, p: float) -> Contrast:
+    """Return the contrast with the corrected p and the verdict that follows from it."""
     return replace(contrast, p=p, verdict=contrast.verdict if p <= 1 - LEVEL else "not shown")
 
 
 def front(
     cells: Mapping[str, Mapping[int, Measured]], variant: str, cost: Cost
 ) -> list[FrontPoint]:
-    """The Pareto front of (cost, accuracy) over every scored model of every method, by cost."""
+    """Return the Pareto front of (cost, accuracy) over all evaluations of all methods, by cost."""
     candidates = [
         FrontPoint(
             variant,
@@ -214,7 +215,7 @@ def front(
 
 
 def _by_round(of_seeds: Sequence[Sequence[Point]]) -> list[list[Point]]:
-    """The points of each round that every seed got to."""
+    """Return the points of each round that all seeds evaluated."""
     by_round = [{point.round: point for point in seed} for seed in of_seeds]
     common = sorted(set.intersection(*(set(seed) for seed in by_round)))
     return [[seed[number] for seed in by_round] for number in common]
@@ -235,7 +236,7 @@ def _nbytes(found: Outcome) -> float:
 
 
 def _until(found: Outcome, to_target: float | None, whole: float) -> float:
-    """To the target (inf: never), or the whole where none was set."""
+    """Return the value to the target (inf: never), or of the whole run without a target."""
     if found.target is None:
         return whole
     return math.inf if to_target is None else to_target

@@ -1,4 +1,4 @@
-"""Rows of results as flat mappings, and as a data frame where pandas is there."""
+"""Rows of results as flat mappings and as a pandas data frame."""
 
 from collections.abc import Iterable
 from dataclasses import fields
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def flat(row: Any) -> dict[str, Any]:
-    """The fields of a row; a named tuple in a dataclass becomes a column a part: time_s_median."""
+    """Return the fields of a row. A nested named tuple has one column per part: time_s_median."""
     if hasattr(row, "_asdict"):
         return dict(row._asdict())
     columns: dict[str, Any] = {}
@@ -25,14 +25,14 @@ def flat(row: Any) -> dict[str, Any]:
 
 
 def frame(rows: Iterable[Any]) -> "pd.DataFrame":
-    """Rows (outcomes, scores, contrasts, points of a front) as a pandas data frame, a line each.
+    """Return a data frame of rows: outcomes, scores, contrasts, or points of a front.
 
-    What was never reached is missing in it (NaN). Raises SupportError without pandas.
+    A target that was not reached is NaN. Raises SupportError without pandas.
     """
     try:
         import pandas as pd
     except ImportError as error:
         raise SupportError(
-            f"data frames need pandas: {error}", "pip install 'flasc-emu[pandas]', or take the rows"
+            f"data frames need pandas: {error}", "pip install 'flasc-emu[pandas]', or use the rows"
         ) from None
     return pd.DataFrame.from_records([flat(row) for row in rows])

@@ -1,6 +1,6 @@
-"""Faster, but at what accuracy: variants that learn differently, at equal time. Pure.
+"""Accuracy at equal simulated time, for variants that learn differently.
 
-Defined in docs/reference/metrics.md.
+docs/reference/metrics.md defines it.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from emulator.simulation.records import Emulation
 
 
 def learn_differently(curves: Mapping[Emulation, Curve]) -> bool:
-    """Whether some method, with some seed, scored differently after as many rounds."""
+    """Return whether a method with one seed has two accuracies after the same round."""
     known: dict[tuple[str, int, int], float] = {}
     return any(
         known.setdefault((who.method, who.seed, number), accuracy) != accuracy
@@ -21,9 +21,9 @@ def learn_differently(curves: Mapping[Emulation, Curve]) -> bool:
 
 
 def at_equal_time(curves: Mapping[Emulation, Curve]) -> dict[Emulation, float | None]:
-    """Each emulation's accuracy when the first variant of its method and seed ended.
+    """Return the accuracy of each simulation when the first variant of its method and seed ended.
 
-    None where that was before its first evaluation.
+    None if that was before its first evaluation.
     """
     ends_s: dict[tuple[str, int], float] = {}
     for who, curve in curves.items():
@@ -33,9 +33,9 @@ def at_equal_time(curves: Mapping[Emulation, Curve]) -> dict[Emulation, float | 
 
 
 def accuracy_at(curve: Curve, time_s: float) -> float | None:
-    """Accuracy at a simulated time, with straight lines between evaluations, as in figures.
+    """Return the accuracy at a simulated time, linear between evaluations, as in figures.
 
-    The last one's from then on, None before the first.
+    Constant after the last evaluation; None before the first.
     """
     points = list(zip(curve.time_s, curve.accuracy, strict=True))
     for (from_s, low), (to_s, high) in pairwise(points):

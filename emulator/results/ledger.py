@@ -1,12 +1,13 @@
-"""Where rows live: SQLite, one file a run, safe to kill at any instant.
+"""The ledger: all rows of a run in one SQLite file, consistent after a kill at any time.
 
-One transaction an emulation under a rollback journal: a killed run leaves whole emulations and
-nothing half written. (WAL would be quicker, and three files.) The file knows no clock: the same
-rows written in the same order make the same bytes.
+Each simulation is one transaction with a rollback journal, so a killed run leaves complete
+simulations only. (WAL would be faster but needs three files.) The file has no time stamps: the
+same rows in the same order give the same bytes.
 
-Format: https://www.sqlite.org/fileformat2.html; `application_id` and `user_version` mark it ours.
+Format: https://www.sqlite.org/fileformat2.html, with `application_id` and `user_version`.
 """
 
+import math
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -17,26 +18,39 @@ from types import TracebackType
 from typing import Any, TypeVar, get_args
 
 from emulator.common.errors import LedgerError, StorageError
-from emulator.simulation.records import Emulation, Row
+from emulator.simulation.records import (
+    OUTCOMES,
+    Absence,
+    Client,
+    Computation,
+    Emulation,
+    Evaluation,
+    Holding,
+    LabelScore,
+    Round,
+    Row,
+    SharedLink,
+    Transfer,
+)
 
 R = TypeVar("R", bound=Row | Emulation)
 
 APPLICATION_ID = 0x464C4153  # 'FLAS'
-TOGETHER = 20  # rows a statement
-VERSION = 3  # of the schema; goes up when a record's fields change
+ROWS_PER_STATEMENT = 20
+VERSION = 3  # of the schema; increased when a record's fields change
 
 _RECORDS: tuple[type[Row], ...] = get_args(Row)
 _TYPES: dict[type[Any], tuple[Any, ...]] = {
     record: tuple(record.__annotations__.values()) for record in (Emulation, *_RECORDS)
 }
 _SQL_TYPE = {int: "integer", float: "real", str: "text"}
-_RUN_AGAIN = "run the scenario again; what it trained is in the recording and costs nothing twice"
+_RUN_AGAIN = "run the scenario again; what was trained is in the recording and is reused"
 
 
 def _columns(record: type[Row] | type[Emulation]) -> list[str]:
-    """Column definitions of a record, checked by type: SQLite itself would file a blob as a number.
+    """Return column definitions that check the type; SQLite alone would store a blob as a number.
 
-    (numpy's integers bind as blobs, and STRICT tables need SQLite 3.37.)
+    numpy's integers bind as blobs, and STRICT tables need SQLite 3.37.
     """
     kinds = {name: _SQL_TYPE[kind] for name, kind in record.__annotations__.items()}
     return [
@@ -51,7 +65,7 @@ def _rows_table(record: type[Row]) -> str:
 
 
 def _insert(record: type[Row], count: int) -> str:
-    """A statement for so many rows at once: one by one they take half as long again."""
+    """Return a statement for `count` rows; one row per statement takes 1.5 times as long."""
     row = f"({', '.join('?' * (2 + len(record._fields)))})"
     return f"INSERT INTO {record.__name__.lower()} VALUES {', '.join([row] * count)}"
 
@@ -66,9 +80,9 @@ _SCHEMA = (
 
 
 def _record(record: type[R], values: Sequence[Any]) -> R:
-    """One record from its columns. A connection that only reads skips the CHECKs, so check here."""
+    """Return a record of its columns, checked, because a read-only connection has no CHECKs."""
     if tuple(map(type, values)) != _TYPES[record]:
-        raise sqlite3.DataError(f"{values} make no {record.__name__}")
+        raise sqlite3.DataError(f"{values} are not a valid {record.__name__}")
     return record(*values)
 
 
@@ -85,11 +99,11 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 
 @contextmanager
 def _writing(path: Path) -> Iterator[None]:
-    """Say StorageError where the disk refuses. Our own SQL is no input, so nothing else can."""
+    """Turn errors of the disk into StorageError. Other errors of our own SQL are bugs."""
     try:
         yield
     except (sqlite3.OperationalError, OSError) as error:
-        hint = "free some space or choose a folder that can be written; whole emulations are kept"
+        hint = "free some space or choose a writable folder; complete simulations are kept"
         raise StorageError(f"cannot write the ledger {path}: {error}", hint) from error
 
 
@@ -98,14 +112,14 @@ def _reading(path: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-        raise LedgerError(f"{path} is no ledger, or a damaged one: {error}", _RUN_AGAIN) from error
+        raise LedgerError(f"{path} is not a ledger, or damaged: {error}", _RUN_AGAIN) from error
 
 
 def _check(db: sqlite3.Connection, path: Path) -> None:
     (application,) = db.execute("PRAGMA application_id").fetchone()
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if application != APPLICATION_ID:
-        raise LedgerError(f"{path} is not a ledger of flasc-emu", "name the folder of a run")
+        raise LedgerError(f"{path} is not a ledger of flasc-emu", "give the folder of a run")
     schema = db.execute("SELECT sql FROM sqlite_master WHERE sql NOT NULL ORDER BY rowid")
     if version != VERSION or tuple(sql for (sql,) in schema) != _SCHEMA:
         found = f"found a ledger of version {version} at {path}; this flasc-emu reads {VERSION}"
@@ -116,7 +130,7 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
 
 
 class Ledger:
-    """The rows of one run, filed by emulation. `create` one to write, `open` one to read."""
+    """The rows of one run by simulation. `create` opens it to write, `open` to read."""
 
     def __init__(self, path: Path, db: sqlite3.Connection) -> None:
         self.path = path
@@ -124,7 +138,7 @@ class Ledger:
 
     @classmethod
     def create(cls, path: Path, meta: Mapping[str, str]) -> "Ledger":
-        """A new ledger at `path`, in place of any file there; `meta` is kept as it is.
+        """Create a ledger at `path` with `meta`, and replace any file there.
 
         The old file stays until the new one is complete. Raises StorageError.
         """
@@ -142,8 +156,8 @@ class Ledger:
                     for statement in _SCHEMA:
                         db.execute(statement)
                     db.executemany("INSERT INTO meta VALUES (?, ?)", sorted(meta.items()))
-            # A killed run's journal would be rolled back into whichever file has its name, and
-            # without its journal the old file is damaged: first the file, then the journal.
+            # SQLite would roll a killed run's journal back into the new file, and without its
+            # journal the old file is damaged: remove the file first, then the journal.
             path.unlink(missing_ok=True)
             _journal(path).unlink(missing_ok=True)
             fresh.replace(path)
@@ -151,13 +165,13 @@ class Ledger:
 
     @classmethod
     def open(cls, path: Path) -> "Ledger":
-        """The ledger at `path`, to read only.
+        """Open the ledger at `path` read-only.
 
-        Raises LedgerError where it is missing, foreign, of another version, truncated or corrupt.
+        Raises LedgerError if it is missing, foreign, of another version, truncated or corrupt.
         """
         if not path.is_file():
-            raise LedgerError(f"found no ledger at {path}", "name the folder of a run")
-        # A killed run leaves a journal, and only a connection that may write can roll it back.
+            raise LedgerError(f"found no ledger at {path}", "give the folder of a run")
+        # Only a writable connection can roll back the journal of a killed run.
         mode = "rw" if _journal(path).exists() else "ro"
         with _reading(path):
             db = _connect(path, mode)
@@ -181,62 +195,115 @@ class Ledger:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file. What was written is safe already."""
+        """Close the file. Written rows are already safe."""
         self._db.close()
 
     def write(self, emulation: Emulation, rows: Iterable[Row]) -> None:
-        """File `rows` under `emulation`, all or none.
+        """Write all `rows` of `emulation`, or none.
 
-        Raises StorageError; what was written before stays valid. An emulation is written once, and
-        NaN or a number that is not Python's own is a bug (sqlite3.IntegrityError).
+        Raises StorageError; earlier simulations stay valid. Writing a simulation twice, NaN, and
+        numbers of types other than Python's own are bugs (sqlite3.IntegrityError).
         """
-        rows = list(rows)  # before the transaction: they may be slow to come
+        rows = list(rows)  # before the transaction, because this may be slow
         assert {type(row) for row in rows} <= set(_RECORDS)
         with _writing(self.path), self._db as db:
             db.execute("BEGIN IMMEDIATE")
             key = (emulation.method, emulation.variant, emulation.seed)
             insert = "INSERT INTO emulation (method, variant, seed) VALUES (?, ?, ?)"
             number = db.execute(insert, key).lastrowid
-            for record in _RECORDS:  # a few rows at a time: a run may have millions
-                of_it = ((number, i, *row) for i, row in enumerate(rows) if type(row) is record)
-                whole = _insert(record, TOGETHER)
-                while len(few := [*islice(of_it, TOGETHER)]) == TOGETHER:
-                    db.execute(whole, [*chain.from_iterable(few)])
-                db.executemany(_insert(record, 1), few)
+            for record in _RECORDS:  # in batches: a run may have millions of rows
+                values = ((number, i, *row) for i, row in enumerate(rows) if type(row) is record)
+                whole = _insert(record, ROWS_PER_STATEMENT)
+                while len(batch := [*islice(values, ROWS_PER_STATEMENT)]) == ROWS_PER_STATEMENT:
+                    db.execute(whole, [*chain.from_iterable(batch)])
+                db.executemany(_insert(record, 1), batch)
 
     def annotate(self, meta: Mapping[str, str]) -> None:
-        """Add to `meta` what only the end of a run knows. Raises StorageError."""
+        """Add entries to `meta` that are known at the end of a run. Raises StorageError."""
         with _writing(self.path), self._db as db:
             db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", sorted(meta.items()))
 
     def meta(self) -> dict[str, str]:
-        """What `create` was told about the run, by key."""
+        """Return what the ledger says of its run, by key (`RunMetadata.from_meta` parses it)."""
         with _reading(self.path):
             meta = dict(self._db.execute("SELECT key, value FROM meta"))
             if not all(type(text) is str for pair in meta.items() for text in pair):
-                raise sqlite3.DataError("meta holds something that is no text")
+                raise sqlite3.DataError("meta has a value that is not text")
             return meta
 
     def emulations(self) -> list[Emulation]:
-        """Every emulation that is complete, in the order written."""
+        """Return all complete simulations in the order written."""
         with _reading(self.path):
             select = "SELECT method, variant, seed FROM emulation ORDER BY id"
             return [_record(Emulation, values) for values in self._db.execute(select)]
 
     def rows(self, emulation: Emulation) -> list[Row]:
-        """The rows of one emulation, as written. Raises LedgerError where it is not in here."""
+        """Return the rows of one emulation, as written.
+
+        Raises LedgerError if it is not in the ledger or its rows contradict each other.
+        """
         key = (emulation.method, emulation.variant, emulation.seed)
         with _reading(self.path):
             find = "SELECT id FROM emulation WHERE method = ? AND variant = ? AND seed = ?"
             number = self._db.execute(find, key).fetchone()
             if number is None:
-                raise LedgerError(f"{self.path} holds no {emulation}", _RUN_AGAIN)
+                raise LedgerError(f"{self.path} does not contain {emulation}", _RUN_AGAIN)
             placed: list[tuple[int, Row]] = []
             for record in _RECORDS:
                 select = f"SELECT * FROM {record.__name__.lower()} WHERE emulation = ?"
                 for _, position, *values in self._db.execute(select, number):
                     if type(position) is not int:
-                        raise sqlite3.DataError(f"{position!r} is no position of a row")
+                        raise sqlite3.DataError(f"{position!r} is not a position of a row")
                     placed.append((position, _record(record, values)))
         placed.sort(key=itemgetter(0))
-        return [row for _, row in placed]
+        rows = [row for _, row in placed]
+        if (found := next(contradictions(rows), None)) is not None:
+            message = f"{self.path}: the rows of {emulation} contradict each other: {found}"
+            raise LedgerError(message, "the file was changed; run the scenario again")
+        return rows
+
+
+def contradictions(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield each row that no simulation writes, as text.
+
+    Times are finite and start before they finish, links have a rate, and clients are in the fleet
+    if the rows have one.
+    """
+    cells = {row.number for row in rows if isinstance(row, SharedLink) and row.kind == "cell"}
+    fleet = {row.client for row in rows if isinstance(row, Client)}
+    served = any(isinstance(row, SharedLink) and row.kind == "server" for row in rows)
+    if fleet and not served:
+        yield "clients without a server"
+    for row in rows:
+        if not (_is_valid(row) and _is_known(row, fleet, cells)):
+            yield str(row)
+
+
+def _is_valid(row: Row) -> bool:
+    match row:
+        case Transfer() | Computation() | Absence():
+            count = row.nbytes if isinstance(row, Transfer) else getattr(row, "examples", 0)
+            is_way = getattr(row, "direction", "up") in ("down", "up")
+            return is_way and count >= 0 and row.outcome in OUTCOMES and _passes(row)
+        case Round():
+            return row.cohort >= 0 and row.used >= 0 and _passes(row)
+        case Evaluation():
+            return all(map(math.isfinite, (row.time_s, row.accuracy, row.loss)))
+        case Holding():
+            return row.examples >= 0
+        case LabelScore():
+            return 0 <= row.right <= row.examples
+        case _:
+            return all(0 < rate_Bps < math.inf for rate_Bps in (row.down_Bps, row.up_Bps))
+
+
+def _passes(row: Transfer | Computation | Absence | Round) -> bool:
+    return 0 <= row.start_s <= row.finish_s < math.inf
+
+
+def _is_known(row: Row, fleet: set[int], cells: set[int]) -> bool:
+    """Whether its client is in the fleet. Older ledgers have no fleet."""
+    if isinstance(row, Client):
+        return row.cell == -1 or row.cell in cells
+    client = getattr(row, "client", None)
+    return not fleet or client is None or client in fleet

@@ -1,7 +1,6 @@
-"""Statistics of one emulation's rows, and over seeds. Pure; each is defined in
-docs/reference/metrics.md.
+"""Metrics of one simulation, and their summary over seeds (docs/reference/metrics.md).
 
-A target that was never reached is a value of its own: None here and in JSON, +inf in every order.
+A target that was never reached is None here and in JSON, and +inf in every order.
 """
 
 import bisect
@@ -10,7 +9,7 @@ import math
 import statistics
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -23,11 +22,11 @@ from emulator.results.bottlenecks import (
     wasted_bytes,
     wasted_compute,
 )
-from emulator.results.participation import left_out
+from emulator.results.participation import participation
 from emulator.simulation.records import Computation, Emulation, Evaluation, Round, Row, Transfer
 
-SPLIT = "validation"  # targets are met here, so that the test split chooses nothing
-ROUNDING = 1e-12  # of a sum of seconds; less is what floats leave over
+SPLIT = "validation"  # for targets, so that nothing is selected on the test split
+ROUNDING = 1e-12  # relative rounding error of a sum of seconds
 
 
 class TimeSpent(NamedTuple):
@@ -41,11 +40,11 @@ class TimeSpent(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one emulation came to. Fields ending in `to_target` are None where it never got there.
+    """Metrics of one simulation. Fields ending in `to_target` are None if it was not reached.
 
-    Seconds are simulated, bytes are of encoded messages, accuracies shares from 0 to 1.
-    `download_s` to `waiting_s` cover the time to target, or the whole where it was never reached.
-    What was not recorded is None, and so are the last three where nothing is promised of privacy.
+    Seconds are simulated, bytes are of encoded messages, accuracies are from 0 to 1. `download_s`
+    to `waiting_s` cover the time to target, or the whole run if it was not reached. Values that
+    were not recorded are None, as are the last three without differential privacy.
     """
 
     method: str
@@ -83,7 +82,7 @@ class Outcome:
 
 
 class Curve(NamedTuple):
-    """Quality along one emulation: an entry an evaluation. Bytes are of the rounds until then."""
+    """Accuracy of one simulation, with one entry per evaluation. Bytes are cumulative."""
 
     round: tuple[int, ...]
     time_s: tuple[float, ...]
@@ -93,7 +92,7 @@ class Curve(NamedTuple):
 
 
 class Spread(NamedTuple):
-    """Order statistics over seeds; None where they are 'never'."""
+    """Order statistics over seeds; None for 'never'."""
 
     low: float | None
     median: float | None
@@ -102,7 +101,7 @@ class Spread(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One method under one variant, over seeds; `reached` of `len(seeds)` met the target."""
+    """One method under one variant over seeds; `reached` of them reached the target."""
 
     method: str
     variant: str
@@ -124,14 +123,17 @@ class Summary:
     epsilon: Spread | None = None
 
 
+_SPREADS = [each.name for each in fields(Summary) if each.type is Spread]
+
+
 def evaluations(rows: Iterable[Row], split: str = SPLIT) -> list[Evaluation]:
-    """The scores on `split`, by round."""
+    """Return the evaluations on `split`, by round."""
     found = [row for row in rows if isinstance(row, Evaluation) and row.split == split]
     return sorted(found, key=lambda row: row.round)
 
 
 def bytes_sent(rows: Iterable[Row], direction: str, last_round: float = math.inf) -> int:
-    """Bytes that crossed the network in `direction` ('down', 'up') in rounds 1 to `last_round`."""
+    """Return the bytes sent in `direction` ('down', 'up') in rounds 1 to `last_round`."""
     return sum(
         row.nbytes
         for row in rows
@@ -140,7 +142,7 @@ def bytes_sent(rows: Iterable[Row], direction: str, last_round: float = math.inf
 
 
 def curve(rows: Iterable[Row], split: str = SPLIT) -> Curve:
-    """The scores on `split` by round, simulated time and bytes."""
+    """Return the accuracies on `split` by round, simulated time and bytes."""
     rows = list(rows)
     scores = evaluations(rows, split)
     down, up = (_bytes_until(rows, way, [s.round for s in scores]) for way in ("down", "up"))
@@ -154,7 +156,7 @@ def curve(rows: Iterable[Row], split: str = SPLIT) -> Curve:
 
 
 class Point(NamedTuple):
-    """A scored model: simulated seconds and bytes (down and up together) until then."""
+    """An evaluation: simulated seconds and bytes (down and up together) until then."""
 
     round: int
     time_s: float
@@ -163,13 +165,13 @@ class Point(NamedTuple):
 
 
 def points(rows: Iterable[Row], split: str = SPLIT) -> list[Point]:
-    """The curve, evaluation by evaluation."""
+    """Return the curve as one point per evaluation."""
     found = zip(*curve(rows, split), strict=True)
     return [Point(n, time_s, down + up, accuracy) for n, time_s, down, up, accuracy in found]
 
 
 def bytes_by_round(rows: Iterable[Row], direction: str) -> dict[int, int]:
-    """What `bytes_sent` counts, round for round."""
+    """Return the bytes sent in `direction` per round."""
     found: dict[int, int] = {}
     for row in rows:
         if isinstance(row, Transfer) and row.direction == direction:
@@ -178,23 +180,23 @@ def bytes_by_round(rows: Iterable[Row], direction: str) -> dict[int, int]:
 
 
 def _bytes_until(rows: Iterable[Row], direction: str, rounds: Sequence[int]) -> tuple[int, ...]:
-    """`bytes_sent` up to each of `rounds`, which rise."""
+    """Return `bytes_sent` up to each of `rounds`, which are in ascending order."""
     spent = sorted(bytes_by_round(rows, direction).items())
     until = [0, *itertools.accumulate(nbytes for _, nbytes in spent)]
     return tuple(until[bisect.bisect_right(spent, last, key=itemgetter(0))] for last in rounds)
 
 
 def time_spent(rows: Iterable[Row], last_round: float = math.inf) -> TimeSpent:
-    """Where the time of rounds 1 to `last_round` went; the four add up to their durations.
+    """Return the time of rounds 1 to `last_round` by activity; the sum is their durations.
 
-    What reaches from one round into others counts in each with what lies in it.
+    Work that spans several rounds is split among them by time.
     """
     within = [row for row in rows if row.round <= last_round]
     rounds = sorted((r for r in within if isinstance(r, Round)), key=lambda r: r.round)
     begun = [row.start_s for row in rounds]
 
     def parts(row: Transfer | Computation) -> Iterator[float]:
-        """Seconds for an average client of each round that `row` lies in."""
+        """Yield the seconds per client of each round that `row` overlaps."""
         for index in range(max(bisect_right(begun, row.start_s) - 1, 0), len(rounds)):
             place = rounds[index]
             if place.start_s >= row.finish_s:
@@ -212,7 +214,7 @@ def time_spent(rows: Iterable[Row], last_round: float = math.inf) -> TimeSpent:
     total_s = math.fsum(row.finish_s - row.start_s for row in rounds)
     waiting_s = total_s - (download_s + compute_s + upload_s)
     if abs(waiting_s) < ROUNDING * total_s:
-        waiting_s = 0.0  # -7e-15 s is nobody's wait
+        waiting_s = 0.0  # such as -7e-15 s
     return TimeSpent(download_s, compute_s, upload_s, waiting_s)
 
 
@@ -224,10 +226,10 @@ def outcome(
     account: privacy.Account | None = None,
     epsilon: Callable[[privacy.Account, int], float] = privacy.epsilon,
 ) -> Outcome:
-    """Measure one emulation; `target` is an accuracy on `split`, or None where none was set.
+    """Return the metrics of one simulation; `target` is an accuracy on `split`, or None.
 
-    `epsilon` of (account, rounds) may remember what it worked out. Raises LedgerError where the
-    rows hold no evaluation on `split`, SupportError where privacy cannot be accounted for.
+    `epsilon` of (account, rounds) may be cached. Raises LedgerError if the rows have no evaluation
+    on `split`, and SupportError if the accountant is missing.
     """
     rows = list(rows)
     scores, tests = evaluations(rows, split), evaluations(rows, "test")
@@ -260,7 +262,7 @@ def outcome(
         wasted_bytes_up=wasted_bytes(rows, "up"),
         wasted_compute_s=wasted_compute(rows),
         mean_staleness=mean_staleness(rows),
-        **left_out(rows)._asdict(),
+        **participation(rows)._asdict(),
         bottleneck=main_bottleneck(round_bottlenecks(rows)),
         delta=account.delta if account else None,
         epsilon_to_target=epsilon(account, hit.round) if account and hit else None,
@@ -269,37 +271,33 @@ def outcome(
 
 
 def spread(values: Iterable[float | None]) -> Spread:
-    """Minimum, median and maximum; None counts as +inf and comes back as None."""
+    """Return minimum, median and maximum. None counts as +inf and is returned as None."""
     ordered = sorted(math.inf if value is None else value for value in values)
     low, middle, high = ordered[0], statistics.median(ordered), ordered[-1]
     return Spread(*(None if math.isinf(value) else value for value in (low, middle, high)))
 
 
 def summarise(outcomes: Sequence[Outcome]) -> Summary:
-    """One method under one variant over its seeds; at least one outcome."""
+    """Return the summary of one or more outcomes of a method under a variant."""
     first = outcomes[0]
     assert {(o.method, o.variant, o.target) for o in outcomes} == {
         (first.method, first.variant, first.target)
     }, "a summary is of one method under one variant"
     tests = [o.test_accuracy for o in outcomes if o.test_accuracy is not None]
     private = first.delta is not None
+
+    def over_seeds(name: str) -> Spread:
+        return spread(getattr(o, name) for o in outcomes)
+
     return Summary(
         method=first.method,
         variant=first.variant,
         target=first.target,
         seeds=tuple(o.seed for o in outcomes),
         reached=sum(o.time_to_target_s is not None for o in outcomes),
-        time_to_target_s=spread(o.time_to_target_s for o in outcomes),
-        rounds_to_target=spread(o.rounds_to_target for o in outcomes),
-        bytes_down_to_target=spread(o.bytes_down_to_target for o in outcomes),
-        bytes_up_to_target=spread(o.bytes_up_to_target for o in outcomes),
-        final_accuracy=spread(o.final_accuracy for o in outcomes),
         test_accuracy=spread(tests) if tests else None,
-        rounds=spread(o.rounds for o in outcomes),
-        duration_s=spread(o.duration_s for o in outcomes),
-        bytes_down=spread(o.bytes_down for o in outcomes),
-        bytes_up=spread(o.bytes_up for o in outcomes),
         delta=first.delta,
-        epsilon_to_target=spread(o.epsilon_to_target for o in outcomes) if private else None,
-        epsilon=spread(o.epsilon for o in outcomes) if private else None,
+        epsilon_to_target=over_seeds("epsilon_to_target") if private else None,
+        epsilon=over_seeds("epsilon") if private else None,
+        **{name: over_seeds(name) for name in _SPREADS},
     )

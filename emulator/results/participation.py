@@ -1,9 +1,11 @@
-"""Who was heard, who was left out, and what each group of clients paid. Pure;
-docs/reference/metrics.md."""
+"""Costs by group of clients; included and excluded clients (docs/reference/metrics.md).
+
+Clients with a used update are included (in field names: heard), the others excluded (unheard).
+"""
 
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,10 +25,10 @@ SPLIT = "validation"
 
 
 class Participation(NamedTuple):
-    """Shares of clients and examples no update of whom was ever used, and the model's accuracy.
+    """Shares of excluded clients and of their examples; accuracies of the last model.
 
-    Accuracies are for data like that of the clients that were heard, and of those that never were.
-    None: not known, or there is nobody to have one.
+    Accuracies are for data like that of the included and of the excluded clients. None: not known,
+    or there are no such clients.
     """
 
     unheard_clients: float | None
@@ -37,10 +39,10 @@ class Participation(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class GroupShare:
-    """What became of a group of clients. Seconds are means over its visits, asked to done.
+    """Costs of a group of clients. Seconds are means over its client tasks (`visits`).
 
-    `examples` and `unheard_examples` are None where it is not known who holds how much; accuracies
-    as in LeftOut.
+    `examples` and `unheard_examples` are None if the examples per client are not known; accuracies
+    are as in Participation.
     """
 
     group: str
@@ -62,38 +64,30 @@ class GroupShare:
     unheard_accuracy: float | None
 
 
-def left_out(rows: Sequence[Row]) -> Participation:
-    """Of all clients of an emulation."""
-    return _left_out(rows, rows)
-
-
-def _left_out(rows: Sequence[Row], scored: Iterable[Row]) -> Participation:
-    """Of the clients that `rows` are about, by the scores among `scored`."""
-    clients = {row.client for row in rows if isinstance(row, Client)}
-    heard = clients & {row.client for row in rows if is_used_upload(row)}
+def participation(rows: Sequence[Row], scored: Iterable[Row] | None = None) -> Participation:
+    """Return the participation of the clients in `rows`, with the scores in `scored` or `rows`."""
+    examples = {row.client: row.examples for row in rows if isinstance(row, Client)}
+    heard = examples.keys() & {row.client for row in rows if is_used_upload(row)}
+    excluded = examples.keys() - heard
     holdings = [row for row in rows if isinstance(row, Holding)]
-    scores = _last_scores(scored)
+    scores = _last_scores(rows if scored is None else scored)
     return Participation(
-        excluded_share(rows, lambda client: 1),
-        excluded_share(rows, lambda client: client.examples),
+        _share(excluded, dict.fromkeys(examples, 1)),
+        _share(excluded, examples),
         _accuracy_for(heard, holdings, scores),
-        _accuracy_for(clients - heard, holdings, scores),
+        _accuracy_for(excluded, holdings, scores),
     )
 
 
-def excluded_share(rows: Iterable[Row], weight: Callable[[Client], int]) -> float | None:
-    """Share of the clients, by weight, no update of whom was ever used; None: not known."""
-    rows = list(rows)
-    fleet = [row for row in rows if isinstance(row, Client)]
-    weights = {client.client: weight(client) for client in fleet}
-    if not fleet or min(weights.values()) < 0 or not (total := sum(weights.values())):
+def _share(clients: Collection[int], weights: Mapping[int, int]) -> float | None:
+    """Return the weighted share of `clients`; None if a weight is not known (negative)."""
+    if min(weights.values(), default=-1) < 0 or not (total := sum(weights.values())):
         return None
-    heard = {row.client for row in rows if is_used_upload(row)}
-    return sum(w for client, w in weights.items() if client not in heard) / total
+    return sum(weights[client] for client in clients) / total
 
 
 def _last_scores(rows: Iterable[Row]) -> dict[int, float]:
-    """Share answered right of each label that the last evaluation has examples of."""
+    """Return the share of right answers by label, of labels in the last evaluation."""
     scored = [r for r in rows if isinstance(r, Evaluation | LabelScore) and r.split == SPLIT]
     last = max((row.round for row in scored), default=0)
     labels = [row for row in scored if isinstance(row, LabelScore) and row.round == last]
@@ -103,7 +97,10 @@ def _last_scores(rows: Iterable[Row]) -> dict[int, float]:
 def _accuracy_for(
     clients: Collection[int], holdings: Iterable[Holding], scores: dict[int, float]
 ) -> float | None:
-    """`scores` by label, each as often as `clients` hold its label; labels not scored are out."""
+    """Return the mean of `scores`, weighted by the examples per label that `clients` hold.
+
+    Labels without a score are ignored.
+    """
     held: Counter[int] = Counter()
     for row in holdings:
         if row.client in clients and row.label in scores:
@@ -114,26 +111,26 @@ def _accuracy_for(
 
 
 def by_group(rows: Iterable[Row]) -> list[GroupShare]:
-    """Each group of the fleet, in order of its first client."""
+    """Return the share of each group, in the order of their first clients."""
     rows = list(rows)
     fleet = {row.client: row for row in rows if isinstance(row, Client)}
     if not fleet:
         return []
-    of: dict[str, list[Row]] = {client.group: [] for client in fleet.values()}
+    rows_of: dict[str, list[Row]] = {client.group: [] for client in fleet.values()}
     for row in rows:
         if isinstance(row, Work | Client | Holding):
-            of[fleet[row.client].group].append(row)
+            rows_of[fleet[row.client].group].append(row)
     scored = [row for row in rows if isinstance(row, Evaluation | LabelScore)]
-    return [_group(name, its_rows, scored) for name, its_rows in of.items()]
+    return [_group(name, own_rows, scored) for name, own_rows in rows_of.items()]
 
 
 def _group(name: str, rows: list[Row], scored: Iterable[Row]) -> GroupShare:
     transfers = [row for row in rows if isinstance(row, Transfer)]
-    visits = {(row.round, row.client) for row in transfers}
+    tasks = {(row.round, row.client) for row in transfers}
 
     def mean_s(part: Iterable[Work]) -> float:
         seconds = math.fsum(row.finish_s - row.start_s for row in part)
-        return seconds / len(visits) if visits else 0.0
+        return seconds / len(tasks) if tasks else 0.0
 
     down = [row for row in transfers if row.direction == "down"]
     up = [row for row in transfers if row.direction == "up"]
@@ -141,7 +138,7 @@ def _group(name: str, rows: list[Row], scored: Iterable[Row]) -> GroupShare:
     return GroupShare(
         group=name,
         clients=len(held),
-        visits=len(visits),
+        visits=len(tasks),
         used=len({(row.round, row.client) for row in up if row.outcome == "used"}),
         download_s=mean_s(down),
         compute_s=mean_s(row for row in rows if isinstance(row, Computation)),
@@ -152,5 +149,5 @@ def _group(name: str, rows: list[Row], scored: Iterable[Row]) -> GroupShare:
         wasted_bytes=wasted_bytes(rows, "down") + wasted_bytes(rows, "up"),
         wasted_compute_s=wasted_compute(rows),
         examples=sum(held) if min(held) >= 0 else None,
-        **_left_out(rows, scored)._asdict(),
+        **participation(rows, scored)._asdict(),
     )

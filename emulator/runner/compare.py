@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from emulator.common.errors import LedgerError
-from emulator.results import soundness
 from emulator.results.comparison import Cells, Comparison, Measured, contrasted
 from emulator.results.ledger import Ledger
 from emulator.results.metrics import outcome, points
@@ -63,7 +62,7 @@ def _cells(runs: Mapping[Path, study.Study], target: float | None) -> Cells:
                 scenario = run.variants[filed.variant]
                 variant = variant_name(filed.variant, _conditions(scenario), folder)
                 method = method_name(filed.method, _method(run.scenario, filed.method), folder)
-                rows = soundness.rows_of(ledger, filed)
+                rows = ledger.rows(filed)
                 shown = Emulation(method, variant, filed.seed)
                 measured = Measured(outcome(shown, rows, target), tuple(points(rows)))
                 cells.setdefault((method, variant), {}).setdefault(filed.seed, measured)

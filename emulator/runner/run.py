@@ -93,7 +93,7 @@ def _run(
     filed = 0
     with storage(folder):
         sweep(folder)
-    with Ledger.create(folder / "ledger.sqlite", describe(study)) as ledger:
+    with Ledger.create(folder / "ledger.sqlite", describe(study).to_meta()) as ledger:
         with contextlib.closing(engine.run_all(trainings, options, notify)) as ended:
             for index, result in ended:
                 if isinstance(result, StorageError | AssetError):

@@ -1,4 +1,4 @@
-"""Results for other programs: outcomes, one row a (method, variant, seed), and every row."""
+"""results.json, results.csv and groups.json: one object or row per (method, variant, seed)."""
 
 import csv
 import io
@@ -15,9 +15,9 @@ from emulator.simulation.records import Emulation
 def to_json(
     outcomes: Iterable[Outcome], validations: Mapping[Emulation, Validation] | None = None
 ) -> str:
-    """A list of objects; null where the target was never reached.
+    """Return a list of objects; null if the target was never reached.
 
-    Those that were validated have a `validation` as well.
+    Validated simulations have a `validation`.
     """
     rows = []
     for o in outcomes:
@@ -27,13 +27,13 @@ def to_json(
 
 
 def groups_json(groups: Mapping[Emulation, Iterable[GroupShare]]) -> str:
-    """A list of objects, one a (method, variant, seed) and group of clients."""
+    """Return a list of objects, one per (method, variant, seed) and group of clients."""
     found = [e._asdict() | asdict(group) for e, shares in groups.items() for group in shares]
     return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
 
 
 def to_csv(outcomes: Iterable[Outcome]) -> str:
-    """The same with a header line; an empty cell where the target was never reached."""
+    """Return the outcomes with a header line; an empty cell if the target was never reached."""
     text = io.StringIO()
     table = csv.DictWriter(text, [f.name for f in fields(Outcome)], lineterminator="\n")
     table.writeheader()

@@ -1,25 +1,26 @@
-"""One emulation as a trace for Perfetto (ui.perfetto.dev) or chrome://tracing.
+"""One simulation as a trace for Perfetto (ui.perfetto.dev) or chrome://tracing.
 
 Format: Trace Event Format (Google, "Trace Event Format", the JSON object form), in which times are
-microseconds. A track a client and one of the server; simulated time begins at 0.
+microseconds. The server and each client have a track; simulated time begins at 0.
 """
 
 import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from emulator.reports.run_report import ACCURACY, printable
+from emulator.reports.run_report import printable
 from emulator.reports.timeline import phase
+from emulator.results.metadata import ACCURACY
 from emulator.simulation.records import Computation, Emulation, Evaluation, Round, Row, Transfer
 
 PROCESS = 1
-SERVER = 0  # the server's track; a client's is 1 and its number
+SERVER = 0  # the server's track; a client's is 1 plus its number
 
 Event = dict[str, Any]
 
 
 def to_json(emulation: Emulation, rows: Iterable[Row], metric: str = ACCURACY) -> str:
-    """Rounds, transfers and computations as slices, quality (`metric` and loss) as counters."""
+    """Return rounds, transfers and computations as slices, `metric` and loss as counters."""
     rows = list(rows)
     clients = {row.client for row in rows if isinstance(row, Transfer | Computation)}
     name = f"{emulation.method}, {emulation.variant}, seed {emulation.seed}"
@@ -57,7 +58,7 @@ def _events(row: Row, metric: str) -> Iterator[Event]:
 
 
 def _slice(named: tuple[str, float, float], track: int, **told: int) -> Event:
-    """A complete event. Both ends are rounded, so that one's end is the next one's start."""
+    """Return a complete event. Both ends are rounded, so that one ends where the next starts."""
     name, start_s, finish_s = named
     start = _microseconds(start_s)
     lasts = round(_microseconds(finish_s) - start, 3)
@@ -66,5 +67,5 @@ def _slice(named: tuple[str, float, float], track: int, **told: int) -> Event:
 
 
 def _microseconds(seconds: float) -> float:
-    """To the nanosecond, which is what Perfetto keeps."""
+    """Return microseconds to the nanosecond, Perfetto's resolution."""
     return round(seconds * 1e6, 3)

@@ -1,7 +1,8 @@
-"""Every row of a ledger as tables, in CSV or Parquet: `method`, `variant`, `seed`, then the row's.
+"""All rows of a ledger as CSV or Parquet: `method`, `variant`, `seed`, then the row's fields.
 
-A table a kind of row, and one of outcomes. Filled an emulation at a time: a run may have millions.
-Parquet (https://parquet.apache.org/docs/file-format/) takes pyarrow, an extra.
+There is one table per kind of row, and one of outcomes. Tables are written one simulation at a
+time, because a run may have millions of rows. Parquet
+(https://parquet.apache.org/docs/file-format/) needs the extra pyarrow.
 """
 
 import csv
@@ -13,7 +14,6 @@ from typing import Any, get_args
 
 from emulator.common.errors import SupportError
 from emulator.reports.run_report import Study, printable
-from emulator.results import soundness
 from emulator.results.ledger import Ledger
 from emulator.results.metrics import Outcome
 from emulator.simulation.records import Emulation, Row
@@ -23,9 +23,9 @@ Batch = list[tuple[Any, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Columns by name, each of int, float or str; `batches` makes its rows, anew at each call.
+    """Columns by name, each of int, float or str; `batches` yields the rows again at each call.
 
-    A value of an int or float column may be None: never, or not measured.
+    A value of an int or float column may be None: never, or not recorded.
     """
 
     columns: dict[str, type]
@@ -33,7 +33,7 @@ class Table:
 
 
 def tables(ledger: Ledger, study: Study) -> dict[str, Table]:
-    """Every table of a run by name; `study` is what `ledger` holds. Raises LedgerError."""
+    """Return all tables of a run by name; `study` is loaded from `ledger`. Raises LedgerError."""
     found = {"outcomes": Table(_columns(Outcome), lambda: [list(map(astuple, study.outcomes))])}
     for record in get_args(Row):
         columns = Emulation.__annotations__ | record.__annotations__
@@ -49,12 +49,12 @@ def _columns(record: type[Any]) -> dict[str, type]:
 def _batches(ledger: Ledger, record: type[Row]) -> Iterator[Batch]:
     for emulation in ledger.emulations():
         key = (printable(emulation.method), printable(emulation.variant), emulation.seed)
-        rows = soundness.rows_of(ledger, emulation)
+        rows = ledger.rows(emulation)
         yield [(*key, *row) for row in rows if type(row) is record]
 
 
 def to_csv(table: Table) -> bytes:
-    """With a header line, in UTF-8; an empty cell for None."""
+    """Return the table in UTF-8 with a header line; an empty cell for None."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(table.columns)
@@ -64,7 +64,7 @@ def to_csv(table: Table) -> bytes:
 
 
 def to_parquet(table: Table) -> bytes:
-    """64-bit columns, a row group an emulation. Raises SupportError where pyarrow is missing."""
+    """Return the table with a row group per simulation. Raises SupportError without pyarrow."""
     try:
         import pyarrow as pa
         from pyarrow import parquet
@@ -81,7 +81,7 @@ def to_parquet(table: Table) -> bytes:
 
 
 def missing(package: str) -> SupportError:
-    """What to say where an extra is not installed."""
+    """Return the error for an extra that is not installed."""
     return SupportError(
-        f"found no {package}, which this export takes", 'pip install "flasc-emu[export]"'
+        f"found no {package}, which this export needs", 'pip install "flasc-emu[export]"'
     )

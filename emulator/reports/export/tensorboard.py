@@ -1,4 +1,4 @@
-"""Scalars for TensorBoard: quality, bytes and the length of rounds, by round.
+"""Scalars for TensorBoard by round: metric, loss, bytes, duration of rounds.
 
 Event files as TensorBoard itself writes them; tensorboard is an extra. Wall time is simulated
 time, so that TensorBoard's 'Relative' axis shows simulated seconds.
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from emulator.common.files import storage
 from emulator.reports.export.tables import missing
-from emulator.reports.run_report import ACCURACY
+from emulator.results.metadata import ACCURACY
 from emulator.results.metrics import bytes_by_round
 from emulator.simulation.records import Evaluation, Round, Row
 
@@ -26,7 +26,7 @@ class Scalar(NamedTuple):
 
 
 def scalars(rows: Iterable[Row], metric: str = ACCURACY) -> Iterator[Scalar]:
-    """The curves of one emulation: `metric` and loss by split, seconds of a round, bytes so far."""
+    """Yield the curves: `metric` and loss by split, seconds per round, cumulative bytes."""
     rows = list(rows)
     for row in rows:
         if isinstance(row, Evaluation):
@@ -43,9 +43,9 @@ def scalars(rows: Iterable[Row], metric: str = ACCURACY) -> Iterator[Scalar]:
 
 
 def write(folder: Path, rows: Iterable[Row], metric: str = ACCURACY) -> None:
-    """One run's event file in `folder`, in place of those there.
+    """Write an event file into `folder`, and delete older ones.
 
-    Raises SupportError where tensorboard is missing, and StorageError.
+    Raises SupportError if tensorboard is missing, and StorageError.
     """
     try:
         from tensorboard.summary import Writer

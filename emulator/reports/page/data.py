@@ -1,4 +1,4 @@
-"""What the page's script draws, as JSON: names by index, numbers to five digits."""
+"""Data of the page's charts as JSON: names by index, numbers to five digits."""
 
 import json
 import math
@@ -9,22 +9,23 @@ from typing import Any
 from emulator.reports import timeline
 from emulator.reports.figures import SEEN, WIDE
 from emulator.reports.plot_style import BOTTLENECKS, COLOURS, PHASES
-from emulator.reports.run_report import Group, Study
+from emulator.reports.run_report import Study
+from emulator.results.metadata import Group
 from emulator.results.metrics import Curve, Outcome
 from emulator.results.participation import GroupShare
 from emulator.simulation.records import Emulation
 
-MOST_POINTS = 6_000  # of all curves together: a quarter of a megabyte
+MOST_POINTS = 6_000  # of all curves together: 0.25 MB
 FEWEST_POINTS = 20  # of one curve
 
 
 def room(study: Study) -> int:
-    """How many evaluations of a curve there is room for."""
+    """Return the number of evaluations that each curve keeps."""
     return max(FEWEST_POINTS, MOST_POINTS // max(1, len(study.curves)))
 
 
 def to_json(study: Study) -> str:
-    """`study` for the page's script. Safe inside of a script element: no '<' is left."""
+    """Return `study` as JSON that is safe inside a script element: it has no '<'."""
     data = {
         "target": study.target,
         "methods": study.methods,
@@ -34,7 +35,7 @@ def to_json(study: Study) -> str:
         "bottlenecks": list(BOTTLENECKS.items()),
         "groups": _groups(study),
         "metric": study.metric,
-        "trades": study.trades,
+        "trades": study.has_tradeoffs,
         "wide": WIDE,
         "seen": SEEN,
         "emulations": [_emulation(study, outcome) for outcome in study.outcomes],
@@ -80,14 +81,14 @@ def _emulation(study: Study, outcome: Outcome) -> dict[str, Any]:
 
 
 def _groups(study: Study) -> list[str]:
-    """Names of all groups of clients, as the scenario has them in order."""
+    """Return the names of all groups of clients, in the scenario's order."""
     seen = {group.group for found in study.groups.values() for group in found}
     named = [group.name for found in study.fleet.values() for group in found if group.name in seen]
     return list(dict.fromkeys([*named, *sorted(seen)]))
 
 
 def _causes(study: Study, key: Emulation) -> list[tuple[int, int, float]]:
-    """Seconds that rounds took by the straggler's group (-1: nobody's) and by bottleneck."""
+    """Return the rounds' seconds by the straggler's group (-1: none) and bottleneck."""
     groups, names = _groups(study), list(BOTTLENECKS)
     seconds: defaultdict[tuple[int, int], float] = defaultdict(float)
     for cause in study.bottlenecks.get(key, ()):
@@ -97,9 +98,9 @@ def _causes(study: Study, key: Emulation) -> list[tuple[int, int, float]]:
 
 
 def _unheard(study: Study, groups: Sequence[GroupShare]) -> list[tuple[int, float, float]] | None:
-    """Per group the share of all examples that it holds and nobody heard, and of its own.
+    """Return each group's excluded examples, as shares of all examples and of its own.
 
-    Of clients, if need be; None where the ledger does not say who the clients are.
+    Without examples per client, shares are of clients. None if the ledger has no groups.
     """
     if not groups:
         return None
@@ -111,20 +112,20 @@ def _unheard(study: Study, groups: Sequence[GroupShare]) -> list[tuple[int, floa
         clients = sum(group.clients for group in groups)
         shares = [(g.clients / clients, g.unheard_clients or 0.0) for g in groups]
     return [
-        (names.index(g.group), _number(size * left_out), _number(left_out))
-        for g, (size, left_out) in zip(groups, shares, strict=True)
+        (names.index(g.group), _number(size * excluded), _number(excluded))
+        for g, (size, excluded) in zip(groups, shares, strict=True)
     ]
 
 
 def _curve(curve: Curve, most: int) -> dict[str, list[float]]:
-    """Thinned to `most` evaluations at even steps, the first and the last among them."""
+    """Return at most `most` evaluations at even steps, with the first and the last."""
     points = timeline.spaced(list(zip(*curve, strict=True)), most)
     columns = zip(*points, strict=True)
     return {name: _numbers(column) for name, column in zip(Curve._fields, columns, strict=True)}
 
 
 def _round(line: timeline.RoundLine) -> dict[str, Any]:
-    """Seconds since the round's start; a phase is [index, from, to]."""
+    """Return a round in seconds since its start; a phase is [index, from, to]."""
     return {
         "round": line.round,
         "start_s": _number(line.start_s),

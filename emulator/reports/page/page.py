@@ -1,4 +1,4 @@
-"""One HTML file that holds everything and opens without a network; plotly.js draws it."""
+"""The page: one HTML file with all data and scripts that needs no network. plotly.js draws it."""
 
 import base64
 import hashlib
@@ -14,11 +14,11 @@ from emulator.reports.run_report import Study
 from emulator.reports.terminal import costs, missing, or_never, privacy_caption, time
 from emulator.results.metrics import Spread, Summary
 
-SCRIPTS = ("words", "plot", "bars", "why", "curves", "heat", "round", "fleet", "main")
+SCRIPTS = ("words", "plot", "bars", "waste", "curves", "heat", "round", "fleet", "main")
 
 
 def html(study: Study) -> str:
-    """The page, as text. Nothing is fetched and no script but ours runs, whatever names hold."""
+    """Return the page. It fetches nothing, and no text in a name can run as a script."""
     from plotly.offline import get_plotlyjs
 
     plotly, script = get_plotlyjs(), _script()
@@ -30,16 +30,16 @@ def html(study: Study) -> str:
         headline=escape(headline(study)),
         missing=f"<p><strong>{escape(missing(study))}</strong></p>" if study.missing else "",
         goal=escape(study.goal),
-        over=", median over seeds, and a line from the least to the most" if seeded else "",
+        over=", median over seeds, with a line from minimum to maximum" if seeded else "",
         means=" Means over seeds." if seeded else "",
         split=escape(study.split),
         curves=escape(_curves_note(study, seeded=seeded)),
         compared=_compared(study),
         metric=escape(study.metric),
         metric_title=escape(study.metric_title),
-        variant="variant" if study.trades else "network",
-        variants="Variants" if study.trades else "Networks",
-        payers=tables.table(study),
+        variant="variant" if study.has_tradeoffs else "network",
+        variants="Variants" if study.has_tradeoffs else "Networks",
+        group_costs=tables.group_costs(study),
         caption=escape(_caption(study)),
         table=_table(study),
         scenario=escape(study.scenario),
@@ -60,7 +60,7 @@ def _script() -> str:
 
 
 def _policy(*scripts: str) -> str:
-    """Scripts by their hashes; images of their own making, for saving a chart (W3C CSP 3)."""
+    """Return a policy that allows scripts by hash, and images made by them (W3C CSP 3)."""
     digests = (hashlib.sha256(script.encode()).digest() for script in scripts)
     hashes = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
     return (
@@ -79,13 +79,12 @@ def _curves_note(study: Study, *, seeded: bool) -> str:
 
 
 def headline(study: Study) -> str:
-    """The run in a sentence: who is first under the last variant, and by how much.
+    """Return a sentence on the fastest method under the last variant and its lead.
 
-    Compared with the first method that was carried out, or with the next one where that is the
-    fastest itself.
-    Where variants learn differently it is who is first under any of them.
+    It is compared with the first method, or with the next fastest if it is the first method. If
+    variants learn differently, the sentence has the fastest under any variant.
     """
-    if study.trades:
+    if study.has_tradeoffs:
         return _first_of_all(study)
     variant = study.variants[-1] if study.variants else ""
     found = [s for m in study.methods if (s := study.summary(m, variant))]
@@ -98,8 +97,8 @@ def headline(study: Study) -> str:
     best, best_s = reached[0]
     first = f"Under {variant}, {best} is first to get to {study.goal}: {format_duration(best_s)}"
     times = dict(reached)
-    usual = found[0].method
-    other = usual if usual != best else next(iter(list(times)[1:]), "")
+    first_method = found[0].method
+    other = first_method if first_method != best else next(iter(list(times)[1:]), "")
     if not other:
         return f"{first}."
     if other not in times:
@@ -114,29 +113,29 @@ def _first_of_all(study: Study) -> str:
     if not reached:
         return f"No method gets to {study.goal}."
     best_s, best = min(reached, key=lambda pair: pair[0])
-    said = f"{best.method} is first to get to {study.goal}, under {best.variant}: "
-    said += format_duration(best_s)
-    usual = study.summary(best.method, study.variants[0])
-    if usual is None or usual.variant == best.variant:
-        return f"{said}."
-    if (usual_s := time(usual).median) is None:
-        return f"{said}; under {usual.variant} it never does."
-    return f"{said}; under {usual.variant} it takes {format_duration(usual_s)}."
+    text = f"{best.method} is first to get to {study.goal}, under {best.variant}: "
+    text += format_duration(best_s)
+    first = study.summary(best.method, study.variants[0])
+    if first is None or first.variant == best.variant:
+        return f"{text}."
+    if (first_s := time(first).median) is None:
+        return f"{text}; under {first.variant} it never does."
+    return f"{text}; under {first.variant} it takes {format_duration(first_s)}."
 
 
 def _compared(study: Study) -> str:
     return "".join(
         f'<li>{escape(gain)} <span class="note">{escape(paid)}</span></li>'
-        for gain, paid in (tradeoffs.sentences(study) if study.trades else ())
+        for gain, paid in (tradeoffs.sentences(study) if study.has_tradeoffs else ())
     )
 
 
 def _caption(study: Study) -> str:
     traded = (
         " At equal time: when the first variant of the same method and seed ended, with straight "
-        "lines between evaluations. In vain: bytes of updates that were not used. Never heard: "
-        "share of the examples whose clients' updates were never used."
-        if study.trades
+        "lines between evaluations. Wasted: share of the bytes of updates that were not used. "
+        "Excluded: share of the examples of clients none of whose updates was used."
+        if study.has_tradeoffs
         else ""
     )
     remark = f" {study.remark}." if study.remark else ""
@@ -148,7 +147,7 @@ def _caption(study: Study) -> str:
 
 
 def _table(study: Study) -> str:
-    """Rows of one method under one variant each; every cell carries the number it sorts by."""
+    """Return the table of results: a row per method and variant."""
     summaries = [s for m in study.methods for v in study.variants if (s := study.summary(m, v))]
     seeded = any(len(s.seeds) > 1 for s in summaries)
     tested = any(s.test_accuracy for s in summaries)
@@ -160,7 +159,7 @@ def _table(study: Study) -> str:
 def _row(
     study: Study, summary: Summary, *, seeded: bool, tested: bool, private: bool
 ) -> dict[str, Cell]:
-    """Cells by heading; the spread over seeds only where some method has several."""
+    """Return cells by heading; the range over seeds only if a method has several."""
     spread_s, rounds, down, up = costs(summary)
     low, high = (or_never(s, format_duration) for s in (spread_s.low, spread_s.high))
     count = len(summary.seeds)
@@ -179,8 +178,8 @@ def _row(
         "Up": (up.median, or_never(up.median, format_size)),
         study.metric_title: _accuracy(summary.final_accuracy),
     }
-    if study.trades and (
-        found := tradeoffs.price(study, summary.method, summary.variant, study.variants)
+    if study.has_tradeoffs and (
+        found := tradeoffs.tradeoff(study, summary.method, summary.variant, study.variants)
     ):
         cells |= _traded(found)
     if tested:
@@ -193,15 +192,14 @@ def _row(
 
 
 def _traded(found: tradeoffs.Tradeoff) -> dict[str, Cell]:
-    """What tells variants apart that learn differently."""
     equal_time = found.equal_time.median if found.equal_time else None
     return {
         "At equal time": (equal_time, tradeoffs.at_equal(found)),
         "Ended": (found.ended_s.median, or_never(found.ended_s.median, format_duration)),
-        "In vain": (found.wasted_bytes, tradeoffs.percent(found.wasted_bytes)),
-        "Never heard": (
-            found.unheard,
-            "" if found.unheard is None else tradeoffs.percent(found.unheard),
+        "Wasted": (found.wasted_bytes, tradeoffs.percent(found.wasted_bytes)),
+        "Excluded": (
+            found.excluded,
+            "" if found.excluded is None else tradeoffs.percent(found.excluded),
         ),
     }
 

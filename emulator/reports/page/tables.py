@@ -1,4 +1,4 @@
-"""Tables of the page: every cell carries the number it sorts by."""
+"""Sortable HTML tables of the page, and the table of costs by group of clients."""
 
 import math
 from collections.abc import Sequence
@@ -7,14 +7,14 @@ from statistics import fmean
 
 from emulator.common.units import format_duration, format_size
 from emulator.reports.run_report import Study
-from emulator.reports.tradeoffs import key, percent
+from emulator.reports.tradeoffs import emulation_of, percent
 from emulator.results.participation import GroupShare
 
-Cell = tuple[float | None, str]  # what it sorts by, what it says
+Cell = tuple[float | None, str]  # sort key, text
 
 
 def sortable(rows: Sequence[dict[str, Cell]]) -> str:
-    """An HTML table of `rows` by heading, all of the same headings; nothing of none."""
+    """Return an HTML table of `rows`, which are cells by heading and have the same headings."""
     heads = list(rows[0]) if rows else []
     head = "".join(f'<th scope="col"><button>{escape(text)}</button></th>' for text in heads)
     body = "\n".join(f"<tr>{''.join(map(_cell, row.values()))}</tr>" for row in rows)
@@ -22,49 +22,53 @@ def sortable(rows: Sequence[dict[str, Cell]]) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    key, text = cell
-    number = "Infinity" if key is None or math.isinf(key) else repr(key)
+    emulation_of, text = cell
+    number = "Infinity" if emulation_of is None or math.isinf(emulation_of) else repr(emulation_of)
     return f'<td data-key="{number}">{escape(text)}</td>'
 
 
-def table(study: Study) -> str:
-    """A row a method, variant and group, means over seeds; empty where no ledger says of groups."""
+def group_costs(study: Study) -> str:
+    """Return a table of costs per method, variant and group, means over seeds.
+
+    Columns without any text are left out. Empty if the ledger has no groups.
+    """
     rows: list[dict[str, Cell]] = []
     for m, method in enumerate(study.methods):
         for v, variant in enumerate(study.variants):
-            shares = [s for o in study.of(method, variant) for s in study.groups.get(key(o), ())]
+            shares = [
+                s for o in study.of(method, variant) for s in study.groups.get(emulation_of(o), ())
+            ]
             for name in dict.fromkeys(share.group for share in shares):
-                of_it = [share for share in shares if share.group == name]
+                own = [share for share in shares if share.group == name]
                 named: dict[str, Cell] = {"Method": (m, method), "Variant": (v, variant)}
-                rows.append(named | {"Group": (len(rows), name)} | _paid(of_it, study.metric_title))
+                rows.append(named | {"Group": (len(rows), name)} | _costs(own, study.metric_title))
     kept = [head for head in (rows[0] if rows else {}) if any(row[head][1] for row in rows)]
     return sortable([{head: row[head] for head in kept} for row in rows]) if rows else ""
 
 
-def _paid(shares: Sequence[GroupShare], metric: str) -> dict[str, Cell]:
-    """A column that nobody has anything to say in is empty throughout."""
+def _costs(shares: Sequence[GroupShare], metric: str) -> dict[str, Cell]:
     moved = fmean(s.bytes_down + s.bytes_up for s in shares)
     wasted = sum(s.wasted_bytes for s in shares)
-    visits = sum(s.visits for s in shares)
+    tasks = sum(s.visits for s in shares)
     absent_s, compute_s = (_mean_s(shares, part) for part in ("absent_s", "compute_s"))
     return {
         "Clients": (shares[0].clients, str(shares[0].clients)),
-        "Asked": (visits / len(shares), f"{visits / len(shares):.0f}"),
-        "Used": _share(sum(s.used for s in shares) / visits if visits else None),
+        "Selected": (tasks / len(shares), f"{tasks / len(shares):.0f}"),
+        "Used": _share(sum(s.used for s in shares) / tasks if tasks else None),
         "Download": _seconds(_mean_s(shares, "download_s")),
         "Compute": _seconds(compute_s) if compute_s else (0.0, ""),
         "Upload": _seconds(_mean_s(shares, "upload_s")),
-        "Away": _seconds(absent_s) if absent_s else (0.0, ""),
+        "Absent": _seconds(absent_s) if absent_s else (0.0, ""),
         "Bytes": (moved, format_size(moved)),
-        "In vain": _share(wasted / (moved * len(shares)) if moved else None),
-        "Never heard": _share(_mean([s.unheard_examples for s in shares])),
-        f"{metric}, heard": _score(_mean([s.heard_accuracy for s in shares])),
-        f"{metric}, never heard": _score(_mean([s.unheard_accuracy for s in shares])),
+        "Wasted": _share(wasted / (moved * len(shares)) if moved else None),
+        "Excluded": _share(_mean([s.unheard_examples for s in shares])),
+        f"{metric}, included": _score(_mean([s.heard_accuracy for s in shares])),
+        f"{metric}, excluded": _score(_mean([s.unheard_accuracy for s in shares])),
     }
 
 
 def _mean_s(shares: Sequence[GroupShare], part: str) -> float:
-    """Seconds a visit, over the visits of all seeds."""
+    """Return the seconds per client task, over all seeds."""
     visits = sum(s.visits for s in shares)
     return sum(getattr(s, part) * s.visits for s in shares) / visits if visits else 0.0
 

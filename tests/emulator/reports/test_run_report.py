@@ -72,6 +72,6 @@ def test_control_characters_do_not_reach_a_terminal(study_of: Studies) -> None:
     assert not study.missing
 
 
-def test_rounds_of_nobody_have_a_timeline() -> None:
+def test_rounds_without_clients_have_a_timeline() -> None:
     found = _timeline([Round(1, 0, 0.0, 1.0), Round(2, 0, 1.0, 2.0)], 100)
     assert [line.of_clients for line in found.rounds] == [0, 0]

@@ -50,7 +50,7 @@ def test_one_line_a_method_holds_its_numbers(study_of: Studies) -> None:
     assert " ".join(never.split()) == "Head only never never never never never 0.400"
     assert "accuracy 0.50" in text
     assert "first 1000 of 2259 examples" in " ".join(text.split())
-    assert "Cut off" not in text
+    assert "Incomplete" not in text
 
 
 def test_what_the_scenario_left_unsaid_is_told_once(study_of: Studies) -> None:
@@ -112,7 +112,7 @@ def test_one_round_is_one_and_a_test_is_named_where_there_was_one(study_of: Stud
 def test_a_cut_off_run_says_so(study_of: Studies) -> None:
     absent = [Emulation("B", "y", 0)]
     text = shown(study_of({"A": 0.1, "B": 0.1}, {"x": 1, "y": 2}, absent=absent))
-    assert "1 of 4 emulations are missing" in " ".join(text.split())
+    assert "1 of 4 simulations are missing" in " ".join(text.split())
     assert "missing" in next(line for line in text.splitlines() if line.startswith("B"))
 
 

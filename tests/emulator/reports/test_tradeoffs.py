@@ -11,7 +11,7 @@ from rich.console import Console
 from emulator.reports import terminal, tradeoffs
 from emulator.reports.page import data, page
 from emulator.reports.run_report import Study, load
-from emulator.reports.tradeoffs import price
+from emulator.reports.tradeoffs import tradeoff
 from emulator.results.ledger import Ledger
 
 Studies = Callable[..., Study]
@@ -33,7 +33,7 @@ def printed(study: Study) -> str:
 def test_at_equal_time_by_hand(study_of: Studies) -> None:
     """Rounds of 4 and 19 s: after 40 s the slow one is 2.1 rounds old, at 0.1 a round."""
     study = study_of({"LoRA": 0.1}, {"slow": 16, "fast": 1}, factors=HASTY)
-    slow, fast = (price(study, "LoRA", v, study.variants) for v in ("slow", "fast"))
+    slow, fast = (tradeoff(study, "LoRA", v, study.variants) for v in ("slow", "fast"))
     assert slow
     assert fast
     assert slow.accuracy.median == 1.0
@@ -42,13 +42,13 @@ def test_at_equal_time_by_hand(study_of: Studies) -> None:
     assert fast.equal_time
     assert fast.equal_time.median == fast.accuracy.median == 0.5
     said = " ".join(printed(study).split())
-    gain = "accuracy -0.500 at the end, +0.289 when the sooner ended"
+    gain = "accuracy -0.500 at the end, +0.289 at equal time"
     assert f"fast, against slow: ends after 21 % of the time, {gain}." in said
 
 
 def test_nothing_of_it_where_variants_learn_the_same(study_of: Studies) -> None:
     study = study_of({"LoRA": 0.1}, {"slow": 16, "fast": 1})
-    assert not study.trades
+    assert not study.has_tradeoffs
     assert "at equal" not in printed(study)
     text = page.html(study)
     assert "At equal time" not in text
@@ -57,7 +57,7 @@ def test_nothing_of_it_where_variants_learn_the_same(study_of: Studies) -> None:
 
 def test_the_page_has_the_columns(study_of: Studies) -> None:
     text = page.html(study_of({"LoRA": 0.1}, {"slow": 16, "fast": 1}, factors=HASTY))
-    for head in ("At equal time", "Ended", "In vain", "Never heard"):
+    for head in ("At equal time", "Ended", "Wasted", "Excluded"):
         assert f"<button>{head}</button>" in text
     assert "<li>fast, against slow:" in text
     first = "LoRA is first to get to accuracy 0.50, under fast: 40.0 s; under slow it takes 95.0 s."
@@ -65,19 +65,19 @@ def test_the_page_has_the_columns(study_of: Studies) -> None:
 
 
 def test_who_paid_for_a_deadline(late: Study) -> None:
-    waited, hurried = (price(late, "LoRA", v, late.variants) for v in ("wait", "2 s"))
+    waited, hurried = (tradeoff(late, "LoRA", v, late.variants) for v in ("wait", "2 s"))
     assert waited
     assert hurried
     assert waited.wasted_bytes == waited.wasted_compute == 0
     assert 0 < hurried.wasted_bytes < 1
     assert hurried.wasted_compute
     assert 0 < hurried.wasted_compute < 1
-    assert hurried.unheard
-    assert waited.unheard is not None
-    assert hurried.unheard > waited.unheard
+    assert hurried.excluded
+    assert waited.excluded is not None
+    assert hurried.excluded > waited.excluded
     said = " ".join(map(" ".join, tradeoffs.sentences(late)))
-    assert "of the compute in vain instead of 0 %" in said
-    assert "on data like theirs" in said
+    assert "of the compute is wasted instead of 0 %" in said
+    assert "on data of excluded minus included clients" in said
     assert "compute" in printed(late)
 
 

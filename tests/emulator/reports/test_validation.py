@@ -90,10 +90,10 @@ def test_a_machine_that_was_too_slow_is_no_witness(studied):
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"cases": [1]}', '{"cases": [{"method": "A"}]}'])
 def test_another_file_of_that_name_is_refused(studied, text):
-    with pytest.raises(LedgerError, match="what flasc-emu validate writes"):
+    with pytest.raises(LedgerError, match="the format of flasc-emu validate"):
         studied(text=text)
 
 
 def test_a_case_without_its_numbers_is_refused(studied):
-    with pytest.raises(LedgerError, match="what flasc-emu validate writes"):
+    with pytest.raises(LedgerError, match="the format of flasc-emu validate"):
         studied(case(makespan={}))

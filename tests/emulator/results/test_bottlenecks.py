@@ -13,7 +13,7 @@ from emulator.results.bottlenecks import (
     wasted_compute,
 )
 from emulator.results.metrics import time_spent
-from emulator.results.participation import by_group, excluded_share
+from emulator.results.participation import by_group, participation
 from emulator.scenario.scenario import Scenario
 from emulator.simulation.records import Client, Computation, Round, SharedLink, Transfer
 from emulator.simulation.simulate import simulate
@@ -105,12 +105,12 @@ STORY = [
 ]  # fmt: skip
 
 
-def test_what_was_in_vain_by_hand():
+def test_wasted_work_by_hand():
     assert (wasted_bytes(STORY, "down"), wasted_bytes(STORY, "up")) == (160, 5)
     assert wasted_compute(STORY) == 2.5
     assert mean_staleness(STORY) == 1.0
-    assert excluded_share(STORY, lambda client: 1) == 3 / 5
-    assert excluded_share(STORY, lambda client: client.examples) == (20 + 30 + 50) / 150
+    assert participation(STORY).unheard_clients == 3 / 5
+    assert participation(STORY).unheard_examples == (20 + 30 + 50) / 150
 
 
 def test_causes_by_hand():
@@ -132,8 +132,8 @@ def test_groups_by_hand():
 
 def test_who_holds_what_may_not_be_known():
     rows = played(FAST)
-    assert excluded_share(rows, lambda client: client.examples) is None
-    assert 0 <= excluded_share(rows, lambda client: 1) < 1
+    assert participation(rows).unheard_examples is None
+    assert 0 <= participation(rows).unheard_clients < 1
 
 
 def test_time_spent_holds_where_late_updates_count():
@@ -143,7 +143,7 @@ def test_time_spent_holds_where_late_updates_count():
     assert min(spent) >= 0
 
 
-def test_nobody_is_absent_where_clients_start_in_the_middle_of_a_round():
+def test_no_absence_where_clients_start_in_the_middle_of_a_round():
     up = {"kind": "lognormal", "median": "1 Mbps", "sigma": 1}
     policy = {"kind": "buffered", "concurrency": 8, "buffer": 8}
     found = round_bottlenecks(played({"down": "80 Mbps", "up": up}, policy))

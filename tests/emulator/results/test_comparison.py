@@ -74,7 +74,7 @@ def test_one_seed_says_nothing():
     assert (found.speedup_low, found.p, found.verdict) == (None, None, "one seed")
 
 
-def test_where_somebody_never_gets_there_signs_decide():
+def test_signs_decide_if_a_seed_never_reaches_the_target():
     found = against([1, 1, 1, None, 1], [2, 2, 2, None, None])
     assert (found.speedup, found.speedup_low) == (None, None)
     assert found.p == pytest.approx(0.125)  # four of four, a tie left out

@@ -22,7 +22,7 @@ def test_rounds_of_no_length_are_the_last_one():
     assert accuracy_at(curve((1.0, 1.0), (0.1, 0.3)), 1.0) == 0.3
 
 
-def test_whoever_ends_first_says_when():
+def test_equal_time_is_when_the_first_variant_ends():
     curves = {SLOW: curve((10.0, 20.0), (0.25, 0.5)), FAST: curve((2.0, 15.0), (0.1, 0.2))}
     assert at_equal_time(curves) == {SLOW: 0.375, FAST: 0.2}
     other_method = {Emulation("B", "slow", 0): curve((1.0, 3.0), (0.7, 0.9))}

@@ -1,8 +1,10 @@
 """The ledger keeps what it was given, survives a kill, and knows what is not one of its own."""
 
+import math
 import shutil
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,17 +12,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from emulator.common.errors import LedgerError, StorageError
-from emulator.results.ledger import TOGETHER, Ledger
+from emulator.results.ledger import ROWS_PER_STATEMENT, Ledger, contradictions
+from emulator.scenario.scenario import Scenario
 from emulator.simulation.records import (
     OUTCOMES,
     Absence,
+    Client,
     Computation,
     Emulation,
     Evaluation,
     Round,
     Row,
+    SharedLink,
     Transfer,
 )
+from emulator.simulation.simulate import simulate
+from emulator.simulation.trainer import StubTrainer
 
 META = {"name": "slow upload", "scenario": "name: slow upload\n# Grüße, 你好\n", "target": "0.7"}
 LORA = Emulation("LoRA", "1x", 0)
@@ -29,15 +36,24 @@ FLASC = Emulation("FLASC 1/4 down, 1/16 up", "16x", 1)
 whole = st.integers(0, 2**53)
 seconds = st.floats(0, 1e9)
 outcomes = st.sampled_from(OUTCOMES)
+
+
+def timed(record: type[Row], *head: st.SearchStrategy[Any]) -> st.SearchStrategy[Row]:
+    """Rows that begin with `head`, then have start and finish, then the rest."""
+    times = st.tuples(seconds, seconds).map(sorted)
+    tail = (whole,) if record is Round else (outcomes, whole)
+    parts = st.tuples(st.tuples(*head), times, st.tuples(*tail))
+    return parts.map(lambda found: record(*(value for part in found for value in part)))
+
+
 ROWS = st.lists(
     st.one_of(
-        st.builds(Transfer, whole, whole, st.sampled_from(["down", "up"]), whole, seconds, seconds,
-                  outcomes, whole),
-        st.builds(Computation, whole, whole, whole, whole, seconds, seconds, outcomes, whole),
-        st.builds(Absence, whole, whole, seconds, seconds, outcomes, whole),
-        st.builds(Round, whole, whole, seconds, seconds, whole),
+        timed(Transfer, whole, whole, st.sampled_from(["down", "up"]), whole),
+        timed(Computation, whole, whole, whole, whole),
+        timed(Absence, whole, whole),
+        timed(Round, whole, whole),
         st.builds(Evaluation, whole, seconds, st.sampled_from(["validation", "test"]), whole,
-                  st.floats(0, 1), st.floats(allow_nan=False)),
+                  st.floats(0, 1), st.floats(allow_nan=False, allow_infinity=False)),
     ),
     max_size=30,
 )  # fmt: skip
@@ -79,7 +95,10 @@ def test_any_rows_come_back(tmp_path: Path, rows: list[Row], name: str) -> None:
         assert ledger.meta() == {name: name}
 
 
-@pytest.mark.parametrize("count", [TOGETHER - 1, TOGETHER, TOGETHER + 1, 3 * TOGETHER])
+@pytest.mark.parametrize(
+    "count",
+    [ROWS_PER_STATEMENT - 1, ROWS_PER_STATEMENT, ROWS_PER_STATEMENT + 1, 3 * ROWS_PER_STATEMENT],
+)
 def test_rows_come_back_however_many_a_statement_takes(tmp_path: Path, count: int) -> None:
     some = [Transfer(1, i, "up", i, 0.0, i / 8) for i in range(count)]
     rows = [row for i, one in enumerate(some) for row in (one, Round(i, 1, 0.0, 1.0))]
@@ -174,7 +193,7 @@ def test_a_full_disk_is_said_and_keeps_what_was_written(tmp_path: Path) -> None:
     with Ledger(path, db) as ledger:
         with pytest.raises(StorageError, match="full") as caught:
             ledger.write(Emulation("LoRA", "1x", 9), some_rows(500))
-        assert "whole emulations are kept" in caught.value.hint
+        assert "complete simulations are kept" in caught.value.hint
         assert ledger.emulations() == [LORA, FLASC]
     with Ledger.open(path) as ledger:
         assert ledger.rows(LORA) == some_rows()
@@ -200,7 +219,7 @@ def test_numbers_that_are_not_pythons_own_are_refused(tmp_path: Path) -> None:
         assert ledger.rows(LORA) == [Transfer(1, 1, "up", 1, 0.0, 1.0)]
         with pytest.raises(sqlite3.IntegrityError):
             ledger.write(LORA, [])
-        with pytest.raises(LedgerError, match="holds no"):
+        with pytest.raises(LedgerError, match="does not contain"):
             ledger.rows(FLASC)
 
 
@@ -230,7 +249,7 @@ def test_what_is_no_ledger_is_said(tmp_path: Path) -> None:
         (tmp_path / "empty", "not a ledger"),
         (tmp_path / "short", "malformed"),
         (tmp_path / "bad page", "damaged"),
-        (tmp_path / "head", "no ledger|not a ledger"),
+        (tmp_path / "head", "not a ledger"),
         (foreign(tmp_path / "other", "CREATE TABLE emulation (id)"), "not a ledger"),
         (foreign(newer, "PRAGMA user_version = 99"), "version 99"),
         (foreign(wider, "CREATE VIEW extra AS SELECT 1"), "found a ledger"),
@@ -242,17 +261,17 @@ def test_what_is_no_ledger_is_said(tmp_path: Path) -> None:
 
 def test_a_value_of_another_type_is_damage(tmp_path: Path) -> None:
     path = foreign(fill(tmp_path / "ledger"), "UPDATE evaluation SET accuracy = 'high'")
-    with Ledger.open(path) as ledger, pytest.raises(LedgerError, match="no Evaluation"):
+    with Ledger.open(path) as ledger, pytest.raises(LedgerError, match="not a valid Evaluation"):
         ledger.rows(LORA)
     foreign(path, "UPDATE evaluation SET accuracy = 0.5, position = 'p' || position")
-    with Ledger.open(path) as ledger, pytest.raises(LedgerError, match="no position"):
+    with Ledger.open(path) as ledger, pytest.raises(LedgerError, match="not a position"):
         ledger.rows(LORA)
     foreign(path, "UPDATE emulation SET seed = 'none' WHERE seed = 1")
     foreign(path, "UPDATE meta SET value = x'00'")
     with Ledger.open(path) as ledger:
-        with pytest.raises(LedgerError, match="no Emulation"):
+        with pytest.raises(LedgerError, match="not a valid Emulation"):
             ledger.emulations()
-        with pytest.raises(LedgerError, match="no text"):
+        with pytest.raises(LedgerError, match="not text"):
             ledger.meta()
 
 
@@ -280,3 +299,53 @@ def test_damage_is_an_error_or_reads_as_records(tmp_path: Path, data: st.DataObj
     assert all(type(text) is str for pair in meta.items() for text in pair)
     for record in filed:
         assert list(map(type, record)) == list(type(record).__annotations__.values())
+
+
+LINK = {"down": "8 Mbps", "up": "2 Mbps"}
+
+
+@pytest.fixture(scope="module")
+def simulated() -> list[Row]:
+    scenario = Scenario.model_validate(
+        {
+            "name": "sound",
+            "task": {"name": "20newsgroups", "clients": 6},
+            "training": {"rounds": 2, "cohort": 3},
+            "methods": {"LoRA": {"kind": "lora"}},
+            "network": {"server": LINK, "clients": {**LINK, "cells": {"clients": 3, **LINK}}},
+        }
+    )
+    return simulate(scenario, 0, StubTrainer(down_bytes=1000, up_bytes=500))
+
+
+def test_simulated_rows_do_not_contradict_each_other(simulated: list[Row]) -> None:
+    assert not list(contradictions(simulated))
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        (Transfer, {"direction": "wifi"}),
+        (Transfer, {"nbytes": -1}),
+        (Transfer, {"client": 6}),
+        (Transfer, {"finish_s": math.inf}),
+        (Transfer, {"start_s": 1e9}),
+        (Transfer, {"outcome": "eaten"}),
+        (Round, {"finish_s": -1.0}),
+        (Evaluation, {"loss": math.inf}),
+        (Client, {"cell": 9}),
+        (Client, {"up_Bps": 0.0}),
+        (SharedLink, {"kind": "gone"}),
+    ],
+)
+def test_a_row_that_no_simulation_writes_is_an_error(
+    simulated: list[Row], kind: type[Row], change: dict[str, Any], tmp_path: Path
+) -> None:
+    at = next(i for i, row in enumerate(simulated) if isinstance(row, kind))
+    wrong = [*simulated]
+    wrong[at] = wrong[at]._replace(**change)
+    assert list(contradictions(wrong))
+    with Ledger.create(tmp_path / "ledger.sqlite", {}) as ledger:
+        ledger.write(LORA, wrong)
+        with pytest.raises(LedgerError, match="contradict each other"):
+            ledger.rows(LORA)

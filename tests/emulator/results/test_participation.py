@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from emulator.results.participation import by_group, left_out
+from emulator.results.participation import by_group, participation
 from emulator.simulation.records import (
     Client,
     Evaluation,
@@ -37,7 +37,7 @@ STORY = [
 
 
 def test_accuracy_of_the_heard_and_of_the_others_by_hand():
-    found = left_out(STORY)
+    found = participation(STORY)
     assert (found.unheard_clients, found.unheard_examples) == (2 / 3, 2 / 3)
     assert found.heard_accuracy == 0.9
     assert found.unheard_accuracy == pytest.approx((5 * 0.9 + 13 * 0.1) / 18)
@@ -49,14 +49,16 @@ def test_accuracy_of_the_heard_and_of_the_others_by_hand():
 
 @pytest.mark.parametrize("kind", [Holding, LabelScore, Client])
 def test_what_was_not_recorded_is_not_known(kind):
-    found = left_out([row for row in STORY if not isinstance(row, kind)])
+    found = participation([row for row in STORY if not isinstance(row, kind)])
     assert (found.heard_accuracy, found.unheard_accuracy) == (None, None)
 
 
 def test_only_the_last_evaluation_counts():
     later = Evaluation(2, 3.0, "validation", 20, 0.6, 1.0)
-    assert left_out([*STORY, later]).heard_accuracy is None
-    assert left_out([*STORY, later, LabelScore(2, "validation", 0, 4, 10)]).heard_accuracy == 0.4
+    assert participation([*STORY, later]).heard_accuracy is None
+    assert (
+        participation([*STORY, later, LabelScore(2, "validation", 0, 4, 10)]).heard_accuracy == 0.4
+    )
 
 
 @given(
@@ -74,7 +76,7 @@ def test_the_two_make_up_the_whole_and_lie_between_the_labels(held, right, heard
         Evaluation(1, 1.0, "validation", 30, sum(right) / 30, 1.0),
         *(LabelScore(1, "validation", y, n, 10) for y, n in enumerate(right)),
     ]
-    found = left_out(rows)
+    found = participation(rows)
     whole = sum(n * right[y] / 10 for labels in held for y, n in enumerate(labels))
     whole /= sum(map(sum, held))
     share = found.unheard_examples

@@ -84,7 +84,7 @@ def test_more_noise_and_fewer_rounds_are_more_private(account):
 
 def test_without_the_library_one_line_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "dp_accounting", None)
-    with pytest.raises(SupportError, match="needs an accountant") as error:
+    with pytest.raises(SupportError, match="found no accountant") as error:
         epsilon(FIXED, 3)
     assert "flasc-emu[dp]" in error.value.hint
 
@@ -105,17 +105,17 @@ def private(scenario):
 
 
 def test_a_scenario_has_an_account_where_it_has_privacy(private, scenario):
-    accounts = [metadata.account(variant) for variant in private.variants.values()]
+    accounts = [metadata.privacy_account(variant) for variant in private.variants.values()]
     less = Account(noise=1.0, delta=1e-4, sampling="poisson", clients=30, cohort=3)
     assert accounts == [less, replace(less, noise=2.0)]
     plain = inputs.read(scenario())
-    assert not any(map(metadata.account, plain.variants.values()))
-    assert "privacy" not in metadata.describe(plain)
+    assert not any(map(metadata.privacy_account, plain.variants.values()))
+    assert metadata.describe(plain).privacy is None
 
 
 def test_check_prints_it(private, tmp_path):
     lines = [line for line in plan(private, tmp_path) if line.startswith("privacy: ")]
-    accounts = [metadata.account(variant) for variant in private.variants.values()]
+    accounts = [metadata.privacy_account(variant) for variant in private.variants.values()]
     assert lines == [
         f"privacy: epsilon {epsilon(account, 4):.3g} at delta 0.0001 after 4 rounds "
         f"(noise {account.noise:g}, 3 of 30 clients by Poisson sampling)"
@@ -125,7 +125,7 @@ def test_check_prints_it(private, tmp_path):
 
 def test_a_run_that_cannot_account_does_not_begin(private, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "dp_accounting", None)
-    with pytest.raises(SupportError, match="needs an accountant"):
+    with pytest.raises(SupportError, match="found no accountant"):
         run.run(private, tmp_path / "out", None, engine=Local(1))
     assert not (tmp_path / "out").exists()
 
@@ -133,7 +133,7 @@ def test_a_run_that_cannot_account_does_not_begin(private, tmp_path, monkeypatch
 @pytest.fixture
 def reported(private, tmp_path):
     """Emulated with the stub, which passes 20 % in round 3, and read from its ledger."""
-    with Ledger.create(tmp_path / "ledger.sqlite", metadata.describe(private)) as ledger:
+    with Ledger.create(tmp_path / "ledger.sqlite", metadata.describe(private).to_meta()) as ledger:
         for method in private.methods:
             for label, variant in private.variants.items():
                 trainer = StubTrainer(down_bytes=90, up_bytes=9)
@@ -143,7 +143,7 @@ def reported(private, tmp_path):
 
 def test_reports_have_it_until_the_target_and_at_the_end(reported, private):
     for label, variant in private.variants.items():
-        account = metadata.account(variant)
+        account = metadata.privacy_account(variant)
         (found,) = reported.of("LoRA", label)
         assert found.delta == 1e-4
         assert found.rounds_to_target == 3

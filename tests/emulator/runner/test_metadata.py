@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from emulator.results.metadata import RunMetadata
 from emulator.runner import inputs, metadata
 from emulator.simulation.clients import fleet
 
@@ -46,18 +47,21 @@ def test_rates_are_quantiles_of_the_fleet(found):
     groups = metadata.fleets(found)
     assert list(groups) == ["a", "b"]
     fibre, phone = groups["a"]
-    assert (fibre["name"], fibre["clients"], phone["clients"]) == ("fibre", 100, 200)
-    assert (fibre["down_Bps"], fibre["up_Bps"]) == ([1e7], [1e6])
-    assert groups["b"][0]["up_Bps"] == [2e6]
+    assert (fibre.name, fibre.clients, phone.clients) == ("fibre", 100, 200)
+    assert (fibre.down_Bps, fibre.up_Bps) == ((1e7,), (1e6,))
+    assert groups["b"][0].up_Bps == (2e6,)
     clients = fleet.draw_fleet(found.scenario.network, None, 300, 7)
     rates = clients.down_Bps[clients.group == 1]
-    assert len(phone["down_Bps"]) == metadata.POINTS
-    assert phone["down_Bps"] == sorted(phone["down_Bps"])
-    for q, rate in zip((0, 0.5, 1), phone["down_Bps"][::25], strict=True):
+    assert len(phone.down_Bps) == metadata.POINTS
+    assert list(phone.down_Bps) == sorted(phone.down_Bps)
+    for q, rate in zip((0, 0.5, 1), phone.down_Bps[::25], strict=True):
         assert rate == pytest.approx(np.quantile(rates, q), rel=1e-4)
 
 
 def test_a_ledger_is_told(found):
-    meta = metadata.describe(found)
+    described = metadata.describe(found)
+    meta = described.to_meta()
     assert json.loads(meta["densities"])["FLASC"] == [0.25, 0.0625]
-    assert json.loads(meta["fleet"]) == metadata.fleets(found)
+    assert json.loads(meta["fleet"])["b"][0]["up_Bps"] == [2e6]
+    assert not meta.keys() & {"target", "privacy", "provenance"}
+    assert RunMetadata.from_meta(meta) == described

@@ -215,6 +215,6 @@ def test_who_can_never_go_on_is_said_and_the_rest_is_kept(scenario, toys, carry,
 
 def test_a_ledger_says_that_nobody_gave_an_rtt_and_nothing_where_it_is_given(scenario):
     path = scenario()
-    assert "remark" not in metadata.describe(inputs.read(path))
+    assert "remark" not in metadata.describe(inputs.read(path)).to_meta()
     path.write_text(path.read_text().replace(", rtt: 40 ms", ""))
-    assert metadata.describe(inputs.read(path))["remark"].startswith("RTT 0 ms (not given): ")
+    assert metadata.describe(inputs.read(path)).remark.startswith("RTT 0 ms (not given): ")

@@ -1,7 +1,7 @@
-// -- bars: a row a method (or whatever `rowsOf` says) under the name of its network
+// -- bars: one row per method (or what `rowsOf` returns), under the name of its variant
 
-const ROW = 26;  // pixels, and of a line in a label
-const LINE = .6;
+const ROW = 26;  // pixels per row
+const LINE = .6;  // rows per further line of a label
 const methodRows = variant => inOrder(chosen.methods).map(method => (
   { method, name: run.methods[method], emulations: found(method, variant) }));
 const ladder = (rowsOf = methodRows) => {
@@ -37,7 +37,7 @@ const told = row => `<b>${plain(row.name)}</b><br>${plain(run.variants[row.varia
 
 const drawTimes = () => {
   const { rows, layout } = ladder();
-  if (!rows.length) return empty("times", "Nothing is chosen.");
+  if (!rows.length) return empty("times", "Nothing is selected.");
   for (const row of rows) {
     const all = row.emulations.map(e => e.time_s);
     row.median = median(all);
@@ -92,7 +92,7 @@ const drawTimes = () => {
   });
 };
 
-// Rows of `parts`, as they are or as shares of `whole`; `kinds` are [name, colour, pattern].
+// Stacked bars of `parts`, or of their shares of `whole`; `kinds` are [name, colour, pattern].
 const stacked = (id, { rows, layout }, kinds, { share, say, axisOf, tail = () => "",
   more = (row, k) => `, ${percent(row.parts[k] / (row.whole || 1))} of ${say(row.whole)}` }) => {
   for (const row of rows) row.total = row.parts.reduce((a, b) => a + b, 0);
@@ -121,7 +121,7 @@ const seconds = longest_s => (([scale, unit]) => [scale, `simulated time (${unit
 
 const drawParts = () => {
   const { rows, layout } = ladder();
-  if (!rows.length) return empty("parts", "Nothing is chosen.");
+  if (!rows.length) return empty("parts", "Nothing is selected.");
   for (const row of rows) {
     row.parts = run.phases.map((_, k) => mean(row.emulations.map(e => e.parts_s[k])));
     row.whole = row.parts.reduce((a, b) => a + b, 0);

@@ -22,7 +22,7 @@ const band = (emulations, costOf) => {
   return { x: grid, low: all.map(v => Math.min(...v)), mean: all.map(mean),
     high: all.map(v => Math.max(...v)), count: curves.length };
 };
-// A line a method under one network, or a line a network for one method.
+// One line per method under one variant, or one line per variant for one method.
 const drawCurves = () => {
   const against = el("curves-against").value, byMethod = el("curves-lines").value === "methods";
   const [title, costOf, say] = AGAINST[against];
@@ -32,7 +32,7 @@ const drawCurves = () => {
   const of = i => byMethod ? found(i, at("curves-variant")) : found(at("curves-method"), i);
   const bands = inOrder(byMethod ? chosen.methods : chosen.variants)
     .map(i => [i, band(of(i), costOf)]).filter(([, b]) => b);
-  if (!bands.length) return empty("curves", "Nothing is chosen.");
+  if (!bands.length) return empty("curves", "Nothing is selected.");
   const ends = bands.map(([, b]) => b.x[b.x.length - 1]).filter(x => x > 0);
   const [scale, unit] = against === "time" ? timeUnit(Math.max(...ends))
     : against === "rounds" ? [1, ""] : [1e6, "MB"];

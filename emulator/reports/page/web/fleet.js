@@ -4,7 +4,7 @@ const drawFleet = () => {
   const groups = run.fleet[run.variants[at("fleet-variant")]] || [];
   const body = el("fleet-table").tBodies[0];
   body.replaceChildren();
-  if (!groups.length) return empty("fleet", "This run does not say.");
+  if (!groups.length) return empty("fleet", "This run did not record it.");
   const traces = groups.flatMap((group, i) => ["down", "up"].map(way => {
     const rates = group[`${way}_Bps`], one = rates.length === 1;
     const x = one ? [rates[0], rates[0]] : rates;

@@ -5,7 +5,7 @@ const drawHeat = () => {
   const known = inOrder(chosen.methods).filter(i => run.densities[run.methods[i]])
     .map(i => ({ i, pair: run.densities[run.methods[i]], emulations: found(i, variant) }))
     .filter(m => m.emulations.length);
-  if (!known.length) return empty("heat", "No chosen method has densities.");
+  if (!known.length) return empty("heat", "No selected method has densities.");
   for (const m of known) m.median = median(m.emulations.map(e => e.time_s));
   const steps = k => [...new Set(known.map(m => m.pair[k]))].sort((a, b) => a - b);
   const downs = steps(0), ups = steps(1);

@@ -1,4 +1,4 @@
-// -- all of it
+// -- drawing and controls
 
 const drawAll = () => {
   for (const symbol of document.querySelectorAll("[data-shade]")) {

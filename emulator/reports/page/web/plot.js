@@ -1,4 +1,4 @@
-// What every chart has in common, and what is chosen to be shown.
+// Common parts of all charts; the selection.
 // -- plotting
 
 const style = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -20,7 +20,7 @@ const draw = (id, traces, layout) => {
   }, { responsive: true, displaylogo: false, displayModeBar: narrow() ? false : "hover",
     modeBarButtons: [["toImage"]], doubleClick: "reset", toImageButtonOptions: { format: "svg", filename: id } });
 };
-// Phases differ by more than colour.
+// Phases differ by pattern as well.
 const pattern = phase => ({ shape: ["", ".", "/", "-", "x", "\\", "|", "+"][phase], fillmode: "overlay",
   fgcolor: "#fff", fgopacity: .6, size: 7, solidity: .25 });
 const empty = (id, text) => draw(id, [], {
@@ -29,7 +29,7 @@ const empty = (id, text) => draw(id, [], {
 });
 const isWide = values => values.length > 0 && Math.max(...values) > run.wide * Math.min(...values);
 
-// -- what is chosen
+// -- selection
 
 const seeds = [...new Set(run.emulations.map(e => e.seed))].sort((a, b) => a - b);
 const chosen = {

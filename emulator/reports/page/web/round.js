@@ -6,7 +6,7 @@ const drawRound = () => {
   const seed = here.some(e => e.seed === at("round-seed")) ? at("round-seed") : null;
   const one = here.find(e => e.seed === seed);
   el("round-note").textContent = "";
-  if (!one || !one.rounds.length) return empty("round", "This was not emulated.");
+  if (!one || !one.rounds.length) return empty("round", "This was not simulated.");
   el("round-number").max = one.rounds.length - 1;
   const round = one.rounds[Math.min(at("round-number"), one.rounds.length - 1)];
   el("round-say").textContent = `round ${round.round} of ${one.of_rounds}`;
@@ -15,8 +15,8 @@ const drawRound = () => {
     `${one.rounds.length} of ${one.of_rounds} rounds are kept on this page, at even steps`);
   if (round.clients.length < round.of_clients) thinned.push(
     `${round.clients.length} of the round's ${round.of_clients} clients are shown, from the first `
-    + "done to the last");
-  el("round-note").textContent = `It began at ${duration(round.start_s)} and took `
+    + "to finish to the last");
+  el("round-note").textContent = `The round began at ${duration(round.start_s)} and took `
     + `${duration(round.length_s)}. ${thinned.length ? `Thinned: ${thinned.join("; ")}.` : ""}`;
   const [scale, unit] = timeUnit(round.length_s);
   const traces = run.phases.map(([name, shade], k) => {

@@ -1,4 +1,4 @@
-// Words, numbers and colours. Names are plain text: `plain` or `wrapped` before plotly.js sees one.
+// Text, numbers and colours. Names are plain text: escape them for plotly.js with `plain` or `wrapped`.
 const run = JSON.parse(document.getElementById("data").textContent);
 const el = id => document.getElementById(id);
 const narrow = () => document.documentElement.clientWidth < 640;
@@ -6,9 +6,9 @@ const SYMBOLS = [["circle", "●"], ["square", "■"], ["diamond", "◆"], ["tri
   ["triangle-down", "▼"], ["cross", "✚"], ["x", "✖"], ["star", "★"]];
 const DASHES = ["solid", "dash", "dot", "dashdot"];
 
-// -- words and numbers
+// -- text and numbers
 
-// plotly.js reads a few tags, entities, and $...$ as mathematics.
+// plotly.js interprets some tags and entities, and $...$ as mathematics.
 const ENTITIES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", "$": "&#36;" };
 const plain = text => text.replace(/[&<>$]/g, sign => ENTITIES[sign]);
 const wrapped = (text, room) => {

@@ -67,6 +67,6 @@ def test_a_run_with_nothing_in_it_makes_no_report(
 ) -> None:
     with (
         Ledger.open(write_run({}, {"x": 1})) as ledger,
-        pytest.raises(LedgerError, match="no emulation"),
+        pytest.raises(LedgerError, match="has no simulation"),
     ):
         write(ledger, tmp_path / "report")

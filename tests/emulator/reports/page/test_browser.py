@@ -107,7 +107,7 @@ def test_chips_take_methods_networks_and_seeds_away(shown: Callable[..., Any]) -
     assert "LoRA" not in words(browser, "times") + words(browser, "curves")
     for box in (2, 3):
         click(browser, f"#methods label:nth-of-type({box}) input")
-    assert "Nothing is chosen" in words(browser, "times")
+    assert "Nothing is selected" in words(browser, "times")
     for box in (1, 2, 3):
         click(browser, f"#methods label:nth-of-type({box}) input")
     assert bars(browser, "times") == 3
@@ -219,7 +219,7 @@ def test_who_paid_is_drawn_by_method_and_by_group(
     assert "no client" in words(browser, "causes")
     click(browser, "#causes-share")
     assert "100 %" not in words(browser, "causes")
-    assert "% in vain" in words(browser, "waste")
+    assert "% wasted" in words(browser, "waste")
     choose(browser, "waste-of", "compute_s")
     assert "compute time of all clients" in words(browser, "waste")
     shown = "document.getElementById('curves').data.filter(t => t.name).map(t => t.name)"
@@ -228,7 +228,7 @@ def test_who_paid_is_drawn_by_method_and_by_group(
     assert browser.evaluate(shown) == ["LoRA"]
     click(browser, "#methods input")
     for chart in ("causes", "waste", "unheard", "served"):
-        assert "Nothing is chosen" in words(browser, chart)
+        assert "Nothing is selected" in words(browser, chart)
     quiet(browser)
 
 

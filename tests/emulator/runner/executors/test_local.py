@@ -128,7 +128,7 @@ def test_a_killed_worker_leaves_the_other_and_running_again_mends_it(command, sc
     assert err.count("error:") == 1
     assert "run the same command again" in err
     assert "Traceback" not in err
-    assert "2 of 6 emulations are missing" in " ".join(out.split())
+    assert "2 of 6 simulations are missing" in " ".join(out.split())
     code, out, _ = command.run("run", path, "--workers", "2")
     assert code == 0
     assert "\n3 rounds trained" in out  # one round of four was recorded before the kill

@@ -1,0 +1,89 @@
+"""What a ledger says of its run, beside the rows. The ledger's table `meta` has it as texts."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, FiniteFloat, StrictInt, ValidationError
+from pydantic_core import from_json
+
+from emulator.common.errors import LedgerError
+from emulator.results.privacy import Account
+
+T = TypeVar("T")
+ACCURACY = "accuracy"  # the metric of runs that do not name theirs
+
+
+def _parsed(value: object) -> Any:
+    return from_json(value) if isinstance(value, str) else value
+
+
+InJson = Annotated[T, BeforeValidator(_parsed)]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group of clients: rates in bytes/s, at even steps of their distribution or one for all."""
+
+    name: str
+    clients: int
+    down_Bps: tuple[FiniteFloat, ...]
+    up_Bps: tuple[FiniteFloat, ...]
+
+
+class RunMetadata(BaseModel):
+    """The study behind a ledger's rows: names are as in the scenario, orders too.
+
+    `densities` has the shares of entries that methods send, down and up; `fleet` the groups of each
+    variant; `privacy` the account of each variant with differential privacy; `remark` a warning
+    about the scenario. `provenance` (JSON) is known at the end of a run.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str = ""
+    split: str = "validation"
+    metric: str = ACCURACY
+    methods: InJson[list[str]] = []
+    variants: InJson[list[str]] = []
+    seeds: InJson[list[StrictInt]] = []
+    densities: InJson[dict[str, tuple[FiniteFloat, FiniteFloat]]] = {}
+    fleet: InJson[dict[str, tuple[Group, ...]]] = {}
+    scenario: str = ""
+    target: InJson[FiniteFloat] | None = None
+    remark: str | None = None
+    privacy: InJson[dict[str, Account]] | None = None
+    provenance: str | None = None
+
+    def to_meta(self) -> dict[str, str]:
+        """Return the texts by key. A field that is None has no key."""
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        return {
+            name: value if isinstance(value, str) else json.dumps(value, default=asdict)
+            for name, value in values.items()
+            if value is not None
+        }
+
+    @classmethod
+    def from_meta(cls, meta: Mapping[str, str]) -> "RunMetadata":
+        """Return what `meta` says. Raises LedgerError for a text that no run writes."""
+        try:
+            return cls.model_validate(meta)
+        except ValidationError as error:
+            key = str(error.errors()[0]["loc"][0])
+            raise LedgerError(
+                f"found {meta[key][:80]!r} as the ledger's {key}; allowed: {_ALLOWED[key]}",
+                "run the scenario again with this version of flasc-emu",
+            ) from None
+
+
+_ALLOWED = {
+    "methods": "a JSON list of str",
+    "variants": "a JSON list of str",
+    "seeds": "a JSON list of int",
+    "densities": "{method: [down, up]} in JSON",
+    "fleet": "{variant: [group]} in JSON",
+    "target": "a number",
+    "privacy": "an account per variant, in JSON",
+}
