@@ -71,7 +71,7 @@ def to_scenario_error(
     more = len(lines) - MAX_PROBLEMS
     rest = [f"… and {more} more"] if more > 0 else []
     return ScenarioError(
-        "\n".join(lines[:MAX_PROBLEMS] + rest), "mend the scenario, then try flasc-emu check"
+        "\n".join(lines[:MAX_PROBLEMS] + rest), "fix the scenario, then run flasc-emu check"
     )
 
 
