@@ -9,8 +9,7 @@ from typing import Any, NoReturn
 
 import click
 
-from emulator.common.errors import EmulatorError
-from flasc.common.errors import FlascError
+from flasc.common.errors import UserError
 
 
 class _Stopped(KeyboardInterrupt):
@@ -45,7 +44,7 @@ def _one_message() -> Iterator[None]:
     try:
         with _signals():
             yield
-    except (EmulatorError, FlascError) as error:
+    except UserError as error:
         click.echo(f"error: {error.message}", err=True)
         if error.hint:
             click.echo(f"hint: {error.hint}", err=True)
