@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import NormalDist
-from typing import Annotated, Any, Generic, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar, Union, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,18 +19,25 @@ from pydantic import (
     ModelWrapValidatorHandler,
     Tag,
     ValidationError,
+    WithJsonSchema,
     model_validator,
 )
-from typing_extensions import Self
+from typing_extensions import Self, override
 
 from emulator.common.errors import ScenarioError
 from emulator.common.text import printable
 from emulator.common.text_files import read_text
-from emulator.common.units import parse_duration, parse_rate, parse_speed
-from flasc.common.settings import Settings, parse_fraction
+from emulator.common.units import (
+    DURATION_SCHEMA,
+    RATE_SCHEMA,
+    SPEED_SCHEMA,
+    parse_duration,
+    parse_rate,
+    parse_speed,
+)
+from flasc.common.settings import Fraction, Settings
 
 MAX_VALUES = 10_000
-DISTRIBUTIONS = ("constant", "uniform", "normal", "lognormal", "choice", "empirical")
 
 
 def _loss(value: float) -> float:
@@ -51,30 +58,31 @@ def _lasting(seconds: float) -> float:
     return seconds
 
 
-Rate = Annotated[float, BeforeValidator(parse_rate)]  # bits a second
-Duration = Annotated[float, BeforeValidator(parse_duration)]  # seconds
+# In bits/s, seconds and floating-point operations/s; their JSON Schema is of the text with a unit.
+Rate = Annotated[float, BeforeValidator(parse_rate), WithJsonSchema(RATE_SCHEMA)]
+Duration = Annotated[float, BeforeValidator(parse_duration), WithJsonSchema(DURATION_SCHEMA)]
+Speed = Annotated[float, BeforeValidator(parse_speed), WithJsonSchema(SPEED_SCHEMA)]
 PositiveDuration = Annotated[Duration, AfterValidator(_lasting)]
-Loss = Annotated[float, BeforeValidator(parse_fraction), AfterValidator(_loss)]
-Share = Annotated[float, BeforeValidator(parse_fraction), AfterValidator(_above_zero)]
-Speed = Annotated[float, BeforeValidator(parse_speed)]  # floating-point operations a second
+Loss = Annotated[Fraction, AfterValidator(_loss)]
+Share = Annotated[Fraction, AfterValidator(_above_zero)]
 Sigma = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]  # past 10, draws overflow
 Quantity = TypeVar("Quantity")
 
 
-def _name(quantity: Any) -> str:
-    checks = getattr(quantity, "__metadata__", ())
-    return " ".join(check.func.__name__ for check in checks) or str(quantity.__name__)
+_QUANTITIES = {"Rate": Rate, "Duration": Duration, "Loss": Loss, "Fraction": Share, "Speed": Speed}
 
 
-class _Drawn(Settings):
-    """Laws of unlike quantities are classes of unlike names: pickle finds classes by name."""
+class _Distribution(Settings):
+    """Base class whose subclasses are named by their quantity, like UniformRate."""
 
     @classmethod
+    @override
     def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
-        return f"{cls.__name__}[{', '.join(map(_name, params))}]"
+        names = (name for name, quantity in _QUANTITIES.items() if quantity == params[0])
+        return f"{cls.__name__}{next(names, 'Number')}"
 
 
-class Uniform(_Drawn, Generic[Quantity]):
+class Uniform(_Distribution, Generic[Quantity]):
     """Uniform between `low` and `high`."""
 
     kind: Literal["uniform"]
@@ -89,7 +97,7 @@ class Uniform(_Drawn, Generic[Quantity]):
         return self
 
 
-class Normal(_Drawn, Generic[Quantity]):
+class Normal(_Distribution, Generic[Quantity]):
     """Normal with `mean` and `sd`, cut off below `low` (0 if not given) and above `high`."""
 
     kind: Literal["normal"]
@@ -115,7 +123,7 @@ class Normal(_Drawn, Generic[Quantity]):
         return self
 
 
-class LogNormal(_Drawn, Generic[Quantity]):
+class LogNormal(_Distribution, Generic[Quantity]):
     """Log-normal: exp(N(ln median, sigma^2))."""
 
     kind: Literal["lognormal"]
@@ -123,7 +131,7 @@ class LogNormal(_Drawn, Generic[Quantity]):
     sigma: Sigma
 
 
-class Choice(_Drawn, Generic[Quantity]):
+class Choice(_Distribution, Generic[Quantity]):
     """One of `values`, with `weights` (equal if not given)."""
 
     kind: Literal["choice"]
@@ -144,7 +152,7 @@ class Choice(_Drawn, Generic[Quantity]):
         return self
 
 
-class Empirical(_Drawn, Generic[Quantity]):
+class Empirical(_Distribution, Generic[Quantity]):
     """One of the measured `values`, each as likely; a `file` may hold them, one a line.
 
     In a file, empty lines and what follows a # are skipped; `unit` is put behind each line.
@@ -205,51 +213,6 @@ def kind_tag(value: object) -> str:
     return getattr(value, "kind", "constant")
 
 
-RateDistributions = (
-    Annotated[Rate, Tag("constant")]
-    | Annotated[Uniform[Rate], Tag("uniform")]
-    | Annotated[Normal[Rate], Tag("normal")]
-    | Annotated[LogNormal[Rate], Tag("lognormal")]
-    | Annotated[Choice[Rate], Tag("choice")]
-    | Annotated[Empirical[Rate], Tag("empirical")]
-)
-RateDistribution = Annotated[RateDistributions, Discriminator(kind_tag)]
-DurationDistribution = Annotated[
-    Annotated[Duration, Tag("constant")]
-    | Annotated[Uniform[Duration], Tag("uniform")]
-    | Annotated[Normal[Duration], Tag("normal")]
-    | Annotated[LogNormal[Duration], Tag("lognormal")]
-    | Annotated[Choice[Duration], Tag("choice")]
-    | Annotated[Empirical[Duration], Tag("empirical")],
-    Discriminator(kind_tag),
-]
-LossDistribution = Annotated[
-    Annotated[Loss, Tag("constant")]
-    | Annotated[Uniform[Loss], Tag("uniform")]
-    | Annotated[Normal[Loss], Tag("normal")]
-    | Annotated[LogNormal[Loss], Tag("lognormal")]
-    | Annotated[Choice[Loss], Tag("choice")]
-    | Annotated[Empirical[Loss], Tag("empirical")],
-    Discriminator(kind_tag),
-]
-ShareDistribution = Annotated[
-    Annotated[Share, Tag("constant")]
-    | Annotated[Uniform[Share], Tag("uniform")]
-    | Annotated[Normal[Share], Tag("normal")]
-    | Annotated[LogNormal[Share], Tag("lognormal")]
-    | Annotated[Choice[Share], Tag("choice")]
-    | Annotated[Empirical[Share], Tag("empirical")],
-    Discriminator(kind_tag),
-]
-SpeedDistribution = Annotated[
-    Annotated[Speed, Tag("constant")]
-    | Annotated[Uniform[Speed], Tag("uniform")]
-    | Annotated[Normal[Speed], Tag("normal")]
-    | Annotated[LogNormal[Speed], Tag("lognormal")]
-    | Annotated[Choice[Speed], Tag("choice")]
-    | Annotated[Empirical[Speed], Tag("empirical")],
-    Discriminator(kind_tag),
-]
 Distribution = (
     float
     | Uniform[float]
@@ -258,6 +221,40 @@ Distribution = (
     | Choice[float]
     | Empirical[float]
 )  # fmt: skip
+_CLASSES: dict[str, Any] = {
+    "uniform": Uniform,
+    "normal": Normal,
+    "lognormal": LogNormal,
+    "choice": Choice,
+    "empirical": Empirical,
+}
+DISTRIBUTIONS = ("constant", *_CLASSES)
+
+
+def _union(quantity: Any) -> Any:
+    """A constant `quantity`, or a distribution of it, each tagged with its kind."""
+    members = [Annotated[quantity, Tag("constant")]]
+    for kind, generic in _CLASSES.items():
+        model = generic[quantity]
+        globals()[model.__name__] = model  # pickle finds classes by name
+        members.append(Annotated[model, Tag(kind)])
+    return Union[tuple(members)]  # noqa: UP007  # put together at run time
+
+
+if TYPE_CHECKING:
+    RateDistributions = Distribution
+    RateDistribution = Distribution
+    DurationDistribution = Distribution
+    LossDistribution = Distribution
+    ShareDistribution = Distribution
+    SpeedDistribution = Distribution
+else:
+    RateDistributions = _union(Rate)
+    RateDistribution = Annotated[RateDistributions, Discriminator(kind_tag)]
+    DurationDistribution = Annotated[_union(Duration), Discriminator(kind_tag)]
+    LossDistribution = Annotated[_union(Loss), Discriminator(kind_tag)]
+    ShareDistribution = Annotated[_union(Share), Discriminator(kind_tag)]
+    SpeedDistribution = Annotated[_union(Speed), Discriminator(kind_tag)]
 Floats = NDArray[np.float64]
 
 _NORMAL = NormalDist()

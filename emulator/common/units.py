@@ -8,6 +8,7 @@ IEC 80000-13). A bare number where a unit belongs is an error, because nobody ca
 import math
 import re
 from fractions import Fraction
+from typing import Any
 
 _NUMBER = r"\s*([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)\s*"
 _PREFIX = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
@@ -18,6 +19,22 @@ _TIME = re.compile(_NUMBER + r"(ns|us|µs|ms|s|min|h|d)\s*")
 _SPEED = re.compile(_NUMBER + r"([kMGT]?)(?:FLOP/s|FLOPS)\s*")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
 _SECONDS |= {"d": 86400.0}
+
+
+def _schema(accepted: re.Pattern[str], description: str) -> dict[str, Any]:
+    """JSON Schema of text that a parser below accepts: not negative."""
+    pattern = f"^{accepted.pattern.replace('[-+]?', '[+]?', 1)}$"
+    return {"type": "string", "pattern": pattern, "description": description}
+
+
+def or_zero(schema: dict[str, Any]) -> dict[str, Any]:
+    """JSON Schema of a quantity that may also be a plain 0."""
+    return {"anyOf": [schema, {"const": 0}]}
+
+
+RATE_SCHEMA = _schema(_RATE, "a rate, like 20 Mbps or 1.25 MB/s")
+SPEED_SCHEMA = _schema(_SPEED, "a speed, like 20 GFLOP/s")
+DURATION_SCHEMA = or_zero(_schema(_TIME, "a duration, like 40 ms or 2 s"))
 
 
 def _bits(unit: str) -> int:

@@ -16,7 +16,7 @@ from pydantic import (
 from typing_extensions import Self
 
 from emulator.common.errors import FieldError
-from emulator.common.tagged_unions import kind_or, spelled_out
+from emulator.common.tagged_unions import ShortForm, kind_or, spelled_out
 from emulator.common.text import short_repr
 from emulator.simulation.clients.compute import Compute
 from emulator.simulation.clients.links import Label, Network
@@ -48,12 +48,12 @@ else:
     Policy = Annotated[
         plugins.members(POLICIES, PolicySettings),
         kind_or("synchronous"),
-        BeforeValidator(spelled_out),
+        ShortForm(spelled_out),
     ]
     Selection = Annotated[
         plugins.members(SELECTIONS, SelectionSettings),
         kind_or("uniform"),
-        BeforeValidator(spelled_out),
+        ShortForm(spelled_out),
     ]
 
 MAX_CLIENTS = 10_000_000  # a fleet is arrays in memory: a few gigabytes then

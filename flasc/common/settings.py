@@ -1,12 +1,12 @@
 """What all settings are made of: strictness, fractions, bounded numbers. Torch-free."""
 
 import contextlib
+import fractions
 import math
 import re
-from fractions import Fraction
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 _RATIO = re.compile(r"\s*(\d+)\s*/\s*(\d+)\s*")
 _PERCENT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*")
@@ -23,10 +23,25 @@ def parse_fraction(text: object) -> float:
                 value = int(ratio[1]) / int(ratio[2])
             elif percent := _PERCENT.fullmatch(text):
                 # Exact, so that 33.3 % is 0.333 and the same training has the same digest.
-                value = float(Fraction(percent[1]) / 100)
+                value = float(fractions.Fraction(percent[1]) / 100)
     if not math.isfinite(value):
         raise ValueError(f"found {text!r}; allowed: a fraction, like 1/16, 25 % or 0.25")
     return value
+
+
+Fraction = Annotated[
+    float,
+    BeforeValidator(parse_fraction),
+    WithJsonSchema(
+        {
+            "description": "a fraction, like 1/16, 25 % or 0.25",
+            "anyOf": [
+                {"type": "string", "pattern": f"^({_RATIO.pattern}|{_PERCENT.pattern})$"},
+                {"type": "number"},
+            ],
+        }
+    ),
+]
 
 
 def _density(value: float) -> float:
@@ -35,7 +50,7 @@ def _density(value: float) -> float:
     return value
 
 
-Density = Annotated[float, BeforeValidator(parse_fraction), AfterValidator(_density)]
+Density = Annotated[Fraction, AfterValidator(_density)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Momentum = Annotated[float, Field(ge=0, lt=1)]

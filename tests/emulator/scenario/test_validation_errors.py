@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from emulator.common.errors import ScenarioError
-from emulator.common.text import nearest
+from emulator.common.text import SYNONYMS, by_synonym, nearest
 from emulator.common.units import parse_rate
 from emulator.scenario.document import Document, load
 from emulator.scenario.json_schema import scenario_schema
@@ -364,7 +364,7 @@ def test_every_refusal_is_told_line_by_line(data):
 
 def test_every_synonym_is_of_something_that_a_scenario_has():
     text = json.dumps(scenario_schema())
-    for name, names in text._OURS.items():
+    for name, names in SYNONYMS.items():
         assert name == name.casefold()
         assert all(f'"{each}"' in text for each in names)
-        assert not text.ours(name, ["others"])
+        assert not by_synonym(name, ["others"])
