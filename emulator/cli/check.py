@@ -3,12 +3,9 @@
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-if TYPE_CHECKING:
-    pass
 from emulator.cli.options import NETWORKS, RECORDINGS, SCENARIO, SET
 from emulator.cli.run import _read
 
@@ -21,9 +18,9 @@ from emulator.cli.run import _read
 def check(
     scenario: Path, overrides: tuple[str, ...], networks: tuple[Path, ...], recordings: Path
 ) -> None:
-    """Read a scenario and say what it would do; train nothing.
+    """Validate a scenario and show what a run would do, without training.
 
-    How many trainings, over which links, and what messages would weigh.
+    Shows the number of trainings, the links, and the sizes of messages.
     """
     from emulator.runner.check import plan
     from emulator.runner.estimates import Screen

@@ -1,12 +1,8 @@
 """The command `report`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command()
@@ -17,10 +13,10 @@ if TYPE_CHECKING:
     type=click.Choice(["table", "json", "csv", "files"]),
     default="table",
     show_default=True,
-    help="'files' writes page, figures and tables anew.",
+    help="Output format; 'files' rewrites the page, figures and tables.",
 )
 def report(folder: Path, form: str) -> None:
-    """Show the results in a run's FOLDER."""
+    """Show the results of the run in FOLDER."""
     _print_report(folder, form)
 
 

@@ -150,7 +150,7 @@ def test_list_names_what_scenarios_can_name(invoke):
 def test_assets_say_what_is_here(invoke):
     code, out, _ = invoke("assets")
     assert code == 0
-    assert out.count("not here yet") == 7  # four to fetch, three to pretrain
+    assert out.count(": not cached") == 7  # four to fetch, three to pretrain
     code, _, err = invoke("assets", "fetch", "minilmm")
     assert code == 2
     assert "minilm" in one_message(err)
