@@ -18,7 +18,7 @@ from emulator.common.units import parse_duration, parse_rate
 from emulator.runner import inputs
 from emulator.scenario.document import read
 from emulator.scenario.json_schema import network_schema, scenario_schema
-from emulator.scenario.yaml_nodes import Node
+from emulator.scenario.yaml_nodes import Node, parse_yaml
 from flasc.common.settings import Fraction, parse_fraction
 
 ROOT = Path(__file__).parents[3]
@@ -38,9 +38,7 @@ def plain(node: Node):
 
 def written(text):
     """A file's own data, `extends` and all, as our reader takes scalars."""
-    from emulator.scenario.yaml_nodes import Composer
-
-    return plain(Composer(text, "x.yaml").document)
+    return plain(parse_yaml(text, "x.yaml"))
 
 
 def blocks(kind):
