@@ -1,6 +1,6 @@
-"""Quantities that a scenario may fix or draw: a constant, or a law by its `kind`.
+"""Quantities that are constant or drawn from a distribution, which is named by its `kind`.
 
-A draw is the law's quantile at a uniform number: it rises with that number, whatever the law.
+A draw is the quantile at a uniform number, so it rises with that number.
 """
 
 import math
@@ -52,7 +52,7 @@ def _above_zero(value: float) -> float:
     return value
 
 
-def _lasting(seconds: float) -> float:
+def _above_zero_s(seconds: float) -> float:
     if seconds <= 0:
         raise ValueError(f"found {seconds:g} s; allowed: a duration above zero")
     return seconds
@@ -62,7 +62,7 @@ def _lasting(seconds: float) -> float:
 Rate = Annotated[float, BeforeValidator(parse_rate), WithJsonSchema(RATE_SCHEMA)]
 Duration = Annotated[float, BeforeValidator(parse_duration), WithJsonSchema(DURATION_SCHEMA)]
 Speed = Annotated[float, BeforeValidator(parse_speed), WithJsonSchema(SPEED_SCHEMA)]
-PositiveDuration = Annotated[Duration, AfterValidator(_lasting)]
+PositiveDuration = Annotated[Duration, AfterValidator(_above_zero_s)]
 Loss = Annotated[Fraction, AfterValidator(_loss)]
 Share = Annotated[Fraction, AfterValidator(_above_zero)]
 Sigma = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]  # past 10, draws overflow
@@ -98,7 +98,7 @@ class Uniform(_Distribution, Generic[Quantity]):
 
 
 class Normal(_Distribution, Generic[Quantity]):
-    """Normal with `mean` and `sd`, cut off below `low` (0 if not given) and above `high`."""
+    """Normal with `mean` and `sd`, truncated below `low` (0 if not given) and above `high`."""
 
     kind: Literal["normal"]
     mean: Quantity
@@ -107,7 +107,7 @@ class Normal(_Distribution, Generic[Quantity]):
     high: Quantity | None = None
 
     def bounds(self) -> tuple[float, float]:
-        """Between what it draws."""
+        """The lowest and the highest draw."""
         low, high = cast(float | None, self.low), cast(float | None, self.high)
         return 0.0 if low is None else low, math.inf if high is None else high
 
@@ -119,7 +119,9 @@ class Normal(_Distribution, Generic[Quantity]):
                 f"found mean {mean:g} with low {low:g} and high {high:g}; allowed: a mean between"
             )
         if cast(float, self.sd) <= 0:
-            raise ValueError("found an sd of 0; allowed: above 0, or a constant instead of a law")
+            raise ValueError(
+                "found an sd of 0; allowed: above 0, or a constant instead of a distribution"
+            )
         return self
 
 
@@ -139,11 +141,11 @@ class Choice(_Distribution, Generic[Quantity]):
     weights: list[Annotated[float, Field(ge=0, allow_inf_nan=False)]] | None = None
 
     @model_validator(mode="after")
-    def _one_weight_a_value(self) -> Self:
+    def _one_weight_per_value(self) -> Self:
         if self.weights is not None and len(self.weights) != len(self.values):
             raise ValueError(
                 f"found {len(self.weights)} weights for {len(self.values)} values; "
-                "allowed: one weight a value"
+                "allowed: one weight per value"
             )
         if self.weights is not None and not 0 < sum(self.weights) < math.inf:
             raise ValueError(
@@ -153,9 +155,9 @@ class Choice(_Distribution, Generic[Quantity]):
 
 
 class Empirical(_Distribution, Generic[Quantity]):
-    """One of the measured `values`, each as likely; a `file` may hold them, one a line.
+    """One of the measured `values`, equally likely; a `file` may hold them, one per line.
 
-    In a file, empty lines and what follows a # are skipped; `unit` is put behind each line.
+    In a file, empty lines and comments after # are skipped; `unit` is appended to each line.
     """
 
     kind: Literal["empirical"]
@@ -166,7 +168,7 @@ class Empirical(_Distribution, Generic[Quantity]):
     @model_validator(mode="wrap")
     @classmethod
     def _with_values(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """Fill `values` from the file; what is wrong in there is told by the file's line."""
+        """Fill `values` from the file; errors in it name its line."""
         if not isinstance(data, Mapping) or not isinstance(data.get("file"), str):
             if isinstance(data, Mapping) and data.get("unit") is not None:
                 raise ValueError("found a unit without a file; allowed: values with their units")
@@ -177,7 +179,7 @@ class Empirical(_Distribution, Generic[Quantity]):
         lines = _lines(Path(data["file"]), unit if isinstance(unit, str) else "")
         if not 0 < len(lines) <= MAX_VALUES:
             raise ValueError(
-                f"found {len(lines):,} values in {name}; allowed: 1 to {MAX_VALUES:,}, one a line"
+                f"found {len(lines):,} values in {name}; allowed: 1 to {MAX_VALUES:,}, one per line"
             )
         try:
             return handler({**data, "values": list(lines.values())})
@@ -190,9 +192,9 @@ class Empirical(_Distribution, Generic[Quantity]):
 
 
 def _lines(path: Path, unit: str) -> dict[int, str | float]:
-    """{number of the line: its value}; a bare number is one."""
+    """{line number: value}; a number without a unit is returned as a number."""
     try:
-        text = read_text(path, "save the file as text, one value a line")
+        text = read_text(path, "save the file as text, one value per line")
     except ScenarioError as error:
         raise ValueError(error.message) from None
     rows = {n: row.partition("#")[0].strip() for n, row in enumerate(text.splitlines(), 1)}
@@ -207,7 +209,7 @@ def _value(text: str) -> str | float:
 
 
 def kind_tag(value: object) -> str:
-    """A mapping names its law; anything else is a constant."""
+    """The `kind` of a mapping or of settings; otherwise `constant`."""
     if isinstance(value, Mapping):
         return str(value.get("kind", "missing"))
     return getattr(value, "kind", "constant")
@@ -258,32 +260,34 @@ else:
 Floats = NDArray[np.float64]
 
 _NORMAL = NormalDist()
-_LEAST, _MOST = 2.0**-54, 1 - 2.0**-53  # of a probability: no quantile is infinite
+_LEAST, _MOST = 2.0**-54, 1 - 2.0**-53  # limits of a probability, so that no quantile is infinite
 
 
-def quantile(law: Distribution, u: Floats) -> Floats:
-    """What `law` is at each of the probabilities `u`, float64 [n], in the law's unit; rising."""
+def quantile(distribution: Distribution, u: Floats) -> Floats:
+    """The quantile of a distribution at each probability `u`, float64 [n], in its unit."""
     u = np.clip(u, _LEAST, _MOST)
-    match law:
+    match distribution:
         case Uniform():
-            return law.low + (law.high - law.low) * u
+            return distribution.low + (distribution.high - distribution.low) * u
         case Normal():
-            low, high = law.bounds()
-            below, above = normal_cdf((np.array([low, high]) - law.mean) / law.sd)
+            low, high = distribution.bounds()
+            below, above = normal_cdf((np.array([low, high]) - distribution.mean) / distribution.sd)
             z = normal_quantile(below + u * (above - below))
-            return np.clip(law.mean + law.sd * z, low, high)
+            return np.clip(distribution.mean + distribution.sd * z, low, high)
         case LogNormal():
-            return np.asarray(law.median * np.exp(law.sigma * normal_quantile(u)))
+            return np.asarray(distribution.median * np.exp(distribution.sigma * normal_quantile(u)))
         case Choice():
-            return _step(law.values, law.weights or [1.0] * len(law.values), u)
+            return _step(
+                distribution.values, distribution.weights or [1.0] * len(distribution.values), u
+            )
         case Empirical():
-            return _step(law.values, [1.0] * len(law.values), u)
+            return _step(distribution.values, [1.0] * len(distribution.values), u)
         case _:
-            return np.full(len(u), float(law))
+            return np.full(len(u), float(distribution))
 
 
 def _step(values: list[float], weights: list[float], u: Floats) -> Floats:
-    """The least of `values` up to which the weights make up `u`."""
+    """The lowest of `values` whose cumulative weight reaches `u`."""
     order = np.argsort(values)
     heights = np.cumsum(np.asarray(weights)[order])
     picked = np.searchsorted(heights / heights[-1], u).clip(max=len(values) - 1)
@@ -292,10 +296,10 @@ def _step(values: list[float], weights: list[float], u: Floats) -> Floats:
 
 
 def normal_cdf(z: Floats) -> Floats:
-    """Probability of a standard normal below each of `z`."""
+    """Cumulative distribution function of the standard normal at each of `z`."""
     return np.array([0.5 * math.erfc(-x / math.sqrt(2)) for x in z.tolist()])
 
 
 def normal_quantile(p: Floats) -> Floats:
-    """Below what a standard normal is with each of the probabilities `p` (Wichura 1988, AS 241)."""
+    """Quantile of the standard normal at each probability `p` (Wichura 1988, AS 241)."""
     return np.array([_NORMAL.inv_cdf(x) for x in np.clip(p, _LEAST, _MOST).tolist()])

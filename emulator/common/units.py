@@ -1,8 +1,8 @@
-"""Quantities with units, parsed once, at the door.
+"""Parses and formats quantities with units.
 
-Rates are bits or bytes a second, and the letter decides: `b` or `bit` is a bit, `B` or `byte` is
-eight. Prefixes are decimal (k, M, G: powers of 1000) or binary (Ki, Mi, Gi: powers of 1024;
-IEC 80000-13). A bare number where a unit belongs is an error, because nobody can tell what it was.
+Rates are in bits or bytes per second: `b` or `bit` is a bit, `B` or `byte` is eight bits. Prefixes
+are decimal (k, M, G: powers of 1000) or binary (Ki, Mi, Gi: powers of 1024; IEC 80000-13). A number
+without its unit is an error, because it is ambiguous.
 """
 
 import math
@@ -48,9 +48,9 @@ def _finite(value: float, text: object) -> float:
 
 
 def parse_rate(text: object) -> float:
-    """Bits a second of '20 Mbps', '1.25 MB/s', '500 kbit/s', '1 Mib/s'.
+    """Bits per second of '20 Mbps', '1.25 MB/s', '500 kbit/s', '1 Mib/s'.
 
-    Raises ValueError where there is no unit, or the rate is not above zero.
+    Raises ValueError if there is no unit or the rate is not above zero.
     """
     match = _RATE.fullmatch(text) if isinstance(text, str) else None
     if not match:
@@ -65,9 +65,9 @@ def parse_rate(text: object) -> float:
 
 
 def parse_duration(text: object) -> float:
-    """Seconds of '40 ms', '1.5 s', '2 min', '1 h'; a plain 0 is zero in every unit.
+    """Seconds of '40 ms', '1.5 s', '2 min', '1 h'; a plain 0 needs no unit.
 
-    Raises ValueError where there is no unit, or the duration is negative.
+    Raises ValueError if there is no unit or the duration is negative.
     """
     if text == 0 and not isinstance(text, bool):
         return 0.0
@@ -81,9 +81,9 @@ def parse_duration(text: object) -> float:
 
 
 def parse_speed(text: object) -> float:
-    """Floating-point operations a second of '20 GFLOP/s', '1.5 TFLOP/s'; GFLOPS is the same.
+    """Floating-point operations per second of '20 GFLOP/s', '1.5 TFLOP/s'; GFLOPS is the same.
 
-    Raises ValueError where there is no unit, or the speed is not above zero.
+    Raises ValueError if there is no unit or the speed is not above zero.
     """
     match = _SPEED.fullmatch(text) if isinstance(text, str) else None
     if not match:
@@ -97,7 +97,7 @@ def parse_speed(text: object) -> float:
 def parse_size(text: object) -> int:
     """Bytes of '40 kB', '1 MiB', '512 B', '8 Mbit'; rounded up to whole bytes.
 
-    Raises ValueError where there is no unit, or the size is negative.
+    Raises ValueError if there is no unit or the size is negative.
     """
     match = _SIZE.fullmatch(text) if isinstance(text, str) else None
     if not match:
@@ -110,7 +110,7 @@ def parse_size(text: object) -> int:
 
 
 def format_duration(seconds: float) -> str:
-    """A duration for people: '850 ms', '12.3 s', '4 min 05 s', '2 h 03 min'."""
+    """A duration as text: '850 ms', '12.3 s', '4 min 05 s', '2 h 03 min'."""
     if seconds < 1:
         return f"{seconds * 1e3:.0f} ms"
     if seconds < 99.95:
@@ -122,7 +122,7 @@ def format_duration(seconds: float) -> str:
 
 
 def format_size(nbytes: float) -> str:
-    """Decimal bytes for people: '612 B', '40.1 kB', '1.25 MB'."""
+    """Decimal bytes as text: '612 B', '40.1 kB', '1.25 MB'."""
     for unit in ("B", "kB", "MB", "GB"):
         if abs(nbytes) < 999.5:
             return f"{nbytes:.3g} {unit}"
@@ -131,7 +131,7 @@ def format_size(nbytes: float) -> str:
 
 
 def format_rate(bits_per_second: float) -> str:
-    """Decimal bits a second for people: '1.25 Mbps'."""
+    """Decimal bits per second as text: '1.25 Mbps'."""
     for unit in ("bps", "kbps", "Mbps", "Gbps"):
         if bits_per_second < 999.5:
             return f"{bits_per_second:.3g} {unit}"

@@ -1,4 +1,4 @@
-"""What all settings are made of: strictness, fractions, bounded numbers. Torch-free."""
+"""The base class of settings, and types of their fields. Torch-free."""
 
 import contextlib
 import fractions
@@ -65,23 +65,23 @@ class Settings(BaseModel):
 
 
 def newer(default: object) -> Any:
-    """A field that came after the first recordings: no part of their digest while at `default`."""
+    """A field added after the first recordings: excluded from digests while it is `default`."""
     return Field(default=default, exclude_if=lambda value: value == default)
 
 
 ValueType = Literal["fp32", "fp16", "int8", "int4"]
-Rounding = Literal["nearest", "stochastic"]  # of int8 and int4; floats go to the nearest
+Rounding = Literal["nearest", "stochastic"]  # of int8 and int4; floats round to nearest
 
 
 class OneWay(Settings):
-    """What differs for messages of one direction; None is as for both."""
+    """Value type and rounding for one direction; None means the setting for both."""
 
     values: ValueType | None = None
     rounding: Rounding | None = None
 
 
 class Wire(Settings):
-    """How a message is encoded. `auto` takes the smallest format, message by message."""
+    """Encoding of messages. `auto` chooses the smallest format for each message."""
 
     format: Literal["auto", "dense", "bitmask", "coo", "rice"] = "auto"
     values: ValueType = "fp32"
@@ -90,7 +90,7 @@ class Wire(Settings):
     up: OneWay | None = newer(None)
 
     def way(self, way: Literal["down", "up"]) -> tuple[ValueType, Rounding]:
-        """The value type of messages that go this way, and how it rounds."""
+        """The value type and the rounding of messages in one direction."""
         own = (self.down if way == "down" else self.up) or OneWay()
         values = own.values or self.values
         rounding = own.rounding or self.rounding
