@@ -276,12 +276,10 @@ def quantile(distribution: Distribution, u: Floats) -> Floats:
             return np.clip(distribution.mean + distribution.sd * z, low, high)
         case LogNormal():
             return np.asarray(distribution.median * np.exp(distribution.sigma * normal_quantile(u)))
-        case Choice():
-            return _step(
-                distribution.values, distribution.weights or [1.0] * len(distribution.values), u
-            )
-        case Empirical():
-            return _step(distribution.values, [1.0] * len(distribution.values), u)
+        case Choice(values=values, weights=weights):
+            return _step(values, weights or [1.0] * len(values), u)
+        case Empirical(values=values):
+            return _step(values, [1.0] * len(values), u)
         case _:
             return np.full(len(u), float(distribution))
 

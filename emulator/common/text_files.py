@@ -78,7 +78,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def unpickling(name: str, to: str) -> str:
-    """A hint how to convert a pickle of FedScale to JSON; the command is printed, never run."""
+    """A hint with a command that converts a pickle of FedScale to JSON; it is never run."""
     converted = f"json.dumps(pickle.load(open('{name}', 'rb')))"
     return (
         "FedScale publishes a pickle, which can run code when opened, so it is not read here; "

@@ -29,7 +29,7 @@ X = Path("x.yaml")
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """Paths are shown as the user gave them, so tests give short ones."""
+    """Messages show paths as given, so tests use short ones."""
     monkeypatch.chdir(tmp_path)
 
 
@@ -100,7 +100,7 @@ def test_where_names_the_line_of_the_key_or_of_its_nearest_ancestor():
         ("a", "b", 1, "c"): 4,
         ("a", "b", 2): 2,  # no such item
         ("a", "missing", "deeper"): 1,
-        ("a", 0): 1,  # a number is no key
+        ("a", 0): 1,  # keys are text
         ("d",): 6,
         ("d", "inside a scalar"): 6,
     }
@@ -410,7 +410,7 @@ def dive(data, path):
     return data
 
 
-# laws and noise
+# properties and random text
 
 
 def attempt(path, *overrides):
@@ -421,7 +421,7 @@ def attempt(path, *overrides):
 
 
 def loaded(files):
-    """What the first of `files` (name: plain data or text) loads as, or the error it gives."""
+    """The data of the first of `files` (name: plain data or text), or its error."""
     with tempfile.TemporaryDirectory() as folder:
         for name, content in files.items():
             raw = (

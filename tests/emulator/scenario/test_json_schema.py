@@ -1,4 +1,4 @@
-"""The schema takes what the code takes, and refuses what an editor can see to be wrong."""
+"""The JSON Schema accepts valid scenarios and refuses errors that an editor can detect."""
 
 import json
 import re
@@ -37,7 +37,7 @@ def plain(node: Node):
 
 
 def written(text):
-    """A file's own data, `extends` and all, as our reader takes scalars."""
+    """The data of one file, with its `extends` key, as the emulator reads scalars."""
     return plain(parse_yaml(text, "x.yaml"))
 
 
@@ -62,7 +62,7 @@ def test_no_definition_is_named_by_a_type_of_python():
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
 def test_every_scenario_is_valid(path):
     VALID.validate(written(path.read_text("utf-8")))
-    whole = plain(read(path))  # and with what it extends, as if written in one file
+    whole = plain(read(path))  # merged with the files that it extends
     VALID.validate(whole)
 
 
@@ -139,7 +139,7 @@ TEXTS = st.one_of(
 @pytest.mark.parametrize(
     ("kind", "parse"), [(Rate, parse_rate), (Duration, parse_duration), (Fraction, parse_fraction)]
 )
-@settings(deadline=None)  # of the machine's load
+@settings(deadline=None)  # independent of the load of the machine
 @given(TEXTS)
 def test_texts_are_taken_as_the_parsers_take_them(kind, parse, text):
     try:
@@ -147,7 +147,7 @@ def test_texts_are_taken_as_the_parsers_take_them(kind, parse, text):
         taken = True
     except ValueError as error:
         divided = parse is parse_fraction and "/0" in text.replace(" ", "")
-        taken = "above zero" in str(error) or divided  # a value, not a form
+        taken = "above zero" in str(error) or divided  # the value is wrong, not the format
     assert Draft202012Validator(TypeAdapter(kind).json_schema()).is_valid(text) == taken
 
 

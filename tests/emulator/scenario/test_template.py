@@ -1,4 +1,4 @@
-"""What `new` writes is a scenario, by our reader and by the schema beside it."""
+"""Scenarios that `new` writes are valid for the emulator and for the JSON Schema."""
 
 import json
 from pathlib import Path
@@ -32,7 +32,7 @@ def invoke(*args, **options):
 
 
 def accepted(file):
-    """The study, which the schema that the first line names takes as well."""
+    """The study of a file that the JSON Schema of its first line accepts too."""
     text = Path(file).read_text("utf-8")
     first = text.splitlines()[0]
     assert first.startswith("# yaml-language-server: $schema=")
