@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from emulator.cli.options import NETWORKS, RECORDINGS, SCENARIO, SET
-from emulator.cli.run import _read
 
 
 @click.command()
@@ -22,6 +21,7 @@ def check(
 
     Shows the number of trainings, the links, and the sizes of messages.
     """
+    from emulator.runner import inputs
     from emulator.runner.check import plan
     from emulator.runner.estimates import Screen
     from emulator.runner.executors import Options
@@ -29,7 +29,7 @@ def check(
 
     blocks = "utf" in (sys.stdout.encoding or "").lower()
     screen = Screen(shutil.get_terminal_size().columns, blocks)
-    study = _read(scenario, overrides, networks=networks)
+    study = inputs.read(scenario, overrides, networks=networks)
     with recorded(study, Options(recordings)) as known:
         for line in plan(study, known.recordings, screen):
             click.echo(line)

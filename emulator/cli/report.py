@@ -17,10 +17,11 @@ import click
 )
 def report(folder: Path, form: str) -> None:
     """Show the results of the run in FOLDER."""
-    _print_report(folder, form)
+    print_report(folder, form)
 
 
-def _print_report(folder: Path, form: str) -> None:
+def print_report(folder: Path, form: str) -> None:
+    """Print the results of a run in a format, or rewrite the files of its report."""
     if form == "files":
         from emulator.runner.run import write_report
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from emulator.cli.options import NETWORKS, RECORDINGS, SCENARIO, SET
-from emulator.cli.report import _print_report
+from emulator.cli.report import print_report
 from emulator.common.errors import EmulationError
 
 if TYPE_CHECKING:
@@ -86,10 +86,11 @@ def run(
     another --network, or a packed recording, which is replayed without training.
     """
     from emulator.cli.progress import display, titles
+    from emulator.runner import inputs
     from emulator.runner import run as running
     from emulator.runner.executors import Options, TrainingResult
 
-    study = _read(scenario, overrides, only, networks)
+    study = inputs.read(scenario, overrides, only, networks)
     trainings = study.trainings()
     names = titles(trainings)
     folder = out or Path("runs") / running.folder_name(study, networks)
@@ -113,7 +114,7 @@ def run(
             say=shown.say,
         )
     if outcome.written:
-        _print_report(folder, "table")
+        print_report(folder, "table")
         trained, reused = outcome.trained_rounds, outcome.reused_rounds
         click.echo(f"{trained} rounds trained, {reused} reused; written to {folder}/:")
         click.echo("  " + ", ".join(path.name for path in outcome.written))
@@ -154,14 +155,3 @@ def _result_lines(study: "Study", name: str, result: "TrainingResult | Exception
         for emulation, rows in result.emulations.items()
     ]
     return [name, *method_lines(summaries, study.scenario.task.metric)[1:]]
-
-
-def _read(
-    scenario: Path,
-    overrides: tuple[str, ...],
-    only: tuple[str, ...] = (),
-    networks: tuple[Path, ...] = (),
-) -> "Study":
-    from emulator.runner import inputs
-
-    return inputs.read(scenario, overrides, only, networks)
