@@ -41,6 +41,13 @@ def _bits(unit: str) -> int:
     return 8 if unit[0] == "B" or unit.startswith("byte") else 1
 
 
+def _match(accepted: re.Pattern[str], text: object, allowed: str) -> re.Match[str]:
+    match = accepted.fullmatch(text) if isinstance(text, str) else None
+    if not match:
+        raise ValueError(f"found {text!r}; allowed: {allowed}")
+    return match
+
+
 def _finite(value: float, text: object) -> float:
     if not math.isfinite(value):
         raise ValueError(f"found {text!r}: not a finite number")
@@ -52,13 +59,8 @@ def parse_rate(text: object) -> float:
 
     Raises ValueError if there is no unit or the rate is not above zero.
     """
-    match = _RATE.fullmatch(text) if isinstance(text, str) else None
-    if not match:
-        raise ValueError(
-            f"found {text!r}; allowed: a rate with its unit, like 20 Mbps or 1.25 MB/s"
-        )
-    number, prefix, unit = match.groups()
-    value = _finite(float(number) * _PREFIX[prefix] * _bits(unit), text)
+    match = _match(_RATE, text, "a rate with its unit, like 20 Mbps or 1.25 MB/s")
+    value = _finite(float(match[1]) * _PREFIX[match[2]] * _bits(match[3]), text)
     if value <= 0:
         raise ValueError(f"found {text!r}; allowed: a rate above zero")
     return value
@@ -71,9 +73,7 @@ def parse_duration(text: object) -> float:
     """
     if text == 0 and not isinstance(text, bool):
         return 0.0
-    match = _TIME.fullmatch(text) if isinstance(text, str) else None
-    if not match:
-        raise ValueError(f"found {text!r}; allowed: a duration with its unit, like 40 ms or 2 s")
+    match = _match(_TIME, text, "a duration with its unit, like 40 ms or 2 s")
     value = _finite(float(match[1]) * _SECONDS[match[2]], text)
     if value < 0:
         raise ValueError(f"found {text!r}; allowed: a duration of zero or more")
@@ -85,9 +85,7 @@ def parse_speed(text: object) -> float:
 
     Raises ValueError if there is no unit or the speed is not above zero.
     """
-    match = _SPEED.fullmatch(text) if isinstance(text, str) else None
-    if not match:
-        raise ValueError(f"found {text!r}; allowed: a speed with its unit, like 20 GFLOP/s")
+    match = _match(_SPEED, text, "a speed with its unit, like 20 GFLOP/s")
     value = _finite(float(match[1]) * _PREFIX[match[2]], text)
     if value <= 0:
         raise ValueError(f"found {text!r}; allowed: a speed above zero")
@@ -99,11 +97,8 @@ def parse_size(text: object) -> int:
 
     Raises ValueError if there is no unit or the size is negative.
     """
-    match = _SIZE.fullmatch(text) if isinstance(text, str) else None
-    if not match:
-        raise ValueError(f"found {text!r}; allowed: a size with its unit, like 40 kB or 1 MiB")
-    number, prefix, unit = match.groups()
-    bits = Fraction(number) * _PREFIX[prefix] * _bits(unit)
+    match = _match(_SIZE, text, "a size with its unit, like 40 kB or 1 MiB")
+    bits = Fraction(match[1]) * _PREFIX[match[2]] * _bits(match[3])
     if bits < 0:
         raise ValueError(f"found {text!r}; allowed: a size of zero or more")
     return math.ceil(bits / 8)
@@ -123,17 +118,17 @@ def format_duration(seconds: float) -> str:
 
 def format_size(nbytes: float) -> str:
     """Decimal bytes as text: '612 B', '40.1 kB', '1.25 MB'."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if abs(nbytes) < 999.5:
-            return f"{nbytes:.3g} {unit}"
-        nbytes /= 1000
-    return f"{nbytes:.3g} TB"
+    return _scaled(nbytes, "B")
 
 
 def format_rate(bits_per_second: float) -> str:
     """Decimal bits per second as text: '1.25 Mbps'."""
-    for unit in ("bps", "kbps", "Mbps", "Gbps"):
-        if bits_per_second < 999.5:
-            return f"{bits_per_second:.3g} {unit}"
-        bits_per_second /= 1000
-    return f"{bits_per_second:.3g} Tbps"
+    return _scaled(bits_per_second, "bps")
+
+
+def _scaled(value: float, unit: str) -> str:
+    for prefix in ("", "k", "M", "G"):
+        if abs(value) < 999.5:
+            return f"{value:.3g} {prefix}{unit}"
+        value /= 1000
+    return f"{value:.3g} T{unit}"
