@@ -16,7 +16,7 @@ from emulator.common.text import nearest, printable, short_repr, suggestion
 from emulator.scenario.key_path import PATH, QUOTE_KEY, Step, dotted, parse_path, quoted
 from emulator.scenario.yaml_nodes import NUMBER, Node, parse_yaml
 
-__all__ = ["Document", "dotted", "dump", "load", "parse_path", "printable", "short_repr"]
+__all__ = ["Document", "dump", "load", "printable"]
 
 MAX_BYTES = 2**20
 MAX_CHAIN = 10

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from emulator.common.errors import ScenarioError
 from emulator.common.text import suggestion
-from emulator.scenario.document import Document, dotted, parse_path
+from emulator.scenario.document import Document
+from emulator.scenario.key_path import dotted, parse_path
 from emulator.scenario.scenario import Scenario
 from emulator.scenario.validation_errors import to_scenario_error
 from flasc.training.settings import TrainingSettings

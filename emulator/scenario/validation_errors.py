@@ -110,7 +110,7 @@ def _null_note(path: KeyPath, data: Any) -> str:
     inside = data.items() if isinstance(data, dict) else ()
     near = closest(str(path[-1]), [name for name, value in inside if value is not None])
     what = f"; did you mean {near}?" if near else ""
-    return f" (null deletes what is inherited, and this is not{what})"
+    return f" (null deletes inherited keys, and this key is not inherited{what})"
 
 
 def _mapping(path: KeyPath, kind: Kind) -> str:

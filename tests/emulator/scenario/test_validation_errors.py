@@ -150,8 +150,8 @@ TRAINING_KEYS = "rounds, cohort, rate, test, wire, size, seeds, from, pair, mixe
         ("name: x\ntraining:\n  cohort: 1\n", "x.yaml:2: training.rounds: missing key"),
         (
             "name: x\ntraining:\n",
-            "x.yaml:2: training: found null (null deletes what is inherited, and this is not); "
-            "allowed: a mapping with rounds, cohort, rate, test, wire, size, seeds, from, pair, "
+            "x.yaml:2: training: found null (null deletes inherited keys, and this key is not "
+            "inherited); allowed: a mapping with rounds, cohort, rate, test, wire, size, seeds, from, pair, "
             "mixed, either",
         ),
         (
