@@ -151,8 +151,8 @@ TRAINING_KEYS = "rounds, cohort, rate, test, wire, size, seeds, from, pair, mixe
         (
             "name: x\ntraining:\n",
             "x.yaml:2: training: found null (null deletes inherited keys, and this key is not "
-            "inherited); allowed: a mapping with rounds, cohort, rate, test, wire, size, seeds, from, pair, "
-            "mixed, either",
+            "inherited); allowed: a mapping with rounds, cohort, rate, test, wire, size, "
+            "seeds, from, pair, mixed, either",
         ),
         (
             "training: [1]\n",
