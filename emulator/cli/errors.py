@@ -1,4 +1,4 @@
-"""How every command speaks: one message and an exit code for an error, signals that unwind."""
+"""Error messages, exit codes and signals of every command."""
 
 import contextlib
 import signal
@@ -8,13 +8,13 @@ from types import FrameType
 from typing import Any, NoReturn
 
 import click
+from typing_extensions import override
 
-from emulator.common.errors import EmulatorError
-from flasc.common.errors import FlascError
+from flasc.common.errors import UserError
 
 
 class _Stopped(KeyboardInterrupt):
-    """A signal asks us to stop: everything unwinds as for Ctrl-C."""
+    """Raised by a signal that terminates the program."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -26,7 +26,7 @@ def _stop(number: int, _: FrameType | None) -> NoReturn:
 
 @contextlib.contextmanager
 def _signals() -> Iterator[None]:
-    """Being terminated, and a closed terminal, unwind like Ctrl-C; what is ignored stays so."""
+    """Raise _Stopped for SIGTERM and SIGHUP; ignored signals stay ignored."""
     names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
     found = [getattr(signal, name) for name in names]
     taken = [number for number in found if signal.getsignal(number) == signal.SIG_DFL]
@@ -41,11 +41,11 @@ def _signals() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _one_message() -> Iterator[None]:
-    """A typed error becomes one message and its exit code; Ctrl-C a promise."""
+    """Print a UserError, or that the command was interrupted, and exit with its code."""
     try:
         with _signals():
             yield
-    except (EmulatorError, FlascError) as error:
+    except UserError as error:
         click.echo(f"error: {error.message}", err=True)
         if error.hint:
             click.echo(f"hint: {error.hint}", err=True)
@@ -53,14 +53,14 @@ def _one_message() -> Iterator[None]:
     except (KeyboardInterrupt, click.Abort) as stop:
         number = stop.number if isinstance(stop, _Stopped) else signal.SIGINT
         what = "interrupted" if number == signal.SIGINT else "terminated"
-        click.echo(f"\n{what}: run the same command again to go on from here", err=True)
+        click.echo(f"\n{what}: run the same command again to resume", err=True)
         sys.exit(128 + number)
 
 
 class Commands(click.Group):
-    """Every command speaks of errors in the same voice, and a mistyped one is met halfway."""
+    """All commands report errors in one format."""
 
+    @override
     def invoke(self, ctx: click.Context) -> Any:
-        """Call the command, in that voice."""
         with _one_message():
             return super().invoke(ctx)

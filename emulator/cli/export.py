@@ -1,4 +1,4 @@
-"""Commands that bring a run, or a scenario's network, into other programs' formats."""
+"""The command group `export`: a run or a network in the formats of other programs."""
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 RUN = click.argument("run", type=click.Path(path_type=Path))
 METHOD = click.option(
-    "--method", "methods", multiple=True, metavar="NAME", help="Only this one. Repeatable."
+    "--method", "methods", multiple=True, metavar="NAME", help="Only this NAME. Repeatable."
 )
 VARIANT = click.option(
-    "--variant", "variants", multiple=True, metavar="NAME", help="Only this one. Repeatable."
+    "--variant", "variants", multiple=True, metavar="NAME", help="Only this NAME. Repeatable."
 )
 
 
@@ -43,7 +43,7 @@ def _out(name: str) -> Callable[[Any], Any]:
 
 @click.group()
 def export() -> None:
-    """Figures, tables, traces and recording of a RUN; tc for a test bed."""
+    """Export figures, tables, traces or the recording of a RUN, or a tc script."""
 
 
 @export.command()
@@ -54,12 +54,12 @@ def export() -> None:
     type=click.Choice(["single", "double"]),
     default="single",
     show_default=True,
-    help="Columns of a page: 3.3 or 6.9 inches.",
+    help="Width of the page: one column (3.3 inches) or two (6.9 inches).",
 )
-@click.option("--figure", "only", multiple=True, metavar="NAME", help="Only this one. Repeatable.")
+@click.option("--figure", "only", multiple=True, metavar="NAME", help="Only this NAME. Repeatable.")
 @_out("figures")
 def figures(run: Path, form: str, width: str, only: tuple[str, ...], out: Path | None) -> None:
-    """Figures of a RUN for a paper, a file each."""
+    """Write each figure of a RUN to a file, for a paper."""
     from emulator.common.errors import LedgerError
     from emulator.reports import plot_style, run_report
     from emulator.reports.figures import DOUBLE_IN, SINGLE_IN
@@ -85,9 +85,9 @@ def figures(run: Path, form: str, width: str, only: tuple[str, ...], out: Path |
 @_form("csv", "parquet")
 @_out("tables")
 def tables(run: Path, form: str, out: Path | None) -> None:
-    """Outcomes and every row of a RUN, a file a kind.
+    """Write the outcomes and all rows of a RUN, one file per table.
 
-    Parquet takes pyarrow: pip install "flasc-emu[export]".
+    Parquet needs pyarrow: pip install "flasc-emu[export]".
     """
     from emulator.reports import run_report
     from emulator.reports.export import tables as rows
@@ -106,7 +106,7 @@ def tables(run: Path, form: str, out: Path | None) -> None:
 def perfetto(
     run: Path, methods: tuple[str, ...], variants: tuple[str, ...], out: Path | None
 ) -> None:
-    """Timelines of a RUN for ui.perfetto.dev, a file an emulation."""
+    """Write timelines of a RUN for ui.perfetto.dev, one file per simulation."""
     from emulator.reports import run_report
     from emulator.reports.export import perfetto as trace
 
@@ -126,9 +126,9 @@ def perfetto(
 def tensorboard(
     run: Path, methods: tuple[str, ...], variants: tuple[str, ...], out: Path | None
 ) -> None:
-    """Curves of a RUN for TensorBoard, a folder an emulation.
+    """Write curves of a RUN for TensorBoard, one folder per simulation.
 
-    Its 'Relative' axis shows simulated time. Takes pip install "flasc-emu[export]".
+    The 'Relative' axis shows simulated time. Needs: pip install "flasc-emu[export]".
     """
     from emulator.reports import run_report
     from emulator.reports.export import tensorboard as scalars
@@ -148,7 +148,7 @@ def tensorboard(
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="File to write  [default: recording.json.gz, in the RUN]",
+    help="File to write  [default: recording.json.gz in RUN]",
 )
 def recording(
     run: Path,
@@ -157,9 +157,9 @@ def recording(
     recordings: Path,
     out: Path | None,
 ) -> None:
-    """What a RUN trained in one small file, to be priced elsewhere.
+    """Write the trainings of a RUN to one small file, for replay on another machine.
 
-    States and models are left out. RUN may also be a scenario that is recorded to its end.
+    Training states and models are excluded. RUN may also be a scenario that is recorded to its end.
     """
     from emulator.runner import export_recording, inputs
 
@@ -171,14 +171,16 @@ def recording(
 @export.command()
 @SCENARIO
 @SET
-@click.option("--variant", metavar="NAME", help="Which network.  [default: the first]")
+@click.option(
+    "--variant", metavar="NAME", help="Variant whose network is used.  [default: the first]"
+)
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**63 - 1),
-    help="Which fleet.  [default: the first]",
+    help="Seed of the links.  [default: the first of the scenario]",
 )
 def tc(scenario: Path, overrides: tuple[str, ...], variant: str | None, seed: int | None) -> None:
-    """Print a shell script that shapes real hosts' links as a SCENARIO has them."""
+    """Print a shell script that shapes the links of real hosts as in a SCENARIO."""
     from emulator.common.errors import ScenarioError
     from emulator.runner import inputs
     from emulator.simulation.clients import fleet
@@ -204,7 +206,7 @@ def _ledger(run: Path) -> "Ledger":
 def _chosen(
     ledger: "Ledger", methods: tuple[str, ...], variants: tuple[str, ...]
 ) -> Iterator[tuple[str, "Emulation"]]:
-    """The emulations asked for, each with a name for its file; all where none is named."""
+    """The chosen simulations (default: all), each with a file name."""
     from emulator.common.errors import LedgerError
     from emulator.common.files import distinct, slug
 

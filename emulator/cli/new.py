@@ -1,4 +1,4 @@
-"""Commands for those who write scenarios: new, schema."""
+"""Commands `new` and `schema`."""
 
 import json
 import shlex
@@ -11,7 +11,7 @@ import click
 @click.command()
 @click.argument("what", type=click.Choice(["scenario", "network"]), default="scenario")
 def schema(what: str) -> None:
-    """Print the JSON Schema of a scenario (or of a network), for editors."""
+    """Print the JSON Schema of scenario or network files, for editors."""
     from emulator.scenario.json_schema import network_schema, scenario_schema
 
     found = scenario_schema() if what == "scenario" else network_schema()
@@ -20,20 +20,26 @@ def schema(what: str) -> None:
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path), default=Path("scenario.yaml"))
-@click.option("--preset", metavar="NAME", help="Clients' access network: flasc-emu list presets.")
+@click.option(
+    "--preset", metavar="NAME", help="Access network of the clients; see flasc-emu list presets."
+)
 @click.option(
     "--network",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Clients and server of FILE, as in scenarios/networks/.",
+    help="Network FILE for clients and server, as in scenarios/networks/.",
 )
 @click.option(
-    "--from", "base", type=click.Path(path_type=Path), metavar="SCENARIO", help="Build on it."
+    "--from",
+    "base",
+    type=click.Path(path_type=Path),
+    metavar="SCENARIO",
+    help="Scenario to extend.",
 )
 def new(file: Path, preset: str | None, network: Path | None, base: Path | None) -> None:
-    """Write a scenario to begin with, with comments, into FILE.
+    """Write a first scenario with comments to FILE, and its JSON Schema beside it.
 
-    Its schema for editors is written beside it. On a terminal, and with no option, it asks.
+    On a terminal and without options, the command asks for the most important settings.
     """
     from emulator.common.errors import ScenarioError
     from emulator.common.text import suggestion
@@ -65,12 +71,12 @@ def _on_a_terminal() -> bool:
 
 
 def _asked(name: str) -> str:
-    """A scenario by a few questions; Enter takes what is in brackets."""
+    """Ask a few questions and return the text of a scenario."""
     from emulator.scenario import template
     from emulator.simulation.clients.presets import PRESETS
 
-    preset = click.prompt("Clients' access network", "4g", type=click.Choice(list(PRESETS)))
-    clients = click.prompt("How many clients", 350, type=click.IntRange(1, 2**31 - 1))
+    preset = click.prompt("Access network of the clients", "4g", type=click.Choice(list(PRESETS)))
+    clients = click.prompt("Number of clients", 350, type=click.IntRange(1, 2**31 - 1))
     target = click.prompt("Target accuracy, in percent", 50, type=click.IntRange(1, 100))
     kinds = [
         kind

@@ -1,13 +1,8 @@
-"""Arguments and options that several commands share."""
+"""Arguments and options shared by several commands."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
-
-if TYPE_CHECKING:
-    pass
-
 
 SCENARIO = click.argument("scenario", type=click.Path(path_type=Path))
 
@@ -17,9 +12,8 @@ SET = click.option(
     "overrides",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Change one value, by its dotted path: network.clients.rtt='200 ms'. Repeatable.",
+    help="Set one value by its path: network.clients.rtt='200 ms'. Repeatable.",
 )
-
 
 NETWORKS = click.option(
     "--network",
@@ -27,15 +21,14 @@ NETWORKS = click.option(
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Take FILE's network instead, as in scenarios/networks/. Repeatable, or a folder: "
-    "a variant each.",
+    help="Use the network of FILE instead, or of each file in a folder; see scenarios/networks/. "
+    "Repeatable: one variant per file.",
 )
-
 
 RECORDINGS = click.option(
     "--recordings",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("runs/recordings"),
     show_default=True,
-    help="Where trainings are remembered.",
+    help="Folder of recorded trainings.",
 )

@@ -1,12 +1,8 @@
 """The command `report`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command()
@@ -17,14 +13,15 @@ if TYPE_CHECKING:
     type=click.Choice(["table", "json", "csv", "files"]),
     default="table",
     show_default=True,
-    help="'files' writes page, figures and tables anew.",
+    help="Output format; 'files' rewrites the page, figures and tables.",
 )
 def report(folder: Path, form: str) -> None:
-    """Show the results in a run's FOLDER."""
-    _print_report(folder, form)
+    """Show the results of the run in FOLDER."""
+    print_report(folder, form)
 
 
-def _print_report(folder: Path, form: str) -> None:
+def print_report(folder: Path, form: str) -> None:
+    """Print the results of a run in a format, or rewrite the files of its report."""
     if form == "files":
         from emulator.runner.run import write_report
 

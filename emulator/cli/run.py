@@ -1,4 +1,4 @@
-"""Commands about a study: run, check, report."""
+"""The command `run`."""
 
 import contextlib
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from emulator.cli.options import NETWORKS, RECORDINGS, SCENARIO, SET
-from emulator.cli.report import _print_report
+from emulator.cli.report import print_report
 from emulator.common.errors import EmulationError
 
 if TYPE_CHECKING:
@@ -23,42 +23,47 @@ if TYPE_CHECKING:
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for results  [default: runs/NAME, then -on-NETWORK]",
+    help="Folder for results  [default: runs/NAME; with --network runs/NAME-on-NETWORK]",
 )
 @RECORDINGS
-@click.option("--method", "only", multiple=True, metavar="NAME", help="Only this one. Repeatable.")
-@click.option("--workers", type=click.IntRange(1), help="Processes  [default: one a core]")
+@click.option(
+    "--method", "only", multiple=True, metavar="NAME", help="Only this method. Repeatable."
+)
+@click.option(
+    "--workers", type=click.IntRange(1), help="Number of processes  [default: one per core]"
+)
 @click.option(
     "--engine",
     type=click.Choice(["local", "ray"]),
     default="local",
     show_default=True,
-    help="Who runs the workers: this machine, or Ray (pip install 'flasc-emu[ray]').",
+    help="Run the workers on this machine or with Ray (pip install 'flasc-emu[ray]').",
 )
 @click.option(
     "--address",
     metavar="HOST:PORT",
-    help="With --engine ray: of a cluster, or 'auto' on a node of one  [default: a Ray of our own]",
+    help="With --engine ray: address of a cluster, or 'auto' on one of its nodes  "
+    "[default: a local Ray instance]",
 )
 @click.option(
     "--needs",
     multiple=True,
     metavar="NAME=AMOUNT",
-    help="With --engine ray: what a worker takes of its node: CPU=1, GPU=0.25. Repeatable.",
+    help="With --engine ray: resources of one worker, like CPU=1 or GPU=0.25. Repeatable.",
 )
 @click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda"]),
     default="auto",
     show_default=True,
-    help="Where to train.",
+    help="Device for training.",
 )
 @click.option(
     "--progress",
     type=click.Choice(["auto", "live", "plain", "json", "none"]),
     default="auto",
     show_default=True,
-    help="How to follow it on stderr: a live view, lines, or a JSON object a line.",
+    help="Progress display on stderr: live view, plain lines or JSON lines.",
 )
 def run(
     scenario: Path,
@@ -76,16 +81,16 @@ def run(
 ) -> None:
     """Train, time and report.
 
-    What is already recorded is not trained again: a new network takes seconds, and a run that was
-    cut off goes on when it is run again. SCENARIO may also be the folder of a run, which is then
-    carried out again, as under another --network; or a packed recording, which is priced without
-    training.
+    Recorded trainings are replayed, so another network takes seconds and an interrupted run resumes
+    when you run it again. SCENARIO may also be the folder of a run, for example to replay it under
+    another --network, or a packed recording, which is replayed without training.
     """
     from emulator.cli.progress import display, titles
+    from emulator.runner import inputs
     from emulator.runner import run as running
     from emulator.runner.executors import Options, TrainingResult
 
-    study = _read(scenario, overrides, only, networks)
+    study = inputs.read(scenario, overrides, only, networks)
     trainings = study.trainings()
     names = titles(trainings)
     folder = out or Path("runs") / running.folder_name(study, networks)
@@ -109,7 +114,7 @@ def run(
             say=shown.say,
         )
     if outcome.written:
-        _print_report(folder, "table")
+        print_report(folder, "table")
         trained, reused = outcome.trained_rounds, outcome.reused_rounds
         click.echo(f"{trained} rounds trained, {reused} reused; written to {folder}/:")
         click.echo("  " + ", ".join(path.name for path in outcome.written))
@@ -132,12 +137,12 @@ def _engine(
         wanted = workers if address else workers or default_workers()
         return ray_cluster.connected(address, wanted, ray_cluster.parse_needs(needs), device)
     if address or needs:
-        raise click.UsageError("--address and --needs go with --engine ray")
+        raise click.UsageError("--address and --needs need --engine ray")
     return contextlib.nullcontext(Local(workers or default_workers()))
 
 
 def _result_lines(study: "Study", name: str, result: "TrainingResult | Exception") -> list[str]:
-    """One method's lines of the table, as soon as they are known."""
+    """The lines of the result table for one training, or its error."""
     from emulator.reports.terminal import method_lines
     from emulator.results.metrics import outcome, summarise
     from emulator.runner.executors import TrainingResult
@@ -150,14 +155,3 @@ def _result_lines(study: "Study", name: str, result: "TrainingResult | Exception
         for emulation, rows in result.emulations.items()
     ]
     return [name, *method_lines(summaries, study.scenario.task.metric)[1:]]
-
-
-def _read(
-    scenario: Path,
-    overrides: tuple[str, ...],
-    only: tuple[str, ...] = (),
-    networks: tuple[Path, ...] = (),
-) -> "Study":
-    from emulator.runner import inputs
-
-    return inputs.read(scenario, overrides, only, networks)

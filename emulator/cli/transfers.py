@@ -1,4 +1,4 @@
-"""Commands about networks alone: transfers, validate."""
+"""The command `transfers`."""
 
 from pathlib import Path
 
@@ -12,20 +12,23 @@ import click
     type=click.Choice(["tcp", "fluid"]),
     default="tcp",
     show_default=True,
-    help="fluid: half an RTT, then bytes at the fair share of the links.",
+    help="Transport model; fluid: half an RTT, then bytes at the fair share of the links.",
 )
-@click.option("--json", "lines", is_flag=True, help="One line a flow, all digits.")
+@click.option(
+    "--json", "lines", is_flag=True, help="Print one JSON object per flow with all digits."
+)
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**63 - 1),
     default=0,
     show_default=True,
-    help="Draws what is lost, where links lose.",
+    help="Seed of packet losses.",
 )
 def transfers(file: Path, transport: str, lines: bool, seed: int) -> None:
-    """Time the transfers that a FILE lists; train nothing.
+    """Simulate the times of the transfers in FILE, without training.
 
-    FILE is YAML with units, or JSON as the SimGrid reference has it: docs/howto/time_transfers.md.
+    FILE is YAML with units or JSON in the format of the SimGrid reference: see
+    docs/howto/time_transfers.md.
     """
     from emulator.common.errors import ScenarioError
     from emulator.network.tcp import Tcp

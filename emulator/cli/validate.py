@@ -12,20 +12,33 @@ from emulator.cli.options import RECORDINGS, SCENARIO, SET
 @SET
 @RECORDINGS
 @click.option(
-    "--method", "only", multiple=True, metavar="NAME", help="Repeatable.  [default: the first]"
+    "--method",
+    "only",
+    multiple=True,
+    metavar="NAME",
+    help="Method to validate. Repeatable.  [default: the first]",
 )
 @click.option(
-    "--variant", "variants", multiple=True, metavar="NAME", help="Repeatable.  [default: all]"
+    "--variant",
+    "variants",
+    multiple=True,
+    metavar="NAME",
+    help="Variant to validate. Repeatable.  [default: all]",
 )
 @click.option(
-    "--round", "number", type=click.IntRange(1), default=1, show_default=True, help="Which round."
+    "--round",
+    "number",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Number of the round.",
 )
 @click.option(
     "--repeats",
     type=click.IntRange(1, 100),
     default=3,
     show_default=True,
-    help="Medians of so many.",
+    help="Number of repetitions; medians are reported.",
 )
 @click.option(
     "--limit",
@@ -33,7 +46,7 @@ from emulator.cli.options import RECORDINGS, SCENARIO, SET
     default=120,
     show_default=True,
     metavar="SECONDS",
-    help="Refuse what would take longer.",
+    help="Longest expected duration; longer cases are refused.",
 )
 @click.option(
     "--out",
@@ -51,10 +64,11 @@ def validate(
     limit: int,
     out: Path | None,
 ) -> None:
-    """Re-enact a recorded round over this machine's TCP, and compare.
+    """Repeat a recorded round over real TCP on this machine and compare the times.
 
-    Takes Linux and root (or user namespaces). Nothing outside of namespaces of its own is touched,
-    and they go when it ends, however it ends. Exit code 3 where the machine cannot.
+    Needs Linux and root or user namespaces. Only network namespaces of the command itself are
+    changed; they are removed at the end, also after an error. Exit code 3 if the machine does not
+    support it.
     """
     from rich.console import Console
 

@@ -1,13 +1,13 @@
-"""Quantities that a scenario may fix or draw: a constant, or a law by its `kind`.
+"""Quantities that are constant or drawn from a distribution, which is named by its `kind`.
 
-A draw is the law's quantile at a uniform number: it rises with that number, whatever the law.
+A draw is the quantile at a uniform number, so it rises with that number.
 """
 
 import math
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import NormalDist
-from typing import Annotated, Any, Generic, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar, Union, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,18 +19,25 @@ from pydantic import (
     ModelWrapValidatorHandler,
     Tag,
     ValidationError,
+    WithJsonSchema,
     model_validator,
 )
-from typing_extensions import Self
+from typing_extensions import Self, override
 
 from emulator.common.errors import ScenarioError
 from emulator.common.text import printable
 from emulator.common.text_files import read_text
-from emulator.common.units import parse_duration, parse_rate, parse_speed
-from flasc.common.settings import Settings, parse_fraction
+from emulator.common.units import (
+    DURATION_SCHEMA,
+    RATE_SCHEMA,
+    SPEED_SCHEMA,
+    parse_duration,
+    parse_rate,
+    parse_speed,
+)
+from flasc.common.settings import Fraction, Settings
 
 MAX_VALUES = 10_000
-DISTRIBUTIONS = ("constant", "uniform", "normal", "lognormal", "choice", "empirical")
 
 
 def _loss(value: float) -> float:
@@ -45,36 +52,37 @@ def _above_zero(value: float) -> float:
     return value
 
 
-def _lasting(seconds: float) -> float:
+def _above_zero_s(seconds: float) -> float:
     if seconds <= 0:
         raise ValueError(f"found {seconds:g} s; allowed: a duration above zero")
     return seconds
 
 
-Rate = Annotated[float, BeforeValidator(parse_rate)]  # bits a second
-Duration = Annotated[float, BeforeValidator(parse_duration)]  # seconds
-PositiveDuration = Annotated[Duration, AfterValidator(_lasting)]
-Loss = Annotated[float, BeforeValidator(parse_fraction), AfterValidator(_loss)]
-Share = Annotated[float, BeforeValidator(parse_fraction), AfterValidator(_above_zero)]
-Speed = Annotated[float, BeforeValidator(parse_speed)]  # floating-point operations a second
+# In bits/s, seconds and floating-point operations/s; their JSON Schema is of the text with a unit.
+Rate = Annotated[float, BeforeValidator(parse_rate), WithJsonSchema(RATE_SCHEMA)]
+Duration = Annotated[float, BeforeValidator(parse_duration), WithJsonSchema(DURATION_SCHEMA)]
+Speed = Annotated[float, BeforeValidator(parse_speed), WithJsonSchema(SPEED_SCHEMA)]
+PositiveDuration = Annotated[Duration, AfterValidator(_above_zero_s)]
+Loss = Annotated[Fraction, AfterValidator(_loss)]
+Share = Annotated[Fraction, AfterValidator(_above_zero)]
 Sigma = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]  # past 10, draws overflow
 Quantity = TypeVar("Quantity")
 
 
-def _name(quantity: Any) -> str:
-    checks = getattr(quantity, "__metadata__", ())
-    return " ".join(check.func.__name__ for check in checks) or str(quantity.__name__)
+_QUANTITIES = {"Rate": Rate, "Duration": Duration, "Loss": Loss, "Fraction": Share, "Speed": Speed}
 
 
-class _Drawn(Settings):
-    """Laws of unlike quantities are classes of unlike names: pickle finds classes by name."""
+class _Distribution(Settings):
+    """Base class whose subclasses are named by their quantity, like UniformRate."""
 
     @classmethod
+    @override
     def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
-        return f"{cls.__name__}[{', '.join(map(_name, params))}]"
+        names = (name for name, quantity in _QUANTITIES.items() if quantity == params[0])
+        return f"{cls.__name__}{next(names, 'Number')}"
 
 
-class Uniform(_Drawn, Generic[Quantity]):
+class Uniform(_Distribution, Generic[Quantity]):
     """Uniform between `low` and `high`."""
 
     kind: Literal["uniform"]
@@ -89,8 +97,8 @@ class Uniform(_Drawn, Generic[Quantity]):
         return self
 
 
-class Normal(_Drawn, Generic[Quantity]):
-    """Normal with `mean` and `sd`, cut off below `low` (0 if not given) and above `high`."""
+class Normal(_Distribution, Generic[Quantity]):
+    """Normal with `mean` and `sd`, truncated below `low` (0 if not given) and above `high`."""
 
     kind: Literal["normal"]
     mean: Quantity
@@ -99,7 +107,7 @@ class Normal(_Drawn, Generic[Quantity]):
     high: Quantity | None = None
 
     def bounds(self) -> tuple[float, float]:
-        """Between what it draws."""
+        """The lowest and the highest draw."""
         low, high = cast(float | None, self.low), cast(float | None, self.high)
         return 0.0 if low is None else low, math.inf if high is None else high
 
@@ -111,11 +119,13 @@ class Normal(_Drawn, Generic[Quantity]):
                 f"found mean {mean:g} with low {low:g} and high {high:g}; allowed: a mean between"
             )
         if cast(float, self.sd) <= 0:
-            raise ValueError("found an sd of 0; allowed: above 0, or a constant instead of a law")
+            raise ValueError(
+                "found an sd of 0; allowed: above 0, or a constant instead of a distribution"
+            )
         return self
 
 
-class LogNormal(_Drawn, Generic[Quantity]):
+class LogNormal(_Distribution, Generic[Quantity]):
     """Log-normal: exp(N(ln median, sigma^2))."""
 
     kind: Literal["lognormal"]
@@ -123,7 +133,7 @@ class LogNormal(_Drawn, Generic[Quantity]):
     sigma: Sigma
 
 
-class Choice(_Drawn, Generic[Quantity]):
+class Choice(_Distribution, Generic[Quantity]):
     """One of `values`, with `weights` (equal if not given)."""
 
     kind: Literal["choice"]
@@ -131,11 +141,11 @@ class Choice(_Drawn, Generic[Quantity]):
     weights: list[Annotated[float, Field(ge=0, allow_inf_nan=False)]] | None = None
 
     @model_validator(mode="after")
-    def _one_weight_a_value(self) -> Self:
+    def _one_weight_per_value(self) -> Self:
         if self.weights is not None and len(self.weights) != len(self.values):
             raise ValueError(
                 f"found {len(self.weights)} weights for {len(self.values)} values; "
-                "allowed: one weight a value"
+                "allowed: one weight per value"
             )
         if self.weights is not None and not 0 < sum(self.weights) < math.inf:
             raise ValueError(
@@ -144,10 +154,10 @@ class Choice(_Drawn, Generic[Quantity]):
         return self
 
 
-class Empirical(_Drawn, Generic[Quantity]):
-    """One of the measured `values`, each as likely; a `file` may hold them, one a line.
+class Empirical(_Distribution, Generic[Quantity]):
+    """One of the measured `values`, equally likely; a `file` may hold them, one per line.
 
-    In a file, empty lines and what follows a # are skipped; `unit` is put behind each line.
+    In a file, empty lines and comments after # are skipped; `unit` is appended to each line.
     """
 
     kind: Literal["empirical"]
@@ -158,7 +168,7 @@ class Empirical(_Drawn, Generic[Quantity]):
     @model_validator(mode="wrap")
     @classmethod
     def _with_values(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """Fill `values` from the file; what is wrong in there is told by the file's line."""
+        """Fill `values` from the file; errors in it name its line."""
         if not isinstance(data, Mapping) or not isinstance(data.get("file"), str):
             if isinstance(data, Mapping) and data.get("unit") is not None:
                 raise ValueError("found a unit without a file; allowed: values with their units")
@@ -169,7 +179,7 @@ class Empirical(_Drawn, Generic[Quantity]):
         lines = _lines(Path(data["file"]), unit if isinstance(unit, str) else "")
         if not 0 < len(lines) <= MAX_VALUES:
             raise ValueError(
-                f"found {len(lines):,} values in {name}; allowed: 1 to {MAX_VALUES:,}, one a line"
+                f"found {len(lines):,} values in {name}; allowed: 1 to {MAX_VALUES:,}, one per line"
             )
         try:
             return handler({**data, "values": list(lines.values())})
@@ -182,9 +192,9 @@ class Empirical(_Drawn, Generic[Quantity]):
 
 
 def _lines(path: Path, unit: str) -> dict[int, str | float]:
-    """{number of the line: its value}; a bare number is one."""
+    """{line number: value}; a number without a unit is returned as a number."""
     try:
-        text = read_text(path, "save the file as text, one value a line")
+        text = read_text(path, "save the file as text, one value per line")
     except ScenarioError as error:
         raise ValueError(error.message) from None
     rows = {n: row.partition("#")[0].strip() for n, row in enumerate(text.splitlines(), 1)}
@@ -199,57 +209,12 @@ def _value(text: str) -> str | float:
 
 
 def kind_tag(value: object) -> str:
-    """A mapping names its law; anything else is a constant."""
+    """The `kind` of a mapping or of settings; otherwise `constant`."""
     if isinstance(value, Mapping):
         return str(value.get("kind", "missing"))
     return getattr(value, "kind", "constant")
 
 
-RateDistributions = (
-    Annotated[Rate, Tag("constant")]
-    | Annotated[Uniform[Rate], Tag("uniform")]
-    | Annotated[Normal[Rate], Tag("normal")]
-    | Annotated[LogNormal[Rate], Tag("lognormal")]
-    | Annotated[Choice[Rate], Tag("choice")]
-    | Annotated[Empirical[Rate], Tag("empirical")]
-)
-RateDistribution = Annotated[RateDistributions, Discriminator(kind_tag)]
-DurationDistribution = Annotated[
-    Annotated[Duration, Tag("constant")]
-    | Annotated[Uniform[Duration], Tag("uniform")]
-    | Annotated[Normal[Duration], Tag("normal")]
-    | Annotated[LogNormal[Duration], Tag("lognormal")]
-    | Annotated[Choice[Duration], Tag("choice")]
-    | Annotated[Empirical[Duration], Tag("empirical")],
-    Discriminator(kind_tag),
-]
-LossDistribution = Annotated[
-    Annotated[Loss, Tag("constant")]
-    | Annotated[Uniform[Loss], Tag("uniform")]
-    | Annotated[Normal[Loss], Tag("normal")]
-    | Annotated[LogNormal[Loss], Tag("lognormal")]
-    | Annotated[Choice[Loss], Tag("choice")]
-    | Annotated[Empirical[Loss], Tag("empirical")],
-    Discriminator(kind_tag),
-]
-ShareDistribution = Annotated[
-    Annotated[Share, Tag("constant")]
-    | Annotated[Uniform[Share], Tag("uniform")]
-    | Annotated[Normal[Share], Tag("normal")]
-    | Annotated[LogNormal[Share], Tag("lognormal")]
-    | Annotated[Choice[Share], Tag("choice")]
-    | Annotated[Empirical[Share], Tag("empirical")],
-    Discriminator(kind_tag),
-]
-SpeedDistribution = Annotated[
-    Annotated[Speed, Tag("constant")]
-    | Annotated[Uniform[Speed], Tag("uniform")]
-    | Annotated[Normal[Speed], Tag("normal")]
-    | Annotated[LogNormal[Speed], Tag("lognormal")]
-    | Annotated[Choice[Speed], Tag("choice")]
-    | Annotated[Empirical[Speed], Tag("empirical")],
-    Discriminator(kind_tag),
-]
 Distribution = (
     float
     | Uniform[float]
@@ -258,35 +223,69 @@ Distribution = (
     | Choice[float]
     | Empirical[float]
 )  # fmt: skip
+_CLASSES: dict[str, Any] = {
+    "uniform": Uniform,
+    "normal": Normal,
+    "lognormal": LogNormal,
+    "choice": Choice,
+    "empirical": Empirical,
+}
+DISTRIBUTIONS = ("constant", *_CLASSES)
+
+
+def _union(quantity: Any) -> Any:
+    """A constant `quantity`, or a distribution of it, each tagged with its kind."""
+    members = [Annotated[quantity, Tag("constant")]]
+    for kind, generic in _CLASSES.items():
+        model = generic[quantity]
+        globals()[model.__name__] = model  # pickle finds classes by name
+        members.append(Annotated[model, Tag(kind)])
+    return Union[tuple(members)]  # noqa: UP007  # put together at run time
+
+
+if TYPE_CHECKING:
+    RateDistributions = Distribution
+    RateDistribution = Distribution
+    DurationDistribution = Distribution
+    LossDistribution = Distribution
+    ShareDistribution = Distribution
+    SpeedDistribution = Distribution
+else:
+    RateDistributions = _union(Rate)
+    RateDistribution = Annotated[RateDistributions, Discriminator(kind_tag)]
+    DurationDistribution = Annotated[_union(Duration), Discriminator(kind_tag)]
+    LossDistribution = Annotated[_union(Loss), Discriminator(kind_tag)]
+    ShareDistribution = Annotated[_union(Share), Discriminator(kind_tag)]
+    SpeedDistribution = Annotated[_union(Speed), Discriminator(kind_tag)]
 Floats = NDArray[np.float64]
 
 _NORMAL = NormalDist()
-_LEAST, _MOST = 2.0**-54, 1 - 2.0**-53  # of a probability: no quantile is infinite
+_LEAST, _MOST = 2.0**-54, 1 - 2.0**-53  # limits of a probability, so that no quantile is infinite
 
 
-def quantile(law: Distribution, u: Floats) -> Floats:
-    """What `law` is at each of the probabilities `u`, float64 [n], in the law's unit; rising."""
+def quantile(distribution: Distribution, u: Floats) -> Floats:
+    """The quantile of a distribution at each probability `u`, float64 [n], in its unit."""
     u = np.clip(u, _LEAST, _MOST)
-    match law:
+    match distribution:
         case Uniform():
-            return law.low + (law.high - law.low) * u
+            return distribution.low + (distribution.high - distribution.low) * u
         case Normal():
-            low, high = law.bounds()
-            below, above = normal_cdf((np.array([low, high]) - law.mean) / law.sd)
+            low, high = distribution.bounds()
+            below, above = normal_cdf((np.array([low, high]) - distribution.mean) / distribution.sd)
             z = normal_quantile(below + u * (above - below))
-            return np.clip(law.mean + law.sd * z, low, high)
+            return np.clip(distribution.mean + distribution.sd * z, low, high)
         case LogNormal():
-            return np.asarray(law.median * np.exp(law.sigma * normal_quantile(u)))
-        case Choice():
-            return _step(law.values, law.weights or [1.0] * len(law.values), u)
-        case Empirical():
-            return _step(law.values, [1.0] * len(law.values), u)
+            return np.asarray(distribution.median * np.exp(distribution.sigma * normal_quantile(u)))
+        case Choice(values=values, weights=weights):
+            return _step(values, weights or [1.0] * len(values), u)
+        case Empirical(values=values):
+            return _step(values, [1.0] * len(values), u)
         case _:
-            return np.full(len(u), float(law))
+            return np.full(len(u), float(distribution))
 
 
 def _step(values: list[float], weights: list[float], u: Floats) -> Floats:
-    """The least of `values` up to which the weights make up `u`."""
+    """The lowest of `values` whose cumulative weight reaches `u`."""
     order = np.argsort(values)
     heights = np.cumsum(np.asarray(weights)[order])
     picked = np.searchsorted(heights / heights[-1], u).clip(max=len(values) - 1)
@@ -295,10 +294,10 @@ def _step(values: list[float], weights: list[float], u: Floats) -> Floats:
 
 
 def normal_cdf(z: Floats) -> Floats:
-    """Probability of a standard normal below each of `z`."""
+    """Cumulative distribution function of the standard normal at each of `z`."""
     return np.array([0.5 * math.erfc(-x / math.sqrt(2)) for x in z.tolist()])
 
 
 def normal_quantile(p: Floats) -> Floats:
-    """Below what a standard normal is with each of the probabilities `p` (Wichura 1988, AS 241)."""
+    """Quantile of the standard normal at each probability `p` (Wichura 1988, AS 241)."""
     return np.array([_NORMAL.inv_cdf(x) for x in np.clip(p, _LEAST, _MOST).tolist()])

@@ -1,34 +1,24 @@
-"""What a user can get wrong. Each error says what was found, what is allowed and what to do.
+"""Errors that the user can fix. Each says what was found, what is allowed and what to do.
 
     EmulatorError            exit code 2
     ├── ScenarioError        a key, value or file of a scenario
-    ├── RecordingError       a recording that is unreadable, foreign or contradicts itself
-    ├── LedgerError          a run folder or ledger that is not one
-    ├── EmulationError       a scenario that is well formed but cannot be carried out
-    │   └── StalledError     it could, up to a point; what was done so far is kept
-    ├── StorageError         the disk refused
+    ├── RecordingError       a recording that is unreadable, of another training or inconsistent
+    ├── LedgerError          a run folder or ledger that is missing or invalid
+    ├── EmulationError       a valid scenario that cannot be carried out
+    │   └── StalledError     a simulation that stopped; its results so far are kept
+    ├── StorageError         a file or folder that cannot be written
     └── SupportError         this machine cannot do it: exit code 3
 
-Errors of `flasc` (`flasc.common.errors.FlascError`) show in the same voice. A broken invariant of
-ours
-is an `assert`, never one of these.
+Internal errors are assertions.
 """
+
+from flasc.common.errors import UserError
 
 KeyPath = tuple[str | int, ...]
 
 
-class EmulatorError(Exception):
-    """Something the user can mend. `hint` is the next step, if there is one to name."""
-
-    exit_code = 2
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
-
-    def __reduce__(self) -> tuple[type, tuple[str, str]]:
-        return type(self), (self.message, self.hint)  # workers send their errors home
+class EmulatorError(UserError):
+    """Base class of the errors of `emulator`."""
 
 
 class ScenarioError(EmulatorError):
@@ -36,19 +26,19 @@ class ScenarioError(EmulatorError):
 
 
 class RecordingError(EmulatorError):
-    """A recording that is unreadable, foreign or contradicts itself."""
+    """A recording that is unreadable, of another training or inconsistent."""
 
 
 class LedgerError(EmulatorError):
-    """A run folder or ledger that is missing or not one of ours."""
+    """A run folder or ledger that is missing or invalid."""
 
 
 class EmulationError(EmulatorError):
-    """A well-formed scenario that cannot be carried out."""
+    """A valid scenario that cannot be carried out."""
 
 
 class StalledError(EmulationError):
-    """An emulation that cannot go on."""
+    """A simulation that cannot continue."""
 
 
 class StorageError(EmulatorError):
@@ -56,13 +46,13 @@ class StorageError(EmulatorError):
 
 
 class SupportError(EmulatorError):
-    """Something that this machine, or whoever runs us on it, cannot do."""
+    """Something that this machine or user account cannot do."""
 
     exit_code = 3
 
 
 class FieldError(ValueError):
-    """What a validator of a whole section finds wrong with one of its keys, at `path`."""
+    """Raised by a validator of a section about the key at `path` in it."""
 
     def __init__(self, path: KeyPath, message: str) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, their names, a disk that refuses, and taking turns."""
+"""Atomic writes, file names, errors of the disk, and locks on folders."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ from emulator.common.errors import StorageError
 
 @contextlib.contextmanager
 def storage(path: Path) -> Iterator[None]:
-    """What the disk refuses becomes a StorageError about `path`."""
+    """Turn an OSError into a StorageError about `path`."""
     try:
         yield
     except OSError as error:
@@ -21,7 +21,7 @@ def storage(path: Path) -> Iterator[None]:
 
 
 def refused(path: Path, why: str) -> StorageError:
-    """The one thing there is to say of a disk that cannot be written to."""
+    """The StorageError for a path that cannot be written."""
     return StorageError(
         f"{path}: cannot be written: {why}",
         "free some space or choose another folder, then run the same command again: "
@@ -30,7 +30,7 @@ def refused(path: Path, why: str) -> StorageError:
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Write a whole file or nothing. A kill may leave a temporary file: see `sweep`."""
+    """Write a file atomically. A killed process may leave a temporary file: see `sweep`."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with temporary.open("wb") as file:
@@ -43,22 +43,22 @@ def replace(path: Path, content: bytes) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Delete what a killed `replace` left in `folder`, where no other run writes.
+    """Delete the temporary files of a killed `replace` in `folder`; no other run may write there.
 
-    A user's own files may be there as well, if '--out .' was said: '.env.local' is none of ours.
+    Other files stay, like '.env.local' after '--out .'.
     """
-    for left_over in folder.glob(".*.*"):
-        if left_over.suffix[1:].isdecimal():
-            left_over.unlink(missing_ok=True)
+    for temporary in folder.glob(".*.*"):
+        if temporary.suffix[1:].isdecimal():
+            temporary.unlink(missing_ok=True)
 
 
 def slug(name: str) -> str:
-    """A short name of a file for a method: 'FLASC 1/4 down' becomes 'flasc-1-4-down'."""
+    """A short file name for a method: 'FLASC 1/4 down' becomes 'flasc-1-4-down'."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60] or "method"
 
 
 def distinct(names: Iterable[str]) -> list[str]:
-    """The same, told apart by number where they coincide: 'a', 'a' become 'a', 'a-2'."""
+    """The names, with numbers where they are equal: 'a', 'a' become 'a', 'a-2'."""
     found: dict[str, None] = {}
     for base in names:
         number, name = 1, base
@@ -71,9 +71,9 @@ def distinct(names: Iterable[str]) -> list[str]:
 
 @contextlib.contextmanager
 def held(folder: Path, waiting: Callable[[], None]) -> Iterator[None]:
-    """Make `folder` and be the only process that holds it; `waiting` is told if another does.
+    """Create `folder` and lock it; `waiting` is called if another process holds the lock.
 
-    Raises StorageError. The lock ends with its process, however that ends.
+    Raises StorageError. The lock ends with its process.
     """
     with storage(folder):
         folder.mkdir(parents=True, exist_ok=True)

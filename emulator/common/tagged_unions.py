@@ -1,17 +1,32 @@
 """Settings told apart by `kind`, which a scenario may write as a bare name or leave out."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from pydantic import Discriminator
+from pydantic import BeforeValidator, Discriminator, GetJsonSchemaHandler
+from pydantic_core import CoreSchema
+
+
+@dataclass(frozen=True)
+class ShortForm(BeforeValidator):
+    """A validator that expands a short form of JSON type `type`; the JSON Schema has both forms."""
+
+    type: str = "string"
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"anyOf": [{"type": self.type}, handler(schema)]}
 
 
 def spelled_out(value: object) -> object:
-    """A bare name is that kind with its defaults."""
+    """The settings of a kind that is given by its name alone."""
     return {"kind": value} if isinstance(value, str) else value
 
 
 def kind_or(default: str) -> Discriminator:
-    """A mapping without a kind is the default one."""
+    """Tells settings apart by `kind`, which is `default` if it is missing."""
 
     def kind(value: object) -> str:
         if isinstance(value, Mapping):

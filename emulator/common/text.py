@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 
 
 def printable(text: str) -> str:
-    """`text` with its control characters and other unprintables escaped: safe in one line."""
+    """`text` in one line: control and other unprintable characters are escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
@@ -18,9 +18,9 @@ def short_repr(value: object) -> str:
 
 
 def nearest(name: str, allowed: Iterable[str], least: float = 0.6) -> str | None:
-    """The one of `allowed` that `name` most likely means, whatever its case; None if none does.
+    """The most similar of `allowed`, ignoring case; None if the similarity is below `least`.
 
-    `least` is how alike they are at the least: 1 is the same (difflib's ratio).
+    The similarity is difflib's ratio: 1 for equal names.
     """
     folded = {one.casefold(): one for one in allowed}
     match = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=least)
@@ -36,14 +36,14 @@ def suggestion(found: object, allowed: Collection[str], what: str = "") -> str:
 
 
 def closest(name: str, allowed: Collection[str]) -> str:
-    """What of `allowed` a wrong name most likely means, in quotes; '' if nothing does."""
+    """The names of `allowed` that a wrong name most likely means, in quotes; or ''."""
     near = nearest(name, allowed)
     names = by_synonym(name, allowed) or ([near] if near else [])
     return " and ".join(map(repr, names))
 
 
 SYNONYMS = {
-    # policies and methods, by the papers that they are from
+    # policies and methods by their papers
     "async": ("asynchronous",),
     "fedasync": ("asynchronous",),
     "fedavg": ("lora", "synchronous"),
@@ -69,6 +69,6 @@ SYNONYMS = {
 
 
 def by_synonym(name: str, allowed: Collection[str]) -> list[str]:
-    """Those of `allowed` that others call `name`."""
+    """The names of `allowed` for which `name` is a synonym."""
     word = name.casefold().replace("-", "_").replace(" ", "_")
     return [each for each in SYNONYMS.get(word, ()) if each in allowed]

@@ -1,4 +1,4 @@
-"""Text of files that others made: read whole and within bounds, nothing in them is executed."""
+"""Reads untrusted text files of limited size without executing anything in them."""
 
 import json
 from pathlib import Path
@@ -8,13 +8,13 @@ from emulator.common.errors import ScenarioError
 from emulator.common.text import printable, short_repr
 
 MAX_BYTES = 16 << 20
-MAX_PIECES = 1_000_000  # of a profile, and devices of a table
-SMALLEST, LARGEST = 1e-15, 1e15  # of numbers but 0, in any unit: their sums are floats still
+MAX_PIECES = 1_000_000  # of a profile; also devices of a table
+SMALLEST, LARGEST = 1e-15, 1e15  # of nonzero numbers in any unit, so that sums stay finite
 RANGE = f"{SMALLEST:g} to {LARGEST:g}"
 
 
 def read_text(path: Path, binary: str = "save the file as UTF-8 text") -> str:
-    """The file's text. Raises ScenarioError; `binary` is the hint where it is not UTF-8."""
+    """The text of a file. Raises ScenarioError; `binary` is the hint if it is not UTF-8."""
     name = printable(str(path))
     try:
         if not path.is_file():
@@ -38,7 +38,7 @@ def read_text(path: Path, binary: str = "save the file as UTF-8 text") -> str:
 def read_table(path: Path, columns: dict[str, bool], binary: str) -> dict[str, dict[str, float]]:
     """{device: {column: number}} of a JSON object of objects, in its order.
 
-    `columns` says of each whether it may be zero; other columns are left out. Raises
+    `columns` is {column: whether it may be zero}; other columns are excluded. Raises
     ScenarioError.
     """
     name = printable(str(path))
@@ -66,22 +66,19 @@ def read_table(path: Path, columns: dict[str, bool], binary: str) -> dict[str, d
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a number of the range, or 0; true and false are none."""
+    """Whether it is 0 or a number in the range; booleans are not numbers."""
     return type(value) in (int, float) and (value == 0 or SMALLEST <= value <= LARGEST)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     names = dict(pairs)
     if len(names) < len(pairs):
-        raise ValueError("found a name twice in one object; allowed: names of their own")
+        raise ValueError("found a name twice in one object; allowed: different names")
     return names
 
 
 def unpickling(name: str, to: str) -> str:
-    """How who trusts a pickle of FedScale's makes JSON of it. For people: it is printed, never run.
-
-    A pickle can run code when it is opened, and what is read here may be a stranger's.
-    """
+    """A hint with a command that converts a pickle of FedScale to JSON; it is never run."""
     converted = f"json.dumps(pickle.load(open('{name}', 'rb')))"
     return (
         "FedScale publishes a pickle, which can run code when opened, so it is not read here; "

@@ -204,7 +204,7 @@ def require_trainable(study: Study, recordings: Path) -> None:
             key, said = found
             where = study.document.where(("task", key))
             raise ScenarioError(
-                f"{where}: task.{key}: {said}", "mend the scenario, then try flasc-emu check"
+                f"{where}: task.{key}: {said}", "fix the scenario, then run flasc-emu check"
             )
 
 

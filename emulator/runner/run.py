@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from dataclasses import replace as replaced
 from pathlib import Path
 
-from emulator.common.errors import EmulatorError, StorageError
+from emulator.common.errors import StorageError
 from emulator.common.files import held, storage, sweep
 from emulator.reports import write
 from emulator.results.ledger import Ledger
@@ -16,9 +16,7 @@ from emulator.runner.metadata import describe, provenance, require_accountant
 from emulator.runner.models import copy_models
 from emulator.runner.recording import archive
 from emulator.scenario.study import Study
-from flasc.common.errors import AssetError, FlascError
-
-Failure = EmulatorError | FlascError
+from flasc.common.errors import AssetError, UserError
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class Outcome:
     trained_rounds: int
     reused_rounds: int
     written: Sequence[Path]
-    failures: Sequence[tuple[int, Failure]]
+    failures: Sequence[tuple[int, UserError]]
 
 
 def folder_name(study: Study, networks: Sequence[Path]) -> str:
@@ -50,7 +48,7 @@ def run(
     *,
     engine: Engine,
     notify: Callable[[int, Progress], None] = lambda *_: None,
-    finished: Callable[[int, TrainingResult | Failure], None] = lambda *_: None,
+    finished: Callable[[int, TrainingResult | UserError], None] = lambda *_: None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
     """Carry the study out into `folder`, which one run at a time may write to.
@@ -86,10 +84,10 @@ def _run(
     options: Options,
     engine: Engine,
     notify: Callable[[int, Progress], None],
-    finished: Callable[[int, TrainingResult | Failure], None],
+    finished: Callable[[int, TrainingResult | UserError], None],
 ) -> Outcome:
     trainings = study.trainings()
-    results: dict[int, TrainingResult | Failure] = {}
+    results: dict[int, TrainingResult | UserError] = {}
     filed = 0
     with storage(folder):
         sweep(folder)
@@ -114,7 +112,7 @@ def _run(
     return Outcome(trained, reused, written, failures)
 
 
-def _file(ledger: Ledger, result: TrainingResult | Failure) -> None:
+def _file(ledger: Ledger, result: TrainingResult | UserError) -> None:
     if isinstance(result, TrainingResult):
         for emulation, rows in result.emulations.items():
             ledger.write(emulation, rows)

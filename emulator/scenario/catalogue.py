@@ -1,4 +1,4 @@
-"""What scenarios can name, read off the settings themselves."""
+"""The names that a scenario can use, from the settings classes."""
 
 import inspect
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from flasc.training import settings
 
 
 def catalogue() -> dict[str, list[tuple[str, str]]]:
-    """{family: [(name, one line about it)]}."""
+    """{family: [(name, description in one line)]}."""
     return {
         "methods": _members(settings.Method),
         "tasks": _members(settings.Task, "name"),
@@ -40,7 +40,7 @@ def _members(union: Any, tag: str = "kind") -> list[tuple[str, str]]:
 
 
 def _models(union: Any) -> Iterator[type[settings.Settings]]:
-    """Each class of settings in a discriminated union."""
+    """The settings classes of a discriminated union."""
     for member in get_args(get_args(union)[0]):
         model = get_args(member)[0] if get_origin(member) is not None else member
         if hasattr(model, "model_fields"):
@@ -48,12 +48,12 @@ def _models(union: Any) -> Iterator[type[settings.Settings]]:
 
 
 def _about(model: type[settings.Settings], tag: str) -> tuple[str, str]:
-    """What it is called; the first line of its docstring, and which package brought it."""
-    text = inspect.getdoc(model) or ""  # a generic law's own text is its parent's
+    """Its name; the first line of its docstring, and its package if it is a plug-in."""
+    text = inspect.getdoc(model) or ""  # a distribution of a quantity inherits its text
     package = origin(model) if issubclass(model, Pluggable) else None
-    brought = f" [{' '.join(package)}]" if package else ""
+    source = f" [{' '.join(package)}]" if package else ""
     name = get_args(model.model_fields[tag].annotation)[0]
-    return name, text.split("\n")[0] + brought
+    return name, text.split("\n")[0] + source
 
 
 def _names(model: type[settings.Settings], field: str) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
-"""A scenario's text as plain data that remembers where each value was written.
+"""A scenario file merged with the files that it `extends` and with `--set` overrides.
 
-A document is the file, over what it `extends`, under the command line's `--set`.
+The result is plain data with the line of each value.
 """
 
 import re
@@ -14,15 +14,15 @@ import yaml
 from emulator.common.errors import ScenarioError
 from emulator.common.text import nearest, printable, short_repr, suggestion
 from emulator.scenario.key_path import PATH, QUOTE_KEY, Step, dotted, parse_path, quoted
-from emulator.scenario.yaml_nodes import NUMBER, Composer, Node
+from emulator.scenario.yaml_nodes import NUMBER, Node, parse_yaml
 
-__all__ = ["Document", "dotted", "dump", "load", "parse_path", "printable", "short_repr"]
+__all__ = ["Document", "dump", "load", "printable"]
 
 MAX_BYTES = 2**20
 MAX_CHAIN = 10
 MAX_FILES = 100
 
-# Mappings whose keys a scenario names itself: one that is set from outside must be there.
+# Mappings with names of the user as keys: an override may not add a name.
 NAMED = (("methods",), ("network", "groups"))
 
 _START = "start with a line like name: slow_upload"
@@ -31,13 +31,13 @@ _OVERRIDE = re.compile(rf"({PATH.pattern})=(.*)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """`data` is plain (dict, list, str, int, float, bool, None); `where` finds it in the text."""
+    """`data` is plain (dict, list, str, int, float, bool, None); `where` finds its lines."""
 
     data: dict[str, Any]
     tree: Node = field(repr=False)
 
     def where(self, path: Sequence[Step]) -> str:
-        """The line of the key at `path`, or of its nearest ancestor that is written anywhere."""
+        """The line of the key at `path`, or of its nearest ancestor in the text."""
         node = self.tree
         for step in path:
             if isinstance(node.value, dict) and isinstance(step, str) and step in node.value:
@@ -49,11 +49,10 @@ class Document:
         return node.where
 
     def copied(self, source: Sequence[Step], target: Sequence[str]) -> "Document":
-        """The document with what stands at `source` at `target` as well, as `vary` asks.
+        """The document with the value at `source` copied to `target`, for `vary`.
 
-        The copy keeps the line that it was written on. Missing mappings on the way are made; a
-        list is entered by the number of an item it has. Raises ScenarioError where it has not, or
-        where the way leads through a scalar.
+        The copy keeps its line. Missing mappings are created; a list item is addressed by its
+        number. Raises ScenarioError if the item does not exist or `target` leads through a scalar.
         """
         node = self.tree
         for step in source:
@@ -63,22 +62,22 @@ class Document:
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> Document:
-    """The scenario at `path` over the files it extends, with 'a.b=value' `overrides` on top.
+    """The scenario at `path` merged with the files it extends and with 'a.b=value' overrides.
 
-    In a child file mappings merge, lists and scalars replace, and null deletes an inherited key, as
-    it does in an override. Raises ScenarioError for whatever is wrong with either.
+    Mappings merge, lists and scalars replace inherited ones, and null deletes an inherited key.
+    Raises ScenarioError.
     """
     return with_overrides(read(path), overrides)
 
 
 def read(path: Path) -> Node:
-    """The file at `path` over the files it extends. Raises ScenarioError."""
+    """The file at `path` merged with the files it extends. Raises ScenarioError."""
     return _read_extended(path, "", (), [])
 
 
 def parse(text: str, name: str) -> Node:
-    """The scenario in `text`, which extends nothing; `name` stands for its file in messages."""
-    tree = Composer(text, name).document or Node(None, name)
+    """The scenario in `text`, without `extends`; `name` is its file in messages."""
+    tree = parse_yaml(text, name) or Node(None, name)
     if tree.value is None:
         raise ScenarioError(f"{name}: found an empty file; allowed: a scenario", _START)
     if not isinstance(tree.value, dict):
@@ -88,15 +87,15 @@ def parse(text: str, name: str) -> Node:
 
 
 def dump(data: Mapping[str, Any]) -> str:
-    """Plain data as a scenario's text, which `parse` reads as the same again."""
+    """Plain data as YAML that `parse` reads as the same data."""
     return yaml.dump(dict(data), Dumper=_Writer, sort_keys=False, allow_unicode=True)
 
 
 class _Writer(yaml.SafeDumper):
-    """PyYAML leaves bare what are numbers in YAML 1.2 and were text in 1.1, like '1e3' and '08'."""
+    """Quotes text that is a number in YAML 1.2 but not in 1.1, like '1e3' and '08'."""
 
     def represent_text(self, text: str) -> yaml.ScalarNode:
-        """In double quotes where there is a next line (U+0085), which others fold into a blank."""
+        """Use double quotes for text with U+0085 (next line), which other styles fold."""
         return self.represent_scalar("tag:yaml.org,2002:str", text, '"' if "\x85" in text else None)
 
 
@@ -105,7 +104,7 @@ _Writer.add_implicit_resolver("tag:yaml.org,2002:float", NUMBER, list("+-.012345
 
 
 def with_overrides(tree: Node, overrides: Sequence[str]) -> Document:
-    """`tree` under 'a.b=value' overrides. Raises ScenarioError."""
+    """`tree` with 'a.b=value' overrides. Raises ScenarioError."""
     for text in overrides:
         tree = _override(tree, text)
     return _document(tree)
@@ -129,19 +128,19 @@ def _set(node: Node, path: Sequence[str], new: Node, above: tuple[str, ...]) -> 
     if not path:
         return new
     head, below = path[0], path[1:]
-    said = f"{new.where}: " if new.where else ""
+    place = f"{new.where}: " if new.where else ""
     if isinstance(node.value, list):
         if not re.fullmatch("[0-9]{1,9}", head) or int(head) >= len(node.value):
             items = f"0 to {len(node.value) - 1}" if node.value else "none, the list is empty"
             raise ScenarioError(
-                f"{said}{dotted(above)}: found item {quoted(head)}; allowed: {items}",
+                f"{place}{dotted(above)}: found item {quoted(head)}; allowed: {items}",
                 "set the whole list to make it longer",
             )
         item = _set(node.value[int(head)], below, new, (*above, head))
         return Node([*node.value[: int(head)], item, *node.value[int(head) + 1 :]], node.where)
     if not isinstance(node.value, dict | None):
         raise ScenarioError(
-            f"{said}{dotted(above)}: found {short_repr(node.value)}; allowed: a mapping here, "
+            f"{place}{dotted(above)}: found {short_repr(node.value)}; allowed: a mapping here, "
             f"to set {quoted(head)} inside it"
         )
     inside = node.value or {}
@@ -149,7 +148,7 @@ def _set(node: Node, path: Sequence[str], new: Node, above: tuple[str, ...]) -> 
         return Node({key: kept for key, kept in inside.items() if key != head}, node.where)
     if below and head not in inside and above in NAMED:
         raise ScenarioError(
-            f"{said}{dotted(above)}: found no {quoted(head)} to set {quoted(below[0])} of"
+            f"{place}{dotted(above)}: found no {quoted(head)} to set {quoted(below[0])} of"
             f"{suggestion(head, [printable(name) for name in inside])}"
         )
     child = inside.get(head, Node(None, new.where))
@@ -164,11 +163,10 @@ def _override(tree: Node, text: str) -> Node:
             f"{where}: found no key.path=value; allowed: like network.clients.up=5 Mbps",
             QUOTE_KEY,
         )
-    composer = Composer(match[2], where, numbered=False)
-    if not composer.document and match[2].strip():
+    node = parse_yaml(match[2], where, numbered=False)
+    if not node and match[2].strip():
         raise ScenarioError(f"{where}: found only a comment; allowed: a value", "quote it: '#1'")
-    value = composer.document.value if composer.document else None
-    return _set(tree, parse_path(match[1]), Node(value, where), ())
+    return _set(tree, parse_path(match[1]), Node(node.value if node else None, where), ())
 
 
 def _merge(base: Node, child: Node) -> Node:
@@ -183,37 +181,38 @@ def _merge(base: Node, child: Node) -> Node:
     return Node(merged, child.where)
 
 
-def _read_extended(path: Path, said: str, chain: tuple[Path, ...], opened: list[Path]) -> Node:
-    """The file at `path` over its bases. `said` names the line that asked for it, if one did.
+def _read_extended(path: Path, source: str, chain: tuple[Path, ...], opened: list[Path]) -> Node:
+    """The file at `path` merged with its bases.
 
-    `chain` holds the files that led here, `opened` every file so far.
+    `source` is the prefix of messages: the line with the `extends`, or ''. `chain` holds the files
+    from the first one to this one, `opened` all files so far.
     """
     name = printable(str(path))
-    text = _read(path, said)
+    text = _read(path, source)
     real = path.resolve()
     if real in chain:
         raise ScenarioError(
-            f"{said}{name}: extends itself, by way of {len(chain)} file(s)",
-            "drop the extends that closes the circle",
+            f"{source}{name}: extends itself, by way of {len(chain)} file(s)",
+            "remove the extends that closes the circle",
         )
     opened.append(real)
     if len(chain) > MAX_CHAIN or len(opened) > MAX_FILES:
         allowed = f"{MAX_CHAIN} steps and {MAX_FILES} files"
-        raise ScenarioError(f"{said}{name}: extends too far; allowed: {allowed}")
+        raise ScenarioError(f"{source}{name}: extends too far; allowed: {allowed}")
     tree = parse(text, name)
-    assert isinstance(tree.value, dict), "parse lets nothing else pass"
-    own = _found(Node({k: v for k, v in tree.value.items() if k != "extends"}, tree.where), path)
+    assert isinstance(tree.value, dict), "parse returns mappings only"
+    own = Node({k: v for k, v in tree.value.items() if k != "extends"}, tree.where)
     bases = Node({}, tree.where)
     for base in _bases(tree.value.get("extends")):
-        file, asked = path.parent / str(base.value), f"{base.where}: extends: "
-        bases = _merge(bases, _read_extended(file, asked, (*chain, real), opened))
-    return _merge(bases, own)
+        file, line = path.parent / str(base.value), f"{base.where}: extends: "
+        bases = _merge(bases, _read_extended(file, line, (*chain, real), opened))
+    return _merge(bases, _with_paths(own, path))
 
 
-def _found(node: Node, path: Path) -> Node:
-    """`node` with each `file` as it is found from here; the scenario at `path` is beside it."""
+def _with_paths(node: Node, path: Path) -> Node:
+    """`node` with the folder of the scenario at `path` before the value of each `file`."""
     if isinstance(node.value, list):
-        return Node([_found(item, path) for item in node.value], node.where)
+        return Node([_with_paths(item, path) for item in node.value], node.where)
     if not isinstance(node.value, dict):
         return node
     found = {}
@@ -221,7 +220,7 @@ def _found(node: Node, path: Path) -> Node:
         if key.rpartition(".")[2] == "file" and isinstance(inside.value, str):  # or under `vary`
             found[key] = Node(str(path.parent / inside.value), inside.where)
         else:
-            found[key] = _found(inside, path)
+            found[key] = _with_paths(inside, path)
     return Node(found, node.where)
 
 
@@ -240,7 +239,7 @@ def _bases(extends: Node | None) -> list[Node]:
 
 
 def _near(path: Path) -> Path | None:
-    """The scenario that is there and all but called so. Endings are alike anyway: stems decide."""
+    """The .yaml file in the same folder with the most similar stem, if one is similar."""
     try:
         stems = {file.stem: file for file in sorted(path.parent.glob("*.yaml"))}
     except (OSError, ValueError):
@@ -249,8 +248,8 @@ def _near(path: Path) -> Path | None:
     return stems[near] if near else None
 
 
-def _read(path: Path, said: str) -> str:
-    name = said + printable(str(path))
+def _read(path: Path, source: str) -> str:
+    name = source + printable(str(path))
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
@@ -266,7 +265,7 @@ def _read(path: Path, said: str) -> str:
         reason = getattr(error, "strerror", None) or error
         raise ScenarioError(f"{name}: cannot be read: {reason}") from None
     if len(raw) > MAX_BYTES:
-        raise ScenarioError(f"{name}: found more than 1 MiB; allowed: a scenario is shorter")
+        raise ScenarioError(f"{name}: found more than 1 MiB; allowed: at most 1 MiB")
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:

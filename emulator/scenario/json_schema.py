@@ -1,80 +1,29 @@
-"""JSON Schema of what people write, for editors: units as text, bare names, presets, `extends`.
+"""JSON Schema of scenario files for editors: units as text, bare names, presets, `extends`.
 
-It follows the models. What they take before they look at types (a rate as text, a bare name for a
-kind) stands here by its validator, since pydantic shows what comes out. (JSON Schema 2020-12.)
+It follows the settings classes; types that accept text state its schema. (JSON Schema 2020-12.)
 """
 
-import copy
-from collections.abc import Callable, Mapping
+import json
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic.json_schema import GenerateJsonSchema
 
-from emulator.common.units import parse_duration, parse_rate, parse_speed
-from emulator.network.capacity.markov import rate_or_zero
+from emulator.common.files import distinct
 from emulator.scenario.scenario import Scenario
 from emulator.simulation.clients.links import Network
-from flasc.common.settings import parse_fraction
 
 Schema = dict[str, Any]
 
 FILE_NAME = "flasc-emu.schema.json"
-_NUMBER = r"\s*[+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?\s*"
-_RATE = rf"^{_NUMBER}(Ki|Mi|Gi|Ti|[kKMGT]?)(bps|bit/s|b/s|Bps|byte/s|bytes/s|B/s)\s*$"
-_SPEED = rf"^{_NUMBER}([kMGT]?)FLOP(/s|S)\s*$"
-_DURATION = rf"^{_NUMBER}(ns|us|µs|ms|s|min|h|d)\s*$"
-_FRACTION = r"^\s*(\d+\s*/\s*\d+|\d+(\.\d+)?\s*%)\s*$"
-
-# What a parser takes instead of the number that it gives.
-_TEXTS: Mapping[Callable[..., Any], Schema] = {
-    parse_rate: {
-        "type": "string", "pattern": _RATE, "description": "a rate, like 20 Mbps or 1.25 MB/s",
-    },
-    parse_speed: {
-        "type": "string", "pattern": _SPEED, "description": "a speed, like 20 GFLOP/s",
-    },
-    rate_or_zero: {
-        "description": "a rate, like 20 Mbps, or 0",
-        "anyOf": [{"type": "string", "pattern": _RATE}, {"const": 0}],
-    },
-    parse_duration: {
-        "description": "a duration, like 40 ms or 2 s",
-        "anyOf": [{"type": "string", "pattern": _DURATION}, {"const": 0}],
-    },
-    parse_fraction: {
-        "description": "a fraction, like 1/16, 25 % or 0.25",
-        "anyOf": [{"type": "string", "pattern": _FRACTION}, {"type": "number"}],
-    },
-}  # fmt: skip
-
-
-class _AsWritten(GenerateJsonSchema):
-    """The schema of what goes in."""
-
-    def function_before_schema(self, schema: Any) -> Schema:
-        """A parser's text, a bare name or a bare number beside what the model has."""
-        function = schema["function"]["function"]
-        if function in _TEXTS:
-            return copy.deepcopy(_TEXTS[function])
-        inner = super().function_before_schema(schema)
-        match getattr(function, "__name__", ""):
-            case "spelled_out":
-                return {"anyOf": [{"type": "string"}, inner]}
-            case "_offset":
-                return {"anyOf": [{"enum": ["random", "none"]}, _TEXTS[parse_duration]]}
-            case "_of_up":
-                return {"anyOf": [{"type": "number"}, inner]}
-        return inner
 
 
 def scenario_schema() -> Schema:
-    """JSON Schema of a scenario's file, whole or over what it `extends`."""
+    """JSON Schema of a scenario file, with or without `extends`."""
     return _authored(Scenario)
 
 
 def network_schema() -> Schema:
-    """The same of a file for --network."""
+    """JSON Schema of a file for --network."""
     network = _written(Network)
     definitions = network.pop("$defs")
     file = {
@@ -89,14 +38,25 @@ def _authored(model: type[BaseModel]) -> Schema:
 
 
 def _written(model: type[BaseModel]) -> Schema:
-    schema = model.model_json_schema(schema_generator=_AsWritten)
+    schema = _renamed(model.model_json_schema())
     for definition in [schema, *schema.get("$defs", {}).values()]:
         _relax(definition)
     return schema
 
 
+def _renamed(schema: Schema) -> Schema:
+    """`schema` with titles for the definitions that are named by Python modules and types."""
+    definitions = schema["$defs"]
+    found = [key for key in definitions if "__" in key]
+    text = json.dumps(schema)
+    for key, name in zip(found, distinct(definitions[key]["title"] for key in found), strict=True):
+        text = text.replace(f'{key}"', f'{name}"')
+    renamed: Schema = json.loads(text)
+    return renamed
+
+
 def _relax(definition: Schema) -> None:
-    """A preset or a table of devices fills in what it has; measured values may stand in a file."""
+    """Make keys optional that a preset, a table of devices or a file provides."""
     properties = definition.get("properties", {})
     for keys, filled in ((("preset", "devices"), ("down", "up")), (("file",), ("values",))):
         if {*keys, *filled} <= properties.keys():
@@ -106,7 +66,7 @@ def _relax(definition: Schema) -> None:
 
 
 def _with_extends(whole: Schema, title: str) -> Schema:
-    """`whole`, or any part of it in a file that extends another: there, null deletes."""
+    """`whole`, or for a file that extends another any part of it, where null deletes a key."""
     definitions = whole.pop("$defs")
     parts = {f"{name} (part)": _part(each) for name, each in definitions.items()}
     part = _part(whole)
@@ -126,12 +86,12 @@ def _with_extends(whole: Schema, title: str) -> Schema:
 
 
 def _part(schema: Any) -> Any:
-    """`schema` with nothing required, null for every key, and so for all inside it."""
+    """`schema` with all keys optional and null allowed for each, at every level."""
     if isinstance(schema, list):
         return [_part(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    # With nothing required, several kinds may fit what is there of one.
+    # With all keys optional, a part may fit several kinds.
     kept = {"anyOf" if key == "oneOf" else key: value for key, value in schema.items()
             if key not in ("required", "discriminator", "minProperties")}  # fmt: skip
     if "anyOf" in kept and all(set(one) == {"required"} for one in kept["anyOf"]):

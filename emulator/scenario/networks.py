@@ -1,7 +1,7 @@
-"""A scenario under other networks than its own (`--network FILE`), and a run for a scenario.
+"""Replaces the network of a scenario by those of files (`--network FILE`).
 
-Other networks become an axis of `vary`, so that nothing further needs to know of them: the ledger
-keeps them with the scenario, and a run can be repeated from its folder alone.
+The networks become an axis of `vary`, so the ledger keeps them with the scenario and a run can be
+repeated from its folder alone.
 """
 
 import re
@@ -14,17 +14,17 @@ from emulator.scenario import document
 from emulator.scenario.key_path import parse_path
 from emulator.scenario.yaml_nodes import Node
 
-AXIS = "--network"  # of `vary`; no axis that people write begins with dashes
+AXIS = "--network"  # the axis of `vary`; the dashes keep it apart from those of users
 _OF_NETWORK = re.compile(r'"?network"?[.=]')
 
 
 def with_networks(
     tree: Node, files: Sequence[Path], overrides: Sequence[str]
 ) -> tuple[Node, list[str]]:
-    """`tree` with the networks of `files` for its own, a variant each; and overrides that are left.
+    """`tree` with one variant for the network of each file, and the remaining overrides.
 
-    Axes of `vary` that touch the network go; overrides of the network are each file's. Raises
-    ScenarioError.
+    Axes of `vary` that change the network are removed; overrides of the network are applied to each
+    file. Raises ScenarioError.
     """
     inner = [text for text in overrides if _OF_NETWORK.match(text)]
     networks: dict[str, Node] = {}
@@ -45,7 +45,7 @@ def with_networks(
 
 
 def expand_folders(networks: Sequence[Path]) -> list[Path]:
-    """The files, with those of folders among them. Raises ScenarioError for a folder of none."""
+    """`networks` with each folder replaced by its .yaml files; one without is a ScenarioError."""
     found: list[Path] = []
     for path in networks:
         inside = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
@@ -56,9 +56,9 @@ def expand_folders(networks: Sequence[Path]) -> list[Path]:
 
 
 def network_in(file: Path, overrides: Sequence[str] = ()) -> Node:
-    """The network in `file`, under the overrides of it. Raises ScenarioError."""
+    """The network in `file`, with overrides. Raises ScenarioError."""
     tree = document.with_overrides(document.read(file), overrides).tree
-    assert isinstance(tree.value, dict), "what is read is a mapping"
+    assert isinstance(tree.value, dict), "read returns a mapping"
     for key, node in tree.value.items():
         if key != "network":
             raise ScenarioError(
@@ -69,11 +69,11 @@ def network_in(file: Path, overrides: Sequence[str] = ()) -> Node:
     return tree.value["network"]
 
 
-_FORM = "a file for --network holds one key, network, and all under it: see scenarios/networks/"
+_FORM = "a file for --network has one key, network: see scenarios/networks/"
 
 
 def _axes_elsewhere(vary: Node | None) -> Mapping[str, Node]:
-    """The axes of `vary` that leave the network be."""
+    """The axes of `vary` that do not change the network."""
     axes = vary.value if vary and isinstance(vary.value, dict) else {}
     return {name: axis for name, axis in axes.items() if not _touches_network(axis)}
 

@@ -1,7 +1,4 @@
-"""A scenario: what is trained, by which methods, over which networks.
-
-Strict and typed; every key that a user may write stands here or in `flasc.training.settings`.
-"""
+"""The settings of a scenario: task, training, methods and network."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +13,7 @@ from pydantic import (
 from typing_extensions import Self
 
 from emulator.common.errors import FieldError
-from emulator.common.tagged_unions import kind_or, spelled_out
+from emulator.common.tagged_unions import ShortForm, kind_or, spelled_out
 from emulator.common.text import short_repr
 from emulator.simulation.clients.compute import Compute
 from emulator.simulation.clients.links import Label, Network
@@ -48,15 +45,15 @@ else:
     Policy = Annotated[
         plugins.members(POLICIES, PolicySettings),
         kind_or("synchronous"),
-        BeforeValidator(spelled_out),
+        ShortForm(spelled_out),
     ]
     Selection = Annotated[
         plugins.members(SELECTIONS, SelectionSettings),
         kind_or("uniform"),
-        BeforeValidator(spelled_out),
+        ShortForm(spelled_out),
     ]
 
-MAX_CLIENTS = 10_000_000  # a fleet is arrays in memory: a few gigabytes then
+MAX_CLIENTS = 10_000_000  # their links need a few gigabytes of memory
 
 
 def _distinct(seeds: list[int]) -> list[int]:
@@ -70,7 +67,7 @@ Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(_distinct)]
 
 
 class Training(Settings):
-    """How long, by which clients and how the model is trained."""
+    """Number of rounds, clients per round, and how the model is trained."""
 
     rounds: PositiveInt
     cohort: PositiveInt = 10
@@ -86,7 +83,7 @@ class Training(Settings):
     dp: DifferentialPrivacy | None = None
 
 
-NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"  # a run's folder is called so
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"  # also the name of the run folder
 
 
 def _name(value: object) -> object:
@@ -99,7 +96,7 @@ def _name(value: object) -> object:
 
 
 class Scenario(Settings):
-    """One study. `vary` is applied before a scenario gets here: see `emulator.scenario.study`."""
+    """One variant of a study: `emulator.scenario.study` applies `vary`."""
 
     name: Annotated[str, Field(pattern=NAME), BeforeValidator(_name)]
     task: Task
@@ -113,7 +110,7 @@ class Scenario(Settings):
 
     @property
     def clients(self) -> int:
-        """Number of clients, whether or not they ever take part."""
+        """Number of all clients."""
         return self.task.clients
 
     @model_validator(mode="after")
@@ -181,7 +178,7 @@ class Scenario(Settings):
         return self
 
     @model_validator(mode="after")
-    def _privacy_is_accounted_for(self) -> Self:
+    def _privacy_has_an_account(self) -> Self:
         if self.training.dp and (found := next(self._unaccounted(), None)):
             raise FieldError(
                 ("training", "dp"),
@@ -191,7 +188,7 @@ class Scenario(Settings):
         return self
 
     def _unaccounted(self) -> Iterator[str]:
-        """What no account of training.dp is of."""
+        """The settings for which the privacy accounting of training.dp is not valid."""
         if self.policy.kind != "synchronous":
             yield f"policy {self.policy.kind}"
         if self.selection.kind != "uniform":
@@ -199,13 +196,13 @@ class Scenario(Settings):
         if self.compute and self.compute.max_rank is not None:
             yield "compute.max_rank"
         if any(access.availability for access in self.network.accesses.values()):
-            yield "clients that leave (availability)"
+            yield "clients that are not always available (availability)"
         for name, method in self.methods.items():
             if not method.private:
                 yield f"method {name}, which learns from more than the noisy sum"
 
     def training_settings(self, method: str, seed: int) -> TrainingSettings:
-        """All that decides what `method` learns with `seed`."""
+        """All settings that determine the training of `method` with `seed`."""
         training = self.training
         return TrainingSettings(
             seed=seed,

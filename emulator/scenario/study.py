@@ -1,4 +1,4 @@
-"""A scenario and its variants: what `vary` multiplies out to, and which trainings that takes."""
+"""A scenario, its variants (the combinations of `vary`), and the trainings that they need."""
 
 import itertools
 import math
@@ -10,20 +10,20 @@ from pydantic import ValidationError
 
 from emulator.common.errors import ScenarioError
 from emulator.common.text import suggestion
-from emulator.scenario.document import Document, dotted, parse_path
+from emulator.scenario.document import Document
+from emulator.scenario.key_path import dotted, parse_path
 from emulator.scenario.scenario import Scenario
 from emulator.scenario.validation_errors import to_scenario_error
 from flasc.training.settings import TrainingSettings
 
 MAX_VARIANTS = 10_000
 UNVARIED = "as given"
-# What the methods are and what a study is called is not a matter of degree.
 VARIABLE = ("task", "training", "network", "compute", "policy", "selection")
 
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """One training and the variants of the scenario that it serves: {label: scenario}."""
+    """One training and the variants that use it: {label: scenario}."""
 
     method: str
     seed: int
@@ -33,21 +33,21 @@ class TrainingJob:
 
 @dataclass(frozen=True)
 class Study:
-    """A scenario with each of its variants resolved, by label, in the order of `vary`."""
+    """A scenario and its variants by label, in the order of `vary`."""
 
     document: Document
     scenario: Scenario
     variants: dict[str, Scenario]
     only: tuple[str, ...] = ()
-    packed: Path | None = None  # the packed recording that it is read from
+    packed: Path | None = None  # the packed recording that it was read from
 
     @property
     def methods(self) -> list[str]:
-        """The methods to carry out, in the scenario's order."""
+        """The methods to run, in the order of the scenario."""
         return [name for name in self.scenario.methods if not self.only or name in self.only]
 
     def trainings(self) -> list[TrainingJob]:
-        """Each distinct training once: variants that differ by the network alone share it."""
+        """The distinct trainings: variants that differ only in the network share one."""
         found: dict[tuple[str, int, str], TrainingJob] = {}
         for method in self.methods:
             for seed in self.scenario.training.seeds:
@@ -60,7 +60,7 @@ class Study:
 
 
 def expand_variants(document: Document, name: str, only: Sequence[str] = ()) -> Study:
-    """The study that a document describes; `name` is what to call it in messages.
+    """The study that a document describes; `name` is its name in messages.
 
     Raises ScenarioError.
     """
@@ -103,11 +103,11 @@ def _varied(document: Document, scenario: Scenario, point: Mapping[str, str]) ->
 
 
 def _unvaried(document: Document, axis: str, target: Sequence[str]) -> ScenarioError:
-    """An axis that was written for `clients`, most likely in a file that this one extends."""
+    """The error of an axis that sets keys of `clients` in a scenario with groups."""
     return ScenarioError(
         f"{document.where(('network',))}: network: found groups, and an axis of vary that sets "
         f"{dotted(target)} ({dotted(('vary', axis))}, {document.where(('vary', axis))}); "
-        "allowed: axes of what is there",
+        "allowed: axes of keys that the scenario has",
         f"null drops an inherited axis: vary: {{{axis}: null}}",
     )
 
@@ -120,7 +120,7 @@ def _validated(document: Document) -> Scenario:
 
 
 def _target(document: Document, source: tuple[str, ...]) -> tuple[str, ...]:
-    """The path that a key under `vary` names. Raises ScenarioError where it may not be varied."""
+    """The path that a key under `vary` names. Raises ScenarioError if it cannot be varied."""
     at = f"{document.where(source)}: {dotted(source)}"
     try:
         path = parse_path(source[-1])

@@ -1,4 +1,4 @@
-"""A first scenario for somebody to change: YAML with comments, and the schema beside it."""
+"""Texts of new scenarios: YAML with comments, and the JSON Schema beside it."""
 
 import json
 import os
@@ -15,8 +15,7 @@ from emulator.scenario.key_path import quoted
 from emulator.scenario.study import expand_variants
 from emulator.simulation.clients.presets import PRESETS
 
-# One line a kind that can stand alone; the rest is in docs/background/methods.md. Rates are
-# docs/background/tuning.md's.
+# One line per method; see docs/background/methods.md. Learning rates: docs/background/tuning.md.
 METHODS = {
     "lora": "LoRA: {kind: lora, server_lr: 0.01}",
     "head": "head only: {kind: head, server_lr: 0.1}",
@@ -27,8 +26,8 @@ METHODS = {
 
 _HEAD = f"""\
 # yaml-language-server: $schema={FILE_NAME}
-# What it would do: flasc-emu check FILE. Every key: docs/reference/scenario_keys.md, flasc-emu
-# list.
+# Show what a run would do: flasc-emu check FILE. All keys: docs/reference/scenario_keys.md.
+# All names: flasc-emu list.
 """
 _WHOLE = """\
 name: {name}
@@ -37,25 +36,25 @@ task:
   name: 20newsgroups
   model: minilm               # or a local folder (./model), or a hub id (owner/name)
   clients: {clients}
-  tokens: 32                  # texts are cut and padded to so many
-  split: {{kind: dirichlet, alpha: 0.1}}       # the smaller alpha, the less alike clients are
+  tokens: 32                  # texts are cut and padded to this length
+  split: {{kind: dirichlet, alpha: 0.1}}       # smaller alpha: clients differ more
 
 training:
-  rounds: 36                  # at most
-  cohort: {cohort:<19} # clients a round
-  seeds: [0]                  # several tell a difference from luck: [0, 1, 2, 3, 4]
-  target: {{accuracy: {target}, stop_after: 1}}   # on validation; then one evaluation more
+  rounds: 36                  # maximum
+  cohort: {cohort:<19} # clients per round
+  seeds: [0]                  # several for a significance test: [0, 1, 2, 3, 4]
+  target: {{accuracy: {target}, stop_after: 1}}   # on validation; then one more evaluation
   evaluation: {{every: 3, examples: 800}}
   lora: {{rank: 16}}
   client: {{lr: 0.1}}
   server: {{kind: adamw, lr: 0.02}}
 
-methods:                      # the names are yours; a method may have its own rank and rates
+methods:                      # names are free; a method may set its own rank and rates
 {methods}
 
 {network}
-# Variants: every combination of one label from each axis. One training serves them all where only
-# the network differs.
+# Variants: all combinations of one label per axis. Variants that differ only in the network share
+# one training.
 # vary:
 #   server:
 #     data centre: {{network.server: {{down: 10 Gbps, up: 10 Gbps}}}}
@@ -63,7 +62,7 @@ methods:                      # the names are yours; a method may have its own r
 """
 _NETWORK = """\
 network:
-  server: {{down: 1 Gbps, up: 1 Gbps}}         # shared by all who send or receive
+  server: {{down: 1 Gbps, up: 1 Gbps}}         # shared by all transfers
   clients: {link}
 """
 _LINK = "{down: 20 Mbps, up: 5 Mbps, rtt: 40 ms}"
@@ -77,9 +76,10 @@ def whole(
     target: str = "50 %",
     network: str | None = None,
 ) -> str:
-    """A scenario that needs no other; `preset` None is a plain link, `target` a fraction.
+    """The text of a scenario without `extends`; `target` is a fraction.
 
-    `network` is the text of one, which takes the preset's place: see `network_text`.
+    The clients have the links of `preset` or, if it is None, a plain link. The text `network`
+    replaces both: see `network_text`.
     """
     about = f"   # {PRESETS[preset].about}" if preset in PRESETS else ""
     link = f"{{preset: {preset}}}{about}" if preset else _LINK
@@ -94,24 +94,24 @@ def whole(
 
 
 def network_text(file: Path) -> str:
-    """A network as in scenarios/networks/, as it is written. Raises ScenarioError."""
+    """The text of a network file as in scenarios/networks/. Raises ScenarioError."""
     networks.network_in(file)
     text = file.read_text("utf-8")
     if found := re.search(r"^(\{|extends)|\bfile(?=['\"]?\s*:)", text, re.MULTILINE):
         raise ScenarioError(
-            f"{file}: found {found[0].strip()!r}; allowed: a network whose text stands alone",
+            f"{file}: found {found[0].strip()!r}; allowed: a network without extends and files",
             f"name it in the scenario instead: extends: {file}",
         )
     return text.rstrip() + "\n"
 
 
 def extending(name: str, base: Path, file: Path) -> str:
-    """A scenario in `file` that builds on the one at `base`. Raises ScenarioError."""
+    """The text of a scenario in `file` that extends the one at `base`. Raises ScenarioError."""
     scenario = expand_variants(document.with_overrides(document.read(base), ()), str(base)).scenario
     path = Path(os.path.relpath(base.resolve(), file.parent.resolve())).as_posix()
     lines = [f"extends: {json.dumps(path)}", f"name: {name}", ""]
     lines += [
-        "# Mappings merge with the inherited ones, the rest replaces, null deletes.",
+        "# Mappings merge with inherited ones; other values replace them; null deletes.",
         "# methods:",
     ]
     lines += [f"#   {_key(method)}: null" for method in scenario.methods]
@@ -126,17 +126,17 @@ def _key(name: str) -> str:
 
 
 def name_for(file: Path) -> str:
-    """What a scenario in `file` may be called."""
+    """The name of a scenario in `file`."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", file.stem).strip("._-")[:100] or "scenario"
 
 
 def write(file: Path, text: str) -> Path:
-    """Write a new `file` and the schema beside it; the schema's path.
+    """Write a new `file` and the schema beside it; return the path of the schema.
 
-    Raises ScenarioError where there is a file already, and StorageError.
+    Raises ScenarioError if the file exists, and StorageError.
     """
     if file.exists():
-        raise ScenarioError(f"{file}: is there already", "name another file, or move it away")
+        raise ScenarioError(f"{file}: exists already", "name another file, or move it away")
     schema = file.parent / FILE_NAME
     with storage(file):
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Validation errors as messages for people: file, line, key, what was found, what is allowed."""
+"""Messages of validation errors: file, line, key, what was found, what is allowed."""
 
 import re
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from emulator.scenario.key_path import Step, dotted
 
 MAX_PROBLEMS = 10
 
-# What pydantic's error types ask for, in our words; the names in braces are its `ctx`.
+# What is allowed, by pydantic's type of error; the names in braces are from its `ctx`.
 _ALLOWED = {
     "bool_parsing": "true or false",
     "bool_type": "true or false",
@@ -55,7 +55,7 @@ Kind = Any
 def to_scenario_error(
     error: ValidationError, document: Document, model: type[BaseModel]
 ) -> ScenarioError:
-    """One error for everything that is wrong with `document`, one line a key, by file and line."""
+    """One error for all problems of `document`: one line per key, sorted by file and line."""
     texts: dict[KeyPath, list[str]] = {}
     problems = [_problem(each, document.data, model) for each in error.errors(include_url=False)]
     misspelt = {(*path[:-1], name) for path, text in problems
@@ -71,7 +71,7 @@ def to_scenario_error(
     more = len(lines) - MAX_PROBLEMS
     rest = [f"… and {more} more"] if more > 0 else []
     return ScenarioError(
-        "\n".join(lines[:MAX_PROBLEMS] + rest), "mend the scenario, then try flasc-emu check"
+        "\n".join(lines[:MAX_PROBLEMS] + rest), "fix the scenario, then run flasc-emu check"
     )
 
 
@@ -81,7 +81,7 @@ def _order(where: str) -> tuple[str, int]:
 
 
 def _problem(details: ErrorDetails, data: Any, model: type[BaseModel]) -> tuple[KeyPath, str]:
-    """Where the user finds the problem, and what it is."""
+    """The path of a problem and its message."""
     loc, found = details["loc"], details["input"]
     absent = details["type"] in ("missing", "extra_forbidden")
     path, kind = _resolve(loc[:-1] if absent else loc, data, model)
@@ -93,8 +93,8 @@ def _problem(details: ErrorDetails, data: Any, model: type[BaseModel]) -> tuple[
         case "union_tag_invalid" | "union_tag_not_found":
             return _tag_problem(path, kind, found)
         case "model_type" | "model_attributes_type" | "dict_type" if wanted := _mapping(path, kind):
-            idle = _idle(path, data) if path and found is None else ""
-            return path, f"found {short_repr(found)}{idle}; allowed: {wanted}"
+            note = _null_note(path, data) if path and found is None else ""
+            return path, f"found {short_repr(found)}{note}; allowed: {wanted}"
         case "literal_error" if names := _literals(kind):
             return path, f"found {short_repr(found)}{suggestion(found, names)}"
     error = details.get("ctx", {}).get("error")
@@ -103,18 +103,18 @@ def _problem(details: ErrorDetails, data: Any, model: type[BaseModel]) -> tuple[
     return path, _value_text(details)
 
 
-def _idle(path: KeyPath, data: Any) -> str:
-    """What a null is told that found nothing to delete: there may be a neighbour of such a name."""
+def _null_note(path: KeyPath, data: Any) -> str:
+    """The part of a message for a null that deletes nothing, with a similar key if there is one."""
     for step in path[:-1]:
         data = data[step]
     inside = data.items() if isinstance(data, dict) else ()
     near = closest(str(path[-1]), [name for name, value in inside if value is not None])
     what = f"; did you mean {near}?" if near else ""
-    return f" (null deletes what is inherited, and this is not{what})"
+    return f" (null deletes inherited keys, and this key is not inherited{what})"
 
 
 def _mapping(path: KeyPath, kind: Kind) -> str:
-    """What a mapping that was not found would hold; '' where nobody knows."""
+    """The keys that a missing mapping can have; '' if the model does not say."""
     if path[:1] == ("vary",):
         return "axis: label: key: value, like upload: {slow: {network.clients.up: 1 Mbps}}"
     key, tags = _tags(kind)
@@ -144,7 +144,7 @@ def _value_text(details: ErrorDetails) -> str:
 
 
 def _joined(texts: Sequence[str]) -> str:
-    """One text for one key: the members of a union each say what they would have allowed."""
+    """The messages of one key as one: each member of a union may have its own."""
     allowed: dict[str, dict[str, None]] = {}
     for text in texts:
         found, _, one = text.partition("; allowed: ")
@@ -156,7 +156,7 @@ def _joined(texts: Sequence[str]) -> str:
 
 
 def _resolve(loc: Sequence[Step], data: Any, model: type[BaseModel]) -> tuple[KeyPath, Kind]:
-    """`loc` without the union tags that pydantic puts into it, and what the model has there."""
+    """`loc` without the union tags of pydantic, and the annotation of the model there."""
     path: list[Step] = []
     kind: Kind = model
     for step in loc:
@@ -188,7 +188,7 @@ def _open(annotation: Any, discriminator: Any = None) -> Kind:
 
 
 def _members(member: Any, discriminator: Any) -> list[str]:
-    """What pydantic calls a member of a union in `loc`: its tags if it has any, or its name."""
+    """The names of a union member in `loc`: its tags or, without tags, its class name."""
     tags = [meta.tag for meta in getattr(member, "__metadata__", ()) if isinstance(meta, Tag)]
     kind = _open(member)
     fields = getattr(kind, "model_fields", {})
@@ -198,7 +198,7 @@ def _members(member: Any, discriminator: Any) -> list[str]:
 
 
 def _inside(kind: Kind, step: Step) -> Kind:
-    """What stands at key or item `step` of `kind`; None where the model does not say."""
+    """The annotation of key or item `step` of `kind`; None if the model does not say."""
     if isinstance(kind, dict):
         insides = (_inside(_open(member), step) for member in kind.values())
         return next((inside for inside in insides if inside is not None), None)
@@ -218,12 +218,12 @@ def _literals(kind: Kind) -> list[str]:
 
 
 def _names(kind: Kind) -> list[str]:
-    """The keys a model has, as a user writes them."""
+    """The keys of a model in a scenario file."""
     return [field.alias or name for name, field in getattr(kind, "model_fields", {}).items()]
 
 
 def _tags(kind: Kind) -> tuple[str, list[str]]:
-    """The key that tells the members of a union apart, and its values; ('', tags) if none does."""
+    """The key that discriminates the members of a union and its values; or ('', tags)."""
     if not isinstance(kind, dict):
         return "", []
     told: dict[str, list[str]] = {}

@@ -1,8 +1,10 @@
-"""YAML text as nodes: plain values that know their line. Also paths of keys, as text.
+"""YAML text as nodes: plain values with line numbers.
 
-YAML is read as events only, so no tag can construct anything, and plain scalars follow the YAML
-1.2 core schema (yaml.org/spec/1.2.2, section 10.3.2) in decimal: `no` is text, `010` is ten, and
-`1:30`, `1_000`, `0x1F` and dates are text.
+Plain scalars follow the YAML 1.2 core schema (yaml.org/spec/1.2.2, section 10.3.2), decimal only:
+`no` is text, `010` is ten, and `1:30`, `1_000`, `0x1F` and dates are text.
+
+Nodes are composed from events, because PyYAML's node graph loses the lines of aliases and explicit
+tags, and its composer recurses without limit and refuses an anchor that is defined again.
 """
 
 import re
@@ -16,7 +18,7 @@ from emulator.common.errors import ScenarioError
 from emulator.common.text import printable
 from emulator.scenario.key_path import MAX_NESTING, quoted
 
-MAX_NODES = 100_000
+MAX_NODES = 100_000  # counted as if every alias were written out
 
 Scalar: TypeAlias = str | int | float | bool | None
 Value: TypeAlias = "Scalar | dict[str, Node] | list[Node]"
@@ -28,13 +30,13 @@ _INT = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 NUMBER = re.compile(rf"(?:{_INT.pattern}|{_FLOAT.pattern})\Z")
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
-_LONGEST_NUMBER = 100  # longer digits are text: Python refuses to read or print them as an int
+_LONGEST_NUMBER = 100  # longer ones are text: Python limits the digits of an int
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A value, and where its key or list item is written: 'x.yaml:12' or '--set a.b=c'."""
+    """A value and the place of its key or list item: 'x.yaml:12' or '--set a.b=c'."""
 
     value: Value
     where: str
@@ -52,7 +54,7 @@ def _scalar(text: str) -> Scalar:
     return float(text) if _FLOAT.fullmatch(text) else text
 
 
-_ADVICE = {
+_HINTS = {
     "while parsing a flow": "close the bracket or brace that is open above",
     r"'\t'": "indent with spaces, not tabs",
     "mapping values": "quote a value that has a colon and a space in it",
@@ -60,20 +62,28 @@ _ADVICE = {
 }
 
 
-class Composer:
-    """Nodes from events, shared where aliases share them. Recursion ends at MAX_NESTING."""
+def parse_yaml(text: str, name: str, numbered: bool = True) -> Node | None:
+    """The value of the one document in `text`; None if there is none.
 
-    def __init__(self, text: str, name: str, numbered: bool = True) -> None:
+    Places in messages and nodes are `name`, with line numbers if `numbered`. Raises ScenarioError.
+    """
+    composer = _Composer(text, name, numbered)
+    try:
+        return composer.document()
+    finally:
+        # Explicitly, because an exception of a signal in the garbage collector would be lost.
+        composer.events.close()
+
+
+class _Composer:
+    """Composes nodes from events; aliases share values. Recursion is limited by MAX_NESTING."""
+
+    def __init__(self, text: str, name: str, numbered: bool) -> None:
         self.name, self.numbered = name, numbered
-        self.nodes = 0  # as if every alias were written out
-        # value, nodes and height of what an anchor names; None while that is still being read
+        self.nodes = 0
+        # value, number of nodes and height of each anchor; None while its value is being read
         self.anchors: dict[str, tuple[Value, int, int] | None] = {}
         self.events = self._events(text)
-        try:
-            self.document = self._document()
-        finally:
-            # Not left to the garbage collector, where a signal's exception would be swallowed.
-            self.events.close()
 
     def _place(self, event: yaml.Event) -> str:
         line = event.start_mark.line + 1 if event.start_mark else 1
@@ -96,13 +106,14 @@ class Composer:
             if mark := error.problem_mark or error.context_mark:
                 line, column = mark.line + 1, mark.column + 1
             problem = ", ".join(part for part in (error.problem, error.context) if part)
-            hint = next((advice for said, advice in _ADVICE.items() if said in problem), "")
-        except (ValueError, OverflowError):  # PyYAML trusts \U and %YAML to be in range
+            hint = next((hint for part, hint in _HINTS.items() if part in problem), "")
+        except (ValueError, OverflowError):  # PyYAML does not check the range of \U and %YAML
             problem = "found a number out of range in an escape or a directive"
         place = f"{self.name}:{line}:{column}" if self.numbered else self.name
         raise ScenarioError(f"{place}: not YAML: {printable(problem)}", hint)
 
-    def _document(self) -> Node | None:
+    def document(self) -> Node | None:
+        """The value of the document; None if the text is empty."""
         next(self.events)
         if isinstance(next(self.events), yaml.StreamEndEvent):
             return None
@@ -121,7 +132,7 @@ class Composer:
             self._fail(event, f"found more values (an alias repeats its); allowed: {MAX_NODES:,}")
 
     def _value(self, event: yaml.Event, level: int) -> tuple[Value, int]:
-        """The value that begins at `event`, and its height: 1 for a scalar or an empty list."""
+        """The value that begins at `event` and its height: 1 for a scalar or an empty list."""
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event, level)
         assert isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent)

@@ -2,15 +2,15 @@
 
 from typing import Annotated, Literal, Protocol
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field
 
+from flasc.common.settings import Fraction
 from flasc.training.settings import (
     PositiveFloat,
     PositiveInt,
     Privacy,
     Scaling,
     Settings,
-    parse_fraction,
 )
 
 
@@ -38,7 +38,7 @@ def _accuracy(value: float) -> float:
     return value
 
 
-Accuracy = Annotated[float, BeforeValidator(parse_fraction), AfterValidator(_accuracy)]
+Accuracy = Annotated[Fraction, AfterValidator(_accuracy)]
 
 
 class Target(Settings):

@@ -1,16 +1,18 @@
-"""What can go wrong while learning that the user can mend. Torch-free.
+"""Errors that the user can fix. Torch-free.
 
-FlascError
-├── AssetError      data or weights that cannot be had, or are not what they should be
-├── CodecError      bytes that are no message of ours
+UserError           exit code 2
+├── AssetError      data or weights that cannot be obtained or are not as expected
+├── CodecError      bytes that are not a valid message
 ├── ModelError      a model that the settings do not fit (LoRA targets that match nothing)
-├── PluginError     a package that claims to bring a method or the like, and does not
-└── DivergedError   training left the finite numbers
+├── PluginError     a package with an invalid flasc-emu entry point
+└── DivergedError   training reached infinite or undefined numbers
+
+`emulator.common.errors.EmulatorError` is a subclass too. Internal errors are assertions.
 """
 
 
-class FlascError(Exception):
-    """Something the user can mend. `hint` is the next step, if there is one to name."""
+class UserError(Exception):
+    """An error that the user can fix; `hint` is the next step or ''."""
 
     exit_code = 2
 
@@ -20,24 +22,24 @@ class FlascError(Exception):
         self.hint = hint
 
     def __reduce__(self) -> tuple[type, tuple[str, str]]:
-        return type(self), (self.message, self.hint)  # workers send their errors home
+        return type(self), (self.message, self.hint)  # workers send errors to the main process
 
 
-class AssetError(FlascError):
-    """Data or weights that cannot be had, or are not what they should be."""
+class AssetError(UserError):
+    """Data or weights that cannot be obtained or are not as expected."""
 
 
-class CodecError(FlascError):
-    """Bytes that are no message of ours."""
+class CodecError(UserError):
+    """Bytes that are not a valid message."""
 
 
-class ModelError(FlascError):
+class ModelError(UserError):
     """A model that the settings do not fit."""
 
 
-class PluginError(FlascError):
-    """A package that claims to bring a method or the like, and does not."""
+class PluginError(UserError):
+    """A package with an invalid flasc-emu entry point."""
 
 
-class DivergedError(FlascError):
-    """Training left the finite numbers: the rates are too high."""
+class DivergedError(UserError):
+    """Training reached infinite or undefined numbers: the learning rates are too high."""

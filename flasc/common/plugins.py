@@ -107,5 +107,5 @@ def _load(point: EntryPoint) -> Any:
 def _wrong(point: EntryPoint, why: str) -> PluginError:
     return PluginError(
         f"plug-in {point.name} ({point.value}): {why}",
-        f"mend or uninstall {point.dist.name if point.dist else 'the package'}",
+        f"fix or uninstall {point.dist.name if point.dist else 'the package'}",
     )

@@ -1,12 +1,12 @@
-"""What all settings are made of: strictness, fractions, bounded numbers. Torch-free."""
+"""The base class of settings, and types of their fields. Torch-free."""
 
 import contextlib
+import fractions
 import math
 import re
-from fractions import Fraction
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 _RATIO = re.compile(r"\s*(\d+)\s*/\s*(\d+)\s*")
 _PERCENT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*")
@@ -23,10 +23,25 @@ def parse_fraction(text: object) -> float:
                 value = int(ratio[1]) / int(ratio[2])
             elif percent := _PERCENT.fullmatch(text):
                 # Exact, so that 33.3 % is 0.333 and the same training has the same digest.
-                value = float(Fraction(percent[1]) / 100)
+                value = float(fractions.Fraction(percent[1]) / 100)
     if not math.isfinite(value):
         raise ValueError(f"found {text!r}; allowed: a fraction, like 1/16, 25 % or 0.25")
     return value
+
+
+Fraction = Annotated[
+    float,
+    BeforeValidator(parse_fraction),
+    WithJsonSchema(
+        {
+            "description": "a fraction, like 1/16, 25 % or 0.25",
+            "anyOf": [
+                {"type": "string", "pattern": f"^({_RATIO.pattern}|{_PERCENT.pattern})$"},
+                {"type": "number"},
+            ],
+        }
+    ),
+]
 
 
 def _density(value: float) -> float:
@@ -35,7 +50,7 @@ def _density(value: float) -> float:
     return value
 
 
-Density = Annotated[float, BeforeValidator(parse_fraction), AfterValidator(_density)]
+Density = Annotated[Fraction, AfterValidator(_density)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Momentum = Annotated[float, Field(ge=0, lt=1)]
@@ -50,23 +65,23 @@ class Settings(BaseModel):
 
 
 def newer(default: object) -> Any:
-    """A field that came after the first recordings: no part of their digest while at `default`."""
+    """A field added after the first recordings: excluded from digests while it is `default`."""
     return Field(default=default, exclude_if=lambda value: value == default)
 
 
 ValueType = Literal["fp32", "fp16", "int8", "int4"]
-Rounding = Literal["nearest", "stochastic"]  # of int8 and int4; floats go to the nearest
+Rounding = Literal["nearest", "stochastic"]  # of int8 and int4; floats round to nearest
 
 
 class OneWay(Settings):
-    """What differs for messages of one direction; None is as for both."""
+    """Value type and rounding for one direction; None means the setting for both."""
 
     values: ValueType | None = None
     rounding: Rounding | None = None
 
 
 class Wire(Settings):
-    """How a message is encoded. `auto` takes the smallest format, message by message."""
+    """Encoding of messages. `auto` chooses the smallest format for each message."""
 
     format: Literal["auto", "dense", "bitmask", "coo", "rice"] = "auto"
     values: ValueType = "fp32"
@@ -75,7 +90,7 @@ class Wire(Settings):
     up: OneWay | None = newer(None)
 
     def way(self, way: Literal["down", "up"]) -> tuple[ValueType, Rounding]:
-        """The value type of messages that go this way, and how it rounds."""
+        """The value type and the rounding of messages in one direction."""
         own = (self.down if way == "down" else self.up) or OneWay()
         values = own.values or self.values
         rounding = own.rounding or self.rounding

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from flasc.common.errors import FlascError
+from flasc.common.errors import UserError
 
 SMALLEST_ALPHA = 1e-6  # of a Dirichlet split: from 1e-3 down most clients have one class
 
@@ -20,7 +20,7 @@ Floats = npt.NDArray[np.float64]
 Partition = Callable[[npt.NDArray[np.integer], int, float, np.random.Generator], list[Indices]]
 
 
-class PartitionError(FlascError):
+class PartitionError(UserError):
     """A split that cannot be made."""
 
 

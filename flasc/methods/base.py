@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field
 
 from flasc.common.messages import Request
 from flasc.common.plugins import Pluggable, implementation
-from flasc.common.settings import PositiveFloat, Wire, newer, parse_fraction
+from flasc.common.settings import Fraction, PositiveFloat, Wire, newer
 from flasc.methods.top_k import count, top_k
 from flasc.models.settings import Scope
 
@@ -36,7 +36,7 @@ def _share(value: float) -> float:
     return value
 
 
-Share = Annotated[float, BeforeValidator(parse_fraction), AfterValidator(_share)]
+Share = Annotated[Fraction, AfterValidator(_share)]
 
 
 class MethodSettings(Pluggable):

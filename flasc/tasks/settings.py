@@ -8,11 +8,11 @@ import difflib
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field
 
 from flasc.assets.packages import Notify
 from flasc.common.plugins import Pluggable, implementation
-from flasc.common.settings import PositiveInt, Settings, parse_fraction
+from flasc.common.settings import Fraction, PositiveInt, Settings
 from flasc.data.partition import SMALLEST_ALPHA
 from flasc.models.resolve import known_models, missing_model
 from flasc.tasks.base import Task
@@ -39,7 +39,7 @@ class UserSplit(Settings):
     """Each client is a user of the data; of what each has, the share `pooled` is dealt anew."""
 
     kind: Literal["natural"] = "natural"
-    pooled: Annotated[float, BeforeValidator(parse_fraction), AfterValidator(_share)] = 0.0
+    pooled: Annotated[Fraction, AfterValidator(_share)] = 0.0
 
 
 def _model(name: str) -> str:

@@ -213,7 +213,7 @@ def test_a_broken_package_is_one_message(package, beside):
     assert done.stderr.splitlines() == [
         "error: plug-in x (broken:x): cannot be imported: "
         "ModuleNotFoundError: No module named 'no_such_package'",
-        "hint: mend or uninstall broken",
+        "hint: fix or uninstall broken",
     ]
     assert beside(folder, "-m", "emulator", "--help").returncode == 0
 

@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from emulator.common.errors import EmulatorError
-from flasc.common.errors import FlascError
+from flasc.common.errors import UserError
 
 MOST_SHOWN = 20
 
@@ -43,7 +42,7 @@ class Tally:
         try:
             with bounded(limit_s):
                 act()
-        except (EmulatorError, FlascError) as error:
+        except UserError as error:
             self.refused += 1
             if not error.message:
                 self.lose(label, "a typed error without a message")

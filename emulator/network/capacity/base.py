@@ -10,10 +10,11 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import (
     BeforeValidator,
+    WithJsonSchema,
 )
 
 from emulator.common.distributions import Distribution
-from emulator.common.units import parse_duration
+from emulator.common.units import DURATION_SCHEMA, parse_duration
 from emulator.network.capacity.profile import Profile
 from flasc.common.plugins import Pluggable
 
@@ -22,7 +23,11 @@ def _offset(value: object) -> object:
     return value if value in ("random", "none") else parse_duration(value)
 
 
-Offset = Annotated[Literal["random", "none"] | float, BeforeValidator(_offset)]
+Offset = Annotated[
+    Literal["random", "none"] | float,
+    BeforeValidator(_offset),
+    WithJsonSchema({"anyOf": [{"enum": ["random", "none"]}, DURATION_SCHEMA]}),
+]
 
 
 def offset_s(offset: Literal["random", "none"] | float, profile: Profile, u: float) -> float:

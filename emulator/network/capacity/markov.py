@@ -8,13 +8,14 @@ import numpy as np
 from pydantic import (
     BeforeValidator,
     Field,
+    WithJsonSchema,
     model_validator,
 )
 from typing_extensions import Self, override
 
 from emulator.common.distributions import Distribution, PositiveDuration, ShareDistribution
 from emulator.common.text_files import MAX_PIECES
-from emulator.common.units import parse_rate
+from emulator.common.units import RATE_SCHEMA, or_zero, parse_rate
 from emulator.network.capacity.base import CapacityModel
 from emulator.network.capacity.profile import Profile
 from flasc.common.settings import Settings
@@ -29,7 +30,7 @@ def rate_or_zero(value: object) -> float:
 class State(Settings):
     """A rate, and its mean duration."""
 
-    rate: Annotated[float, BeforeValidator(rate_or_zero)]
+    rate: Annotated[float, BeforeValidator(rate_or_zero), WithJsonSchema(or_zero(RATE_SCHEMA))]
     dwell: PositiveDuration
 
 

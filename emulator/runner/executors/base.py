@@ -3,12 +3,11 @@
 from collections.abc import Callable, Generator, Sequence
 from typing import Protocol
 
-from emulator.common.errors import EmulatorError
 from emulator.runner.training_job import Options, Progress, TrainingResult
 from emulator.scenario.study import TrainingJob
-from flasc.common.errors import FlascError
+from flasc.common.errors import UserError
 
-Result = TrainingResult | EmulatorError | FlascError
+Result = TrainingResult | UserError
 Results = Generator[tuple[int, Result], None, None]
 Notify = Callable[[int, Progress], None]
 

@@ -5,14 +5,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from emulator.common.errors import EmulatorError
 from emulator.runner.executors.base import Result
 from emulator.runner.executors.work_sharing import Helper, RemoteHelpers
 from emulator.runner.recording import Recording
 from emulator.runner.recording.remote import Pipe
 from emulator.runner.training_job import Options, Progress, prepare, run_training
 from emulator.scenario.study import TrainingJob
-from flasc.common.errors import FlascError
+from flasc.common.errors import UserError
 from flasc.training.shared_models import SharedModels
 
 Recorded = Callable[[Path, Mapping[str, Any]], Recording]
@@ -33,7 +32,7 @@ def serve(pipe: Pipe, options: Options, recorded: Recorded = Recording) -> None:
                 pipe.send(run_job(told, options, pipe.send, workshop, recorded))
             else:
                 helper.obey(told)
-    except (EOFError, EmulatorError, FlascError):
+    except (EOFError, UserError):
         return
 
 
@@ -47,5 +46,5 @@ def run_job(
     """A training carried out, or the error that it met."""
     try:
         return run_training(training, options, notify, workshop, recorded)
-    except (EmulatorError, FlascError) as error:
+    except UserError as error:
         return error

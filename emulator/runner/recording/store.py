@@ -111,7 +111,7 @@ class Recording:
         except OSError as error:
             raise RecordingError(
                 f"{path}: cannot be read: {error.strerror}",
-                "mend its permissions, or give another folder with --recordings",
+                "fix its permissions, or give another folder with --recordings",
             ) from error
         return content[: content.rfind(b"\n") + 1]
 

@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     Discriminator,
     Tag,
     model_validator,
@@ -20,7 +19,7 @@ from emulator.common.distributions import (
     SpeedDistribution,
 )
 from emulator.simulation.clients.devices import DeviceTable
-from flasc.common.settings import Settings, parse_fraction
+from flasc.common.settings import Fraction, Settings
 
 
 def _utilisation(value: float) -> float:
@@ -29,7 +28,7 @@ def _utilisation(value: float) -> float:
     return value
 
 
-Utilisation = Annotated[float, BeforeValidator(parse_fraction), AfterValidator(_utilisation)]
+Utilisation = Annotated[Fraction, AfterValidator(_utilisation)]
 
 
 def _form(value: object) -> str:

@@ -22,7 +22,7 @@ from emulator.common.distributions import (
     kind_tag,
 )
 from emulator.common.errors import FieldError
-from emulator.common.tagged_unions import kind_or, spelled_out
+from emulator.common.tagged_unions import ShortForm, kind_or, spelled_out
 from emulator.common.text import printable, short_repr
 from emulator.network.capacity import CAPACITIES, CapacityModel
 from emulator.network.capacity.trace import Trace
@@ -31,7 +31,7 @@ from emulator.simulation.availability import AVAILABILITIES, AvailabilitySetting
 from emulator.simulation.clients.devices import Devices
 from emulator.simulation.clients.presets import PRESETS, PresetName
 from flasc.common import plugins
-from flasc.common.settings import PositiveInt, Settings, parse_fraction
+from flasc.common.settings import Fraction, PositiveInt, Settings
 
 
 def _reading(direction: Direction) -> Callable[[object], object]:
@@ -56,7 +56,7 @@ else:
     Available = Annotated[
         plugins.members(AVAILABILITIES, AvailabilitySettings),
         kind_or("missing"),
-        BeforeValidator(spelled_out),
+        ShortForm(spelled_out),
     ]
 _Shared = Annotated[RateDistributions | TimeVarying, Discriminator(kind_tag)]
 _Link = Annotated[
@@ -131,7 +131,7 @@ class AccessLink(Settings):
     rtt: DurationDistribution = 0.0
     loss: LossDistribution = 0.0
     half_duplex: bool = False
-    correlation: Annotated[Correlation, BeforeValidator(_of_up)] = Correlation()
+    correlation: Annotated[Correlation, ShortForm(_of_up, type="number")] = Correlation()
     cells: Cells | None = None
     availability: Available | None = None
 
@@ -173,7 +173,7 @@ class AccessLink(Settings):
 
 
 Label = Annotated[str, Field(min_length=1, max_length=200)]
-Weight = Annotated[float, BeforeValidator(parse_fraction), Field(gt=0)]
+Weight = Annotated[Fraction, Field(gt=0)]
 
 
 class Group(AccessLink):
@@ -231,7 +231,7 @@ Transport = Annotated[
         Annotated[FluidTransport, Tag("fluid")] | Annotated[TcpTransport, Tag("tcp")],
         kind_or("tcp"),  # switches alone are its
     ],
-    BeforeValidator(spelled_out),
+    ShortForm(spelled_out),
 ]
 
 

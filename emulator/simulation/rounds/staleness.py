@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, Tag
+from pydantic import Field, Tag
 
-from emulator.common.tagged_unions import kind_or, spelled_out
+from emulator.common.tagged_unions import ShortForm, kind_or, spelled_out
 from flasc.common.settings import Settings
 
 
@@ -34,7 +34,7 @@ Staleness = Annotated[
         Annotated[Constant, Tag("constant")] | Annotated[Polynomial, Tag("polynomial")],
         kind_or("constant"),
     ],
-    BeforeValidator(spelled_out),
+    ShortForm(spelled_out),
 ]
 Late = Literal["drop", "accept"]
 LATE_IN_WORDS: dict[Late, list[str]] = {"drop": [], "accept": ["late ones count"]}

@@ -1,4 +1,4 @@
-"""The command line: exit codes, messages and what ends up where."""
+"""The command line: exit codes, messages and written files."""
 
 import csv
 import io
@@ -150,7 +150,7 @@ def test_list_names_what_scenarios_can_name(invoke):
 def test_assets_say_what_is_here(invoke):
     code, out, _ = invoke("assets")
     assert code == 0
-    assert out.count("not here yet") == 7  # four to fetch, three to pretrain
+    assert out.count(": not cached") == 7  # four downloads, three substitute models
     code, _, err = invoke("assets", "fetch", "minilmm")
     assert code == 2
     assert "minilm" in one_message(err)
@@ -213,7 +213,7 @@ def test_no_ledger_or_a_damaged_one_is_one_message(invoke, scenario, toys, tmp_p
         code, _, err = invoke("report", "runs/toy", "--format", form)
         assert code == 2
         one_message(err)
-    assert invoke("run", scenario(), "--workers", "1")[0] == 0  # written anew
+    assert invoke("run", scenario(), "--workers", "1")[0] == 0  # rewritten
 
 
 def test_a_damaged_recording_is_one_message_and_spares_the_others(invoke, scenario, toys, tmp_path):
@@ -231,7 +231,7 @@ def test_a_damaged_recording_is_one_message_and_spares_the_others(invoke, scenar
 
 
 def test_no_space_is_one_message_and_with_space_it_goes_on(command, scenario):
-    """Files that may not grow past a size stand in for a full disk: real writes really fail."""
+    """A limit on file sizes simulates a full disk, so that writes fail."""
 
     def small_files():
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

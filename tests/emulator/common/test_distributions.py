@@ -1,4 +1,4 @@
-"""Laws as quantile functions, and the files that empirical ones come from."""
+"""Quantile functions of distributions, and files of empirical values."""
 
 import itertools
 import math
@@ -56,8 +56,8 @@ def rate(law):
 
 
 @pytest.mark.parametrize("law", LAWS[1:], ids=str)
-def test_a_law_of_any_quantity_goes_to_another_process(law):
-    """Trainings go to workers with their scenario: pickle must tell an RTT's law from a rate's."""
+def test_distributions_of_every_quantity_can_be_pickled(law):
+    """Scenarios are pickled for workers: classes of different quantities have different names."""
     laws = []
     for kind, unit in UNITS.items():
         said = {key: _in_unit(value, unit) for key, value in law.items()}
@@ -141,7 +141,7 @@ def test_what_weighs_nothing_is_never_chosen():
     assert set(quantile(law, np.concatenate([[0], U, [1]]))) == {2e6}
 
 
-# -- what is refused
+# -- validation errors
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_a_number_without_a_unit_is_one_where_none_is_needed(tmp_path):
         ("1 Mbps, 2 Mbps\n", None, r"x\.csv:1: found '1 Mbps, 2 Mbps'"),
         ("-1\n", "Mbps", r"x\.csv:1: found '-1 Mbps'; allowed: a rate above zero"),
         ("nan\n", None, r"x\.csv:1: found nan"),
-        ("# nothing\n", None, "found 0 values in .*; allowed: 1 to 10,000, one a line"),
+        ("# nothing\n", None, "found 0 values in .*; allowed: 1 to 10,000, one per line"),
         ("1\n" * (MAX_VALUES + 1), "Mbps", "found 10,001 values"),
     ],
 )
@@ -260,7 +260,7 @@ def test_a_file_is_found_beside_the_scenario_that_names_it(tmp_path, monkeypatch
 
     found = inputs.read(Path("mine/mine.yaml"))
     assert [v.network.clients.down.values for v in found.variants.values()] == [[1e6], [2e6], [3e6]]
-    # The command line is no file: its paths begin where it was typed.
+    # Paths in overrides are relative to the working directory.
     here = inputs.read(Path("mine/mine.yaml"), ["network.clients.down.file=here.csv"])
     assert here.scenario.network.clients.down.values == [4e6]
     Path("base/data/x.csv").unlink()

@@ -1,4 +1,4 @@
-"""What scenarios can name."""
+"""The names that a scenario can use."""
 
 import re
 
@@ -20,7 +20,7 @@ def test_every_family_has_names_and_laws_and_presets_say_what_they_are():
 
 
 def test_methods_say_where_they_come_from():
-    plain = {"full", "head"}  # nobody's in particular
+    plain = {"full", "head"}  # not from a particular paper
     for name, about in catalogue()["methods"]:
         assert name in plain or re.search(r"\((arXiv \d{4}\.\d{5}|.* \d{4})\)\.$", about), name
 

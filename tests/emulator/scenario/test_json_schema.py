@@ -1,4 +1,4 @@
-"""The schema takes what the code takes, and refuses what an editor can see to be wrong."""
+"""The JSON Schema accepts valid scenarios and refuses errors that an editor can detect."""
 
 import json
 import re
@@ -9,15 +9,17 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from pydantic import TypeAdapter
 
 from emulator.cli import main
+from emulator.common.distributions import Duration, Rate
 from emulator.common.errors import ScenarioError
 from emulator.common.units import parse_duration, parse_rate
 from emulator.runner import inputs
 from emulator.scenario.document import read
-from emulator.scenario.json_schema import _TEXTS, network_schema, scenario_schema
-from emulator.scenario.yaml_nodes import Node
-from flasc.training.settings import parse_fraction
+from emulator.scenario.json_schema import network_schema, scenario_schema
+from emulator.scenario.yaml_nodes import Node, parse_yaml
+from flasc.common.settings import Fraction, parse_fraction
 
 ROOT = Path(__file__).parents[3]
 SCENARIOS = [
@@ -35,10 +37,8 @@ def plain(node: Node):
 
 
 def written(text):
-    """A file's own data, `extends` and all, as our reader takes scalars."""
-    from emulator.scenario.yaml_nodes import Composer
-
-    return plain(Composer(text, "x.yaml").document)
+    """The data of one file, with its `extends` key, as the emulator reads scalars."""
+    return plain(parse_yaml(text, "x.yaml"))
 
 
 def blocks(kind):
@@ -52,10 +52,17 @@ def test_it_is_a_schema():
         Draft202012Validator.check_schema(schema)
 
 
+def test_no_definition_is_named_by_a_type_of_python():
+    for schema in (scenario_schema(), network_schema()):
+        assert "UniformRate" in schema["$defs"]
+        titles = [each["title"] for each in schema["$defs"].values() if "title" in each]
+        assert not [name for name in [*schema["$defs"], *titles] if re.search(r"__|\[", name)]
+
+
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
 def test_every_scenario_is_valid(path):
     VALID.validate(written(path.read_text("utf-8")))
-    whole = plain(read(path))  # and with what it extends, as if written in one file
+    whole = plain(read(path))  # merged with the files that it extends
     VALID.validate(whole)
 
 
@@ -129,17 +136,19 @@ TEXTS = st.one_of(
 )
 
 
-@pytest.mark.parametrize("parse", [parse_rate, parse_duration, parse_fraction])
-@settings(deadline=None)  # of the machine's load
+@pytest.mark.parametrize(
+    ("kind", "parse"), [(Rate, parse_rate), (Duration, parse_duration), (Fraction, parse_fraction)]
+)
+@settings(deadline=None)  # independent of the load of the machine
 @given(TEXTS)
-def test_texts_are_taken_as_the_parsers_take_them(parse, text):
+def test_texts_are_taken_as_the_parsers_take_them(kind, parse, text):
     try:
         parse(text)
         taken = True
     except ValueError as error:
         divided = parse is parse_fraction and "/0" in text.replace(" ", "")
-        taken = "above zero" in str(error) or divided  # a value, not a form
-    assert Draft202012Validator(_TEXTS[parse]).is_valid(text) == taken
+        taken = "above zero" in str(error) or divided  # the value is wrong, not the format
+    assert Draft202012Validator(TypeAdapter(kind).json_schema()).is_valid(text) == taken
 
 
 def test_the_command_prints_it():

@@ -1,4 +1,4 @@
-"""What people get wrong, and what they are told: one file a case in mistakes/.
+"""Mistakes of users and their error messages: one file per case in mistakes/.
 
 A case is a command, the files it finds, and the message. A person should be glad to get it: it says
 which file, line and key, what was found, what is allowed. To change a message, change the case.
@@ -17,7 +17,7 @@ CASES = sorted((Path(__file__).parent / "mistakes").glob("*.txt"))
 
 
 def answer(case):
-    """What the case's command says; its files are written into the working directory."""
+    """The output of the command of a case; its files are written to the working directory."""
     command, *files = re.split(r"^--- (.+)\n", case, flags=re.MULTILINE)
     for name, text in zip(files[::2], files[1::2], strict=True):
         Path(name).write_text(text, "utf-8")

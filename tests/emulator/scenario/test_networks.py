@@ -1,4 +1,4 @@
-"""A scenario under other networks than its own, and a run in place of a scenario."""
+"""A scenario with other networks, and a run folder instead of a scenario."""
 
 import re
 from pathlib import Path

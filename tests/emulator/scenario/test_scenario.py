@@ -1,4 +1,4 @@
-"""The schema: what may be written, what it means, and what is refused."""
+"""Keys and values of scenarios: their meaning and their validation."""
 
 import inspect
 import json
@@ -129,7 +129,7 @@ USERS = {"name": "friends", "clients": 20, "split": {"kind": "natural", "pooled"
 
 
 def put(data: Any, path: tuple[Any, ...], value: Any) -> Any:
-    """`data` with `value` at `path`; missing mappings are made."""
+    """`data` with `value` at `path`; missing mappings are created."""
     if not path:
         return value
     if isinstance(data, list):
@@ -158,7 +158,7 @@ POLICIES = [
 COMPUTES = [
     {"speed": {"kind": "choice", "values": ["1 GFLOP/s"]}, "utilisation": 0.5, "max_rank": 4.0},
 ]
-# Privacy is of clients that are always there.
+# Privacy accounting needs clients that are always available.
 PRIVATE = put(
     put(FULL, ("training", "dp"), {"clip": 0.5, "noise": 1.0, "delta": 1e-5}),
     ("network", "groups"),
@@ -188,7 +188,7 @@ def ids(path: Any) -> str:
     return ".".join(map(str, path))
 
 
-# -- every model is walked, so that a new number cannot be forgotten here
+# -- all models are searched, so that no number is forgotten here
 
 
 def fields_that_hold_numbers(annotation: Any) -> bool:
@@ -369,10 +369,10 @@ def test_refused(path, value):
         at(path, value)
 
 
-# -- what is written means what it says
+# -- meaning of values
 
 
-def test_units_are_gone_behind_the_door():
+def test_units_are_converted_to_numbers():
     network = Scenario.model_validate(FULL).network
     group = network.groups["a"]
     assert group.down == LogNormal[float](kind="lognormal", median=2e6, sigma=0.5)
@@ -522,7 +522,7 @@ def test_a_methods_own_values_make_the_same_training_as_the_sections():
     ],
 )
 def test_trainings_of_before_a_key_came_keep_their_digest(method, training, wanted):
-    """Golden: recordings that people have are found under these names."""
+    """Golden: existing recordings have these names."""
     assert settings_digest(method, **training) == wanted
 
 
@@ -559,7 +559,7 @@ def test_privacy_is_another_training_by_what_is_learned_with():
         ),
         (
             {"rounding": "stochastic", "up": {"values": "int8"}},
-            ("fp32", "nearest"),  # floats always do
+            ("fp32", "nearest"),  # floats always round to nearest
             ("int8", "stochastic"),
         ),
     ],
@@ -588,7 +588,7 @@ def test_a_rank_means_nothing_to_a_method_without_lora():
     ({"kind": "sparse_adapter", "density": 0.25}, "114bffc073928ee6b2bda898b39973e1"),
 ])  # fmt: skip
 def test_trainings_that_use_no_later_key_keep_their_digest(method, golden):
-    """Golden, from before there were any: recordings are found by it."""
+    """Golden, from before these settings existed: existing recordings have this digest."""
     assert settings_digest(method) == golden
 
 

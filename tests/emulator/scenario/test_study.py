@@ -1,4 +1,4 @@
-"""Scenarios as people write them: what they multiply out to, and how mistakes are met."""
+"""Variants and trainings of studies, and their validation errors."""
 
 import textwrap
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What `new` writes is a scenario, by our reader and by the schema beside it."""
+"""Scenarios that `new` writes are valid for the emulator and for the JSON Schema."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from emulator.cli import main, new
 from emulator.runner import inputs
 from emulator.scenario import study
 from emulator.scenario.template import METHODS, name_for, whole
-from emulator.scenario.yaml_nodes import Composer, Node
+from emulator.scenario.yaml_nodes import Node, parse_yaml
 from emulator.simulation.clients.presets import PRESETS
 from flasc.training import settings
 
@@ -32,7 +32,7 @@ def invoke(*args, **options):
 
 
 def accepted(file):
-    """The study, which the schema that the first line names takes as well."""
+    """The study of a file that the JSON Schema of its first line accepts too."""
     text = Path(file).read_text("utf-8")
     first = text.splitlines()[0]
     assert first.startswith("# yaml-language-server: $schema=")
@@ -43,7 +43,7 @@ def accepted(file):
             return {key: plain(inside) for key, inside in node.value.items()}
         return [*map(plain, node.value)] if isinstance(node.value, list) else node.value
 
-    Draft202012Validator(schema).validate(plain(Composer(text, file).document))
+    Draft202012Validator(schema).validate(plain(parse_yaml(text, file)))
     assert invoke("check", file).exit_code == 0
     return inputs.read(Path(file))
 
@@ -133,7 +133,7 @@ def test_on_a_terminal_it_asks(monkeypatch):
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        (["there.yaml"], "there.yaml: is there already"),
+        (["there.yaml"], "there.yaml: exists already"),
         (["x.yaml", "--preset", "fiber"], "--preset fiber: unknown; did you mean 'fibre'?"),
         (["x.yaml", "--from", "nowhere.yaml"], "nowhere.yaml: no such file"),
         (["x.yaml", "--from", "there.yaml", "--preset", "4g"], "allowed: one of them"),

@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
@@ -17,10 +16,8 @@ from pydantic import (
 )
 
 from emulator.common.errors import ScenarioError
-from emulator.common.text import nearest
 from emulator.common.units import parse_rate
 from emulator.scenario.document import Document, load
-from emulator.scenario.json_schema import scenario_schema
 from emulator.scenario.validation_errors import MAX_PROBLEMS, to_scenario_error
 from emulator.scenario.yaml_nodes import Node
 
@@ -153,9 +150,9 @@ TRAINING_KEYS = "rounds, cohort, rate, test, wire, size, seeds, from, pair, mixe
         ("name: x\ntraining:\n  cohort: 1\n", "x.yaml:2: training.rounds: missing key"),
         (
             "name: x\ntraining:\n",
-            "x.yaml:2: training: found null (null deletes what is inherited, and this is not); "
-            "allowed: a mapping with rounds, cohort, rate, test, wire, size, seeds, from, pair, "
-            "mixed, either",
+            "x.yaml:2: training: found null (null deletes inherited keys, and this key is not "
+            "inherited); allowed: a mapping with rounds, cohort, rate, test, wire, size, "
+            "seeds, from, pair, mixed, either",
         ),
         (
             "training: [1]\n",
@@ -327,13 +324,6 @@ def test_an_override_is_blamed_by_its_text():
     )
 
 
-def test_nearest_ignores_case_and_gives_up():
-    assert nearest("LORA", ["flasc", "LoRA"]) == "LoRA"
-    assert nearest("cohrt", ["rounds", "cohort"]) == "cohort"
-    assert nearest("zzz", ["rounds", "cohort"]) is None
-    assert nearest("x", []) is None
-
-
 KEYS = st.sampled_from(
     [
         *["training", "rounds", "cohort", "pair", "mixed", "either", "seeds", "methods", "kind"],
@@ -360,11 +350,3 @@ def test_every_refusal_is_told_line_by_line(data):
     for line in told:
         assert line.startswith(("x.yaml:1: ", "…"))
         assert line.startswith("…") or "found" in line or " key" in line
-
-
-def test_every_synonym_is_of_something_that_a_scenario_has():
-    text = json.dumps(scenario_schema())
-    for name, names in text._OURS.items():
-        assert name == name.casefold()
-        assert all(f'"{each}"' in text for each in names)
-        assert not text.ours(name, ["others"])

@@ -89,7 +89,7 @@ def test_a_package_that_is_wrong_is_named(package, name):
     with pytest.raises(PluginError, match=f"plug-in {name}") as error:
         plugins.members(METHODS, MethodSettings)
     assert says in error.value.message
-    assert error.value.hint == f"mend or uninstall bad_{name}"
+    assert error.value.hint == f"fix or uninstall bad_{name}"
 
 
 def test_of_two_packages_with_one_name_the_second_is_refused(package):

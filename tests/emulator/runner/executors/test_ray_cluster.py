@@ -258,7 +258,7 @@ def test_needs_that_are_none_are_refused(scenario, text):
 def test_what_goes_with_ray_goes_with_nothing_else(scenario, args):
     code, out = invoke(scenario(), *args)
     assert code == 2
-    assert "--address and --needs go with --engine ray" in out
+    assert "--address and --needs need --engine ray" in out
 
 
 @pytest.mark.parametrize(
