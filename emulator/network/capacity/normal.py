@@ -20,7 +20,7 @@ class NormalRate:
     sigma_Bps: float
     step_s: float
 
-    def shape(self, rng: np.random.Generator, u: float) -> Profile:
+    def shape(self, rng: np.random.Generator, _u: float) -> Profile:
         """The rates, drawn from `rng`; see `CapacityModel.shape`."""
         return normal_profile(self.shape_mean, self.sigma_Bps, self.step_s, STEPS, rng)
 

@@ -36,7 +36,7 @@ def network(server=SERVER, **keys):
 
 def built(found, clients=5, seed=0, compute=None):
     made = fleet.draw_fleet(found, compute, clients, seed)
-    return made, link_profiles.build_profiles(found, made, seed)
+    return made, link_profiles.LinkProfiles.build(found, made, seed)
 
 
 def rates(profile):
@@ -325,7 +325,7 @@ def test_a_missing_time_is_never_taken_for_none(table):
     ("clients", "why"),
     [
         ({"devices": devices(), **SERVER}, "found devices with down and up beside them"),
-        ({"down": "devices", "up": "1 Mbps"}, "no devices; allowed: with a table"),
+        ({"down": "devices", "up": "1 Mbps"}, "no devices; allowed: devices with a table"),
         (
             {"devices": devices(), "correlation": 0.5},
             "up of the same device, and a correlation of up",

@@ -239,8 +239,8 @@ def test_no_law_makes_a_link_that_lets_nothing_through():
     }
     built = fleet.draw_fleet(network(clients=clients), None, 3000, 0)
     rates = [built.down_Bps, built.up_Bps, built.cell_down_Bps, built.cell_up_Bps]
-    assert min(each.min() for each in rates) >= fleet.LEAST_RATE / 8
-    assert 0 <= built.loss.min() < built.loss.max() == fleet.MOST_LOSS
+    assert min(each.min() for each in rates) >= fleet.MIN_RATE / 8
+    assert 0 <= built.loss.min() < built.loss.max() == fleet.MAX_LOSS
 
 
 def test_many_groups_are_no_trouble():
