@@ -21,11 +21,11 @@ class PolicySettings(Pluggable):
         """The largest number of clients that work at the same time."""
         return cohort
 
-    def updates_per_round(self, cohort: int) -> int | None:  # noqa: ARG002  # overrides use it
+    def updates_per_round(self, _cohort: int) -> int | None:
         """The number of updates that ends a round; None if rounds end differently."""
         return None
 
-    def describe(self, cohort: int) -> list[str]:  # noqa: ARG002  # overrides use it
+    def describe(self, _cohort: int) -> list[str]:
         """Phrases that describe the policy for `check`, like ['first 10 of 13']."""
         return []
 
