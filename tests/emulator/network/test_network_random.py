@@ -180,8 +180,8 @@ def test_no_link_carries_more_than_it_can_at_any_instant(world, messages):
         for flow, rate in rates.items():
             carried_B[flow] = carried_B.get(flow, 0.0) + rate * (now_s - last_s)
         used, rates = {}, {}
-        for flow, message in net._flying.items():
-            rates[message] = net._fluid.rate(flow)
+        for flow, message in net._in_flight.items():
+            rates[message] = net._engine.rate(flow)
             for link in message.path:
                 used[link] = used.get(link, 0.0) + rates[message]
         for link, rate in used.items():
