@@ -38,8 +38,8 @@ def test_no_rate_falls_below_zero():
 
 
 def test_a_day_begins_at_the_offset():
-    law = {**DIURNAL, "offset": "12 h"}
-    profile = built(network(clients={"down": law, "up": "1 Mbps"}))[1].get(("client", "down", 0))
+    rate = {**DIURNAL, "offset": "12 h"}
+    profile = built(network(clients={"down": rate, "up": "1 Mbps"}))[1].get(("client", "down", 0))
     # The curve's mean in one of 96 steps: within 0.1 % of its highest, 8 Mbps x 1.75.
     assert profile.rate_at(0) == pytest.approx(1.75e6, rel=1e-3)
     assert profile.rate_at(DAY_S / 2) == pytest.approx(0.25e6, rel=1e-2)

@@ -65,8 +65,8 @@ def test_slower_states_of_a_markov_link_are_the_same_luck():
     slow = {**MARKOV, "states": [{**state, "dwell": "1 s"} for state in MARKOV["states"]]}
     fast = {**slow, "states": [{**state, "dwell": "2 s"} for state in slow["states"]]}
     one, other = (
-        built(network(clients={"down": {**law, "horizon": horizon}, "up": "1 Mbps"}))[1]
-        for law, horizon in ((slow, "100 s"), (fast, "200 s"))
+        built(network(clients={"down": {**rate, "horizon": horizon}, "up": "1 Mbps"}))[1]
+        for rate, horizon in ((slow, "100 s"), (fast, "200 s"))
     )
     for client in range(5):
         slow_one, fast_one = (each.get(("client", "down", client)) for each in (one, other))

@@ -150,16 +150,16 @@ def test_what_is_no_mahimahi_trace(file, text, message):
     ],
 )
 def test_a_trace_at_its_start_is_the_file_to_the_bit(file, way, expected):
-    law = {"kind": "trace", "file": str(file), "offset": "none"}
-    by_link = built(network(clients={"down": law, "up": law}))[1]
+    rate = {"kind": "trace", "file": str(file), "offset": "none"}
+    by_link = built(network(clients={"down": rate, "up": rate}))[1]
     for client in range(3):
         profile = by_link.get(("client", way, client))
         np.testing.assert_array_equal(rates(profile), rates(expected))
 
 
 def test_a_trace_is_shifted_and_scaled_as_it_says():
-    law = {**TRACE, "offset": "7 s", "scale": "25 %"}
-    profile = built(network(clients={"down": law, "up": "1 Mbps"}))[1].get(("client", "down", 0))
+    rate = {**TRACE, "offset": "7 s", "scale": "25 %"}
+    profile = built(network(clients={"down": rate, "up": "1 Mbps"}))[1].get(("client", "down", 0))
     np.testing.assert_allclose(rates(profile), rates(read_csv(CSV)["down"].shifted(7.0)) / 4)
 
 
@@ -183,8 +183,8 @@ def test_random_offsets_are_uniform_over_the_trace_and_the_same_for_both_ways():
 def test_a_trace_that_does_not_loop_ends_in_its_last_rate(tmp_path):
     path = tmp_path / "once.csv"
     path.write_text("time_s,rate_Mbps\n0,8\n10,16\n")
-    law = {"kind": "trace", "file": str(path), "loop": False, "offset": "none"}
-    made, by_link = built(network(clients={"down": law, "up": law}))
+    rate = {"kind": "trace", "file": str(path), "loop": False, "offset": "none"}
+    made, by_link = built(network(clients={"down": rate, "up": rate}))
     profile = by_link.get(("client", "down", 0))
     assert [profile.rate_at(t) for t in (0, 9.9, 10, 1e6)] == [1e6, 1e6, 2e6, 2e6]
     assert (made.down_Bps == 2e6).all()
@@ -193,10 +193,10 @@ def test_a_trace_that_does_not_loop_ends_in_its_last_rate(tmp_path):
 def test_the_format_goes_by_the_suffix(tmp_path):
     path = tmp_path / "rates.txt"
     path.write_text(CSV.read_text())
-    law = {"kind": "trace", "file": str(path)}
+    rate = {"kind": "trace", "file": str(path)}
     with pytest.raises(ValidationError, match=r"named rates\.txt; allowed: format csv or mahimahi"):
-        network(clients={"down": law, "up": "1 Mbps"})
-    assert network(clients={"down": {**law, "format": "csv"}, "up": "1 Mbps"})
+        network(clients={"down": rate, "up": "1 Mbps"})
+    assert network(clients={"down": {**rate, "format": "csv"}, "up": "1 Mbps"})
 
 
 def test_mistakes_in_the_file_are_told_by_its_line_and_the_scenarios(tmp_path, scenario):

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from emulator.simulation.availability.base import PeriodicWindows
 
 
-def pieces(presence, until_s):
+def pieces(availability, until_s):
     """[(from, there)] of each stretch."""
     now_s, found = 0.0, []
     while now_s < until_s:
-        here, then_s = presence.at(now_s)
+        here, then_s = availability.at(now_s)
         assert then_s > now_s
         found.append((now_s, here))
         now_s = then_s

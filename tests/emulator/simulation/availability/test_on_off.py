@@ -25,21 +25,24 @@ def test_alternating_is_in_equilibrium_at_any_time(time_s):
 
 
 def test_alternating_does_not_depend_on_when_it_is_asked():
-    law = Uniform[float](kind="uniform", low=1.0, high=9.0)
-    often = AlternatingRenewal(law, law, np.random.default_rng(0))
+    distribution = Uniform[float](kind="uniform", low=1.0, high=9.0)
+    often = AlternatingRenewal(distribution, distribution, np.random.default_rng(0))
     answers = {t: often.at(t) for t in range(200)}
-    rarely = AlternatingRenewal(law, law, np.random.default_rng(0))
+    rarely = AlternatingRenewal(distribution, distribution, np.random.default_rng(0))
     assert [rarely.at(t) for t in range(0, 200, 17)] == [answers[t] for t in range(0, 200, 17)]
 
 
 def test_each_interval_is_of_its_own_law_however_many_are_drawn():
     on = Uniform[float](kind="uniform", low=1.0, high=2.0)
     off = Uniform[float](kind="uniform", low=10.0, high=30.0)
-    presence, lengths = AlternatingRenewal(on, off, np.random.default_rng(3)), {True: [], False: []}
-    here, until_s = presence.at(0.0)
+    availability, lengths = (
+        AlternatingRenewal(on, off, np.random.default_rng(3)),
+        {True: [], False: []},
+    )
+    here, until_s = availability.at(0.0)
     for _ in range(4000):
         began_s = until_s
-        was_here, (here, until_s) = here, presence.at(began_s)
+        was_here, (here, until_s) = here, availability.at(began_s)
         assert here is not was_here
         lengths[here].append(until_s - began_s)
     assert 1 - 1e-9 < min(lengths[True]) < max(lengths[True]) < 2 + 1e-9

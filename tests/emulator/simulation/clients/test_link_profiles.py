@@ -11,7 +11,7 @@ from .drawn_links import DIURNAL, MARKOV, SERVER, TRACE, built, network, rates
 from .test_devices import devices
 
 VARYING = {"trace": TRACE, "markov": MARKOV, "diurnal": DIURNAL}
-LAW = {"kind": "lognormal", "median": "10 Mbps", "sigma": 1}
+DISTRIBUTION = {"kind": "lognormal", "median": "10 Mbps", "sigma": 1}
 PLACES = {
     ("client", "down", 3): {"clients": {"down": ..., "up": "1 Mbps"}},
     ("client", "up", 3): {"clients": {"down": "1 Mbps", "up": ...}},
@@ -26,10 +26,10 @@ PLACES = {
 }
 
 
-def placed(place, law):
+def placed(place, rate):
     if isinstance(place, dict):
-        return {key: placed(value, law) for key, value in place.items()}
-    return law if place is ... else place
+        return {key: placed(value, rate) for key, value in place.items()}
+    return rate if place is ... else place
 
 
 @pytest.mark.parametrize("kind", VARYING)
@@ -56,8 +56,8 @@ def test_a_link_has_its_profile_and_no_other_has(link, kind):
 
 @pytest.mark.parametrize("kind", VARYING)
 def test_it_repeats_itself_and_seeds_differ(kind):
-    law = {**VARYING[kind], "offset": "random"} if kind != "markov" else MARKOV
-    found = network(clients={"down": law, "up": law})
+    rate = {**VARYING[kind], "offset": "random"} if kind != "markov" else MARKOV
+    found = network(clients={"down": rate, "up": rate})
 
     def drawn(seed, client):
         return rates(built(found, seed=seed)[1].get(("client", "down", client)))
@@ -76,7 +76,7 @@ def test_a_scenario_that_went_to_another_process_is_the_same(kind):
 
 
 def test_nothing_that_changes_costs_nothing():
-    assert built(network(clients={"down": LAW, "up": LAW}))[1] is None
+    assert built(network(clients={"down": DISTRIBUTION, "up": DISTRIBUTION}))[1] is None
     big = network(clients={"down": TRACE, "up": "1 Mbps"})
     by_link = built(big, clients=100_000)[1]
     assert by_link.get(("client", "down", 99_999)) is not None
@@ -96,13 +96,13 @@ def test_up_in_proportion_to_a_down_that_changes_is_so_at_any_time(kind):
 
 def test_the_level_is_drawn_and_correlated_as_a_rate_is():
     share = {"kind": "uniform", "low": 0.5, "high": 2}
-    clients = {"up": LAW, "rtt": {"kind": "uniform", "low": "1 ms", "high": "9 ms"}}
+    clients = {"up": DISTRIBUTION, "rtt": {"kind": "uniform", "low": "1 ms", "high": "9 ms"}}
     clients["correlation"] = {"rtt": -1, "up": 1}
     by_trace = built(network(clients={**clients, "down": {**TRACE, "scale": share}}), 300)[0]
-    by_law = built(network(clients={**clients, "down": LAW}), 300)[0]
-    order = np.argsort(by_law.down_Bps)
+    by_distribution = built(network(clients={**clients, "down": DISTRIBUTION}), 300)[0]
+    order = np.argsort(by_distribution.down_Bps)
     np.testing.assert_array_equal(np.argsort(by_trace.down_Bps), order)
-    np.testing.assert_array_equal(by_trace.up_Bps, by_law.up_Bps)
+    np.testing.assert_array_equal(by_trace.up_Bps, by_distribution.up_Bps)
     np.testing.assert_array_equal(np.argsort(-by_trace.delay_s), order)
 
 

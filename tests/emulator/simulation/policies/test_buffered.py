@@ -15,7 +15,7 @@ def test_fully_asynchronous_is_a_buffer_of_one(played, spread):
 
 
 def test_equal_clients_one_by_one_take_turns(played, transfers_of, rounds_of):
-    # One client at work: nobody overtakes it, and a round is as long as its client's visit.
+    # One client at work: nobody overtakes it, and a round is as long as its task.
     rows, trainer = played({"kind": "asynchronous", "concurrency": 1})
     assert {t.staleness for t in transfers_of(rows)} == {0}
     assert [w for _, w in trainer.merges] == [[1.0]] * 6

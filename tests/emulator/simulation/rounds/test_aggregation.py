@@ -26,11 +26,11 @@ def test_only_those_who_are_there_are_asked(scenario, noting, transfers_of):
         "away": {"share": 2, "down": "8 Mbps", "up": "8 Mbps", "availability": {
             "kind": "diurnal", "start": "1 h", "length": "1 h"}},
     }  # fmt: skip
-    world = scenario("synchronous", {"rounds": 3, "cohort": 20})
-    network = world.network.model_validate(
+    small = scenario("synchronous", {"rounds": 3, "cohort": 20})
+    network = small.network.model_validate(
         {"server": {"down": "1 Gbps", "up": "1 Gbps"}, "groups": groups}
     )
-    rows = simulate(world.model_copy(update={"network": network}), 0, noting())
+    rows = simulate(small.model_copy(update={"network": network}), 0, noting())
     built = fleet.draw_fleet(network, None, 30, 0)
     assert {t.client for t in transfers_of(rows)} == {i for i in range(30) if built.group[i] == 0}
     assert {row.cohort for row in rows if isinstance(row, Round)} == {10}

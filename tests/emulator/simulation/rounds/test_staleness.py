@@ -9,5 +9,5 @@ from emulator.simulation.rounds.staleness import Polynomial
     ("a", "weights"), [(0.5, [1, 2**-0.5, 0.5]), (0, [1, 1, 1]), (2, [1, 1 / 4, 1 / 16])]
 )
 def test_the_polynomial(a, weights):
-    law = Polynomial(kind="polynomial", a=a)
-    assert [law.weight(s) for s in (0, 1, 3)] == pytest.approx(weights, rel=1e-15)
+    distribution = Polynomial(kind="polynomial", a=a)
+    assert [distribution.weight(s) for s in (0, 1, 3)] == pytest.approx(weights, rel=1e-15)
