@@ -1,11 +1,11 @@
-"""Client steps a second, asynchronous against synchronous, on the same engine.
+"""Client steps per second, asynchronous against synchronous, on the same engine.
 
     python bench/asynchrony.py [CLIENTS] [UPDATES]
 
-Trains 20 Newsgroups (32 tokens) with LoRA for UPDATES (200) client updates, CLIENTS (100) in
-flight: in synchronous rounds of CLIENTS, and by FedBuff with a buffer of a tenth. Uploads differ
-tenfold, so that updates arrive one by one. Scored on 20 examples at the end only. Prints CPU
-seconds, the clients a call of the engine got, and local steps a second, of this process.
+Trains 20 Newsgroups (32 tokens) with LoRA for UPDATES (200) client updates, CLIENTS (100) at work:
+in synchronous rounds of CLIENTS, and by FedBuff with a buffer of a tenth. Uploads differ tenfold,
+so that updates arrive one by one. Evaluates 20 examples at the end only. Prints CPU seconds,
+clients per call of the engine, and local steps per second, of this process.
 """
 
 import sys
@@ -40,8 +40,8 @@ def scenario(policy: Any, rounds: int, cohort: int) -> Scenario:
     )
 
 
-def measure(name: str, policy: Any, rounds: int, flying: int) -> None:
-    study = scenario(policy, rounds, flying)
+def measure(name: str, policy: Any, rounds: int, concurrency: int) -> None:
+    study = scenario(policy, rounds, concurrency)
     live: Any = trainer.make(study.training_settings("LoRA", 0))
     calls: list[int] = []
     steps, spent_s, train = 0, 0.0, live.train
@@ -67,14 +67,16 @@ def measure(name: str, policy: Any, rounds: int, flying: int) -> None:
 
 
 def main() -> None:
-    flying = int(sys.argv[1]) if len(sys.argv) > 1 else 100
+    concurrency = int(sys.argv[1]) if len(sys.argv) > 1 else 100
     updates = int(sys.argv[2]) if len(sys.argv) > 2 else 200
-    print("| policy | clients trained | a call | CPU s | steps/s in training | steps/s in all |")
+    print(
+        "| policy | clients trained | per call | CPU s | steps/s in training | steps/s in total |"
+    )
     print("|---|---|---|---|---|---|")
-    buffer = max(1, flying // 10)
-    measure("synchronous", "synchronous", max(1, updates // flying), flying)
-    policy = {"kind": "buffered", "concurrency": flying, "buffer": buffer}
-    measure("buffered", policy, max(1, (updates - flying) // buffer), flying)
+    buffer = max(1, concurrency // 10)
+    measure("synchronous", "synchronous", max(1, updates // concurrency), concurrency)
+    policy = {"kind": "buffered", "concurrency": concurrency, "buffer": buffer}
+    measure("buffered", policy, max(1, (updates - concurrency) // buffer), concurrency)
 
 
 if __name__ == "__main__":

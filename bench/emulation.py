@@ -1,12 +1,12 @@
-"""A whole emulation that trains nothing: rounds, SimPy, network, records and ledger.
+"""A whole simulation without training: rounds, SimPy, network, records and ledger.
 
     python bench/emulation.py [TRANSFERS] [RUNS]
 
-A fleet of 10,000 clients, all of distinct rates, delays and speeds; cohorts of 1,000 of them
-download 100 kB, compute and upload 25 kB over a server that they share, until there were
-TRANSFERS messages (a million). Each run is a fresh process. Prints CPU and wall seconds, peak
-memory, and which share of the CPU time each part takes: a profile of a twentieth, which counts a
-function in C to whom called it, and overstates what calls often.
+A fleet of 10,000 clients with distinct rates, delays and speeds; cohorts of 1,000 of them download
+100 kB, compute and upload 25 kB over a shared server, until TRANSFERS messages (default: a million)
+were sent. Each run is a fresh process. Prints CPU and wall seconds, peak memory, and the share of
+the CPU time per file: from a profile of a twentieth of the transfers, which assigns functions in C
+to their callers and overstates frequent calls.
 """
 
 import cProfile
@@ -33,7 +33,7 @@ TRANSPORTS = ("fluid", "tcp")
 
 
 def scenario(transport: str, transfers: int) -> Scenario:
-    """As many rounds as make so many transfers."""
+    """A scenario with as many rounds as give `transfers` messages."""
     down = {"kind": "lognormal", "median": "20 Mbps", "sigma": 1.0}
     up = {"kind": "lognormal", "median": "5 Mbps", "sigma": 1.0}
     rtt = {"kind": "uniform", "low": "20 ms", "high": "200 ms"}
@@ -43,7 +43,7 @@ def scenario(transport: str, transfers: int) -> Scenario:
             "name": "bench",
             "task": {"name": "20newsgroups", "clients": 10_000},
             "training": {
-                "rounds": transfers // (2 * COHORT),
+                "rounds": max(1, transfers // (2 * COHORT)),
                 "cohort": COHORT,
                 "evaluation": {"every": 10},
             },
@@ -64,14 +64,14 @@ def rows(transport: str, transfers: int) -> list[Row]:
 
 
 def timed(work: Callable[[], object]) -> tuple[float, float, object]:
-    """CPU and wall seconds, and what `work` returns."""
+    """CPU and wall seconds of `work`, and its result."""
     cpu_s, wall_s = time.process_time(), time.perf_counter()
     made = work()
     return time.process_time() - cpu_s, time.perf_counter() - wall_s, made
 
 
 def one(transport: str, transfers: int) -> list[float]:
-    """CPU and wall seconds of the emulation and of the ledger, peak MB, MB of the ledger."""
+    """CPU and wall seconds of the simulation and of the ledger, peak MB, MB of the ledger."""
     cpu_s, wall_s, made = timed(lambda: rows(transport, transfers))
     assert isinstance(made, list)
     with tempfile.TemporaryDirectory() as folder:
@@ -85,7 +85,7 @@ def one(transport: str, transfers: int) -> list[float]:
 
 
 def shares(transport: str, transfers: int) -> dict[str, float]:
-    """Which share of an emulation's CPU time is spent in which file."""
+    """Share of the CPU time of a simulation per file."""
     profile = cProfile.Profile()
     profile.runcall(rows, transport, transfers)
     own_s: defaultdict[str, float] = defaultdict(float)
@@ -109,7 +109,9 @@ def main() -> None:
         return
     transfers = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     runs = int(sys.argv[2]) if len(sys.argv) > 2 else 1
-    print(f"`python bench/emulation.py {transfers} {runs}`: medians of {runs}, in turn; seconds\n")
+    print(
+        f"`python bench/emulation.py {transfers} {runs}`: medians of {runs}, alternately; seconds\n"
+    )
     print(
         "| transport | CPU | min | max | wall | ledger CPU | wall | µs / transfer | MB | file MB |"
     )

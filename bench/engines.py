@@ -1,11 +1,11 @@
-"""The same scenario on both engines, by turns: wall seconds, and whether ledgers are the same.
+"""The same scenario on both engines, alternately: wall seconds, and whether ledgers are the same.
 
     python bench/engines.py [--scenario FILE] [--turns N] [--workers N] [--engine ARGS] [RUN ARGS]
 
-Runs `flasc-emu run FILE RUN ARGS` with N (2) workers, first on this machine, then on Ray, then the
-other way round, and so on for N (5) turns; each run trains all of it anew. Prints a Markdown table
-with median and spread, the median of the turns' ratios, and the ledger's SHA-256. `--address` among
-RUN ARGS would go to both: say `--engine "--address HOST:PORT"` to join a cluster.
+Runs `flasc-emu run FILE RUN ARGS` with N (2) workers, locally and on Ray, in alternating order for
+N (5) turns; each run trains everything again. Prints a Markdown table with median and spread, the
+median ratio per turn, and the ledger's SHA-256. RUN ARGS apply to both engines: to join a cluster,
+use `--engine "--address HOST:PORT"`.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from pathlib import Path
 
 
 def once(arguments: Sequence[str], engine: Sequence[str]) -> tuple[float, str]:
-    """Wall seconds of one run from nothing, and the SHA-256 of its ledger's file."""
+    """Wall seconds of one run without recordings, and the SHA-256 of its ledger file."""
     with tempfile.TemporaryDirectory() as folder:
         places = ["--out", f"{folder}/out", "--recordings", f"{folder}/recordings"]
         command = [sys.executable, "-m", "emulator", "run", *arguments, *places, *engine]
@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--scenario", default="scenarios/smoke.yaml")
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--engine", default="", help="more for --engine ray, as one word")
+    parser.add_argument("--engine", default="", help="further arguments for Ray, as one word")
     asked, rest = parser.parse_known_args()
     shared = [asked.scenario, "--workers", str(asked.workers), *rest]
     engines = {"local": ["--engine", "local"], "ray": ["--engine", "ray"]}
@@ -47,15 +47,13 @@ def main() -> None:
     wall_s: dict[str, list[float]] = {name: [] for name in engines}
     ledgers: dict[str, set[str]] = {name: set() for name in engines}
     for turn in range(asked.turns):
-        # By turns, and each first in half of them: a machine that slows down slows both.
+        # Each is first in half of the turns: a slow phase of the machine affects both.
         for name in sorted(engines, reverse=bool(turn % 2)):
             found_s, content = once(shared, engines[name])
             wall_s[name].append(found_s)
             ledgers[name].add(content)
             print(f"turn {turn + 1}, {name}: {found_s:.1f} s", file=sys.stderr, flush=True)
-    print(
-        f"`flasc-emu run {shlex.join(shared)}`, wall seconds, {asked.turns} runs each, by turns\n"
-    )
+    print(f"`flasc-emu run {shlex.join(shared)}`, wall seconds, {asked.turns} runs each\n")
     print("| engine | median | min | max | SHA-256 of the ledger |\n|---|---|---|---|---|")
     for name, times in wall_s.items():
         said = ", ".join(sorted(content[:16] for content in ledgers[name]))

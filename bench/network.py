@@ -1,12 +1,12 @@
-"""The fluid engine: CPU time of a start and of an event, memory, and its worst case.
+"""The flow engine: CPU time per start and per event, memory, and its worst case.
 
     python bench/network.py [RUNS]
 
 All flows start at 0 over one shared link and as many access links of distinct rates, and run to
-the last finish (`drain`; an event is a finish), or each comes back at once, 10,000 times in all
-(`churn`; an event is a finish and a start). The worst case (`toggle`): one flow comes and goes, and
-all distinct caps of the others lie between the two shares. The general solver (`max_min_rates` for
-all flows at every event) drains the same flows. Each run is a fresh process. Prints a Markdown
+the last finish (`drain`; an event is a finish), or each restarts at once, 10,000 times in total
+(`churn`; an event is a finish and a start). The worst case (`toggle`): one flow joins and leaves,
+and all distinct caps of the others lie between the two shares. The general solver (`max_min_rates`
+for all flows at every event) drains the same flows. Each run is a fresh process. Prints a Markdown
 table.
 """
 
@@ -33,32 +33,32 @@ def instance(n: int) -> tuple[list[float], list[float]]:
 
 def drain(n: int) -> tuple[float, float]:
     capacities_Bps, sizes_B = instance(n)
-    fluid = FlowEngine(capacities_Bps)
+    engine = FlowEngine(capacities_Bps)
     began_s = time.process_time()
     for client, size_B in enumerate(sizes_B):
-        fluid.start(0.0, (client, n), size_B)
-    fluid.next_finish()
+        engine.start(0.0, (client, n), size_B)
+    engine.next_finish()
     started_s = time.process_time()
     done = 0
-    while (now_s := fluid.next_finish()) < math.inf:
-        done += len(fluid.advance(now_s))
+    while (now_s := engine.next_finish()) < math.inf:
+        done += len(engine.advance(now_s))
     assert done == n
     return (started_s - began_s) / n, (time.process_time() - started_s) / n
 
 
 def churn(n: int) -> tuple[float, float]:
-    """Each of n clients comes back as soon as it is done; 10,000 completions and new starts."""
+    """Each of n clients restarts as soon as it has finished; 10,000 finishes and starts."""
     capacities_Bps, sizes_B = instance(n)
-    fluid = FlowEngine(capacities_Bps)
+    engine = FlowEngine(capacities_Bps)
     began_s = time.process_time()
-    client_of = {fluid.start(0.0, (i, n), size_B): i for i, size_B in enumerate(sizes_B)}
+    client_of = {engine.start(0.0, (i, n), size_B): i for i, size_B in enumerate(sizes_B)}
     started_s = time.process_time()
     done = 0
     while done < 10_000:
-        now_s = fluid.next_finish()
-        for flow in fluid.advance(now_s):
+        now_s = engine.next_finish()
+        for flow in engine.advance(now_s):
             client = client_of.pop(flow)
-            client_of[fluid.start(now_s, (client, n), sizes_B[client])] = client
+            client_of[engine.start(now_s, (client, n), sizes_B[client])] = client
             done += 1
     return (started_s - began_s) / n, (time.process_time() - started_s) / done
 
@@ -77,7 +77,7 @@ def general(n: int) -> tuple[float, float]:
 
 
 def toggle(n: int) -> tuple[float, float]:
-    """Forty events of one flow that comes and goes."""
+    """Forty events of one flow that joins and leaves."""
     star = Star(0.0, 100.0 * n + 152)  # theta: over 101 for one free flow, under 100 for two
     began_s = time.process_time()
     star.add(0.0, n, 1e12, math.inf)
@@ -102,7 +102,7 @@ WORK = {"drain": drain, "churn": churn, "toggle": toggle, "general": general}
 
 
 def measured(name: str, n: int) -> list[float]:
-    """CPU microseconds a start and an event, and peak resident MB, of a fresh process."""
+    """CPU microseconds per start and per event, and peak resident MB, of a fresh process."""
     command = [sys.executable, __file__, "--one", name, str(n)]
     out = subprocess.run(command, check=True, capture_output=True)
     return [float(word) for word in out.stdout.split()]
@@ -120,11 +120,11 @@ def main() -> None:
         print(start_s * 1e6, event_s * 1e6, peak_kB / 1024)
         return
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    print(f"`python bench/network.py {runs}`: one core, CPU time, {runs} runs each, in turn\n")
+    print(f"`python bench/network.py {runs}`: one core, CPU time, {runs} runs each, alternately\n")
     print("| case | flows | us/start | min to max | us/event | min to max | peak MB |")
     print("|---|---|---|---|---|---|---|")
-    turns = [[measured(*case) for case in CASES] for _ in range(runs)]
-    for (name, n), results in zip(CASES, zip(*turns, strict=True), strict=True):
+    rounds = [[measured(*case) for case in CASES] for _ in range(runs)]
+    for (name, n), results in zip(CASES, zip(*rounds, strict=True), strict=True):
         start_us, event_us, peak_MB = zip(*results, strict=True)
         print(f"| {name} | {n:,} | {spread(start_us)} | {spread(event_us)} | {max(peak_MB):.0f} |")
 

@@ -1,9 +1,8 @@
-"""How long the light commands take: CPU seconds of whole processes, median and spread.
+"""CPU seconds of commands that train nothing: whole processes, median and spread.
 
     python bench/startup.py [RUNS]
 
-Prints a Markdown table; pairs each command with `python -c pass`, so that the interpreter's own
-share is seen beside it.
+Prints a Markdown table, with `python -c pass` for the share of the interpreter.
 """
 
 import resource
@@ -32,9 +31,9 @@ def cpu_s(arguments: Sequence[str]) -> float:
 
 def main() -> None:
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 7
-    # In turn, so that a machine that slows down slows all of them; the first turn warms caches.
+    # Alternately, so that a slow phase of the machine affects all; the first pass warms caches.
     turns = [{name: cpu_s(args) for name, args in COMMANDS.items()} for _ in range(runs + 1)][1:]
-    print(f"CPU seconds, {runs} runs each, in turn\n")
+    print(f"CPU seconds, {runs} runs each, alternately\n")
     print("| command | median | min | max |\n|---|---|---|---|")
     for name in COMMANDS:
         times = [turn[name] for turn in turns]

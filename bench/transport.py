@@ -1,4 +1,4 @@
-"""How far simulated transfers are from real TCP, effect by effect: Markdown tables.
+"""Errors of simulated transfers against real TCP, effect by effect: Markdown tables.
 
     python bench/transport.py tests/data/tcp_measured_sample.json
 
@@ -25,8 +25,8 @@ from emulator.network.network import Delivery, Network
 from emulator.network.tcp import Tcp
 
 MBIT_BPS = 1e6 / 8  # one Mbit/s in bytes/s
-FAST_MBIT_S = 10_000  # far above any client's: of the server's links, what was not measured
-# Each adds one effect to the one before.
+FAST_MBIT_S = 10_000  # rate of unmeasured server links, far above those of clients
+# Each adds one effect to the previous one.
 VARIANTS: dict[str, tuple[bool, Tcp | None]] = {  # delay, transport
     "bytes / rate": (False, None),
     "+ delay": (True, None),
@@ -44,7 +44,7 @@ def simulated_s(
     transport: Tcp | None = None,
     seed: int = 0,
 ) -> list[float]:
-    """Seconds that each flow of a measurement takes, each a client of its own."""
+    """Simulated seconds of each flow of a measurement; each flow has its own client."""
     env = simpy.Environment()
     rates_Bps = [flow["client_mbit_s"] * MBIT_BPS for flow in flows]
     network = Network(

@@ -192,7 +192,7 @@ def tc(scenario: Path, overrides: tuple[str, ...], variant: str | None, seed: in
     varied = found.variants[label]
     drawn = varied.training.seeds[0] if seed is None else seed
     clients = fleet.draw_fleet(varied.network, varied.compute, varied.task.clients, drawn)
-    for note in tc_script.left_out(varied.network, clients):
+    for note in tc_script.not_shaped(varied.network, clients):
         click.echo(f"warning: {note}", err=True)
     click.echo(tc_script.script(varied, label, clients), nl=False)
 

@@ -1,1 +1,1 @@
-"""How bytes take time: shared links (`fluid`) and messages over them (`transfer`)."""
+"""Times messages over shared links; it knows nothing of clients' work or learning."""

@@ -1,8 +1,8 @@
-"""What TCP adds to a fluid flow. No SimPy, no links: a message becomes flights.
+"""TCP model: turns a message into flights. No SimPy, no links.
 
-A flight is data that goes out together: it takes what the network gives it, and the next flight
-waits until the acknowledgement of this one's first segment may have come. Wire bytes throughout:
-what links carry, headers included; only a message's own size is in payload bytes.
+A flight is data that is sent together, at the rate that the network gives it; the next flight waits
+until the acknowledgement of this one's first segment may have arrived. All sizes are wire bytes,
+headers included; only the size of a message is in payload bytes.
 """
 
 import math
@@ -17,31 +17,31 @@ Direction = Literal["down", "up"]
 Congestion = Literal["cubic", "reno"]
 
 _WHY_NOT: dict[str, str] = {
-    "bbr": "bbr starts slower than these and ignores random loss; no model of it was validated"
+    "bbr": "bbr starts more slowly and ignores random loss; no validated model of it is available"
 }
-REDUCED: dict[Congestion, float] = {"reno": 0.5, "cubic": 0.7}  # the window after a loss
+REDUCED: dict[Congestion, float] = {"reno": 0.5, "cubic": 0.7}  # window after a loss, relative
 CUBIC_C = 0.4  # segments/s^3
-SYN_TIMEOUT_S = 1.0  # before the first round trip is measured: RFC 6298, 2.1
-MIN_TIMEOUT_S = 0.2  # what Linux adds to the round trip at least (TCP_RTO_MIN)
-MOST_DOUBLINGS = 6  # of a timeout: tcp_syn_retries of Linux
+SYN_TIMEOUT_S = 1.0  # until the first round trip is measured: RFC 6298, 2.1
+MIN_TIMEOUT_S = 0.2  # least time that Linux adds to the round trip (TCP_RTO_MIN)
+MAX_DOUBLINGS = 6  # of a timeout: tcp_syn_retries of Linux
 
 
 @dataclass(frozen=True, slots=True)
 class Tcp:
-    """Which effects of TCP count, each a switch; with all of them off, transport is fluid.
+    """Effects of TCP, each of which can be switched off; with all off, the transport is fluid.
 
     | setting          | effect                                                              |
     |------------------|---------------------------------------------------------------------|
-    | `handshake`      | a connection is opened, a download asked for: 1 and 1.5 RTT more    |
-    | `headers`        | `overhead_B` bytes on the wire for every segment                    |
+    | `handshake`      | opening a connection, requesting a download: 1 and 1.5 RTT more     |
+    | `headers`        | `overhead_B` bytes on the wire per segment                          |
     | `slow_start`     | the window starts at `initial_window` segments, doubles every RTT   |
-    | `token_bucket`   | an idle link lets one segment pass at once, as shapers do (tc-tbf)  |
-    | `congestion`     | how fast a long flow is under random loss                           |
+    | `token_bucket`   | an idle link passes one segment at once, as shapers do (tc-tbf)     |
+    | `congestion`     | the rate of a long flow under random loss                           |
     | `mss_B`          | payload bytes of a full segment                                     |
     | `overhead_B`     | Ethernet 14, IPv4 20, TCP 20 with timestamps 12                     |
     | `initial_window` | segments: RFC 6928                                                  |
 
-    Raises `ScenarioError` on a congestion control that is not modelled.
+    Raises `ScenarioError` for a congestion control that is not modelled.
     """
 
     handshake: bool = True
@@ -65,9 +65,9 @@ class Tcp:
 
 
 class Flight(NamedTuple):
-    """Wire bytes at `cap_Bps` at most; the next flight starts after them, and not within `round_s`.
+    """Wire bytes at `cap_Bps` at most. A flight without bytes is a pause.
 
-    That is counted from the start of this one. A flight of no bytes is a pause.
+    The next flight starts after them, and no earlier than `round_s` after the start of this one.
     """
 
     size_B: float
@@ -89,14 +89,14 @@ def tcp_flights(
     loss: float = 0.0,
     rng: np.random.Generator | None = None,
 ) -> list[Flight]:
-    """A message of `nbytes` from asking to its last byte, where a flow alone gets `rate_Bps`.
+    """Flights of a message of `nbytes`, request to last byte, on a path with `rate_Bps` alone.
 
     Alone and without loss it takes base + wire / R + sum over k of max(0, RTT + tau - W_k tau)
-    while segments remain: tau a segment's time on the wire, W_k = `initial_window` 2^k; base is
-    2 RTT down and 1.5 RTT up. A token bucket saves the first segment's time.
+    while segments remain: tau is the time of a segment on the wire, W_k = `initial_window` 2^k;
+    base is 2 RTT down and 1.5 RTT up. A token bucket saves the time of the first segment.
 
-    `loss` is the probability that a segment is lost, each way; what it does is drawn from `rng`.
-    Slow start, losses, steady state: after Cardwell, Savage and Anderson (INFOCOM 2000).
+    `loss` is the probability that a segment is lost, in each direction, drawn from `rng`. Slow
+    start, losses and steady state follow Cardwell, Savage and Anderson (INFOCOM 2000).
     """
     base_s = {"down": 2.0, "up": 1.5}[direction] * rtt_s if tcp.handshake else rtt_s / 2
     wire_B = wire_bytes(tcp, nbytes)
@@ -104,7 +104,7 @@ def tcp_flights(
         base_s = max(0.0, base_s - min(wire_B, segment_bytes(tcp)) / rate_Bps)
     flights = slow_start(tcp, wire_B, rtt_s, rate_Bps)
     if loss:
-        assert rng is not None, "loss is drawn"
+        assert rng is not None, "loss needs a random stream"
         if tcp.handshake:
             base_s += handshake_timeouts_s(direction, rtt_s, loss, rng)
         flights = with_loss(tcp, flights, int(rng.geometric(loss)), rtt_s, rate_Bps, loss, rng)
@@ -112,17 +112,17 @@ def tcp_flights(
 
 
 def wire_bytes(tcp: Tcp, nbytes: int) -> int:
-    """Payload and headers of a message."""
+    """Payload and headers of a message, bytes."""
     return nbytes + (tcp.overhead_B * -(-nbytes // tcp.mss_B) if tcp.headers else 0)
 
 
 def segment_bytes(tcp: Tcp) -> int:
-    """A full segment on the wire."""
+    """A full segment on the wire, bytes."""
     return tcp.mss_B + tcp.overhead_B * tcp.headers
 
 
 def slow_start(tcp: Tcp, wire_B: float, rtt_s: float, rate_Bps: float) -> list[Flight]:
-    """Windows that double while they are too small to keep `rate_Bps` busy, then the rest."""
+    """Flights of windows that double until they fill `rate_Bps`, then one with the rest."""
     segment_B = segment_bytes(tcp)
     round_s = rtt_s + segment_B / rate_Bps
     window_B, flights = float(tcp.initial_window * segment_B), []
@@ -141,10 +141,11 @@ def with_loss(
     loss: float,
     rng: np.random.Generator,
 ) -> list[Flight]:
-    """The same flights if their `nth` segment (from 1) is the first that is lost, at odds `loss`.
+    """The same flights if their `nth` segment (from 1) is the first that is lost.
 
-    A window more goes out before its sender knows. A round trip after the loss (two if nothing
-    followed to tell of it: the probe of RFC 8985) what is missing follows from a smaller window.
+    One more window is sent before the sender detects the loss. One round trip after the loss (two
+    if no segment followed: the probe of RFC 8985) the rest follows with a smaller window. `loss` is
+    the loss probability of a segment.
     """
     segment_B, total_B = segment_bytes(tcp), sum(flight.size_B for flight in flights)
     end_B = min(float(nth * segment_B), total_B)
@@ -154,7 +155,7 @@ def with_loss(
     while before_B + flights[number].size_B < end_B:
         before_B, number = before_B + flights[number].size_B, number + 1
     round_s = rtt_s + segment_B / rate_Bps
-    # Every segment that arrived has made the window one larger.
+    # Every segment that arrived has increased the window by one.
     window_B = tcp.initial_window * segment_B * 2.0**number
     window_B = min(window_B + end_B - before_B, max(window_B, largest_window(rate_Bps, round_s)))
     behind_B = min(total_B - end_B, window_B)
@@ -176,11 +177,11 @@ def loss_recovery(
     loss: float,
     rng: np.random.Generator,
 ) -> list[Flight]:
-    """From a loss in a window of `window_B`, loss by loss to the steady rate, and on at that.
+    """Flights after a loss in a window of `window_B`: loss by loss to the steady rate, then at it.
 
-    A flight here is what goes out from one reduced window to the next, at its mean rate: the
-    window grows by so many segments a round until a loss, and a window more goes out before the
-    sender knows (Padhye et al. 1998, figure 2).
+    A flight here is the data between two losses, at its mean rate: the window grows by a number of
+    segments per round until a loss, and one more window is sent before the sender detects it
+    (Padhye et al. 1998, figure 2).
     """
     segment_B = segment_bytes(tcp)
     round_s, left = rtt_s + segment_B / rate_Bps, missing_B / segment_B
@@ -199,10 +200,10 @@ def loss_recovery(
 
 
 def window_growth(congestion: Congestion, window: float, round_s: float) -> float:
-    """Segments a round trip by which a window that has just been reduced to `window` grows.
+    """Growth of a window that was just reduced to `window`, segments per round trip.
 
-    Cubic: the steeper of its curve where that starts and of what is fair to Reno (RFC 9438, 4.2
-    and 4.3).
+    Cubic: the larger of the initial slope of its curve and of the Reno-friendly growth (RFC 9438,
+    4.2 and 4.3).
     """
     if congestion == "reno":
         return 1.0
@@ -212,16 +213,16 @@ def window_growth(congestion: Congestion, window: float, round_s: float) -> floa
 
 
 def largest_window(rate_Bps: float, round_s: float) -> float:
-    """Bytes that a path holds: what is under way, and as much in a buffer."""
+    """Largest window of a path, bytes: twice its bandwidth-delay product, half of it buffered."""
     return 2 * rate_Bps * round_s
 
 
 def steady_rate(congestion: Congestion, rtt_s: float, loss: float) -> float:
     """Segments/s of a long flow under random loss, 0 < `loss` < 1.
 
-    Reno: Padhye, Firoiu, Towsley, Kurose (SIGCOMM 1998), eq. 30, with one acknowledgement a
-    segment, as Linux does it. Cubic is never slower: its own response (RFC 9438, 5) wins on long
-    fat paths.
+    Reno: Padhye, Firoiu, Towsley, Kurose (SIGCOMM 1998), eq. 30, with one acknowledgement per
+    segment, as in Linux. Cubic is never slower; its own response (RFC 9438, 5) is faster on paths
+    with a large bandwidth-delay product.
     """
     timeout_s = rtt_s + MIN_TIMEOUT_S
     reno = 1 / (
@@ -236,13 +237,13 @@ def steady_rate(congestion: Congestion, rtt_s: float, loss: float) -> float:
 def handshake_timeouts_s(
     direction: Direction, rtt_s: float, loss: float, rng: np.random.Generator
 ) -> float:
-    """Time lost because a SYN, its answer, or a download's request was lost: backed-off timers."""
-    # Drawn for both directions, so that the draws that follow do not depend on it.
+    """Time of timeouts, seconds, after the loss of a SYN, its answer, or a download's request."""
+    # Drawn for both directions, so that later draws do not depend on the direction.
     opened, asked = int(rng.geometric((1 - loss) ** 2)), int(rng.geometric(1 - loss))
     request_s = backoff_s(rtt_s + MIN_TIMEOUT_S, asked - 1) if direction == "down" else 0.0
     return backoff_s(SYN_TIMEOUT_S, opened - 1) + request_s
 
 
 def backoff_s(timeout_s: float, failures: int) -> float:
-    """`failures` timeouts in a row, each twice as long as the one before, up to a most."""
-    return timeout_s * sum(2.0 ** min(k, MOST_DOUBLINGS) for k in range(failures))
+    """Sum of `failures` timeouts in a row, seconds; each is twice the one before, up to a limit."""
+    return timeout_s * sum(2.0 ** min(k, MAX_DOUBLINGS) for k in range(failures))

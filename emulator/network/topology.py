@@ -1,7 +1,7 @@
-"""The links of a star with cells: which of them a message crosses, and what they carry when.
+"""The links of a star with cells: the path of each message, and capacities in time.
 
-Every client, every cell and the server has a link each way; who is half duplex has one more, its
-medium, which both ways cross. Cells lie between clients and the server.
+Every client, every cell and the server has one link per direction; a half-duplex party has one
+more, its medium, which both directions cross. Cells are between clients and the server.
 """
 
 import math
@@ -14,21 +14,21 @@ from emulator.network.capacity.profile import Profile
 from emulator.network.tcp import Direction
 
 Party = Literal["client", "cell", "server"]
-LinkName = tuple[Party, Direction, int]  # whose, its own view of the direction, its index
+LinkName = tuple[Party, Direction, int]  # party, direction from its point of view, its index
 
 
 class Profiles(Protocol):
-    """Who knows the profiles of links, each made or found when it is asked for."""
+    """Profiles by link."""
 
     def get(self, link: LinkName, /) -> Profile | None:
-        """The link's profile, the same each time; None if its rate is constant."""
+        """Returns the link's profile, the same each time; None if its rate is constant."""
 
 
 class Links:
-    """Numbers for links, paths over them, and capacities in time. No SimPy, no flows.
+    """Link numbers, paths and capacities in time. No SimPy, no flows.
 
-    A medium carries as much as the faster of its two ways. That is exact where both are as fast,
-    or where one is used at a time.
+    A medium has the capacity of the faster of its two directions. That is exact if both are equally
+    fast, or if one is used at a time.
     """
 
     def __init__(
@@ -45,9 +45,9 @@ class Links:
         half_duplex: ArrayLike | None = None,
         profiles: Profiles | None = None,
     ) -> None:
-        """`Network` says what these are."""
+        """Arguments as in `Network`."""
         self._clients, cells = len(np.atleast_1d(up_Bps)), len(np.atleast_1d(cell_up_Bps))
-        self._parties = self._clients + cells  # but for the server
+        self._parties = self._clients + cells  # without the server
         assert np.shape(up_Bps) == np.shape(down_Bps) == (self._clients,)
         assert np.shape(cell_up_Bps) == np.shape(cell_down_Bps) == (cells,)
         cell = np.array(np.full(self._clients, -1) if cell is None else cell, np.int64)
@@ -56,21 +56,23 @@ class Links:
         half_duplex = np.concatenate(
             [_flags(half_duplex, self._clients), _flags(cell_half_duplex, cells)]
         )
-        # Lists, since every message looks: numpy takes several times as long for one element.
+        # Lists, since each message reads one element: numpy takes several times as long for that.
         self._cell: list[int] = cell.tolist()
         self._half_duplex: list[bool] = half_duplex.tolist()
         self._profiles = profiles
-        # Every party's up, every party's down, their media if there are any, the server's. The
-        # fluid engine takes the last link that all flows of a star cross for its hub.
+        # Order: up of every party, down of every party, media if any, the server's two links. The
+        # flow engine uses the last link that all flows of a star cross as its hub.
         up, down = np.concatenate([up_Bps, cell_up_Bps]), np.concatenate([down_Bps, cell_down_Bps])
         media = np.maximum(up, down) if half_duplex.any() else ()
         self.capacity_Bps = np.concatenate([up, down, media, [server_down_Bps, server_up_Bps]])
         assert (self.capacity_Bps > 0).all()
         self._server_down = len(self.capacity_Bps) - 2
-        self._paths: dict[tuple[int, Direction], tuple[int, ...]] = {}  # of who ever sent
+        self._paths: dict[
+            tuple[int, Direction], tuple[int, ...]
+        ] = {}  # of clients that sent or received
 
     def path(self, client: int, direction: Direction) -> tuple[int, ...]:
-        """The links that a message between `client` and the server crosses, in its order."""
+        """The links that a message between `client` and the server crosses, in this order."""
         if (found := self._paths.get((client, direction))) is None:
             found = self._paths[client, direction] = self._path(client, direction)
         return found
@@ -88,13 +90,13 @@ class Links:
         return self._server_down + 1, *reversed(links)
 
     def varying(self, path: tuple[int, ...]) -> tuple[int, ...]:
-        """Those of the links whose capacity changes in time."""
+        """Links of the path whose capacity changes in time."""
         if self._profiles is None:
             return ()
         return tuple(link for link in path if any(self._ways(link).values()))
 
     def piece(self, link: int, now_s: float) -> tuple[float, float]:
-        """(capacity in bytes/s at `now_s`, until when: after `now_s`, inf if for ever)."""
+        """(capacity in bytes/s at `now_s`, its end: after `now_s`, inf if it never changes)."""
         pieces = [
             profile.piece(now_s) if profile else (self.capacity_Bps.item(way), math.inf)
             for way, profile in self._ways(link).items()
@@ -102,11 +104,11 @@ class Links:
         return max(rate for rate, _ in pieces), min(until_s for _, until_s in pieces)
 
     def alone(self, path: tuple[int, ...], now_s: float) -> float:
-        """What a flow without others would get at `now_s`, above zero.
+        """Rate of a flow alone on the path at `now_s`, bytes/s, above zero.
 
-        Where a rate is zero just then, what it is in the long run counts.
+        A rate that is zero at `now_s` is replaced by its long-term mean.
         """
-        # A medium is never slower than both its ways.
+        # A medium is never slower than both its directions.
         ways = [link for link in path if not self._medium(link)]
         rates_Bps: list[float] = [self.capacity_Bps.item(way) for way in ways]
         if self._profiles is None:
@@ -122,7 +124,7 @@ class Links:
         return 2 * self._parties <= link < self._server_down
 
     def _ways(self, link: int) -> dict[int, Profile | None]:
-        """The link itself, or the two ways that a medium serves, each with its profile."""
+        """The link itself, or the two directions of a medium, each with its profile."""
         party = link - 2 * self._parties
         ways = (party, self._parties + party) if self._medium(link) else (link,)
         return {way: self._profile(way) for way in ways}

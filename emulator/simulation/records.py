@@ -1,30 +1,30 @@
-"""Flat named tuples: one a fact, statistics afterwards (`metrics`).
+"""Row types of the ledger; metrics are computed from them (`emulator.results.metrics`).
 
-Times are simulated seconds since the start of the emulation. An emulation is one method with one
-seed under one variant of the scenario; the ledger files every row under its emulation.
+Times are simulated seconds since the start of the simulation. An `Emulation` is the simulation of
+one method with one seed under one variant of the scenario; every row in the ledger belongs to one.
 """
 
 from typing import NamedTuple
 
 
 class Emulation(NamedTuple):
-    """Which method, under which variant of the scenario, with which seed."""
+    """The method, variant and seed of one simulation."""
 
     method: str
     variant: str
     seed: int
 
 
-# What became of the update that a client's work led to: it was merged; the server had moved on;
-# the client had left; the run had ended.
+# Outcomes of a client task: its update was aggregated; the server did not wait for it; the client
+# left; the simulation ended.
 OUTCOMES = ("used", "late", "cut", "unfinished")
 
 
 class Transfer(NamedTuple):
-    """One message that crossed the network, or as much of it as did before it was broken off.
+    """One message on the network, or the part of it that was sent before an interruption.
 
-    `direction` is 'down' (server to client) or 'up'. `round` is the one in which the client was
-    asked, `outcome` one of OUTCOMES, `staleness` how many server steps overtook a used update.
+    `direction` is 'down' (server to client) or 'up'. `round` is the round of the client task,
+    `outcome` one of OUTCOMES, `staleness` how many server steps passed during a used task.
     """
 
     round: int
@@ -38,7 +38,7 @@ class Transfer(NamedTuple):
 
 
 class Computation(NamedTuple):
-    """One client's local training; zero long where the scenario models no compute time."""
+    """One client's local training; its duration is zero without compute time in the scenario."""
 
     round: int
     client: int
@@ -51,7 +51,7 @@ class Computation(NamedTuple):
 
 
 class Absence(NamedTuple):
-    """A client was away in the middle of its work and took it up again, unless it was cut."""
+    """A client left during its task and resumed it later (outcome 'cut': did not resume)."""
 
     round: int
     client: int
@@ -64,9 +64,9 @@ class Absence(NamedTuple):
 class Round(NamedTuple):
     """One server step: from the first download's start to the aggregation.
 
-    `cohort` clients were at work, those of earlier rounds included (asynchronous: at a time);
-    `used` updates were merged, and where there were none, there was no step (but for training.dp's
-    noise).
+    `cohort` clients were at work, including those of earlier rounds (asynchronous: concurrently);
+    `used` updates were aggregated. Without updates there was no step, except with training.dp,
+    which adds noise.
     """
 
     round: int
@@ -77,9 +77,9 @@ class Round(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """Quality of the model that `round` server steps made. It takes no simulated time.
+    """Quality of the model after `round` server steps. Evaluation takes no simulated time.
 
-    `split` is 'validation' or 'test'; `examples` says how many of the split were used.
+    `split` is 'validation' or 'test'; `examples` is the number of examples used.
     """
 
     round: int
@@ -91,9 +91,9 @@ class Evaluation(NamedTuple):
 
 
 class Client(NamedTuple):
-    """A client as the fleet has it, bytes/s as it sees them; `cell` -1: in none.
+    """A client of the fleet, rates in bytes/s from its point of view; `cell` -1: in no cell.
 
-    `examples` are what it holds, -1 where the recording does not say. `round` 0: from the start.
+    `examples` is its number of examples, -1 if not recorded. `round` 0: from the start.
     """
 
     client: int
@@ -109,7 +109,7 @@ class Client(NamedTuple):
 
 
 class Holding(NamedTuple):
-    """How many examples of a label a client holds, where it holds any."""
+    """Number of examples of a label that a client holds, if any."""
 
     client: int
     label: int
@@ -118,7 +118,7 @@ class Holding(NamedTuple):
 
 
 class LabelScore(NamedTuple):
-    """What an evaluation says of one label: so many of its examples were answered right."""
+    """Part of an evaluation: `right` of the `examples` with one label were classified correctly."""
 
     round: int
     split: str
@@ -128,7 +128,7 @@ class LabelScore(NamedTuple):
 
 
 class SharedLink(NamedTuple):
-    """What several clients share: `kind` 'server' or 'cell', bytes/s as that party sees them."""
+    """A link that clients share: `kind` 'server' or 'cell', bytes/s from its point of view."""
 
     kind: str
     number: int

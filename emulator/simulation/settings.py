@@ -1,4 +1,4 @@
-"""Settings of the rounds of a simulation: how many, until when, how they are evaluated."""
+"""Settings of the rounds of a simulation: number, target, evaluation, privacy."""
 
 from typing import Annotated, Literal, Protocol
 
@@ -17,8 +17,8 @@ from flasc.training.settings import (
 class DifferentialPrivacy(Settings):
     """Client-level privacy: (epsilon, `delta`) follows from noise, rounds and `sampling`.
 
-    `fixed` draws `cohort` clients without replacement; `poisson` takes each client by itself with
-    probability cohort / clients, so that a round may be empty.
+    `fixed` draws `cohort` clients without replacement; `poisson` draws each client independently
+    with probability cohort / clients, so that a round may be empty.
     """
 
     clip: PositiveFloat
@@ -28,7 +28,7 @@ class DifferentialPrivacy(Settings):
     scaling: Scaling = "reference"
 
     def mechanism(self, cohort: int) -> Privacy:
-        """The part that changes what is learned: neither delta nor sampling does."""
+        """The settings that change what is learned; delta and sampling do not."""
         return Privacy(clip=self.clip, noise=self.noise, scaling=self.scaling, cohort=cohort)
 
 
@@ -42,9 +42,9 @@ Accuracy = Annotated[Fraction, AfterValidator(_accuracy)]
 
 
 class Target(Settings):
-    """The accuracy on the validation split; the report says how long it takes to reach it.
+    """Target accuracy on the validation split; reports state the time to reach it.
 
-    Training ends `stop_after` evaluations after the target; `never`: at the last round.
+    Training ends `stop_after` evaluations after the target is reached; `never`: at the last round.
     """
 
     accuracy: Accuracy
@@ -52,9 +52,9 @@ class Target(Settings):
 
 
 class EvaluationPlan(Settings):
-    """Evaluates on `validation` `every` so many rounds; `examples` limits it to the first ones.
+    """Evaluates on the validation split every `every` rounds, on its first `examples` if given.
 
-    `test` evaluates the last model once on the test split, limited to the same number.
+    `test` evaluates the last model once on the test split, with the same limit.
     """
 
     every: PositiveInt = 1
@@ -63,11 +63,11 @@ class EvaluationPlan(Settings):
 
 
 class RoundPlan(Protocol):
-    """What a policy asks of the training section: how many rounds, and when they end."""
+    """The training settings that policies use."""
 
     @property
     def rounds(self) -> int:
-        """Number of rounds, unless the target ends the training before."""
+        """Number of rounds, unless the target ends the training earlier."""
 
     @property
     def cohort(self) -> int:
@@ -75,11 +75,11 @@ class RoundPlan(Protocol):
 
     @property
     def target(self) -> Target | None:
-        """The accuracy that ends a training, if any."""
+        """The target accuracy, if any."""
 
     @property
     def evaluation(self) -> EvaluationPlan:
-        """When the model is evaluated, and on what."""
+        """When and on which split the model is evaluated."""
 
     @property
     def dp(self) -> DifferentialPrivacy | None:

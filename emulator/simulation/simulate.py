@@ -1,4 +1,4 @@
-"""One emulation: one method and seed under one variant, from the first round to the last."""
+"""Simulates the training of one method with one seed under one variant."""
 
 import gc
 from collections.abc import Callable, Iterator
@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from emulator.common import rng
 from emulator.common.errors import EmulationError, StalledError
 from emulator.network.network import Network
-from emulator.network.tcp import Tcp
-from emulator.simulation.clients import fleet, link_profiles
+from emulator.simulation.clients import fleet
 from emulator.simulation.clients.compute import Compute
 from emulator.simulation.clients.fleet import Fleet
-from emulator.simulation.clients.links import FluidTransport, TcpTransport
+from emulator.simulation.clients.link_profiles import LinkProfiles
 from emulator.simulation.clients.links import Network as NetworkSettings
 from emulator.simulation.policies import PolicySettings
 from emulator.simulation.records import Client, Holding, Row, SharedLink
@@ -29,7 +28,7 @@ from emulator.simulation.trainer import Download, Trainer, Upload
 
 
 class SimulationSettings(Protocol):
-    """What a simulation needs of a scenario."""
+    """The settings that a simulation uses; a scenario has them."""
 
     @property
     def network(self) -> NetworkSettings:
@@ -37,15 +36,15 @@ class SimulationSettings(Protocol):
 
     @property
     def clients(self) -> int:
-        """Number of clients, whether or not they ever take part."""
+        """Number of clients in the fleet."""
 
     @property
     def training(self) -> RoundPlan:
-        """How many rounds, and when they end."""
+        """Rounds, target, evaluation and privacy."""
 
     @property
     def compute(self) -> Compute | None:
-        """How long clients compute; None: no time."""
+        """Compute times of clients; None: no time."""
 
     @property
     def policy(self) -> PolicySettings:
@@ -57,20 +56,14 @@ class SimulationSettings(Protocol):
 
 
 def billed_bytes(how: str) -> Callable[[Download | Upload], int]:
-    """The bytes that a message costs: 'encoded' (all of it) or 'values' (as the paper counts)."""
+    """Bytes of a message that are timed: 'encoded' (all) or 'values' (as counted in the paper)."""
     if how == "values":
         return lambda message: message.value_bytes
     return lambda message: message.nbytes
 
 
-def _tcp(settings: FluidTransport | TcpTransport) -> Tcp | None:
-    if isinstance(settings, FluidTransport):
-        return None
-    return Tcp(**settings.model_dump(exclude={"kind"}))
-
-
 def build_selector(settings: SimulationSettings, seed: int) -> Selector:
-    """The selector of the settings; differential privacy may ask for Poisson sampling."""
+    """The selector of the settings; with `training.dp.sampling: poisson`, Poisson sampling."""
     dp = settings.training.dp
     if dp and dp.sampling == "poisson":
         return PoissonSelector(seed)
@@ -85,17 +78,17 @@ def simulate(
     rank: int | None = None,
     stalled: Callable[[StalledError], None] | None = None,
 ) -> list[Row]:
-    """Carry the scenario out with `trainer`; every row in the order it came about.
+    """Simulates a training with `trainer`; returns its rows in the order of their creation.
 
-    `notice` sees each row at once, for progress. `rank` is that of the LoRA that is trained, if
-    one is. Raises what the trainer raises, and StalledError where the policy cannot go on: or, with
-    `stalled`, tells it and returns the rows so far.
+    `notice` is called with each row when it is created, for progress. `rank` is the rank of the
+    LoRA that is trained, if any. Raises errors of the trainer, and StalledError if the policy
+    cannot continue; with `stalled`, calls it with that error and returns the rows so far.
     """
     compute, count = settings.compute, settings.clients
     flop = None
     if compute and compute.speed is not None:
         flop = trainer.metadata(require_flops=True).flop_per_example
-        assert flop is not None, "a trainer says what it takes where that is needed"
+        assert flop is not None, "the trainer reports FLOPs when they are required"
     clients = fleet.draw_fleet(settings.network, compute, count, seed, flop)
     env = simpy.Environment()
     network = Network(
@@ -105,7 +98,7 @@ def simulate(
         delay_s=clients.delay_s,
         server_up_Bps=clients.server_up_Bps,
         server_down_Bps=clients.server_down_Bps,
-        transport=_tcp(settings.network.transport),
+        transport=settings.network.transport.model(),
         loss=clients.loss,
         stream=lambda client, way, n: rng.stream(seed, f"loss/{way}", client, n),
         cell=clients.cell,
@@ -113,10 +106,10 @@ def simulate(
         cell_down_Bps=clients.cell_down_Bps,
         cell_half_duplex=clients.cell_half_duplex,
         half_duplex=clients.half_duplex,
-        profiles=link_profiles.build_profiles(settings.network, clients, seed),
+        profiles=LinkProfiles.build(settings.network, clients, seed),
     )
-    journal = EventLog(notice)
-    world = SimulationContext(
+    log = EventLog(notice)
+    context = SimulationContext(
         env,
         trainer,
         network,
@@ -125,29 +118,29 @@ def simulate(
         settings.training,
         build_selector(settings, seed),
         billed_bytes(settings.network.charge),
-        journal,
+        log,
     )
     try:
         with relaxed_gc():
-            env.run(env.process(settings.policy.process(world)))
+            env.run(env.process(settings.policy.process(context)))
     except StalledError as error:
         if stalled is None:
             raise
         stalled(error)
     except BaseException as copy:
-        # SimPy raises a copy made of the error's `args`: without a hint, or whatever else it knew.
+        # SimPy raises a copy made of the error's `args`, without its other attributes (the hint).
         if type(copy.__cause__) is type(copy):
             raise copy.__cause__ from copy.__cause__.__cause__
         raise
-    return [*journal.rows, *fleet_rows(clients, trainer)]
+    return [*log.rows, *fleet_rows(clients, trainer)]
 
 
 @contextmanager
 def relaxed_gc() -> Iterator[None]:
-    """Let Python look for cycles of garbage less often.
+    """Makes Python's garbage collector look for reference cycles less often.
 
-    All that a round keeps is looked at again and again: a fifth of the time of 10,000 clients
-    (docs/background/performance.md). Cycles are few here, and still found.
+    It scans all rows again and again: a fifth of the time with 10,000 clients
+    (docs/background/performance.md). Cycles are few here, and still collected.
     """
     before = gc.get_threshold()
     gc.set_threshold(1_000_000, 20, 20)
@@ -160,9 +153,9 @@ def relaxed_gc() -> Iterator[None]:
 def eligible_clients(
     clients: Fleet, rank: int | None, compute: Compute | None
 ) -> NDArray[np.bool_]:
-    """Who can hold a LoRA of `rank` (None: none is trained): bool [clients].
+    """Which clients can hold a LoRA of `rank` (None: no LoRA is trained): bool [clients].
 
-    Raises EmulationError where the scenario calls it an error that somebody cannot.
+    Raises EmulationError if some cannot and the scenario sets `compute.too_large: error`.
     """
     if clients.max_rank is None or rank is None:
         return np.ones(len(clients), bool)
@@ -172,13 +165,13 @@ def eligible_clients(
         raise EmulationError(
             f"{(~found).sum()} of {len(clients)} clients cannot hold rank {rank}: the first is "
             f"client {first}, which holds {clients.max_rank[first]:g}",
-            "lower the rank, raise compute.max_rank, or leave them out (compute.too_large: skip)",
+            "lower the rank, raise compute.max_rank, or exclude them (compute.too_large: skip)",
         )
     return found
 
 
 def fleet_rows(clients: Fleet, trainer: Trainer) -> Iterator[Row]:
-    """The fleet and what it shares, as rows: what metrics need to say why."""
+    """Rows of the shared links, the clients and their examples per label, for metrics."""
     yield SharedLink("server", 0, clients.server_down_Bps, clients.server_up_Bps)
     rates = zip(clients.cell_down_Bps.tolist(), clients.cell_up_Bps.tolist(), strict=True)
     for number, (down_Bps, up_Bps) in enumerate(rates):

@@ -1,1 +1,1 @@
-"""Messages timed over a network with no training: what they are, and how long they take."""
+"""Times messages without training: simulated, or over the TCP of Linux."""

@@ -1,10 +1,12 @@
-"""Which messages a validation re-enacts: those of one round, as they were encoded."""
+"""Validation cases: the messages of one recorded round, with their encoded sizes."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 from typing import NoReturn
+
+from typing_extensions import override
 
 from emulator.common.errors import EmulationError, ScenarioError
 from emulator.common.text import nearest, printable
@@ -20,15 +22,15 @@ from emulator.simulation.simulate import simulate
 from emulator.testbed.schedule import Message, Star
 from emulator.testbed.simulate import time_messages
 
-STAGE_S = 1.0  # to build a stage and end it
-MOST_CLIENTS = 100  # namespaces and devices
+SETUP_S = 1.0  # to build the test bed and end it
+MAX_CLIENTS = 100  # each needs a namespace and devices
 
 
 @dataclass(frozen=True)
 class Case:
-    """One round under one variant: real messages, and when the simulation says they arrive.
+    """One round under one variant: recorded messages and their simulated times.
 
-    Message `i` is of client `clients[messages[i].client]`; `seed` made the fleet.
+    Message `i` is of client `clients[messages[i].client]`; `seed` is that of the fleet.
     """
 
     method: str
@@ -48,22 +50,22 @@ class Case:
 
     @property
     def name(self) -> str:
-        """For people."""
+        """Display name."""
         return printable(f"{self.method}, {self.variant}")
 
     @property
     def congestion(self) -> Congestion:
-        """What is simulated, or what an ordinary machine does."""
+        """The simulated congestion control; without TCP, the default of Linux."""
         return self.transport.congestion if self.transport else "cubic"
 
     @property
     def cost_s(self) -> float:
-        """Seconds that a re-enactment takes this machine."""
-        return self.makespan_s + STAGE_S
+        """Seconds that one measurement takes."""
+        return self.makespan_s + SETUP_S
 
     @property
     def at_once(self) -> float:
-        """Bytes/s that may cross the network at once."""
+        """Largest sum of the rates of concurrent messages, bytes/s."""
         rates = {"down": self.star.down_Bps, "up": self.star.up_Bps}
         spans = [
             (delivery.start_s, delivery.finish_s, rates[message.direction][message.client])
@@ -74,20 +76,20 @@ class Case:
 
 
 class _Replayed(RecordingTrainer):
-    """What was recorded, without its scores: a round in between may never have been scored."""
+    """Replays a recording without its scores, since not every round was evaluated."""
 
+    @override
     def evaluate(self, split: str) -> RecordedScore:
-        """A score that no target is below."""
         return RecordedScore(1, 0.0, 0.0)
 
 
 def cases(
     study: Study, scenario: Path, recordings: Path, variants: Sequence[str], number: int
 ) -> list[Case]:
-    """Round `number` of each of the study's methods, under the named variants or all.
+    """Round `number` of each method of the study, under the named variants or all.
 
-    Raises ScenarioError for a name or round that is not there, RecordingError for a damaged
-    recording, EmulationError where the round was not recorded or cannot be re-enacted.
+    Raises ScenarioError for an unknown variant or round, RecordingError for a damaged recording,
+    EmulationError if the round was not recorded or cannot be measured.
     """
     for name in variants:
         if name not in study.variants:
@@ -112,19 +114,19 @@ def _cases(
 
 
 def check_limit(cases: Iterable[Case], repeats: int, limit_s: float) -> None:
-    """Raise EmulationError where `repeats` of each case take more than `limit_s` seconds."""
+    """Raises EmulationError if `repeats` of each case take more than `limit_s` seconds."""
     took_s = repeats * sum(case.cost_s for case in cases)
     if took_s > limit_s:
         raise EmulationError(
-            f"found {took_s:.0f} s of re-enactment; allowed: {limit_s:g} s (--limit)",
-            "choose with --method and --variant, repeat less with --repeats, or raise --limit",
+            f"found {took_s:.0f} s of measurements; allowed: {limit_s:g} s (--limit)",
+            "select with --method and --variant, lower --repeats, or raise --limit",
         )
 
 
 def replay(
     training: TrainingJob, scenario: Scenario, path: Path, recordings: Path, number: int
 ) -> list[Row]:
-    """The rows of `scenario` up to round `number`, from the recording alone."""
+    """The rows of `scenario` up to round `number`, from the recording."""
     if number > scenario.training.rounds:
         raise ScenarioError(f"--round: found {number}; allowed: 1 to {scenario.training.rounds}")
     recording = Recording(recordings, training.settings.model_dump(mode="json"))
@@ -132,7 +134,7 @@ def replay(
     def unrecorded() -> NoReturn:
         raise EmulationError(
             f"{training.method}: found {len(recording.steps)} recorded rounds in {recordings}; "
-            f"allowed: {number} or more, because messages have the sizes they were encoded to",
+            f"allowed: {number} or more, for the encoded sizes of their messages",
             f"run it first: flasc-emu run {quote(str(path))} --method {quote(training.method)}",
         )
 
@@ -144,13 +146,13 @@ def replay(
 def case(
     method: str, variant: str, scenario: Scenario, seed: int, rows: Iterable[Row], number: int
 ) -> Case:
-    """Round `number` of `rows`, alone on the network. Raises EmulationError."""
+    """Round `number` of `rows` as a case. Raises EmulationError."""
     rows = [row for row in rows if row.round == number]
     if any(getattr(row, "outcome", "used") != "used" or isinstance(row, Absence) for row in rows):
         raise EmulationError(
-            f"{method}, {variant}: found work that was broken off in round {number}; "
+            f"{method}, {variant}: found interrupted client tasks in round {number}; "
             "allowed: a round of whole messages",
-            "choose another with --round, or --set policy=synchronous",
+            "select another round with --round, or use --set policy=synchronous",
         )
     computed_s = {r.client: r.finish_s - r.start_s for r in rows if isinstance(r, Computation)}
     sent = {(r.client, r.direction): r.nbytes for r in rows if isinstance(r, Transfer)}
@@ -164,39 +166,37 @@ def case(
             nbytes, pause_s = sent[client, "up"], computed_s.get(client, 0.0)
             messages.append(Message(index, "up", nbytes, pause_s, down))
     star = _star(scenario, seed, clients, f"{method}, {variant}")
-    settings = scenario.network.transport
-    tcp = None if settings.kind == "fluid" else Tcp(**settings.model_dump(exclude={"kind"}))
+    tcp = scenario.network.transport.model()
     simulated = time_messages(star, messages, tcp)
     return Case(method, variant, seed, number, clients, star, messages, tcp, simulated)
 
 
 def _star(scenario: Scenario, seed: int, clients: list[int], name: str) -> Star:
-    """The links of `clients`; what cannot be re-enacted is refused."""
+    """The links of `clients`. Raises EmulationError for what cannot be measured."""
     network = scenario.network
-    everybody = fleet.draw_fleet(network, scenario.compute, scenario.task.clients, seed)
-    if everybody.loss[clients].any():
+    drawn = fleet.draw_fleet(network, scenario.compute, scenario.task.clients, seed)
+    if drawn.loss[clients].any():
         raise EmulationError(
-            f"{name}: found loss; allowed: none, since it makes every single transfer differ",
-            "add --set network.clients.loss=0; docs/background/accuracy.md compares means under "
-            "loss",
+            f"{name}: found loss; allowed: none, since each repetition would lose other segments",
+            "add --set network.clients.loss=0; docs/background/accuracy.md has means under loss",
         )
-    if (everybody.cell[clients] >= 0).any() or everybody.half_duplex[clients].any():
+    if (drawn.cell[clients] >= 0).any() or drawn.half_duplex[clients].any():
         raise EmulationError(
             f"{name}: found cells or half-duplex links; allowed: a star of full-duplex links"
         )
     if changing := link_profiles.changing(network):
         raise EmulationError(
-            f"{name}: found rates that change ({', '.join(changing)}); allowed: constant ones"
+            f"{name}: found rates that change ({', '.join(changing)}); allowed: constant rates"
         )
-    if len(clients) > MOST_CLIENTS:
+    if len(clients) > MAX_CLIENTS:
         raise EmulationError(
-            f"{name}: found {len(clients)} clients in a round; allowed: {MOST_CLIENTS}"
+            f"{name}: found {len(clients)} clients in a round; allowed: {MAX_CLIENTS}"
         )
     return Star(
-        up_Bps=everybody.up_Bps[clients].tolist(),
-        down_Bps=everybody.down_Bps[clients].tolist(),
-        delay_s=everybody.delay_s[clients].tolist(),
+        up_Bps=drawn.up_Bps[clients].tolist(),
+        down_Bps=drawn.down_Bps[clients].tolist(),
+        delay_s=drawn.delay_s[clients].tolist(),
         loss=[0.0] * len(clients),
-        server_up_Bps=everybody.server_up_Bps,
-        server_down_Bps=everybody.server_down_Bps,
+        server_up_Bps=drawn.server_up_Bps,
+        server_down_Bps=drawn.server_down_Bps,
     )

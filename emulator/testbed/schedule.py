@@ -1,4 +1,4 @@
-"""Which messages cross which star, and when. No clock, no file, no import that takes time."""
+"""Messages to be timed over a star of links. Imports nothing that takes time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ if TYPE_CHECKING:
 
 Id = int | str
 
-# Past these, doubles no longer tell moments apart, or seconds no longer end.
-MAX_BYTES = 10**15  # of one message
+# Limits: above them, times lose precision or a simulation takes too long.
+MAX_BYTES = 10**15  # per message
 MAX_S = 1e9
 MIN_RATE_BPS, MAX_RATE_BPS = 1.0, 1e12  # bytes/s
 
 
 @dataclass(frozen=True, slots=True)
 class Star:
-    """Access links around a server's. Rates bytes/s as each party sees its own; one entry a client.
+    """Access links around a server, one entry per client; rates are bytes/s, each party's own view.
 
-    `delay_s` is one way, `loss` the probability that a segment is lost, each way.
+    `delay_s` is one-way, `loss` the probability that a segment is lost, in each direction.
     """
 
     up_Bps: Sequence[float]
@@ -32,9 +32,9 @@ class Star:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """`nbytes` from (`up`) or to (`down`) a client, by its index.
+    """`nbytes` from (`up`) or to (`down`) a client, given by its index.
 
-    It starts at `start_s`, or that long after message `after`, which comes earlier in its list.
+    It starts at `start_s`, or that long after message `after`, which is earlier in the list.
     """
 
     client: int
@@ -46,7 +46,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """One scenario of transfers, as a file names it: `clients` and `ids` name clients, messages."""
+    """One scenario of transfers; `clients` and `ids` are the ids of clients and messages."""
 
     id: Id
     star: Star

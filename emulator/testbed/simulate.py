@@ -1,4 +1,4 @@
-"""Messages over a star, timed."""
+"""Simulates messages over a star of links."""
 
 from collections.abc import Generator, Sequence
 from typing import Any
@@ -14,10 +14,10 @@ from emulator.testbed.schedule import Message, Star
 def time_messages(
     star: Star, messages: Sequence[Message], transport: Tcp | None, seed: int = 0
 ) -> list[Delivery]:
-    """When each of `messages` was asked for and when its last byte came, in their order.
+    """Start and finish of each of `messages`, in their order.
 
     `transport` is TCP, or None for fluid: half an RTT, then bytes at the fair share of the links.
-    What is lost is drawn by `seed`, as in an emulation.
+    Losses are drawn from `seed`, as in the simulation of a training.
     """
     env = simpy.Environment()
     network = Network(
@@ -43,7 +43,9 @@ def time_messages(
 
     carried: list[Any] = []
     for message in messages:
-        assert message.after is None or message.after < len(carried), "what it follows is earlier"
+        assert message.after is None or message.after < len(carried), (
+            "`after` is an earlier message"
+        )
         carried.append(env.process(carry(message)))
     env.run()
     return [process.value for process in carried]

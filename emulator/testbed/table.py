@@ -1,4 +1,4 @@
-"""Timed transfers as lines of JSON, and for people."""
+"""Timed transfers as JSON lines and as a table."""
 
 import json
 import statistics
@@ -13,28 +13,22 @@ from emulator.common.units import format_rate, format_size
 from emulator.network.network import Delivery
 from emulator.testbed.schedule import Id, Schedule
 
-MOST_ROWS = 40
+MAX_ROWS = 40
 
 Timed = tuple[Schedule, Sequence[Delivery]]
 
 
 def json_lines(timed: Sequence[Timed]) -> Iterator[str]:
-    """One object a flow: scenario, flow, start_s, finish_s."""
+    """One object per flow: scenario, flow, start_s, finish_s."""
     for schedule, deliveries in timed:
         for id_, delivery in zip(schedule.ids, deliveries, strict=True):
-            yield json.dumps(
-                {
-                    "scenario": schedule.id,
-                    "flow": id_,
-                    "start_s": float(delivery.start_s),
-                    "finish_s": float(delivery.finish_s),
-                }
-            )
+            times = {"start_s": float(delivery.start_s), "finish_s": float(delivery.finish_s)}
+            yield json.dumps({"scenario": schedule.id, "flow": id_, **times})
 
 
 def table(timed: Sequence[Timed]) -> Table:
-    """A row a flow, or where those are many, a row a scenario."""
-    if sum(len(deliveries) for _, deliveries in timed) <= MOST_ROWS:
+    """One row per flow; with many flows, one row per scenario."""
+    if sum(len(deliveries) for _, deliveries in timed) <= MAX_ROWS:
         return _by_flow(timed)
     return _by_scenario(timed)
 
@@ -68,7 +62,7 @@ def _by_flow(timed: Sequence[Timed]) -> Table:
 def _by_scenario(timed: Sequence[Timed]) -> Table:
     times = ("first start, s", "last finish, s", "mean, s", "longest, s")
     grid = _grid("scenario", "flows", "bytes", *times)
-    for schedule, deliveries in timed[:MOST_ROWS]:
+    for schedule, deliveries in timed[:MAX_ROWS]:
         took_s = [d.finish_s - d.start_s for d in deliveries] or [0.0]
         grid.add_row(
             _name(schedule.id),
@@ -79,8 +73,8 @@ def _by_scenario(timed: Sequence[Timed]) -> Table:
             _seconds(statistics.fmean(took_s)),
             _seconds(max(took_s)),
         )
-    more = len(timed) - MOST_ROWS
-    rest = f"… and {more} scenarios more. " if more > 0 else ""
+    more = len(timed) - MAX_ROWS
+    rest = f"… and {more} more scenarios. " if more > 0 else ""
     grid.caption = f"{rest}--json prints every flow."
     return grid
 

@@ -1,8 +1,8 @@
-"""A scenario's links for a real test bed: a shell script that shapes one host's interface.
+"""A shell script that shapes the interfaces of real hosts like the links of a scenario.
 
-Each client's host (or container) runs it with its number, the server's with `server`. Out of the
-interface and, by way of an intermediate device (ifb), into it: delay and loss by tc-netem(8), with
-the rate's token bucket, tc-tbf(8), behind it. Buckets are those of
+Each client's host (or container) runs it with its number, the server's host with `server`. Packets
+out of the interface and, through an intermediate device (ifb), into it are delayed and lost by
+tc-netem(8) and then pass the token bucket of the rate, tc-tbf(8), as in
 `emulator.testbed.linux.topology`.
 """
 
@@ -17,18 +17,18 @@ from emulator.simulation.clients.fleet import Fleet
 from emulator.simulation.clients.links import Network
 from emulator.testbed.linux.topology import token_bucket
 
-_SMALLEST_B = 66  # a bare acknowledgement over Ethernet: what most packets in flight may be
+_SMALLEST_B = 66  # an acknowledgement without data over Ethernet, the smallest packet
 
 _SCRIPT = """\
 #!/bin/sh
-# Shapes one host's link as {title} has it. Made by flasc-emu export tc.
+# Shapes the link of one host like {title}. Made by flasc-emu export tc.
 #
 #   sh shape.sh client NUMBER DEVICE     this host is client 0 to {last}
 #   sh shape.sh server DEVICE            this host is the server
-#   sh shape.sh clear DEVICE             as it was before
+#   sh shape.sh clear DEVICE             remove all of it
 #
-# Takes root, tc and ip (iproute2), and the kernel's sch_netem, sch_tbf, ifb and act_mirred. What
-# other traffic the device carries is shaped as well: log in by another one.
+# Needs root, tc and ip (iproute2), and the kernel's sch_netem, sch_tbf, ifb and act_mirred. All
+# other traffic of the device is shaped as well: log in through another device.
 {notes}set -eu
 
 clear() {{
@@ -40,7 +40,7 @@ clear() {{
 # Device names have 15 characters.
 inward() {{ printf 'in-%.12s' "$1"; }}
 
-# DEVICE 'NETEM' 'TBF'; netem lets go of a packet when it is due, and tbf when its bytes are.
+# DEVICE 'NETEM' 'TBF'; netem delays and drops packets, then tbf limits their rate.
 queue() {{
   tc qdisc add dev "$1" root handle 1: netem $2
   tc qdisc add dev "$1" parent 1:1 handle 10: $3
@@ -49,9 +49,9 @@ queue() {{
 # DEVICE 'NETEM out' 'TBF out' 'NETEM in' 'TBF in'
 shape() {{
   clear "$1"
-  # Otherwise netem loses, and tbf passes, 64 kB at a time.
+  # Without this, netem drops, and tbf passes, 64 kB at a time.
   ethtool -K "$1" tso off gso off gro off 2>/dev/null ||
-    echo "warning: segmentation offload of $1 is left as it is (no ethtool?)" >&2
+    echo "warning: segmentation offload of $1 is unchanged (no ethtool?)" >&2
   ip link add "$(inward "$1")" type ifb
   ip link set "$(inward "$1")" up
   tc qdisc add dev "$1" handle ffff: ingress
@@ -88,25 +88,25 @@ esac
 
 
 def script(scenario: Scenario, variant: str, fleet: Fleet) -> str:
-    """POSIX shell for all hosts of `scenario`, whose clients are `fleet`."""
+    """POSIX shell script for all hosts of `scenario`, whose clients are `fleet`."""
     title = f"{scenario.name}, {variant}"
     return _SCRIPT.format(
         title="".join(c if c.isprintable() else "?" for c in title),
         last=len(fleet) - 1,
-        notes="".join(f"# {note}\n" for note in left_out(scenario.network, fleet)),
+        notes="".join(f"# {note}\n" for note in not_shaped(scenario.network, fleet)),
         server=_server(fleet),
         clients="\n".join(_client(fleet, i) for i in range(len(fleet))),
     )
 
 
-def left_out(network: Network, fleet: Fleet) -> Iterator[str]:
-    """What of a fleet no host can shape by itself, in sentences."""
+def not_shaped(network: Network, fleet: Fleet) -> Iterator[str]:
+    """Sentences about parts of the network that a single host cannot shape."""
     if changing := link_profiles.changing(network):
-        yield f"Shaped as in the long run: {', '.join(map(printable, changing))}."
+        yield f"Shaped by their long-term means: {', '.join(map(printable, changing))}."
     if (n := len(fleet.cell_up_Bps)) > 0:
         yield f"Not shaped: {n} cells, which clients on several hosts share."
     if fleet.half_duplex.any():
-        yield "Not shaped: half duplex; both directions have their whole rate at once."
+        yield "Not shaped: half duplex; both directions have their full rate at the same time."
 
 
 def _server(fleet: Fleet) -> str:
@@ -136,7 +136,7 @@ def _quoted(*words: str) -> str:
 
 
 def _netem(rate_Bps: float, delay_s: float, loss: float) -> str:
-    """Delay and loss one way, and room for whatever is in flight meanwhile."""
+    """Delay and loss of one direction, and a queue for all packets in flight."""
     packets = 1000 + math.ceil(rate_Bps * delay_s / _SMALLEST_B)
     lost = f" loss {100 * loss:.6g}%" if loss else ""
     return f"delay {round(1e6 * delay_s)}us{lost} limit {packets}"

@@ -1,10 +1,10 @@
-"""Simulated against measured: durations of messages, and what a round takes."""
+"""Compares simulated with measured durations, of messages and of a round."""
 
 import json
 import platform
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
@@ -18,29 +18,29 @@ from emulator.common.units import format_rate, format_size
 from emulator.testbed.cases import Case
 from emulator.testbed.linux.run import LATE_S, Enacted, enact, repeat
 
-MOST_ROWS = 40
+MAX_ROWS = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Simulated and measured seconds of one thing; `error` is positive where simulated is slow."""
+    """Simulated and measured seconds; `error` is positive if the simulation is slower."""
 
     simulated_s: float
     measured_s: float
 
     @property
     def error(self) -> float:
-        """Simulated over measured, less one."""
+        """Simulated / measured - 1."""
         return self.simulated_s / self.measured_s - 1
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A case and its re-enactments; measured values are medians over those."""
+    """A case and its measurements; measured values are medians over them."""
 
     case: Case
     enacted: Sequence[Enacted]
-    discarded: int = 0  # others, in which packets were later
+    discarded: int = 0  # other measurements, in which packets were later
 
     @property
     def transfers(self) -> list[Pair]:
@@ -52,13 +52,13 @@ class Comparison:
         ]
 
     def durations_s(self) -> list[list[float]]:
-        """What each message took in each re-enactment."""
+        """Seconds of each message in each measurement."""
         runs = [[finish_s - start_s for start_s, finish_s in one.times] for one in self.enacted]
         return [list(took_s) for took_s in zip(*runs, strict=True)]
 
     @property
     def makespan(self) -> Pair:
-        """From the common start to the last arrival."""
+        """Time from the common start to the last arrival."""
         ends_s = [max(finish_s for _, finish_s in one.times) for one in self.enacted]
         return Pair(self.case.makespan_s, statistics.median(ends_s))
 
@@ -73,19 +73,19 @@ class Comparison:
 
     @property
     def mean_error(self) -> float:
-        """The mean of the transfers' errors, each without its sign."""
+        """Mean of the absolute errors of the transfers."""
         return statistics.fmean(abs(pair.error) for pair in self.transfers)
 
     @property
     def late_s(self) -> float:
-        """How late 99 % of packets were at most, in the worst of the re-enactments."""
+        """99th percentile of the lateness of packets, in the worst measurement, seconds."""
         return max(one.late_s for one in self.enacted)
 
 
 def measure(
     cases: Sequence[Case], repeats: int, limit_s: float, say: Callable[[str], None]
 ) -> list[Comparison]:
-    """Re-enact each case `repeats` times; more often where packets were late, up to `limit_s`.
+    """Measures each case `repeats` times; more often if packets were late, up to `limit_s`.
 
     Raises SupportError, EmulationError.
     """
@@ -102,19 +102,19 @@ def measure(
 
 
 def warning(comparison: Comparison, ceiling_Bps: float) -> str:
-    """Why a comparison should not be trusted; empty where it may be."""
+    """A warning about an unreliable comparison; empty if it is reliable."""
     if comparison.late_s <= LATE_S:
         return ""
     case = comparison.case
     return (
         f"{case.name}: measured times are too long: packets were {1e3 * comparison.late_s:.1f} ms "
-        f"late. Links carry up to {format_rate(8 * case.at_once)} at once, and this machine "
-        f"passed on {format_rate(8 * ceiling_Bps)} when tried: it is too slow, or busy"
+        f"late. Links carry up to {format_rate(8 * case.at_once)} together, and this machine "
+        f"forwarded {format_rate(8 * ceiling_Bps)} in a test: it is too slow, or busy"
     )
 
 
 def tables(comparisons: Sequence[Comparison]) -> Group:
-    """A table a case, one row a message; then one of all cases."""
+    """One table per case with one row per message; then one of all cases."""
     parts: list[Table | Text] = []
     for comparison in comparisons:
         parts += [Text(_title(comparison)), _transfers(comparison), Text()]
@@ -122,7 +122,7 @@ def tables(comparisons: Sequence[Comparison]) -> Group:
 
 
 def to_json(comparisons: Sequence[Comparison], ceiling_Bps: float) -> str:
-    """Everything that was compared, and on what."""
+    """All comparisons and the machine, as JSON: the file validation.json."""
     whole = {
         "machine": {"kernel": platform.release(), "relay_ceiling_bps": round(8 * ceiling_Bps)},
         "cases": [_facts(comparison, ceiling_Bps) for comparison in comparisons],
@@ -159,11 +159,7 @@ def _facts(comparison: Comparison, ceiling_Bps: float) -> dict[str, Any]:
 
 
 def _pair(pair: Pair) -> dict[str, float]:
-    return {
-        "simulated_s": pair.simulated_s,
-        "measured_s": pair.measured_s,
-        "error": pair.error,
-    }
+    return {**asdict(pair), "error": pair.error}
 
 
 def _title(comparison: Comparison) -> str:
@@ -189,20 +185,17 @@ def _transfers(comparison: Comparison) -> Table:
     case = comparison.case
     grid = _grid((), ("client", "", "size", "simulated, s", "measured, s", "error"))
     pairs = list(zip(case.messages, comparison.transfers, strict=True))
-    for message, pair in pairs[:MOST_ROWS]:
+    for message, pair in pairs[:MAX_ROWS]:
         size = format_size(message.nbytes)
         client = str(case.clients[message.client])
         grid.add_row(client, message.direction, size, *_cells(pair))
-    if len(pairs) > MOST_ROWS:
-        grid.caption = f"… and {len(pairs) - MOST_ROWS} more in validation.json"
+    if len(pairs) > MAX_ROWS:
+        grid.caption = f"… and {len(pairs) - MAX_ROWS} more in validation.json"
     return grid
 
 
 def _summary(comparisons: Sequence[Comparison]) -> Table:
-    grid = _grid(
-        ("method", "variant"),
-        ("makespan, s", "measured, s", "error", "mean |error|"),
-    )
+    grid = _grid(("method", "variant"), ("makespan, s", "measured, s", "error", "mean |error|"))
     for comparison in comparisons:
         case = comparison.case
         grid.add_row(

@@ -44,6 +44,18 @@ def scenario(tmp_path):
 
 
 @pytest.fixture
+def file(tmp_path):
+    """Writes a file named `table`; gives its path."""
+
+    def write(content):
+        path = tmp_path / "table"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
+
+
+@pytest.fixture
 def toys(monkeypatch):
     """Toys for trainers in this process; the list of those that were made."""
     monkeypatch.setattr(

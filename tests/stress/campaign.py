@@ -17,7 +17,7 @@ MOST_SHOWN = 20
 
 
 class TooLongError(BaseException):
-    """An input took longer than it may. No Exception: nobody is to catch it on the way."""
+    """An input exceeded its time limit. A BaseException, so that no handler catches it."""
 
 
 class EscapeError(BaseException):

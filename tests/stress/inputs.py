@@ -251,7 +251,7 @@ class Inputs:
             built = fleet.draw_fleet(found.network, None, 12, 0)
             assert ((built.up_Bps > 0) & np.isfinite(built.up_Bps)).all()
             built.availability_at(3, 1e4)
-            changing = link_profiles.build_profiles(found.network, built, 0)
+            changing = link_profiles.LinkProfiles.build(found.network, built, 0)
             if changing and (profile := changing.get(("client", "up", 3))):
                 assert profile.rate_at(1e4) >= 0
 

@@ -14,7 +14,7 @@ from pathlib import Path
 CAMPAIGNS = {
     "inputs": (500, 100_000),
     "weights": (40, 5_000),
-    "laws": (50, 10_000),
+    "invariants": (50, 10_000),
     "kills": (2, 200),
     "sizes": (1, 100),  # percent
 }

@@ -1,7 +1,7 @@
-"""Large fleets, long emulations, many rows: how long they take and how much memory, printed.
+"""Large fleets, long simulations, many rows: how long they take and how much memory, printed.
 
-Memory is a law here, time is not: it is this machine's, and other work's on it. The goals are in
-`GOALS`; who prints more than that on an idle machine has made something slower.
+Memory is asserted. Time is only printed, since it depends on the machine; `GOALS` has the times to
+compare with on an idle machine.
 """
 
 import resource

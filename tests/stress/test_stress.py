@@ -36,6 +36,6 @@ def test_a_campaign_that_is_killed_is_no_success(monkeypatch):
 
 
 @pytest.mark.parametrize("number", ["102", "159", "239", "442"])
-def test_a_law_that_was_once_broken_holds(number):
+def test_an_invariant_that_was_once_broken_holds(number):
     """By a network engine that kept its next finish where a link had changed."""
-    assert "survived 1 (refused 0), lost 0" in said("laws", "--seed", "4", "--only", number)
+    assert "survived 1 (refused 0), lost 0" in said("invariants", "--seed", "4", "--only", number)

@@ -1,17 +1,14 @@
-"""What a capacity model is: settings of a rate that changes in time, within a transfer.
+"""Base class of capacity models: rates that change in time, also during a transfer.
 
-A rate is a shape times a level. The shape says how the rate changes; the level is a distribution,
-drawn once per client like any other rate, so ratios, correlations and groups are of the level.
+A rate is a shape times a level. The shape says how the rate changes; the level is drawn once per
+client from a distribution, like a constant rate, so ratios and correlations apply to the level.
 """
 
 from abc import abstractmethod
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import (
-    BeforeValidator,
-    WithJsonSchema,
-)
+from pydantic import BeforeValidator, WithJsonSchema
 
 from emulator.common.distributions import Distribution
 from emulator.common.units import DURATION_SCHEMA, parse_duration
@@ -42,7 +39,7 @@ def offset_s(offset: Literal["random", "none"] | float, profile: Profile, u: flo
 
 
 class CapacityModel(Pluggable):
-    """What every capacity model has: a shape, and a level drawn once per client."""
+    """Settings of a capacity model: a shape, and a level drawn once per client."""
 
     plugin_group = "flasc_emu.capacities"
 
@@ -50,20 +47,20 @@ class CapacityModel(Pluggable):
 
     @property
     def level(self) -> Distribution:
-        """The distribution of what the shape is multiplied by."""
+        """Distribution of the factor of the shape."""
         return 1.0
 
     @property
     @abstractmethod
     def shape_mean(self) -> float:
-        """Bytes/s of the shape, in the long run: above zero."""
+        """Long-term mean of the shape, bytes/s, above zero."""
 
     @abstractmethod
     def shape(self, rng: np.random.Generator, u: float) -> Profile:
-        """The rates at level 1, drawn from `rng`.
+        """Returns the rates at level 1, drawn from `rng`.
 
-        `u` in [0, 1) is the same for both directions of a client: it decides what they have in
-        common, like the time of day at time 0.
+        `u` in [0, 1) is the same for both directions of a client, for what they have in common,
+        like the time of day at time 0.
         """
 
     def __str__(self) -> str:

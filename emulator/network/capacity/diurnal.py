@@ -1,14 +1,10 @@
-"""A daily pattern of a rate."""
+"""Capacity model: a daily pattern."""
 
 import math
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import (
-    Field,
-    PrivateAttr,
-    model_validator,
-)
+from pydantic import Field, PrivateAttr, model_validator
 from typing_extensions import Self, override
 
 from emulator.common.distributions import Distribution, RateDistribution
@@ -19,9 +15,9 @@ DAY_S = 86400.0
 
 
 class Diurnal(CapacityModel):
-    """A day that repeats: mean x (1 - depth x cos(2 pi t / 24 h)), lowest at midnight.
+    """A daily pattern: mean x (1 - depth x cos(2 pi t / 24 h)), lowest at midnight.
 
-    The simulation begins at `offset` past midnight; `random` is another time of day per client.
+    The simulation begins at `offset` past midnight; `random` is a random time of day per client.
     """
 
     kind: Literal["diurnal"]
@@ -51,17 +47,16 @@ class Diurnal(CapacityModel):
 
 
 def diurnal_profile(mean_Bps: float, depth: float, steps: int = 96) -> Profile:
-    """A day, over and over: mean (1 - depth cos(2 pi t / 24 h)), lowest at 0, highest at 12 h.
+    """A repeated day: mean (1 - depth cos(2 pi t / 24 h)), lowest at 0, highest at 12 h.
 
-    `depth` is 0 to 1. Each of `steps` equal steps has the mean of the curve within it, so the
-    bytes of every step are the curve's. A client's phase is its offset: `shifted(6 * 3600)` is a
-    client for whom time starts at six in the morning.
+    `depth` is 0 to 1. Each of `steps` equal steps has the mean of the curve within it, and so its
+    bytes. An offset is the time of day at time 0: with `shifted(6 * 3600)`, six in the morning.
     """
     assert mean_Bps > 0
     assert 0 <= depth <= 1
     assert steps > 0
     edges = 2 * math.pi * np.arange(steps + 1) / steps
     waves = np.diff(np.sin(edges)) / np.diff(edges)
-    # At full depth, and rounded, the lowest may fall below zero.
+    # At full depth, rounding may give a lowest rate below zero.
     rates_Bps = np.maximum(0.0, mean_Bps * (1 - depth * waves))
     return Profile(np.arange(steps) * (DAY_S / steps), rates_Bps, DAY_S)

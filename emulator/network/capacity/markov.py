@@ -1,16 +1,11 @@
-"""A rate that jumps between states at random."""
+"""Capacity model: a rate that jumps between states at random (Markov-modulated)."""
 
 import math
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import (
-    BeforeValidator,
-    Field,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from typing_extensions import Self, override
 
 from emulator.common.distributions import Distribution, PositiveDuration, ShareDistribution
@@ -22,13 +17,13 @@ from flasc.common.settings import Settings
 
 
 def rate_or_zero(value: object) -> float:
-    """Bits/s; a plain 0 is zero in every unit, as it is for a duration."""
+    """Parses a rate, bits/s; a plain 0 needs no unit."""
     is_zero = value == 0 and not isinstance(value, bool)
     return 0.0 if is_zero else parse_rate(value)
 
 
 class State(Settings):
-    """A rate, and its mean duration."""
+    """A rate and the mean duration of the state."""
 
     rate: Annotated[float, BeforeValidator(rate_or_zero), WithJsonSchema(or_zero(RATE_SCHEMA))]
     dwell: PositiveDuration
@@ -46,14 +41,14 @@ class Markov(CapacityModel):
     scale: ShareDistribution = 1.0
 
     @model_validator(mode="after")
-    def _ends_and_lets_through(self) -> Self:
+    def _is_finite_and_positive(self) -> Self:
         if not any(state.rate for state in self.states):
-            raise ValueError("found states with rates of 0 only; allowed: one above 0 at least")
+            raise ValueError("found only states with a rate of 0; allowed: at least one above 0")
         changes = self.horizon * len(self.states) / math.fsum(s.dwell for s in self.states)
         if changes > MAX_PIECES:
             raise ValueError(
-                f"found {changes:,.0f} states in a horizon; allowed: {MAX_PIECES:,}, so longer "
-                "dwells or a shorter horizon"
+                f"found {changes:,.0f} states in a horizon; allowed: {MAX_PIECES:,} (use longer "
+                "dwells or a shorter horizon)"
             )
         return self
 
@@ -65,9 +60,8 @@ class Markov(CapacityModel):
     @property
     @override
     def shape_mean(self) -> float:
-        passed = math.fsum(state.rate * state.dwell for state in self.states)
-        # expected at any time, bytes/s
-        return passed / math.fsum(state.dwell for state in self.states) / 8
+        bits = math.fsum(state.rate * state.dwell for state in self.states)
+        return bits / math.fsum(state.dwell for state in self.states) / 8
 
     @override
     def shape(self, rng: np.random.Generator, u: float) -> Profile:
@@ -86,16 +80,16 @@ def markov_profile(
     horizon_s: float,
     rng: np.random.Generator,
 ) -> Profile:
-    """A rate that jumps between states, over `horizon_s` (seconds), then from the start again.
+    """A rate that jumps between states for `horizon_s` (seconds), then repeats.
 
-    State i has `rates_Bps[i]` and lasts an exponential time of mean `dwells_s[i]`; the next is any
-    other, all alike. With two states, one of them zero, it is an on-off link. The first is drawn
-    from the stationary law, so at every time the expected rate is
+    State i has `rates_Bps[i]` and lasts an exponential time of mean `dwells_s[i]`; the next state
+    is any other with equal probability. With two states, one of rate zero, it is an on-off link.
+    The first state is drawn from the stationary distribution, so the expected rate at any time is
 
         sum of rate_i dwell_i / sum of dwell_i
 
-    but for one thing: if all is zero until the horizon, the profile goes on to the first state
-    that is not, or a message would wait for ever.
+    with one exception: if all rates are zero until the horizon, the profile is extended to the
+    first state with a rate above zero, since otherwise a message would wait forever.
     """
     assert len(rates_Bps) == len(dwells_s) > 1
     assert all(dwell_s > 0 for dwell_s in dwells_s)

@@ -1,6 +1,6 @@
-"""A rate that is redrawn from a normal distribution: how FLASH describes its devices.
+"""A rate redrawn from a normal distribution, as in FLASH's device tables.
 
-It has no settings of its own: a scenario names it by a table of devices.
+It has no settings of its own: a scenario uses it with a table of devices.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 
 from emulator.network.capacity.profile import Profile
 
-STEPS = 1_000  # before a device's rates repeat
+STEPS = 1_000  # rates of a device before they repeat
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +20,8 @@ class NormalRate:
     sigma_Bps: float
     step_s: float
 
-    def shape(self, rng: np.random.Generator, u: float) -> Profile:
-        """The rates, drawn from `rng`; see `CapacityModel.shape`."""
+    def shape(self, rng: np.random.Generator, _u: float) -> Profile:
+        """Draws the rates; see `CapacityModel.shape`."""
         return normal_profile(self.shape_mean, self.sigma_Bps, self.step_s, STEPS, rng)
 
 
@@ -30,8 +30,8 @@ def normal_profile(
 ) -> Profile:
     """A rate redrawn every `step_s` (seconds), `steps` times; then the profile repeats.
 
-    Negative draws are drawn again: how FLASH draws a rate for each message. So with
-    z = mean / sigma the expected rate is mean + sigma phi(z) / Phi(z): more than `mean_Bps`.
+    Negative draws are redrawn, as FLASH draws a rate for each message. So with z = mean / sigma the
+    expected rate is mean + sigma phi(z) / Phi(z), which is more than `mean_Bps`.
     """
     assert mean_Bps > 0
     assert step_s > 0

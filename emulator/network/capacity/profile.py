@@ -1,4 +1,4 @@
-"""A rate that changes in steps. No SimPy, no links: seconds in, bytes a second out."""
+"""Piecewise-constant rates in time: seconds in, bytes/s out. No SimPy, no links."""
 
 import copy
 import math
@@ -11,12 +11,11 @@ from typing_extensions import Self
 
 
 class Profile:
-    """A piecewise-constant rate: `rates_Bps[k]` from `times_s[k]` on, over and over or once.
+    """A piecewise-constant rate: `rates_Bps[k]` from `times_s[k]` on.
 
-    With `period_s` it repeats itself; without, the last rate holds for ever. Time is that of who
-    asks, and the profile is read `offset_s` later than that: at t it is where it says t + offset.
-    Copies with another offset or scale share all else, so a million clients on one trace cost
-    little.
+    With `period_s` it repeats; without, the last rate holds forever. The rate at simulated time t
+    is the rate of the profile at t + `offset_s`. Copies with another offset or scale share the
+    arrays, so that a million clients with one trace need little memory.
     """
 
     __slots__ = ("_offset_s", "_period_s", "_rates_Bps", "_scale", "_sums_B", "_times_s")
@@ -28,10 +27,10 @@ class Profile:
         period_s: float | None = None,
         offset_s: float = 0.0,
     ) -> None:
-        """Both arrays [k] float, copied; times from 0 up, strictly; rates zero or more, bytes/s.
+        """Both arrays [k] float, copied; times strictly increase from 0; rates >= 0, bytes/s.
 
-        `period_s` lies behind the last time. Some rate that comes again is above zero, or a
-        message could wait for ever: any rate of a loop, the last one without.
+        `period_s` is after the last time. With a period some rate, without one the last rate, is
+        above zero, since otherwise a message could wait forever.
         """
         self._times_s: list[float] = np.asarray(times_s, dtype=np.float64).tolist()
         self._rates_Bps: list[float] = np.asarray(rates_Bps, dtype=np.float64).tolist()
@@ -44,21 +43,21 @@ class Profile:
         assert period_s is None or period_s < math.inf
         assert 0 <= offset_s < math.inf
         self._period_s, self._offset_s, self._scale = period_s, offset_s, 1.0
-        # What has passed by each time, and by the end of a period.
+        # Bytes until each time, and until the end of a period.
         steps = zip(pairwise(ends_s), self._rates_Bps, strict=True)
         self._sums_B: list[float] = list(
             accumulate(((b - a) * rate for (a, b), rate in steps), initial=0.0)
         )
 
     def shifted(self, offset_s: float) -> Self:
-        """The same profile, read from `offset_s` (seconds, zero or more) instead."""
+        """The same profile with the offset `offset_s` (seconds, zero or more)."""
         assert 0 <= offset_s < math.inf
         other = copy.copy(self)
         other._offset_s = offset_s
         return other
 
     def scaled(self, factor: float) -> Self:
-        """The same profile at `factor` (above zero) times its rates."""
+        """The same profile with rates multiplied by `factor` (above zero)."""
         assert 0 < factor < math.inf
         other = copy.copy(self)
         other._scale = self._scale * factor
@@ -66,18 +65,18 @@ class Profile:
 
     @property
     def length_s(self) -> float:
-        """A period, or when the last rate begins, seconds."""
+        """The period, or the start of the last rate, seconds."""
         return self._period_s or self._times_s[-1]
 
     @property
     def mean(self) -> float:
-        """Bytes/s in the long run: of a period, or the rate that holds. Above zero."""
+        """Long-term mean, bytes/s, above zero: the mean of a period, or the last rate."""
         mean_Bps = self._sums_B[-1] / self._period_s if self._period_s else self._rates_Bps[-1]
         return self._scale * mean_Bps
 
     def piece(self, now_s: float) -> tuple[float, float]:
-        """(rate in bytes/s at `now_s`, when the next piece begins: after `now_s`, inf if never)."""
-        # Found by the very times that are told, so that whoever comes at such a time is past it.
+        """(rate in bytes/s at `now_s`, start of the next piece: after `now_s`, inf if none)."""
+        # Compare with the returned times, so that a call at such a time is in the next piece.
         piece = self._find(now_s)
         while self._start(piece) > now_s:
             piece -= 1
@@ -86,16 +85,16 @@ class Profile:
         return self._scale * self._rates_Bps[piece % len(self._rates_Bps)], until_s
 
     def rate_at(self, now_s: float) -> float:
-        """Bytes/s."""
+        """Rate at `now_s`, bytes/s."""
         return self.piece(now_s)[0]
 
     def bytes_between(self, start_s: float, end_s: float) -> float:
-        """The integral of the rate."""
+        """Integral of the rate, bytes."""
         passed_B = self._passed(end_s + self._offset_s) - self._passed(start_s + self._offset_s)
         return self._scale * passed_B
 
     def _find(self, now_s: float) -> int:
-        """The number of the piece at `now_s`, counted over all periods; one off where it rounds."""
+        """Number of the piece at `now_s` over all periods; rounding may make it one off."""
         local_s, whole = now_s + self._offset_s, 0
         assert local_s >= 0, "a profile starts at 0"
         if self._period_s:

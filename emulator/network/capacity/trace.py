@@ -1,4 +1,4 @@
-"""Files with rates in time, as profiles: CSV and Mahimahi. Nothing in them is executed."""
+"""Capacity model: traces, CSV and Mahimahi files. Nothing in the files is executed."""
 
 import re
 from itertools import pairwise
@@ -6,9 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import (
-    PrivateAttr,
-)
+from pydantic import PrivateAttr
 from typing_extensions import override
 
 from emulator.common.distributions import Distribution, ShareDistribution
@@ -22,7 +20,7 @@ from emulator.network.tcp import Direction
 
 Format = Literal["csv", "mahimahi"]
 
-PACKET_B = 1504  # of a Mahimahi stamp
+PACKET_B = 1504  # bytes per Mahimahi stamp
 BIN_S = 0.1
 _COLUMN = re.compile(r"(rate|down|up)_(\w+)")
 _HEADER = "time_s, then rate_UNIT or down_UNIT and up_UNIT, like time_s,down_Mbps,up_Mbps"
@@ -31,10 +29,7 @@ _HEADER = "time_s, then rate_UNIT or down_UNIT and up_UNIT, like time_s,down_Mbp
 def profile_from(
     path: Path, direction: Direction, format: Format = "csv", *, loop: bool = True
 ) -> Profile:
-    """The rates that a trace has for one direction. Raises ScenarioError.
-
-    Who gives many clients one trace reads it once, and gives each a `shifted` copy.
-    """
+    """Reads the rates of a trace for one direction. Raises ScenarioError."""
     if format == "mahimahi":
         return read_mahimahi(path, loop=loop)
     profiles = read_csv(path, loop=loop)
@@ -45,13 +40,13 @@ def profile_from(
 
 
 def read_csv(path: Path, *, loop: bool = True) -> dict[Direction, Profile]:
-    """Profiles by direction of a table of rates in time. Raises ScenarioError.
+    """Reads profiles by direction from a table of rates in time. Raises ScenarioError.
 
-    The header names `time_s` and rates with their units, which are those of `parse_rate` without
-    a slash: bps, kbps, Mbps, Gbps, Bps, kBps, MBps. `rate_UNIT` is for both directions, otherwise
-    `down_UNIT`, `up_UNIT` or both. A row's rates hold from its time until the next row's. Times
-    rise and count from the first row. In a loop the last row lasts as long as the one before it;
-    without, its rates hold for ever. A line that starts with # is a comment.
+    The header has `time_s` and rates with units as in `parse_rate`, without a slash: bps, kbps,
+    Mbps, Gbps, Bps, kBps, MBps. `rate_UNIT` is for both directions; otherwise there is `down_UNIT`,
+    `up_UNIT` or both. The rates of a row hold from its time until that of the next row. Times
+    increase and count from the first row. In a loop the last row lasts as long as the one before
+    it; without a loop, its rates hold forever. A line that starts with # is a comment.
     """
     name = printable(str(path))
     lines = enumerate(read_text(path).splitlines(), 1)
@@ -70,30 +65,32 @@ def read_csv(path: Path, *, loop: bool = True) -> dict[Direction, Profile]:
         pairwise(ends_s), rows[1:] + rows[-1:], strict=False
     ):
         if later_s <= earlier_s:
-            found = f"found time {short_repr(row[0])} after one as late"
-            raise ScenarioError(f"{name}:{line}: {found}; allowed: times that rise")
+            found = f"found time {short_repr(row[0])} not after the one before"
+            raise ScenarioError(f"{name}:{line}: {found}; allowed: increasing times")
     profiles: dict[Direction, Profile] = {}
     for column, (directions, unit_Bps) in enumerate(columns, 1):
         rates_Bps = values[:, column] * unit_Bps
         if not (rates_Bps.any() if looping else rates_Bps[-1]):
-            allowed = "a rate above zero" + ("" if looping else " in the last row, which holds")
+            allowed = "a rate above zero" + (
+                "" if looping else " in the last row, which holds forever"
+            )
             found = f"found {header[column].strip()} at zero"
-            raise ScenarioError(f"{name}: {found} for ever; allowed: {allowed}")
+            raise ScenarioError(f"{name}: {found} forever; allowed: {allowed}")
         profile = Profile(times_s, rates_Bps, ends_s[-1] if looping else None)
         profiles |= dict.fromkeys(directions, profile)
     return profiles
 
 
 def read_mahimahi(path: Path, *, bin_s: float = BIN_S, loop: bool = True) -> Profile:
-    """The rate of a Mahimahi trace (mm-link, Netravali et al., USENIX ATC 2015), in bins.
+    """Reads the rates of a Mahimahi trace (mm-link, Netravali et al., USENIX ATC 2015), in bins.
 
     A line is a millisecond, counted from the start, at which one packet may pass; several packets
-    in one millisecond are several lines. The trace repeats itself at its last stamp. A packet is
+    in one millisecond are several lines. The trace repeats from its last stamp on. A packet is
     1,504 bytes: PACKET_SIZE of its link_queue.hh, a packet of 1,500 with the TUN header.
 
     The rate of a bin (`bin_s`, seconds, whole milliseconds) is that of the packets that pass after
-    its start and until its end; the last one is shorter where the trace ends within it. So the
-    bytes of every bin are the trace's; when they pass within one is not. Raises ScenarioError.
+    its start and until its end; the last bin is shorter if the trace ends within it. So each bin
+    has the bytes of the trace, but not their times within the bin. Raises ScenarioError.
     """
     name = printable(str(path))
     bin_ms = round(bin_s * 1000)
@@ -117,7 +114,7 @@ def read_mahimahi(path: Path, *, bin_s: float = BIN_S, loop: bool = True) -> Pro
 
 
 def _columns(header: list[str], where: str) -> list[tuple[tuple[Direction, ...], float]]:
-    """For each column of rates: its directions, and what one of its unit is in bytes/s."""
+    """For each column of rates: its directions, and its unit in bytes/s."""
     columns: list[tuple[tuple[Direction, ...], float]] = []
     for cell in header[1:]:
         match = _COLUMN.fullmatch(cell.strip())
@@ -154,10 +151,10 @@ _SUFFIXES: dict[str, Format] = {
 
 
 class Trace(CapacityModel):
-    """The rates of a file, times `scale`. The file's suffix gives the format if none is given.
+    """The rates of a file, times `scale`. The default `format` follows from the file's suffix.
 
-    Each client reads the file from an offset of its own, the same one for both directions: `random`
-    anywhere in it, `none` from its start, or a duration.
+    Each client reads the file from its own offset, the same for both directions: `random` anywhere
+    in the file, `none` from its start, or a duration.
     """
 
     kind: Literal["trace"]
@@ -169,10 +166,10 @@ class Trace(CapacityModel):
     _shape: Profile = PrivateAttr()
 
     def read(self, direction: Direction) -> None:
-        """Read what the file has for one direction. Raises ValueError."""
+        """Reads the rates of one direction. Raises ValueError."""
         path = Path(self.file)
         if not (format := self.format or _SUFFIXES.get(path.suffix.lower())):
-            found = f"found no format with a file named {printable(path.name)}"
+            found = f"found no format for a file named {printable(path.name)}"
             raise ValueError(f"{found}; allowed: format csv or mahimahi")
         try:
             self._shape = profile_from(path, direction, format, loop=self.loop)

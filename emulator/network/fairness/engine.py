@@ -1,12 +1,13 @@
-"""Max-min fair sharing of links among flows. No SimPy, no clients: links, flows, bytes, seconds.
+"""Max-min fair sharing of links among flows: links, flows, bytes, seconds. No SimPy, no clients.
 
 Between two events (a flow joins, leaves, finishes or changes its cap; a link changes capacity)
-every rate is constant, so a finish time is a division, not an integration. The rates are those of
-max-min fairness: no flow can get more without taking from one that has no more than it.
+every rate is constant, so a finish time is a division, not an integration. The rates are max-min
+fair: no flow can get more without taking from a flow that has no more than it.
 
-Flows that share no link, not even through others, are solved apart. A part whose flows all cross
-one link, its hub, and share at most one more each (two messages of one client), is a `Star`: what
-each gets of such an access link caps it at the hub. Any other is a `Mesh`, solved at each event.
+Flows that share no link, not even through others, form separate parts, which are solved separately.
+A part whose flows all cross one link, its hub, and share at most one more link each (two messages
+of one client), is a `Star`: the share of each flow on such an access link caps it at the hub. Any
+other part is a `Mesh`, solved at each event.
 """
 
 import math
@@ -31,7 +32,7 @@ class _Flow:
 
 @dataclass(slots=True, eq=False)
 class _Part:
-    hub: int | None  # the link that all flows of a star cross; a mesh has none
+    hub: int | None  # the link that all flows of a star cross; None for a mesh
     rates: Star | Mesh
     next_s: float = math.inf  # when its next flow finishes
 
@@ -39,9 +40,9 @@ class _Part:
 class FlowEngine:
     """Links, the flows on them, and when each flow finishes.
 
-    Every method that takes `now_s` (seconds) first lets time run until then; it never decreases.
-    Rates are found once per instant, when somebody needs to know, however many flows joined or
-    left in it. Links that no flow crosses cost nothing but their capacity's memory.
+    Every method with `now_s` (seconds, never decreasing) first advances the time to it. Rates are
+    computed once per instant, when they are needed, however many flows joined or left in it. A link
+    without flows needs only the memory of its capacity.
     """
 
     def __init__(self, capacities_Bps: ArrayLike) -> None:
@@ -51,21 +52,21 @@ class FlowEngine:
         assert (capacity_Bps >= 0).all(), "capacities are numbers, zero or more"
         self._capacity_Bps: list[float] = capacity_Bps.tolist()
         self._flows: dict[int, _Flow] = {}
-        self._lone: dict[int, int] = {}  # by link that one flow crosses: this flow
-        self._crowds: dict[int, dict[int, None]] = {}  # by link that more cross: its flows
-        self._finished: dict[int, float] = {}  # size_B, until `advance`; in the order of finishes
+        self._lone: dict[int, int] = {}  # by link with one flow: this flow
+        self._crowds: dict[int, dict[int, None]] = {}  # by link with several flows: these
+        self._finished: dict[int, float] = {}  # size_B, until `advance`; in order of finish
         self._parts: dict[_Part, None] = {}  # few: all messages of a network cross its server
-        self._next_s = math.inf  # when the first of them has its next finish
-        self._stale: dict[_Part, None] = {}  # parts whose next finish is to be found
-        self._loosened: dict[_Part, None] = {}  # of those, meshes that lost a flow: stars by now?
+        self._next_s = math.inf  # next finish of any part
+        self._stale: dict[_Part, None] = {}  # parts whose next finish must be computed
+        self._loosened: dict[_Part, None] = {}  # of these, meshes that lost a flow: maybe stars now
         self._started, self._now_s = 0, -math.inf
 
     def start(
         self, now_s: float, links: Sequence[int], size_B: float, cap_Bps: float = math.inf
     ) -> int:
-        """Let `size_B` bytes flow over `links`, at `cap_Bps` at most. Returns the flow's id.
+        """Starts a flow of `size_B` bytes over `links`, at `cap_Bps` at most. Returns its id.
 
-        Ids count up from 0. No bytes finish at once. A flow needs a finite cap or link.
+        Ids count up from 0. A flow of no bytes ends at once. A flow needs a finite cap or link.
         """
         assert 0 <= size_B < math.inf
         assert cap_Bps >= 0
@@ -76,7 +77,7 @@ class FlowEngine:
         return flow
 
     def cancel(self, now_s: float, flow: int) -> float:
-        """Take a flow out; `advance` will not tell of it. Returns the bytes delivered until now."""
+        """Removes a flow; `advance` does not return it. Returns the bytes delivered so far."""
         self._run_until(now_s)
         if (finished_B := self._finished.pop(flow, None)) is not None:
             return finished_B
@@ -86,7 +87,7 @@ class FlowEngine:
         return self._flows.pop(flow).size_B - left_B
 
     def set_cap(self, now_s: float, flow: int, cap_Bps: float) -> None:
-        """Limit a flow to `cap_Bps` from now on. One that has finished by now stays finished."""
+        """Limits a flow to `cap_Bps` from `now_s` on. A finished flow stays finished."""
         assert cap_Bps >= 0
         self._run_until(now_s)
         if flow in self._finished:
@@ -99,7 +100,7 @@ class FlowEngine:
             self._recap([flow])
 
     def set_capacity(self, now_s: float, link: int, capacity_Bps: float) -> None:
-        """Let a link carry `capacity_Bps` from now on; at zero, its flows wait."""
+        """Sets the capacity of a link from `now_s` on; at zero, its flows wait."""
         assert capacity_Bps >= 0
         assert 0 <= link < len(self._capacity_Bps)
         self._run_until(now_s)
@@ -121,7 +122,7 @@ class FlowEngine:
         return self._flows[flow].part.rates.rate(flow)
 
     def next_finish(self) -> float:
-        """When the next flow finishes if nothing changes until then, seconds; inf if none does."""
+        """Time of the next finish if nothing changes until then, seconds; inf if there is none."""
         if self._stale:
             while self._loosened:
                 self._regroup(self._loosened.popitem()[0])
@@ -136,9 +137,9 @@ class FlowEngine:
         return self._next_s
 
     def advance(self, now_s: float) -> list[int]:
-        """Ids of the flows that finished at or before `now_s`, by finish time, then id. Once each.
+        """Ids of flows that finished at or before `now_s`, by finish time, then id; each only once.
 
-        Who wants to know the times advances from `next_finish` to `next_finish`.
+        To know the finish times, advance from `next_finish` to `next_finish`.
         """
         self._run_until(now_s, also_now=True)
         done = [*self._finished]
@@ -151,11 +152,11 @@ class FlowEngine:
             return
         if self._stale:
             self.next_finish()
-        # One instant at a time: whoever finishes leaves its share to the others from then on.
+        # One instant at a time: the others get the share of a finished flow from then on.
         while self._next_s <= now_s:
             finish_s = self._now_s = self._next_s
             done: list[int] = []
-            for part in [*self._parts]:  # some may go
+            for part in [*self._parts]:  # some may be dissolved
                 if part.next_s <= finish_s:
                     flows = part.rates.finish(finish_s)
                     self._leave(part, flows)
@@ -166,7 +167,7 @@ class FlowEngine:
             self.next_finish()
         self._now_s = now_s
 
-    # --- who belongs together
+    # --- parts
 
     def _join(self, flow: int, links: tuple[int, ...], size_B: float, cap_Bps: float) -> None:
         parts: dict[_Part, None] = {}
@@ -180,7 +181,7 @@ class FlowEngine:
                     continue
                 users = crowds[link] = {lone.pop(link): None}
             assert flow not in users, "a flow crosses a link once"
-            parts[self._flows[next(reversed(users))].part] = None  # the last is found at once
+            parts[self._flows[next(reversed(users))].part] = None  # the last is found in O(1)
             met.append(link)
             users[flow] = None
         self._flows[flow] = _Flow(links, size_B, cap_Bps)
@@ -191,7 +192,7 @@ class FlowEngine:
                 if len(met) > 1:
                     self._recap([flow])
                 return
-        # All that the flow ties together. Flows that move are rounded: the largest mesh stays.
+        # Join all parts that the flow connects. Moves round bytes, so the largest mesh stays.
         hub = self._hub([flow, *(other for part in parts for other in part.rates.flows)])
         meshes = [part for part in parts if hub is None and part.hub is None]
         stays = max(meshes, key=lambda part: len(part.rates.flows), default=None)
@@ -201,7 +202,7 @@ class FlowEngine:
         self._gather(stays or self._new_part(hub), left_B)
 
     def _leave(self, part: _Part, flows: list[int]) -> None:
-        """Flows that `part` let go leave their links. Who shared an access link, gains."""
+        """Removes the flows that left `part` from their links; flows on freed links gain."""
         self._stale[part] = None
         freed: dict[int, None] = {}
         hub, lone, crowds = part.hub, self._lone, self._crowds
@@ -224,15 +225,15 @@ class FlowEngine:
             self._recap(next(reversed(users)) for link in freed if (users := self._users(link)))
 
     def _users(self, link: int) -> tuple[int, ...] | dict[int, None]:
-        """The flows on a link, the oldest first."""
+        """The flows on a link, oldest first."""
         return self._crowds.get(link) or ((self._lone[link],) if link in self._lone else ())
 
     def _regroup(self, part: _Part) -> None:
-        """Take a mesh apart where nothing ties it together any more."""
+        """Splits a mesh that is no longer connected, or turns it into a star."""
         groups, rest = [], dict.fromkeys(part.rates.flows)
         while rest:
             group = [rest.popitem()[0]]
-            for flow in group:  # grows
+            for flow in group:  # `group` grows meanwhile
                 for link in self._flows[flow].links:
                     for other in self._users(link):
                         if rest.pop(other, other) is None:
@@ -245,14 +246,14 @@ class FlowEngine:
             self._gather(self._new_part(self._hub(group)), {flow: left_B[flow] for flow in group})
 
     def _hub(self, flows: Sequence[int]) -> int | None:
-        """The link that makes a star of these flows; the last of them, so that it is always one."""
+        """The hub if these flows form a star: the last such link, to be unique; otherwise None."""
         for link in sorted(self._flows[flows[0]].links, reverse=True):
             if len(self._users(link)) == len(flows) and all(self._nests(link, f) for f in flows):
                 return link
         return None
 
     def _nests(self, hub: int | None, flow: int) -> bool:
-        """Whether it, and whoever shares its access, shares at most one link besides the hub."""
+        """Whether it, and all flows on its access link, share at most one link besides the hub."""
         shared = self._shared(flow, hub)
         return not shared or all(len(self._shared(f, hub)) <= 1 for f in self._crowds[shared[0]])
 
@@ -267,7 +268,7 @@ class FlowEngine:
         return part
 
     def _dissolve(self, part: _Part) -> dict[int, float]:
-        """Take a part out. Returns the bytes that each of its flows has left."""
+        """Removes a part. Returns the remaining bytes of each of its flows."""
         del self._parts[part]
         self._stale[part] = None
         self._loosened.pop(part, None)
@@ -288,7 +289,7 @@ class FlowEngine:
             part.rates.add(self._now_s, flow, left_B, self._own_cap(at, part.hub))
 
     def _recap(self, flows: Iterable[int]) -> None:
-        """Find the caps at the hub of flows of a star, and of those that share their access."""
+        """Computes the caps at the hub of flows of a star, and of those that share their access."""
         done: dict[int, None] = {}
         for flow in flows:
             if flow in done:

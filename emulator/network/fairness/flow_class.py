@@ -1,26 +1,26 @@
-"""Flows with one cap on one link: they are served alike, so one clock tells how far they all are.
+"""Flows with the same cap on one link: they have the same rate, so one clock serves them all.
 
-A capped class runs at its cap, whatever the others do; the clocks of all other classes run at one
-rate, so they follow one common clock V. Bytes are whole numbers of 2**-60 B: sums do not depend on
-the order of events, flows that finish together do so exactly, and nothing drifts.
+A capped class runs at its cap, independent of the others; the clocks of all other classes run at
+one rate, so they follow one common clock V. Bytes are integers in units of 2**-60 B: sums do not
+depend on the order of events, flows that finish together do so exactly, and nothing drifts.
 """
 
 import math
 from dataclasses import dataclass, field
 
-SCALE = 2.0**60  # a float: a whole number would be made one at every product
+SCALE = 2.0**60  # a float: an int would be converted in every product
 UNIT = 1 / SCALE
-UNLIMITED = 1 << 1100  # more than any float is
+UNLIMITED = 1 << 1100  # larger than any float
 
 
 def exact(value: float) -> int:
-    """Bytes, or bytes/s, as a whole number of 2**-60 of them."""
+    """Bytes, or bytes/s, as an integer in units of 2**-60."""
     return int(value * SCALE) if value < math.inf else UNLIMITED
 
 
 @dataclass(slots=True, eq=False)
 class FlowClass:
-    """Each of its flows has been served `base` and V; or, `running`, its cap x time since then."""
+    """Bytes served per flow: `base` + V; if `running`, `base` + cap x time since `since_s`."""
 
     cap_Bps: float
     exact: int
@@ -29,29 +29,29 @@ class FlowClass:
     capped: bool  # the side of theta that it belongs to
     running: bool  # the side on which its clock runs
     flows: list["Entry"] = field(default_factory=list)  # heap
-    count: int = 0  # of live flows; `flows` keeps those that left until they come up
-    # Where it stands in the order of finishes: a time while it is running, else a reading of V.
+    count: int = 0  # of live flows; flows that left stay in `flows` until they come up
+    # Its key in the order of finishes: a time while it is running, otherwise a reading of V.
     time_s: float | None = None
     reading: int | None = None
 
     def served(self, now_s: float, clock: int) -> int:
-        """Its clock, where V is `clock`."""
+        """Reading of its clock when V is `clock`."""
         if self.running:
             return self.base + int(self.cap_Bps * (now_s - self.since_s) * SCALE)
         return self.base + clock
 
     def switch(self, now_s: float, clock: int) -> None:
-        """Let its clock run on its side of theta from now on."""
+        """Makes its clock run on its side of theta from `now_s` on."""
         served = self.served(now_s, clock)
         self.running, self.since_s = self.capped, now_s
         self.base = served if self.capped else served - clock
 
     def finish_s(self, now_s: float) -> float:
-        """When the first flow of a class that is running finishes."""
+        """Time of the next finish in a running class, seconds."""
         ahead = self.flows[0][0] - self.base
         if not self.cap_Bps:
             return math.inf if ahead > 0 else now_s
-        # Rounding may put it a little before now, where time cannot go.
+        # Rounding may put it just before `now_s`.
         time_s = self.since_s + ahead * UNIT / self.cap_Bps
         return time_s if time_s > now_s else now_s  # max() costs more than all of this
 

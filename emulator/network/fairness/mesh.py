@@ -1,4 +1,4 @@
-"""Flows whose links nest in any way: rates found anew, for all of them, once per instant."""
+"""General solver: flows on any links; all rates are recomputed once per instant."""
 
 import math
 from collections.abc import KeysView, Sequence
@@ -9,7 +9,7 @@ from emulator.network.fairness.progressive_filling import max_min_rates
 
 @dataclass(slots=True)
 class _Flow:
-    """Bytes under way at a constant rate since `since_s`, when `left_B` of them were missing."""
+    """Bytes at a constant rate since `since_s`, when `left_B` of them were missing."""
 
     links: Sequence[int]
     cap_Bps: float
@@ -19,11 +19,11 @@ class _Flow:
     rate_Bps: float = 0.0
 
     def left_at(self, now_s: float) -> float:
-        # Rounding may put the projected finish a little after the last byte.
+        # Rounding may put the projected finish just after the last byte.
         return max(0.0, self.left_B - self.rate_Bps * (now_s - self.since_s))
 
     def change_rate(self, now_s: float, rate_Bps: float) -> None:
-        # The same rate keeps the old projection: events that change nothing must not add rounding.
+        # An unchanged rate keeps the old projection, to add no rounding.
         if rate_Bps == self.rate_Bps:
             return
         self.left_B, self.since_s = self.left_at(now_s), now_s
@@ -35,14 +35,14 @@ class _Flow:
 
 
 class Mesh:
-    """Some links and all flows on them. O(n log n) for each instant in which something changes.
+    """Links and all flows on them. O(n log n) per instant with a change.
 
-    Time is told with each change (`now_s`, seconds, never decreasing); who lets it run past
-    `next_finish` must call `finish` at that time first.
+    Each change has its time (`now_s`, seconds, never decreasing); before a change after
+    `next_finish`, `finish` must be called at that time.
     """
 
     def __init__(self, capacity_Bps: Sequence[float]) -> None:
-        """`capacity_Bps`: one per link, bytes/s; read, never changed; `change` tells of changes."""
+        """`capacity_Bps`: one per link, bytes/s, not copied; call `change` after changing it."""
         self._capacity_Bps = capacity_Bps
         self._flows: dict[int, _Flow] = {}
         self._now_s = -math.inf
@@ -52,41 +52,41 @@ class Mesh:
     def add(
         self, now_s: float, flow: int, left_B: float, links: Sequence[int], cap_Bps: float
     ) -> None:
-        """Let `left_B` bytes of a new flow join, at `cap_Bps` at most."""
+        """Adds a flow with `left_B` bytes, at `cap_Bps` at most."""
         self.change(now_s)
         self._flows[flow] = _Flow(links, cap_Bps, left_B, now_s, math.inf if left_B else now_s)
 
     def remove(self, now_s: float, flow: int) -> float:
-        """Take a flow out. Returns the bytes it had left."""
+        """Removes a flow. Returns its remaining bytes."""
         self.change(now_s)
         return self._flows.pop(flow).left_at(now_s)
 
     def set_cap(self, now_s: float, flow: int, cap_Bps: float) -> None:
-        """Limit a flow to `cap_Bps` from now on."""
+        """Limits a flow to `cap_Bps` from `now_s` on."""
         self.change(now_s)
         self._flows[flow].cap_Bps = cap_Bps
 
     def change(self, now_s: float) -> None:
-        """Find the rates again before they are needed: a link has another capacity from now on."""
+        """Marks the rates as stale: a link has another capacity from `now_s` on."""
         self._now_s, self._stale = now_s, True
 
     @property
     def flows(self) -> KeysView[int]:
-        """Who is there."""
+        """Ids of the flows."""
         return self._flows.keys()
 
     def rate(self, flow: int) -> float:
-        """Bytes/s of a flow, from the latest change on."""
+        """Rate of a flow since the latest change, bytes/s."""
         self._settle()
         return self._flows[flow].rate_Bps
 
     def next_finish(self) -> float:
-        """When the next flow finishes if nothing changes until then, seconds; inf if none does."""
+        """Time of the next finish if nothing changes until then, seconds; inf if there is none."""
         self._settle()
         return self._next_s
 
     def finish(self, now_s: float) -> list[int]:
-        """Take out the flows that finish at `now_s`, which is `next_finish`. Returns them."""
+        """Removes and returns the flows that finish at `now_s`, which is `next_finish`."""
         self._settle()
         done = [flow for flow, at in self._flows.items() if at.finish_s <= now_s]
         for flow in done:

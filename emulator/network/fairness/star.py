@@ -1,21 +1,21 @@
-"""Flows that share one link, each with a cap of its own: max-min rates, a logarithm per event.
+"""Fast solver for flows that share one link, each with its own cap: max-min rates in O(log n).
 
-Every rate is min(cap, theta): one level theta fills the link. Flows with one cap make a class,
-served alike, so a class has one clock of bytes served, and a heap of the readings at which its
-flows finish. A capped class (cap <= theta) finishes at a known time whatever the others do; the
-clocks of all others run at theta, so one common clock V (the integral of theta) orders them.
+Every rate is min(cap, theta): one level theta fills the link. Flows with the same cap form a class
+with the same rate, so a class has one clock of bytes served, and a heap of the readings at which
+its flows finish. A capped class (cap <= theta) finishes at a known time, independent of the others;
+the clocks of all others run at theta, so one common clock V (the integral of theta) orders them.
 
-Cost: O((1 + crossings) log n) per event for n flows, where crossings counts the classes whose
-side of theta the event changes. While flows only leave, or only join, theta moves one way and each
-class crosses at most once: O(log n) per event over the whole run. Equal caps cross as one.
+Cost: O((1 + crossings) log n) per event for n flows, where crossings counts the classes whose side
+of theta the event changes. While flows only leave, or only join, theta moves in one direction and
+each class crosses at most once: O(log n) per event over the whole run. Equal caps cross as one.
 
 A flow that joins or leaves takes or gives at most theta, and the caps c that cross lose or gain
-their distance from it: sum (c - theta) <= theta, the lower of the two. So where caps lie d apart,
-k (k - 1) d / 2 <= theta: at most sqrt(2 theta / d) + 1 cross, however often flows come and go. The
-counterexample to anything better: m distinct caps within theta / m above theta, and one flow that
-comes and goes; all m cross each time. A change of capacity has no bound: it may cross everybody.
+their distance from it: sum (c - theta) <= theta, the lower of the two. So for caps at distances of
+at least d, k (k - 1) d / 2 <= theta: at most sqrt(2 theta / d) + 1 cross, however often flows join
+and leave. No better bound holds: with m distinct caps within theta / m above theta, and one flow
+that joins and leaves, all m cross each time. A change of capacity has no bound: all may cross.
 
-Clocks and sums of caps are whole numbers (`served`), so the order of simultaneous events changes
+Clocks and sums of caps are integers (`flow_class`), so the order of simultaneous events changes
 nothing.
 """
 
@@ -25,14 +25,14 @@ from heapq import heapify, heappop, heappush
 
 from emulator.network.fairness.flow_class import SCALE, UNIT, UNLIMITED, Entry, FlowClass, exact
 
-SURE = 1e-12  # sides of theta this far from it, relative, are told without whole numbers
+SURE = 1e-12  # caps at this relative distance from theta need no exact comparison
 
 
 class Star:
     """One link and its flows. Changes of one instant take effect together, in no order.
 
-    Time is told with each change (`now_s`, seconds, never decreasing); who lets it run past
-    `next_finish` must call `finish` at that time first.
+    Each change has its time (`now_s`, seconds, never decreasing); before a change after
+    `next_finish`, `finish` must be called at that time.
     """
 
     def __init__(self, now_s: float, capacity_Bps: float) -> None:
@@ -41,62 +41,62 @@ class Star:
         self._now_s = now_s
         self._clock = 0  # V
         self._theta_Bps = math.inf
-        self._next_s = math.inf  # when somebody finishes
-        self._free = 0  # flows that are not capped
-        self._taken = 0  # sum of the caps of those that are
+        self._next_s = math.inf  # next finish
+        self._free = 0  # number of flows that are not capped
+        self._taken = 0  # sum of the caps of capped flows
         self._classes: dict[float, FlowClass] = {}
-        self._at: dict[int, Entry] = {}  # by flow: where it finishes
+        self._at: dict[int, Entry] = {}  # by flow: its finish
         self._stale = False
-        self._changed: dict[FlowClass, None] = {}  # in this instant: their next finish
+        self._changed: dict[FlowClass, None] = {}  # in this instant: whose next finish changed
         self._emptied: list[FlowClass] = []
-        # Heaps. What is no longer so is left in until it comes up.
+        # Heaps. Outdated entries stay until they come up.
         self._free_caps: list[float] = []
-        self._capped_caps: list[float] = []  # negative: the largest first
-        self._by_time: list[tuple[float, float]] = []  # (finish_s, cap): of capped classes
-        self._by_clock: list[tuple[int, float]] = []  # (V at the finish, cap): of all others
-        self.crossings = 0  # classes that changed sides: what the bound of the module counts
+        self._capped_caps: list[float] = []  # negated: the largest first
+        self._by_time: list[tuple[float, float]] = []  # (finish_s, cap) of capped classes
+        self._by_clock: list[tuple[int, float]] = []  # (V at the finish, cap) of all others
+        self.crossings = 0  # classes that changed sides, for the bound above
 
     def add(self, now_s: float, flow: int, left_B: float, cap_Bps: float) -> None:
-        """Let `left_B` bytes of a new flow join, at `cap_Bps` at most."""
+        """Adds a flow with `left_B` bytes, at `cap_Bps` at most."""
         self._change(now_s)
         self._join(flow, exact(left_B), cap_Bps)
 
     def remove(self, now_s: float, flow: int) -> float:
-        """Take a flow out. Returns the bytes it had left."""
+        """Removes a flow. Returns its remaining bytes."""
         self._change(now_s)
         return self._leave(flow) / SCALE
 
     def set_cap(self, now_s: float, flow: int, cap_Bps: float) -> None:
-        """Limit a flow to `cap_Bps` from now on."""
+        """Limits a flow to `cap_Bps` from `now_s` on."""
         self._change(now_s)
         if cap_Bps != self._at[flow][2].cap_Bps:
             self._join(flow, self._leave(flow), cap_Bps)
 
     def set_capacity(self, now_s: float, capacity_Bps: float) -> None:
-        """Let the link carry `capacity_Bps` from now on."""
+        """Sets the capacity of the link from `now_s` on."""
         self._change(now_s)
         self._capacity = exact(capacity_Bps)
 
     @property
     def flows(self) -> KeysView[int]:
-        """Who is there."""
+        """Ids of the flows."""
         return self._at.keys()
 
     def rate(self, flow: int) -> float:
-        """Bytes/s of a flow, from the latest change on."""
+        """Rate of a flow since the latest change, bytes/s."""
         if self._stale:
             self._settle()
         kind = self._at[flow][2]
         return kind.cap_Bps if kind.capped else self._theta_Bps
 
     def next_finish(self) -> float:
-        """When the next flow finishes if nothing changes until then, seconds; inf if none does."""
+        """Time of the next finish if nothing changes until then, seconds; inf if there is none."""
         if self._stale:
             self._settle()
         return self._next_s
 
     def finish(self, now_s: float) -> list[int]:
-        """Take out the flows that finish at `now_s`, which is `next_finish`. Returns them."""
+        """Removes and returns the flows that finish at `now_s`, which is `next_finish`."""
         if self._stale:
             self._settle()
         done: list[int] = []
@@ -135,7 +135,7 @@ class Star:
             self._changed[kind] = None
 
     def _found(self, cap_Bps: float) -> FlowClass:
-        # On the side where theta of just now has it; who is wrong there will be moved.
+        # The side follows from the latest theta; `_settle` corrects it.
         capped = cap_Bps <= self._theta_Bps and cap_Bps < math.inf
         base = 0 if capped else -self._clock
         kind = FlowClass(cap_Bps, exact(cap_Bps), base, self._now_s, capped, capped)
@@ -145,7 +145,7 @@ class Star:
         return kind
 
     def _leave(self, flow: int) -> int:
-        """Returns what it has left."""
+        """Returns the remaining units of the flow."""
         entry = self._at.pop(flow)
         kind = entry[2]
         self._count(kind, -1)
@@ -168,7 +168,7 @@ class Star:
     # --- the order of finishes
 
     def _time_of(self, reading: int) -> float:
-        # Rounding may put V a little past the last byte: finished now, not before.
+        # Rounding may put V just past the last byte: then it finishes now, not before.
         if reading <= self._clock:
             return self._now_s
         if not self._theta_Bps:
@@ -176,7 +176,7 @@ class Star:
         return self._now_s + (reading - self._clock) * UNIT / self._theta_Bps
 
     def _first_s(self) -> float:
-        """When the first class finishes its first flow; inf if none does."""
+        """Time of the next finish of any class; inf if there is none."""
         classes, by_time, by_clock, first_s = self._classes, self._by_time, self._by_clock, math.inf
         while by_time:
             time_s, cap_Bps = by_time[0]
@@ -195,7 +195,7 @@ class Star:
         return first_s
 
     def _finish(self, kind: FlowClass, done: list[int]) -> None:
-        """A class loses its first flows."""
+        """Removes the flows that finish first in a class."""
         kind.time_s = kind.reading = None
         flows, at, gone = kind.flows, self._at, 0
         while True:
@@ -210,11 +210,11 @@ class Star:
         if kind.count:
             self._queue(kind)
         else:
-            # Or who joins its cap in this instant would stand behind those that left.
+            # Otherwise a flow that joins in this instant would be behind those that left.
             flows.clear()
 
     def _queue(self, kind: FlowClass) -> None:
-        """Put a class where its next flow belongs in the order."""
+        """Inserts a class into the order of finishes by its next flow."""
         flows = kind.flows
         while len(flows) > kind.count and self._at.get(flows[0][1]) is not flows[0]:
             heappop(flows)
@@ -229,7 +229,7 @@ class Star:
     # --- sides
 
     def _settle(self) -> None:
-        """Classes, sides and theta of this instant: functions of who is there, not of who came."""
+        """Computes classes, sides and theta of this instant, whatever the order of changes."""
         self._stale = False
         for kind in self._emptied:
             if not kind.count:
@@ -238,7 +238,7 @@ class Star:
         self._emptied.clear()
         theta_Bps = self._theta_Bps = self._level()
         free_caps, capped_caps = self._free_caps, self._capped_caps
-        # The first of a heap bounds its side, whether it is there still or not.
+        # The first entry of a heap bounds its side, even if it is outdated.
         if (self._free and not theta_Bps * (1 + SURE) < free_caps[0]) or (
             capped_caps and not -capped_caps[0] < theta_Bps * (1 - SURE)
         ):
@@ -263,7 +263,7 @@ class Star:
         self._next_s = self._first_s()
 
     def _sweep(self) -> None:
-        """Rebuild the heaps: most of what they hold is no longer so."""
+        """Rebuilds the heaps, most of whose entries are outdated."""
         kinds, by_time, by_clock = self._classes.values(), self._by_time, self._by_clock
         self._free_caps[:] = sorted(kind.cap_Bps for kind in kinds if not kind.capped)
         self._capped_caps[:] = sorted(-kind.cap_Bps for kind in kinds if kind.capped)
@@ -271,17 +271,17 @@ class Star:
         by_clock[:] = sorted((k.reading, k.cap_Bps) for k in kinds if k.reading is not None)
 
     def _level(self) -> float:
-        """Theta, by who is on which side; without free flows, whether the capped ones fit."""
+        """Theta, given the sides; without free flows, inf if the capped flows fit, else -inf."""
         left = self._capacity - self._taken
         if not self._free:
             return math.inf if left >= 0 else -math.inf
         return left * UNIT / self._free if self._capacity < UNLIMITED else math.inf
 
     def _balance(self) -> list[FlowClass]:
-        """Move classes until max capped <= theta < min free. Returns them; some may be back.
+        """Moves classes until max capped <= theta < min free. Returns them; some may be back.
 
-        Every move raises theta, so it ends. Whoever is at most theta when it moves is so ever
-        after; hence at most two moves a class.
+        Every move raises theta, so it ends. A class that is at most theta when it moves stays so;
+        hence at most two moves per class.
         """
         moved = self._cross(True)
         while freed := self._cross(False):
@@ -289,7 +289,7 @@ class Star:
         return moved
 
     def _cross(self, capped: bool) -> list[FlowClass]:
-        """Let everybody who belongs to this side of theta, and is on the other, come over."""
+        """Moves all classes that belong to this side of theta from the other side."""
         here, there = self._free_caps, self._capped_caps
         if not capped:
             here, there = there, here

@@ -1,4 +1,4 @@
-"""Clients that are always available."""
+"""Availability model: clients are always available."""
 
 import math
 from typing import Literal
@@ -10,7 +10,7 @@ from emulator.simulation.availability.base import Availability, AvailabilitySett
 
 
 class AlwaysThere(AvailabilitySettings):
-    """Clients never leave."""
+    """Always available."""
 
     kind: Literal["always"] = "always"
 
@@ -19,9 +19,9 @@ class AlwaysThere(AvailabilitySettings):
         return Always()
 
 
-class Always:
+class Always(Availability):
     """Available at all times."""
 
+    @override
     def at(self, now_s: float) -> tuple[bool, float]:
-        """See `Availability.at`."""
         return True, math.inf

@@ -1,4 +1,4 @@
-"""What an availability model is: settings that a scenario gives to a group of clients."""
+"""Base class of availability models, which a scenario sets for a group of clients."""
 
 import itertools
 import math
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Literal, Protocol
 
 import numpy as np
+from typing_extensions import override
 
 from flasc.common.plugins import Pluggable, implementation
 
@@ -14,14 +15,17 @@ OnReturn = Literal["resume", "lost"]
 
 
 class Availability(Protocol):
-    """When one client is available. It is asked at times that never decrease."""
+    """When one client is available. `at` is called with times that never decrease."""
 
     def at(self, now_s: float) -> tuple[bool, float]:
-        """Whether the client is available at `now_s`, and until when (inf: from then on)."""
+        """Whether the client is available at `now_s`, and until when (inf: forever)."""
 
 
 class AvailabilitySettings(Pluggable):
-    """What every availability model has: what happens to a client's work when it returns."""
+    """Settings of an availability model.
+
+    `on_return` says whether a client that returns resumes its interrupted work or has lost it.
+    """
 
     plugin_group = "flasc_emu.availabilities"
     behaviour = "build"
@@ -30,15 +34,15 @@ class AvailabilitySettings(Pluggable):
     on_return: OnReturn = "resume"
 
     def build(self, rng: np.random.Generator) -> Availability:
-        """The availability of one client, drawn from a stream of its own.
+        """Returns the availability of one client; `rng` is a stream of that client alone.
 
-        A plug-in may override this, or name a function in `implementation`.
+        A plug-in overrides this method, or names a function in `implementation`.
         """
         built: Availability = implementation(self)(self, rng)
         return built
 
 
-class PeriodicWindows:
+class PeriodicWindows(Availability):
     """Available in [start, end) of each window; the windows repeat with the period.
 
     Windows are sorted and disjoint in [0, period). `offset_s` is the position of time 0 in the
@@ -52,24 +56,24 @@ class PeriodicWindows:
         assert all(b < a for (_, b), (a, _) in itertools.pairwise(windows))
         assert not windows or (windows[0][0] >= 0 and windows[-1][1] <= period_s)
         if len(windows) > 1 and windows[0][0] == 0 and windows[-1][1] == period_s:
-            # The last window continues in the first: let the period begin where the first ends.
+            # The last window continues in the first: shift the period to start where that ends.
             shift_s, offset_s = windows[0][1], offset_s - windows[0][1]
             windows = [(a - shift_s, b - shift_s) for a, b in windows[1:]]
             windows[-1] = windows[-1][0], period_s
         self._edges = [edge for window in windows for edge in window]
         self._period_s, self._offset_s = period_s, offset_s
 
+    @override
     def at(self, now_s: float) -> tuple[bool, float]:
-        """See `Availability.at`."""
         edges = self._edges
         if not edges or edges == [0.0, self._period_s]:
             return bool(edges), math.inf
-        turn, place_s = divmod(now_s + self._offset_s, self._period_s)
+        cycle, place_s = divmod(now_s + self._offset_s, self._period_s)
         index = bisect_right(edges, place_s)
-        while (then_s := self._edge_s(turn, index)) <= now_s:
-            index += 1  # rounding put it just ahead
+        while (then_s := self._edge_s(cycle, index)) <= now_s:
+            index += 1  # rounding placed `now_s` just before this edge
         return index % 2 == 1, then_s
 
-    def _edge_s(self, turn: float, index: int) -> float:
+    def _edge_s(self, cycle: float, index: int) -> float:
         more, index = divmod(index, len(self._edges))
-        return (turn + more) * self._period_s + self._edges[index] - self._offset_s
+        return (cycle + more) * self._period_s + self._edges[index] - self._offset_s

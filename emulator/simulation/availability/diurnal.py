@@ -1,4 +1,4 @@
-"""Clients that are available once a day."""
+"""Availability model: clients are available once per day."""
 
 from typing import Literal
 

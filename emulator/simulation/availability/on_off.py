@@ -1,4 +1,4 @@
-"""Clients that are alternately available and unavailable, for random durations."""
+"""Availability model: clients alternate between available and unavailable at random."""
 
 from typing import Literal
 
@@ -10,8 +10,8 @@ from emulator.common.distributions import Distribution, DurationDistribution, Fl
 from emulator.simulation.availability.base import Availability, AvailabilitySettings
 
 GRID = 1000  # quantiles that represent a distribution for its mean and for length-biased draws
-LEAST_S = 1e-3  # the shortest interval
-MOST_PAIRS = 256  # of intervals that are drawn at once
+MIN_INTERVAL_S = 1e-3
+MAX_PAIRS = 256  # intervals drawn at once
 
 
 class OnOff(AvailabilitySettings):
@@ -34,12 +34,12 @@ class OnOff(AvailabilitySettings):
         return AlternatingRenewal(self.on, self.off, rng, self._lengths)
 
 
-def grid(law: Distribution) -> Floats:
+def grid(distribution: Distribution) -> Floats:
     """Quantiles that represent a distribution, float64 [GRID]."""
-    return quantile(law, (np.arange(GRID) + 0.5) / GRID)
+    return quantile(distribution, (np.arange(GRID) + 0.5) / GRID)
 
 
-class AlternatingRenewal:
+class AlternatingRenewal(Availability):
     """Alternates between available and unavailable: a renewal process in equilibrium.
 
     At time 0 the process is stationary: the client is available with probability
@@ -54,8 +54,8 @@ class AlternatingRenewal:
         rng: np.random.Generator,
         lengths: tuple[Floats, Floats] | None = None,
     ) -> None:
-        """`lengths` are `grid(off)` and `grid(on)`, where the caller has them already."""
-        self._laws, self._rng = (off, on), rng
+        """`lengths`: `grid(off)` and `grid(on)`, if the caller has computed them."""
+        self._distributions, self._rng = (off, on), rng
         lengths = lengths or (grid(off), grid(on))
         mean_off, mean_on = (float(found.mean()) for found in lengths)
         assert mean_on + mean_off > 0, "on and off both last no time"
@@ -66,8 +66,8 @@ class AlternatingRenewal:
         self._ahead_s: list[float] = []  # lengths of the next intervals, the last one first
         self._pairs = 1
 
+    @override
     def at(self, now_s: float) -> tuple[bool, float]:
-        """See `Availability.at`: draws intervals until `now_s` is covered."""
         while self._until_s <= now_s:
             if not self._ahead_s:
                 self._ahead_s = self._drawn()
@@ -76,10 +76,10 @@ class AlternatingRenewal:
         return self._on, self._until_s
 
     def _drawn(self) -> list[float]:
-        """The next intervals: more each time, since one draw costs as much as a hundred."""
+        """Draws the next intervals, more each time: one draw costs as much as a hundred."""
         u = self._rng.random(2 * self._pairs)
-        self._pairs = min(2 * self._pairs, MOST_PAIRS)
-        for first, law in enumerate((self._laws[not self._on], self._laws[self._on])):
-            u[first::2] = quantile(law, u[first::2])
-        found: list[float] = np.maximum(u, LEAST_S)[::-1].tolist()
+        self._pairs = min(2 * self._pairs, MAX_PAIRS)
+        for first, state in enumerate((not self._on, self._on)):
+            u[first::2] = quantile(self._distributions[state], u[first::2])
+        found: list[float] = np.maximum(u, MIN_INTERVAL_S)[::-1].tolist()
         return found

@@ -1,17 +1,14 @@
-"""Published traces of when phones are available: FedScale and FLASH."""
+"""Availability model: published traces of phones, FedScale and FLASH."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import (
-    PrivateAttr,
-    model_validator,
-)
+from pydantic import PrivateAttr, model_validator
 from typing_extensions import Self, override
 
 from emulator.common.errors import ScenarioError
@@ -30,7 +27,7 @@ _OFFLINE = frozenset({"unknown", "2g", "3g", "4g", "5g"})
 
 @dataclass(frozen=True, slots=True)
 class AvailabilityTrace:
-    """A device's windows, seconds in [0, period_s), sorted and disjoint; they repeat."""
+    """Windows of one device, seconds in [0, period_s), sorted and disjoint; they repeat."""
 
     name: str
     windows: tuple[Window, ...]
@@ -38,11 +35,11 @@ class AvailabilityTrace:
 
 
 def read_fedscale(path: Path) -> Iterator[AvailabilityTrace]:
-    """Devices of FedScale's `client_behave_trace` (Lai et al., ICML 2022), as JSON.
+    """Yields the devices of FedScale's `client_behave_trace` (Lai et al., ICML 2022), as JSON.
 
-    {client: {"active": [s], "inactive": [s], "finish_time": s}}: there from active[i] to
-    inactive[i], repeated every finish_time (its docs/Device_Trace and client_metadata.py). It is
-    published as a pickle, which is never opened here. Raises ScenarioError.
+    {client: {"active": [s], "inactive": [s], "finish_time": s}}: available from active[i] to
+    inactive[i], repeated every finish_time (its docs/Device_Trace and client_metadata.py). The
+    published pickle is never opened here. Raises ScenarioError.
     """
     for name, row in _table(path, ("active", "inactive", "finish_time"), _UNPICKLE):
         where = f"{printable(str(path))}: {printable(name)}"
@@ -59,11 +56,11 @@ def read_fedscale(path: Path) -> Iterator[AvailabilityTrace]:
 
 
 def read_flash(path: Path) -> Iterator[AvailabilityTrace]:
-    """Devices of FLASH's `state_traces.json` (Yang et al., WWW 2021): when they are ready.
+    """Yields the devices of FLASH's `state_traces.json` (Yang et al., WWW 2021).
 
-    {device: {"messages": lines of "YYYY-MM-DD HH:MM:SS<tab>state"}}. Ready is what FLASH calls it
-    (its timer.py): screen locked, on Wi-Fi and charging. A trace repeats with its own length, from
-    its first line to its last. Raises ScenarioError.
+    {device: {"messages": lines of "YYYY-MM-DD HH:MM:SS<tab>state"}}. A device is available when
+    FLASH calls it ready (its timer.py): screen locked, on Wi-Fi and charging. A trace repeats with
+    the length from its first line to its last. Raises ScenarioError.
     """
     for name, row in _table(path, ("messages",), "save the file as JSON, in UTF-8"):
         where = f"{printable(str(path))}: {printable(name)}"
@@ -105,7 +102,7 @@ def _event(line: str, where: str) -> tuple[datetime, str]:
 
 
 def merged(windows: Any, period_s: float) -> tuple[Window, ...]:
-    """Windows cut to [0, period_s], sorted, those that touch or overlap made one."""
+    """Windows clipped to [0, period_s] and sorted; touching or overlapping ones are merged."""
     found: list[Window] = []
     for start_s, end_s in sorted((max(a, 0.0), min(b, period_s)) for a, b in windows):
         if start_s >= end_s:
@@ -136,12 +133,6 @@ def _table(
         yield device, row
 
 
-FORMATS: dict[str, Callable[[Path], Iterator[AvailabilityTrace]]] = {
-    "fedscale": read_fedscale,
-    "flash": read_flash,
-}
-
-
 class Traced(AvailabilitySettings):
     """Published availability traces: each client follows a device drawn from the `file`."""
 
@@ -153,7 +144,9 @@ class Traced(AvailabilitySettings):
     @model_validator(mode="after")
     def _read(self) -> Self:
         try:
-            self._devices = tuple(FORMATS[self.format](Path(self.file)))
+            self._devices = tuple(
+                (read_flash if self.format == "flash" else read_fedscale)(Path(self.file))
+            )
         except ScenarioError as error:
             raise ValueError(error.message) from None
         return self

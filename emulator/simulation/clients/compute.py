@@ -1,14 +1,9 @@
-"""How long clients compute, as a scenario describes it, and what they can hold."""
+"""Settings of compute times and of the LoRA ranks that fit in memory."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    Discriminator,
-    Tag,
-    model_validator,
-)
+from pydantic import AfterValidator, Discriminator, Tag, model_validator
 from typing_extensions import Self
 
 from emulator.common.distributions import (
@@ -34,7 +29,7 @@ Utilisation = Annotated[Fraction, AfterValidator(_utilisation)]
 def _form(value: object) -> str:
     if isinstance(value, DeviceTable) or (isinstance(value, Mapping) and "format" in value):
         return "table"
-    return "devices" if value == "devices" else "law"
+    return "devices" if value == "devices" else "distribution"
 
 
 def _timed(value: object) -> object:
@@ -44,7 +39,7 @@ def _timed(value: object) -> object:
 
 
 PerExample = Annotated[
-    Annotated[DurationDistribution, Tag("law")]
+    Annotated[DurationDistribution, Tag("distribution")]
     | Annotated[Literal["devices"], Tag("devices")]
     | Annotated[DeviceTable, Tag("table")],
     Discriminator(_form),
@@ -53,11 +48,12 @@ PerExample = Annotated[
 
 
 class Compute(Settings):
-    """How long clients compute, forward and backward, in one of two ways; and what they can hold.
+    """Compute time of clients, forward and backward, and the largest LoRA rank that they can hold.
 
-    `per_example`: time for one example; `devices`: as each client's device has it in the table of
-    its group; a table of its own: as its devices have it, whatever link a client has. `speed`:
-    operations a second, of which `utilisation` is put to use.
+    The compute time is either `per_example`, or follows from `speed`, operations per second, of
+    which the share `utilisation` is used. `per_example`, the time for one example, is a
+    distribution; `devices`: the time of each client's device in the table of its group; or a table
+    of devices, independent of the clients' links.
     """
 
     per_example: PerExample | None = None
@@ -75,14 +71,14 @@ class Compute(Settings):
             raise ValueError(f"found {found}; allowed: one of {', '.join(ways)}")
         if (self.speed is None) != (self.utilisation is None):
             raise ValueError(
-                "found one of speed and utilisation; allowed: both, as no device does all it could"
+                "found one of speed and utilisation; allowed: both, as no device reaches its speed"
             )
         return self
 
-    def seconds_law(self) -> Distribution | Literal["devices"]:
-        """Of the time for one example, seconds; for a `speed`, of the operations a second."""
-        law = self.per_example if self.speed is None else self.speed
-        if isinstance(law, DeviceTable):
-            seconds = law.seconds().tolist()
+    def distribution(self) -> Distribution | Literal["devices"]:
+        """Distribution of the seconds per example; with `speed`, of the operations per second."""
+        given = self.per_example if self.speed is None else self.speed
+        if isinstance(given, DeviceTable):
+            seconds = given.seconds().tolist()
             return Empirical[float].model_construct(kind="empirical", values=seconds)
-        return 0.0 if law is None else law
+        return 0.0 if given is None else given

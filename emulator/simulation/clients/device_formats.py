@@ -1,7 +1,7 @@
-"""Tables of devices that others published, as rates and speeds. Nothing in them is executed.
+"""Readers of published device tables, FedScale and FLASH. Nothing in the files is executed.
 
-A kilobit is 1,000 bits and a kilobyte 1,000 bytes here; both projects divide message sizes by
-1,024 in places, which makes their own times 2.4 % shorter.
+A kilobit is 1,000 bits and a kilobyte 1,000 bytes here. Both projects divide message sizes by 1,024
+in places, which makes their times 2.4 % shorter.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from pathlib import Path
 from emulator.common.text_files import read_table, unpickling
 from emulator.network.tcp import Direction
 
-# FedScale's own: a training step is three times an inference (client_metadata.py).
+# In FedScale, training takes three times as long as inference (client_metadata.py).
 _TRAINING_PER_INFERENCE = 3
 
 _UNPICKLE = unpickling("client_device_capacity", to="devices.json")
@@ -18,9 +18,10 @@ _UNPICKLE = unpickling("client_device_capacity", to="devices.json")
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A client's own rates, bytes/s, as it sees them, and seconds to train on one example.
+    """Rates of a device, bytes/s from its point of view, and seconds to train on one example.
 
-    A rate with a sigma is normal with that standard deviation, drawn again where it is negative.
+    A rate with a sigma is normally distributed with that standard deviation; negative draws are
+    redrawn.
     """
 
     name: str
@@ -31,7 +32,7 @@ class Device:
     per_example_s: float | None = None
 
     def rate(self, direction: Direction) -> tuple[float, float]:
-        """(mean, standard deviation) of one way, bytes/s."""
+        """(mean, standard deviation) of one direction, bytes/s."""
         if direction == "down":
             return self.down_Bps, self.down_sigma_Bps
         return self.up_Bps, self.up_sigma_Bps
@@ -40,9 +41,9 @@ class Device:
 def read_fedscale(path: Path) -> list[Device]:
     """Devices of FedScale's `client_device_capacity` (Lai et al., ICML 2022), as JSON.
 
-    {client: {"computation": ms to infer one example, "communication": kbit/s, both ways}}: units
-    from its client_metadata.py and oort.py. It is published as a pickle, which is never opened
-    here; the hint of the ScenarioError says how to turn it into JSON.
+    {client: {"computation": ms to infer one example, "communication": kbit/s, both directions}};
+    units from its client_metadata.py and oort.py. The published pickle is never opened here; the
+    hint of the ScenarioError says how to convert it to JSON.
     """
     columns = {"computation": True, "communication": False}
     devices = []
@@ -57,11 +58,10 @@ def read_flash(path: Path) -> list[Device]:
     """Devices of FLASH's `speed_distri.json` (Yang et al., WWW 2021). Raises ScenarioError.
 
     {device: {"down_u", "down_sigma", "up_u", "up_sigma"}}: mean and standard deviation, kB/s, of
-    rates that FLASH draws anew for every message (its device.py). Its times to train lie in other
+    rates that FLASH redraws for every message (its device.py). Its training times are in other
     files, by phone model, and are not read.
     """
-    columns = {"down_u": False, "up_u": False}
-    columns |= {"down_sigma": True, "up_sigma": True}
+    columns = {"down_u": False, "up_u": False, "down_sigma": True, "up_sigma": True}
     table = read_table(path, columns, "save the file as JSON, in UTF-8")
     return [
         Device(

@@ -1,4 +1,4 @@
-"""Tables of devices that others published, as a scenario names them."""
+"""Settings of published device tables."""
 
 from pathlib import Path
 from typing import Literal
@@ -17,7 +17,7 @@ from flasc.common.settings import Settings
 
 
 class DeviceTable(Settings):
-    """A published table of devices, as JSON."""
+    """A published table of devices, a JSON file."""
 
     format: Literal["fedscale", "flash"]
     file: str
@@ -35,13 +35,13 @@ class DeviceTable(Settings):
 
     @property
     def table(self) -> list[Device]:
-        """By rate, the slowest first, so that a client's number in [0, 1) rises with its rate."""
+        """Devices by rate, slowest first, so that a larger uniform draw gives a higher rate."""
         return self._table
 
     def seconds(self) -> Floats:
-        """To train on one example, float64 [devices]; FLASH's table has no times.
+        """Seconds to train on one example, float64 [devices].
 
-        Raises ValueError where a device's time is missing: it is not taken for none.
+        Raises ValueError if a device has no time; FLASH's table has none.
         """
         if timeless := next((d.name for d in self._table if not d.per_example_s), None):
             raise ValueError(
@@ -55,22 +55,22 @@ class DeviceTable(Settings):
 
 
 class Devices(DeviceTable):
-    """Each client is one of the table's devices, and may be the same as another.
+    """Each client is one device of the table; several clients may be the same device.
 
-    `flash` has means and deviations: a client's rate is drawn anew every `step`.
+    With `flash`, which has means and deviations, a client's rate is redrawn every `step`.
     """
 
     step: PositiveDuration = 60.0
 
     def rates(self, direction: Direction) -> Floats:
-        """Of one way, in the mean, bits/s, float64 [devices]."""
+        """Mean rates of one direction, bits/s, float64 [devices]."""
         return np.array([8 * device.rate(direction)[0] for device in self.table])
 
     def changes(self, direction: Direction) -> bool:
-        """Whether any device's rate does."""
+        """Whether the rate of any device changes."""
         return any(device.rate(direction)[1] for device in self.table)
 
     def redrawn(self, number: int, direction: Direction) -> NormalRate | None:
-        """How the rate of the device of this number changes; None if it does not."""
+        """The changing rate of the device with this number; None if it is constant."""
         mean_Bps, sigma_Bps = self.table[number].rate(direction)
         return NormalRate(mean_Bps, sigma_Bps, self.step) if sigma_Bps else None

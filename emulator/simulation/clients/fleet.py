@@ -1,7 +1,7 @@
-"""From a scenario to one client's link and speed: arrays, drawn from named streams.
+"""Draws the links and speeds of all clients as arrays, from named random streams.
 
-Client i draws the same quantile whatever the law's parameters are, so that variants of a scenario
-differ by what was varied and not by luck.
+Client i draws the same quantile for any parameters of a distribution, so that variants of a
+scenario differ by their settings and not by random draws.
 """
 
 import math
@@ -30,17 +30,16 @@ from emulator.simulation.clients.links import AccessLink, Network, Ratio
 
 @dataclass(frozen=True)
 class Fleet:
-    """One entry a client. Rates are bytes a second as the client sees them.
+    """Arrays with one entry per client. Rates are bytes/s from the client's point of view.
 
-    A rate that changes in time is given as what it is in the long run:
-    `emulator.simulation.clients.link_profiles` has the
-    rest. `delay_s` is one way, half the RTT; `loss` the probability that a segment is lost, each
-    way. `group[i]` indexes `groups`, `device[i]` the group's devices (-1: none), `cell[i]` the
-    cells (-1: in none), which have one entry each in `cell_down_Bps`, `cell_up_Bps` and
-    `cell_half_duplex`. `availability` is when each client is available (empty: all clients, at
-    all times), `resumes` whether it resumes its work when it returns, `max_rank` the largest LoRA
-    rank that it can hold (None: any). `seconds_per_example` is nan where it follows from the number
-    of operations, and that number is not known.
+    A rate that changes in time is given by its long-term mean; its profile is in
+    `emulator.simulation.clients.link_profiles`. `delay_s` is one-way, half the RTT; `loss` the
+    probability that a segment is lost, in each direction. `group[i]` indexes `groups`, `device[i]`
+    the group's devices (-1: none), `cell[i]` the cells (-1: none), which have one entry each in
+    `cell_down_Bps`, `cell_up_Bps` and `cell_half_duplex`. `availability` is empty if all clients
+    are always available; `resumes` says whether a client resumes its work when it returns;
+    `max_rank` is the largest LoRA rank that it can hold (None: any). `seconds_per_example` is nan
+    if it depends on the number of operations and that number is unknown.
     """
 
     down_Bps: Floats
@@ -63,22 +62,22 @@ class Fleet:
     max_rank: Floats | None = None
 
     def availability_at(self, client: int, now_s: float) -> tuple[bool, float]:
-        """Whether the client is there, and until when that stays so (inf: for good)."""
+        """Whether the client is available, and until when (inf: forever)."""
         return self.availability[client].at(now_s) if self.availability else (True, math.inf)
 
     def __len__(self) -> int:
         return len(self.down_Bps)
 
 
-# A wide law must not reach a link that lets nothing through.
-MOST_LOSS = 0.5
-LEAST_RATE = 1.0  # bits a second
+# Limits of drawn values: a wide distribution must not give a link that transfers nothing.
+MAX_LOSS = 0.5
+MIN_RATE = 1.0  # bits/s
 
 
 def correlated(u: Floats, v: Floats, rho: float) -> Floats:
-    """Uniforms that go with `u`, by a Gaussian copula of correlation `rho`, and else with `v`.
+    """Uniforms correlated with `u` by a Gaussian copula of correlation `rho`; the rest is from `v`.
 
-    All float64 [n]; `u` and `v` are independent. Rank correlation (Spearman's) with `u` is
+    All float64 [n]; `u` and `v` are independent. The rank correlation (Spearman) with `u` is
     6 / pi * asin(rho / 2).
     """
     if not rho:
@@ -87,7 +86,7 @@ def correlated(u: Floats, v: Floats, rho: float) -> Floats:
 
 
 def counts_by_share(shares: Mapping[str, float], n: int) -> dict[str, int]:
-    """`n` clients over groups by largest remainder; shares are relative, ties go to the first."""
+    """Divides `n` clients by largest remainder; shares are relative, ties go to the first group."""
     total = sum(shares.values())
     exact = {name: n * share / total for name, share in shares.items()}
     counts = {name: int(value) for name, value in exact.items()}
@@ -104,10 +103,10 @@ def draw_fleet(
     seed: int,
     flop_per_example: float | None = None,
 ) -> Fleet:
-    """The fleet of `clients` that a scenario's network describes.
+    """Draws the fleet of `clients` that a scenario's network describes; deterministic in `seed`.
 
-    `flop_per_example` is what training takes, for devices given by their speed. Which client falls
-    into which group is shuffled; everything follows from `seed`.
+    `flop_per_example` are the operations of training on one example, needed for devices given by
+    their speed. The assignment of clients to groups is shuffled.
     """
     groups, counts = network.accesses, {"clients": clients}
     if network.groups:
@@ -115,15 +114,14 @@ def draw_fleet(
     index = np.repeat(np.arange(len(groups)), list(counts.values()))
     stream(seed, "groups").shuffle(index)
 
-    law = 0.0 if compute is None else compute.seconds_law()
+    compute_time = 0.0 if compute is None else compute.distribution()
     by_speed = compute is not None and compute.speed is not None
     quantities = ("down", "up", "rtt", "loss", "compute", "device")
     drawn = {quantity: np.empty(clients) for quantity in quantities}
     for number, access in enumerate(groups.values()):
         members = np.flatnonzero(index == number)
-        for quantity, values in _draw(
-            access, law, by_speed, members, clients, seed, number
-        ).items():
+        found = _draw(access, compute_time, by_speed, members, clients, seed, number)
+        for quantity, values in found.items():
             drawn[quantity][members] = values
     if compute and compute.speed is not None and compute.utilisation is not None:
         flop = math.nan if flop_per_example is None else flop_per_example
@@ -132,7 +130,7 @@ def draw_fleet(
         down_Bps=drawn["down"] / 8,
         up_Bps=drawn["up"] / 8,
         delay_s=drawn["rtt"] / 2,
-        loss=drawn["loss"].clip(max=MOST_LOSS),
+        loss=drawn["loss"].clip(max=MAX_LOSS),
         half_duplex=np.array([access.half_duplex for access in groups.values()])[index],
         seconds_per_example=drawn["compute"],
         group=index.astype(np.int64),
@@ -149,7 +147,7 @@ def draw_fleet(
 
 def _draw(
     access: AccessLink,
-    law: Distribution | Literal["devices"],
+    compute_time: Distribution | Literal["devices"],
     by_speed: bool,
     members: NDArray[np.intp],
     clients: int,
@@ -158,12 +156,12 @@ def _draw(
 ) -> dict[str, Floats]:
     """{quantity: float64 [members]} of the clients in group `number`; rates in bits/s.
 
-    `law` is of compute time, or of speed: then who is slow draws low.
+    `compute_time` is a distribution of speed if `by_speed`: then slow clients draw low quantiles.
     """
 
     def uniforms(quantity: str) -> Floats:
-        counters = () if quantity == "compute" else (number,)  # compute is no group's own
-        # Every client draws and its group picks: a change of one group leaves the others be.
+        counters = () if quantity == "compute" else (number,)  # compute is common to all groups
+        # All clients draw and members are picked, so that groups do not affect each other.
         own = stream(seed, quantity, *counters).random(clients)[members]
         rho = 0.0 if quantity == "down" else getattr(access.correlation, quantity)
         return correlated(uniforms("down"), own, rho) if rho else own
@@ -173,26 +171,26 @@ def _draw(
         n = len(access.devices.table)
         device = (n * uniforms("down")).astype(np.int64).clip(max=n - 1)
 
-    def drawn(law: Distribution | CapacityModel | Literal["devices"], way: Direction) -> Floats:
-        if law == "devices":
+    def drawn(rate: Distribution | CapacityModel | Literal["devices"], way: Direction) -> Floats:
+        if rate == "devices":
             assert access.devices
             return np.take(access.devices.rates(way), device)
-        return _level(law, uniforms(way))
+        return _mean_rate(rate, uniforms(way))
 
-    down = drawn(access.down, "down").clip(min=LEAST_RATE)
+    down = drawn(access.down, "down").clip(min=MIN_RATE)
     if isinstance(access.up, Ratio):
         up = down * quantile(access.up.ratio, uniforms("up"))
     else:
         up = drawn(access.up, "up")
-    if law == "devices":
+    if compute_time == "devices":
         assert access.devices
         compute = np.take(access.devices.seconds(), device)
     else:
         u = uniforms("compute")
-        compute = quantile(law, 1 - u if by_speed else u)  # the slow are those with little speed
+        compute = quantile(compute_time, 1 - u if by_speed else u)
     return {
         "down": down,
-        "up": up.clip(min=LEAST_RATE),
+        "up": up.clip(min=MIN_RATE),
         "rtt": quantile(access.rtt, uniforms("rtt")),
         "loss": quantile(access.loss, uniforms("loss")),
         "compute": compute,
@@ -200,18 +198,18 @@ def _draw(
     }
 
 
-def _level(law: Distribution | CapacityModel, u: Floats) -> Floats:
-    """What a law is at each of the probabilities `u`: in the long run, bits/s, if it varies."""
-    if isinstance(law, CapacityModel):
-        return 8 * law.shape_mean * quantile(law.level, u)
-    return quantile(law, u)
+def _mean_rate(rate: Distribution | CapacityModel, u: Floats) -> Floats:
+    """Long-term mean rate at each of the probabilities `u`, bits/s."""
+    if isinstance(rate, CapacityModel):
+        return 8 * rate.shape_mean * quantile(rate.level, u)
+    return quantile(rate, u)
 
 
 def _shared(
-    law: Distribution | CapacityModel, seed: int, purpose: str, *counters: int, n: int = 1
+    rate: Distribution | CapacityModel, seed: int, purpose: str, *counters: int, n: int = 1
 ) -> Floats:
-    """Bytes/s of `n` links that are no client's own, float64 [n]."""
-    rates: Floats = _level(law, stream(seed, purpose, *counters).random(n)).clip(min=LEAST_RATE)
+    """Rates of `n` shared links, bytes/s, float64 [n]."""
+    rates: Floats = _mean_rate(rate, stream(seed, purpose, *counters).random(n)).clip(min=MIN_RATE)
     return rates / 8
 
 
@@ -228,15 +226,15 @@ def _resumes(access: AccessLink) -> bool:
 def _availability(
     groups: list[AccessLink], index: NDArray[np.int64], seed: int
 ) -> Sequence[Availability]:
-    """The availability of each client; empty where no client ever leaves."""
+    """The availability of each client; empty if no client ever leaves."""
     settings = [access.availability for access in groups]
     return _LazyAvailability(settings, index, seed) if any(settings) else ()
 
 
 class _LazyAvailability(Sequence[Availability]):
-    """The availability of each client, from a stream of its own, made on first use.
+    """The availability of each client, from its own random stream, built on first use.
 
-    Of a fleet of a million, most clients are only looked at for their rates.
+    In a fleet of a million clients, only the rates of most clients are used.
     """
 
     def __init__(
@@ -259,7 +257,7 @@ class _LazyAvailability(Sequence[Availability]):
 def _cells(
     groups: list[AccessLink], index: NDArray[np.int64], seed: int
 ) -> dict[str, NDArray[Any]]:
-    """The fleet's four fields about cells: a group's clients fill them one after the other."""
+    """The four fields of `Fleet` about cells; the clients of a group fill its cells in order."""
     cell = np.full(len(index), -1, np.int64)
     down, up = [np.empty(0)], [np.empty(0)]
     half_duplex: list[bool] = []

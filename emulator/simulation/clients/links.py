@@ -1,16 +1,9 @@
-"""A client's access link as a scenario describes it: rates, delay, loss, and what they share."""
+"""Settings of the network: access links, groups, cells, the server's link, the transport."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Discriminator,
-    Field,
-    Tag,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 from typing_extensions import Self
 
 from emulator.common.distributions import (
@@ -26,7 +19,7 @@ from emulator.common.tagged_unions import ShortForm, kind_or, spelled_out
 from emulator.common.text import printable, short_repr
 from emulator.network.capacity import CAPACITIES, CapacityModel
 from emulator.network.capacity.trace import Trace
-from emulator.network.tcp import Direction
+from emulator.network.tcp import Congestion, Direction, Tcp
 from emulator.simulation.availability import AVAILABILITIES, AvailabilitySettings
 from emulator.simulation.clients.devices import Devices
 from emulator.simulation.clients.presets import PRESETS, PresetName
@@ -35,20 +28,20 @@ from flasc.common.settings import Fraction, PositiveInt, Settings
 
 
 def _reading(direction: Direction) -> Callable[[object], object]:
-    def read(law: object) -> object:
-        if isinstance(law, Trace):
-            law.read(direction)
-        return law
+    def read(rate: object) -> object:
+        if isinstance(rate, Trace):
+            rate.read(direction)
+        return rate
 
     return read
 
 
 def link_form(value: object) -> str:
-    """What `laws.kind_of` says, or `devices`, which is a word and no rate."""
+    """The tag of a rate: `devices` for that word, otherwise as in `kind_tag`."""
     return "devices" if value == "devices" else kind_tag(value)
 
 
-if TYPE_CHECKING:  # which packages are installed is known at run time only
+if TYPE_CHECKING:  # installed plug-ins are known only at run time
     TimeVarying = CapacityModel
     Available = AvailabilitySettings
 else:
@@ -70,29 +63,28 @@ UpShared = Annotated[_Shared, AfterValidator(_reading("up"))]
 
 
 class Ratio(Settings):
-    """A rate in proportion to the same client's down: `ratio` times it."""
+    """A rate that is `ratio` times the same client's down."""
 
     ratio: ShareDistribution
 
 
 def _form(value: object) -> str:
-    if isinstance(value, Mapping):
-        return "ratio" if "ratio" in value else "law"
-    return "ratio" if isinstance(value, Ratio) else "law"
+    is_ratio = "ratio" in value if isinstance(value, Mapping) else isinstance(value, Ratio)
+    return "ratio" if is_ratio else "rate"
 
 
-UpLaw = Annotated[
-    Annotated[UpLink, Tag("law")] | Annotated[Ratio, Tag("ratio")], Discriminator(_form)
+Up = Annotated[
+    Annotated[UpLink, Tag("rate")] | Annotated[Ratio, Tag("ratio")], Discriminator(_form)
 ]
 Rho = Annotated[float, Field(ge=-1, le=1)]
 
 
 class Correlation(Settings):
-    """How a client's other quantities go with its down: 1 together, -1 opposed, 0 not at all.
+    """Correlation of a client's other quantities with its down, -1 to 1.
 
-    A Gaussian copula with `down` in its middle: each is the correlation of two normals, of which
-    the two laws then take the quantiles, so that the laws themselves stay as they are. Given down,
-    the others are independent of each other.
+    A Gaussian copula: each value is the correlation of two normals, whose quantiles the two
+    distributions take, so that the distributions themselves do not change. Given down, the other
+    quantities are independent of each other.
     """
 
     up: Rho = 0.0
@@ -102,13 +94,13 @@ class Correlation(Settings):
 
 
 def _of_up(value: object) -> object:
-    """A bare number is the correlation of up."""
+    """A number alone is the correlation of up."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return {"up": value} if is_number else value
 
 
 class Cells(Settings):
-    """Capacity that `clients` at a time share, on top of each one's own link."""
+    """Links that `clients` clients each share, in addition to their own links."""
 
     clients: PositiveInt
     down: DownShared
@@ -117,17 +109,17 @@ class Cells(Settings):
 
 
 class AccessLink(Settings):
-    """A client's link: `down` and `up` as the client sees them, `rtt` there and back.
+    """A client's link: `down` and `up` from its point of view, and the round-trip time `rtt`.
 
-    `loss` is the probability that a segment is lost, each way. With `half_duplex`, down and up are
-    one medium. A `preset` fills in what is not given, and so does a table of `devices`, which goes
-    before the preset.
+    `loss` is the probability that a segment is lost, in each direction. With `half_duplex`, down
+    and up share one medium. A table of `devices` and a `preset` fill in missing keys; `devices`
+    takes precedence.
     """
 
     preset: PresetName | None = None
     devices: Devices | None = None
     down: DownLink
-    up: UpLaw
+    up: Up
     rtt: DurationDistribution = 0.0
     loss: LossDistribution = 0.0
     half_duplex: bool = False
@@ -143,24 +135,26 @@ class AccessLink(Settings):
         if not isinstance(data, Mapping) or data.get("preset") is None:
             return data
         named = [preset for name, preset in PRESETS.items() if name == data["preset"]]
-        # With a wrong name, any preset will do: then nothing but the name is at fault.
+        # With a wrong name, any preset is used: then only the name is reported.
         settings = (named or list(PRESETS.values()))[0].settings()
         if settings.keys() <= data.keys():
             raise ValueError(
-                f"found preset with {', '.join(settings)} beside it, which is all it has; allowed: "
-                "a preset, and less than that (null deletes what is inherited)"
+                f"found preset with {', '.join(settings)} beside it, which are all its keys; "
+                "allowed: a preset with fewer keys beside it (null deletes an inherited key)"
             )
         return settings | dict(data)
 
     @model_validator(mode="after")
-    def _devices_are_there_to_be_used(self) -> Self:
+    def _devices_are_used(self) -> Self:
         used = "devices" in (self.down, self.up)
         if used and self.devices is None:
-            raise ValueError("found down or up of devices, but no devices; allowed: with a table")
+            raise ValueError(
+                "found down or up of devices, but no devices; allowed: devices with a table"
+            )
         if self.devices and not used:
             raise ValueError(
-                "found devices with down and up beside them; allowed: devices, and less than that "
-                "(null deletes what is inherited)"
+                "found devices with down and up beside them; allowed: devices with at most one of "
+                "them (null deletes an inherited key)"
             )
         return self
 
@@ -168,7 +162,7 @@ class AccessLink(Settings):
     def _one_relation_of_up_and_down(self) -> Self:
         if self.correlation.up and (self.up == "devices" or isinstance(self.up, Ratio)):
             found = "of the same device" if self.up == "devices" else "as a ratio of down"
-            raise ValueError(f"found up {found}, and a correlation of up; allowed: either")
+            raise ValueError(f"found up {found}, and a correlation of up; allowed: one of them")
         return self
 
 
@@ -177,13 +171,13 @@ Weight = Annotated[Fraction, Field(gt=0)]
 
 
 class Group(AccessLink):
-    """A share of the clients with an access link of its own; shares are relative."""
+    """A group of clients with their own kind of access link; `share`s are relative."""
 
     share: Weight
 
 
 def shares_alike(groups: object) -> object:
-    """Refuse percent beside plain numbers: `30 %` is 0.3, and `70` beside it is 233 times that."""
+    """Refuses percentages beside plain numbers: `30 %` is 0.3, and `70` is 233 times that."""
     if not isinstance(groups, Mapping):
         return groups
     shares = {name: group.get("share") for name, group in groups.items() if isinstance(group, dict)}
@@ -194,7 +188,7 @@ def shares_alike(groups: object) -> object:
         raise FieldError(
             (name, "share"),
             f"found {short_repr(number)} beside {short_repr(percent)} of {printable(other)}, "
-            "where percent are hundredths; allowed: all in percent, or none",
+            "and a percentage is a number of hundredths; allowed: all in percent, or none",
         )
     return groups
 
@@ -203,7 +197,7 @@ Groups = Annotated[dict[Label, Group], Field(min_length=1), BeforeValidator(shar
 
 
 class ServerLink(Settings):
-    """The server's link: `up` is what it sends with, `down` what it receives with."""
+    """The server's link: it sends at `up` and receives at `down`."""
 
     down: DownShared
     up: UpShared
@@ -214,32 +208,39 @@ class FluidTransport(Settings):
 
     kind: Literal["fluid"]
 
+    def model(self) -> None:
+        """No TCP model."""
+
 
 class TcpTransport(Settings):
-    """TCP on top of fluid sharing; each effect is a switch (`emulator.network.tcp.Tcp`)."""
+    """TCP effects in addition to fluid sharing; each can be switched off (`Tcp`)."""
 
     kind: Literal["tcp"] = "tcp"
     handshake: bool = True
     headers: bool = True
     slow_start: bool = True
     token_bucket: bool = True
-    congestion: Literal["cubic", "reno"] = "cubic"
+    congestion: Congestion = "cubic"
+
+    def model(self) -> Tcp:
+        """The TCP model with these switches."""
+        return Tcp(**self.model_dump(exclude={"kind"}))
 
 
 Transport = Annotated[
     Annotated[
         Annotated[FluidTransport, Tag("fluid")] | Annotated[TcpTransport, Tag("tcp")],
-        kind_or("tcp"),  # switches alone are its
+        kind_or("tcp"),  # if only switches are given
     ],
     ShortForm(spelled_out),
 ]
 
 
 class Network(Settings):
-    """Who is connected how. Either `clients` (all alike) or `groups`.
+    """Links of the server and of the clients, given as `clients` or as `groups`.
 
-    `charge` says which bytes are timed: the `encoded` message, or its `values` alone as the paper
-    counts.
+    `charge` selects the bytes that are timed: the `encoded` message, or, as in the paper, only its
+    `values`.
     """
 
     server: ServerLink
@@ -257,7 +258,7 @@ class Network(Settings):
 
     @property
     def accesses(self) -> Mapping[str, AccessLink]:
-        """By group; all clients are one that is called so."""
+        """Access links by group; without groups, one group named `clients`."""
         return {"clients": self.clients} if self.clients else self.groups or {}
 
     @model_validator(mode="after")

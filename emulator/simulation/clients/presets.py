@@ -1,6 +1,6 @@
-"""Access networks by name, each figure with the public source that it was taken from.
+"""Access network presets; each figure has the public source that it was taken from.
 
-Measured figures are what one country's users got at the time; a scenario may replace any of them.
+Measured figures are those of the users of one country at the time; a scenario may replace any.
 """
 
 from collections.abc import Mapping
@@ -14,9 +14,9 @@ PresetName = Literal[
 
 @dataclass(frozen=True)
 class Source:
-    """A publication: `url` is where its figures can be read, `by` who reports them there.
+    """A publication; `url` shows its figures, `by` is the site that reports them, if another.
 
-    `year` is None where there is no date on it.
+    `year` is None if the publication has no date.
     """
 
     publisher: str
@@ -33,8 +33,6 @@ OFCOM_2014 = Source(
     "http://www.mobilenewscwp.co.uk/2015/04/02/ofcom-4g-meeting-consumer-expectations/",
     "Mobile News",
 )
-
-
 OFCOM_2023 = Source(
     "Ofcom",
     "Mobile Matters, October 2022 to March 2023",
@@ -43,8 +41,6 @@ OFCOM_2023 = Source(
     "ofcom-publish-benchmarks-of-uk-5g-4g-and-3g-mobile-networks.html",
     "ISPreview",
 )
-
-
 OFCOM_2024 = Source(
     "Ofcom",
     "Mobile Matters, October 2023 to March 2024",
@@ -52,8 +48,6 @@ OFCOM_2024 = Source(
     "https://www.ofcom.org.uk/phones-and-broadband/mobile-phones/"
     "which-mobile-operator-has-the-longest-file-download-time/",
 )
-
-
 OFCOM_2024_SHARES = Source(
     "Ofcom",
     "Mobile Matters, October 2023 to March 2024",
@@ -61,8 +55,6 @@ OFCOM_2024_SHARES = Source(
     "https://geekabit.co.uk/category/ofcom",
     "Geekabit",
 )
-
-
 OOKLA_AIRPORTS = Source(
     "Ookla",
     "Fastest airport Wi-Fi, five Canadian airports",
@@ -70,16 +62,12 @@ OOKLA_AIRPORTS = Source(
     "https://mobilesyrup.com/2019/08/27/ookla-best-wifi-airport-canada/",
     "MobileSyrup",
 )
-
-
 WIFI_HOP = Source(
     "IEEE INFOCOM",
     "WiFi can be the weakest link of round trip network latency in the wild",
     2016,
     "https://paperexplained.cn/articles/paper/detail/aadd9fa14b6597dd00f5d77157bad602709f7d33",
 )
-
-
 COMCOM = Source(
     "New Zealand Commerce Commission",
     "Measuring Broadband New Zealand, December edition",
@@ -88,8 +76,6 @@ COMCOM = Source(
     "new-zealand-100mbps-fibre-plans-delivering-99-of-promised-speeds/",
     "ZDNet",
 )
-
-
 FCC = Source(
     "FCC",
     "Measuring Broadband America",
@@ -97,8 +83,6 @@ FCC = Source(
     "https://blog.josephscott.org/tag/webperf/page/7/",
     "Joseph Scott",
 )
-
-
 OOKLA_FIXED = Source(
     "Ookla",
     "Speedtest Intelligence, United States, October to December 2023",
@@ -107,16 +91,12 @@ OOKLA_FIXED = Source(
     "cox-and-at-t-lead-speed-rankings-in-latest-ookla-report",
     "Wireless Dealer Group",
 )
-
-
 OOKLA_GEO = Source(
     "Ookla",
     "How Starlink's Satellite Internet Stacks Up Against HughesNet and Viasat, April to June 2021",
     2021,
     "https://www.ookla.com/articles/starlink-hughesnet-viasat-performance-q2-2021",
 )
-
-
 OOKLA_GEO_RTT = Source(
     "Ookla",
     "How Starlink's Satellite Internet Stacks Up Against HughesNet and Viasat, April to June 2021",
@@ -125,8 +105,6 @@ OOKLA_GEO_RTT = Source(
     "starlink-outpaces-other-satellite-providers-and-sometimes-even-fixed-broadband",
     "RCR Wireless",
 )
-
-
 OOKLA_LEO = Source(
     "Ookla",
     "Starlink in the United States, January to March 2025",
@@ -134,8 +112,6 @@ OOKLA_LEO = Source(
     "https://www.telecompetitor.com/starlink-shows-gains-in-speed-test-report/",
     "Telecompetitor",
 )
-
-
 SPACEX = Source(
     "SpaceX",
     "Improving Starlink's Latency",
@@ -143,8 +119,6 @@ SPACEX = Source(
     "https://teslanorth.com/2024/03/09/starlink-achieves-breakthrough-in-reducing-network-latency/",
     "Tesla North",
 )
-
-
 CAT_M1 = Source(
     "RF Wireless World",
     "LTE-M Device Categories: Cat-0, Cat-M1, and Cat-M2 Explained",
@@ -152,32 +126,24 @@ CAT_M1 = Source(
     "https://rfwireless-world.com/terminology/mobile-communication/"
     "lte-m-device-categories-cat-0-cat-m1-cat-m2",
 )
-
-
 ARDUINO = Source(
     "Arduino",
     "Portenta Max Carrier: Cat-M1 and NB-IoT",
     None,
     "https://github.com/arduino/docs-content/commit/ebb04f437bcb02fc82b0b228f7172ece5139569d",
 )
-
-
 CAT_NB1 = Source(
     "mbedded.ninja",
     "Cellular Communication Protocols",
     2024,
     "https://blog.mbedded.ninja/electronics/communication-protocols/cellular",
 )
-
-
 NRF = Source(
     "Nordic Semiconductor",
     "Product specification, LTE modem: supported LTE standards",
     None,
     "https://docs.nordicsemi.com/r/8x61OyWhjf9N2ZuIjPOCUA/7Mq77iMQ5grEPdaE12oK1g",
 )
-
-
 WIFI = Source(
     "ISO/IEC/IEEE",
     "8802-11:2022, Wireless LAN medium access control (MAC) and physical layer (PHY)",
@@ -189,7 +155,7 @@ WIFI = Source(
 
 @dataclass(frozen=True)
 class Figure:
-    """A value as a scenario writes it, and what it is in its source."""
+    """A value as in a scenario, and its meaning in its source."""
 
     value: object
     what: str
@@ -198,13 +164,13 @@ class Figure:
 
 @dataclass(frozen=True)
 class Preset:
-    """An access network: its figures by the key of a scenario that they fill in."""
+    """An access network: figures by the scenario key that they fill in."""
 
     about: str
     figures: Mapping[str, Figure]
 
     def settings(self) -> dict[str, object]:
-        """{key: value}, as a scenario would write them."""
+        """{key: value}, as in a scenario."""
         return {key: figure.value for key, figure in self.figures.items()}
 
 
@@ -318,19 +284,13 @@ PRESETS: dict[PresetName, Preset] = {
         "geostationary satellite",
         {
             "down": Figure(
-                _between("18.13 Mbps", "19.73 Mbps"),
-                "medians of Viasat and HughesNet",
-                OOKLA_GEO,
+                _between("18.13 Mbps", "19.73 Mbps"), "medians of Viasat and HughesNet", OOKLA_GEO
             ),
             "up": Figure(
-                _between("2.43 Mbps", "3.38 Mbps"),
-                "medians of HughesNet and Viasat",
-                OOKLA_GEO,
+                _between("2.43 Mbps", "3.38 Mbps"), "medians of HughesNet and Viasat", OOKLA_GEO
             ),
             "rtt": Figure(
-                _between("630 ms", "724 ms"),
-                "medians of Viasat and HughesNet",
-                OOKLA_GEO_RTT,
+                _between("630 ms", "724 ms"), "medians of Viasat and HughesNet", OOKLA_GEO_RTT
             ),
         },
     ),

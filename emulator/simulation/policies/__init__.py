@@ -1,6 +1,4 @@
-"""Round policies: who takes part, when, and whose update counts.
-
-One file per policy, one line here.
+"""Round policies: which clients take part, which updates are used. One file each, one line here.
 
 Packages add more in the entry point group `flasc_emu.policies`.
 """

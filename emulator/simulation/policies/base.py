@@ -1,7 +1,7 @@
-"""What a round policy is: settings, and the SimPy process that carries the rounds out.
+"""Base class of round policies.
 
-A policy decides who takes part, when a round ends and which updates count, and nothing about
-learning. Formulas: docs/howto/deadlines_churn_asynchrony.md.
+A policy decides which clients take part, when a round ends and which updates are used. It decides
+nothing about learning. Formulas: docs/howto/deadlines_churn_asynchrony.md.
 """
 
 from emulator.simulation.rounds.client_task import Process
@@ -10,7 +10,7 @@ from flasc.common.plugins import Pluggable, implementation
 
 
 class PolicySettings(Pluggable):
-    """What every policy says of itself; `cohort` is training.cohort."""
+    """Settings of a round policy. `cohort` is training.cohort in all methods."""
 
     plugin_group = "flasc_emu.policies"
     behaviour = "process"
@@ -18,23 +18,23 @@ class PolicySettings(Pluggable):
     kind: str
 
     def max_concurrency(self, cohort: int) -> int:
-        """The largest number of clients that work at a time."""
+        """The largest number of clients that work at the same time."""
         return cohort
 
-    def updates_per_round(self, cohort: int) -> int | None:
-        """How many updates end a round; None where a round does not end so."""
+    def updates_per_round(self, _cohort: int) -> int | None:
+        """The number of updates that ends a round; None if rounds end differently."""
         return None
 
-    def describe(self, cohort: int) -> list[str]:
-        """What the policy asks of clients, in words, for `check`: ['first 10 of 13']."""
+    def describe(self, _cohort: int) -> list[str]:
+        """Phrases that describe the policy for `check`, like ['first 10 of 13']."""
         return []
 
     def process(self, context: SimulationContext) -> Process:
-        """The SimPy process that carries out all rounds.
+        """Returns the SimPy process that simulates all rounds.
 
-        It asks the trainer for messages, lets the network carry them and logs what happened. A
-        plug-in may override this, or name a function in `implementation`. Raises StalledError
-        where the rounds cannot continue.
+        The process gets messages from the trainer, sends them over the network and logs rows. A
+        plug-in overrides this method, or names a function in `implementation`. Raises StalledError
+        if the rounds cannot continue.
         """
         process: Process = implementation(self)(context, self)
         return process

@@ -23,11 +23,11 @@ from emulator.simulation.rounds.staleness import Polynomial, Staleness
 from emulator.simulation.selection.base import Clients
 from flasc.common.settings import PositiveInt
 
-PATIENCE = 100  # fruitless tasks per client in a row, after which the run is given up
+PATIENCE = 100  # failed tasks per client in a row, after which the simulation fails
 
 
 class Buffered(PolicySettings):
-    """FedBuff: `concurrency` clients at work at all times, a step for `buffer` updates."""
+    """FedBuff: `concurrency` clients work at all times; a server step per `buffer` updates."""
 
     kind: Literal["buffered"]
     concurrency: PositiveInt
@@ -48,7 +48,7 @@ class Buffered(PolicySettings):
 
 
 class Asynchronous(PolicySettings):
-    """A step for every update: FedBuff with a buffer of one (FedAsync, Xie et al. 2019)."""
+    """FedAsync (Xie et al. 2019): a server step per update, so FedBuff with a buffer of one."""
 
     kind: Literal["asynchronous"]
     concurrency: PositiveInt
@@ -70,14 +70,14 @@ class Asynchronous(PolicySettings):
 def run_buffered(
     context: SimulationContext, concurrency: int, buffer: int, weight: Callable[[int], float]
 ) -> Process:
-    """`concurrency` clients at work; a step for every `buffer` updates, however old they are.
+    """Keeps `concurrency` clients at work; one server step per `buffer` updates of any age.
 
-    What happens at one instant happens together: all updates that arrive count before the next
-    clients are asked. A round is one server step; a visit belongs to the round in which it began.
+    All updates that arrive at one instant are counted before the next clients are selected. A
+    round is one server step; a client task belongs to the round in which it started.
     """
-    env, examiner = context.env, Evaluator(context)
+    env, evaluator = context.env, Evaluator(context)
     arrived: list[ClientTask] = []
-    fresh: set[int] = set()  # who has got the current version already
+    served: set[int] = set()  # clients that received the current version
     begun_s, version, draws, lost = 0.0, 0, 0, 0
     change = env.event()
 
@@ -94,45 +94,45 @@ def run_buffered(
         change = env.event()
         if not tasks.active:
             yield from wait_for_clients(context, tasks)
-        candidates = _others(available_clients(context, tasks), fresh)
+        candidates = _others(available_clients(context, tasks), served)
         if count := min(concurrency - len(tasks.active), len(candidates)):
             draws += 1
             for client in context.selector.select(draws, candidates, count).tolist():
                 tasks.start(version + 1, version, client)
-                fresh.add(client)
+                served.add(client)
         yield from _wait(context, tasks, change, len(tasks.active) < concurrency)
         while len(arrived) >= buffer:
             aggregate(context, arrived[:buffer], version, weight)
             del arrived[:buffer]
             version += 1
-            fresh.clear()
+            served.clear()
             context.log.add(Round(version, concurrency, begun_s, env.now, buffer))
             begun_s = env.now
-            if examiner.evaluate_round(version):
+            if evaluator.evaluate_round(version):
                 discard(context, arrived, "unfinished")
                 tasks.stop("unfinished")
                 yield EndOfInstant(env)
                 return
         if lost > PATIENCE * len(context.fleet):
             raise StalledError(
-                f"{lost} clients in a row left before they were done",
-                "let them stay longer, or take up their work again (on_return: resume)",
+                f"{lost} client tasks in a row failed because clients left",
+                "use longer availability, or let clients resume their work (on_return: resume)",
             )
 
 
-def _others(candidates: Clients, fresh: set[int]) -> Clients:
-    """Candidates that have not got this version yet, where there are any.
+def _others(candidates: Clients, served: set[int]) -> Clients:
+    """Candidates that have not received this version; all candidates if there are none.
 
-    The same client trains the same version to the same update: another one says something new.
+    A client that trains the same version twice returns the same update.
     """
-    others = candidates[[client not in fresh for client in candidates.tolist()]]
+    others = candidates[[client not in served for client in candidates.tolist()]]
     return others if len(others) else candidates
 
 
 def _wait(
     context: SimulationContext, tasks: ActiveTasks, change: simpy.Event, idle: bool
 ) -> Process:
-    """Until a visit ends, or somebody comes to an `idle` place; and all else of that instant."""
+    """Waits until a task ends or, if `idle`, a client becomes available; then for that instant."""
     wait_for: list[simpy.Event] = [change]
     if idle and (then_s := next_available_s(context, tasks)) < float("inf"):
         wait_for.append(context.env.timeout(then_s - context.env.now))

@@ -23,9 +23,9 @@ def _positive(value: float) -> float:
 
 
 class Deadline(PolicySettings):
-    """The round ends `deadline` after it began, or once the `first` updates (all) have arrived.
+    """A round ends after `deadline`, or when the `first` updates (default: all) have arrived.
 
-    (Bonawitz et al. 2019.) `select` clients are asked: training.cohort if not given.
+    `select` clients are selected (default: training.cohort). Source: Bonawitz et al. 2019.
     """
 
     kind: Literal["deadline"]

@@ -1,4 +1,4 @@
-"""Over-selection: more clients are asked than needed (Bonawitz et al. 2019)."""
+"""Over-selection: more clients are selected than needed (Bonawitz et al. 2019)."""
 
 from itertools import repeat
 from typing import Literal
@@ -14,7 +14,7 @@ from flasc.common.settings import PositiveInt
 
 
 class Overselection(PolicySettings):
-    """`select` clients are asked; the `first` updates (training.cohort) end the round."""
+    """Selects `select` clients; the `first` updates (default: training.cohort) end the round."""
 
     kind: Literal["overselection"]
     select: PositiveInt
@@ -37,8 +37,6 @@ class Overselection(PolicySettings):
 
     @override
     def process(self, context: SimulationContext) -> Process:
-        first = self.updates_per_round(context.training.cohort)
-        weight = self.staleness.weight
-        return run_rounds(
-            context, repeat(RoundRule(self.select, first, late=self.late, weight=weight))
-        )
+        first, weight = self.updates_per_round(context.training.cohort), self.staleness.weight
+        rule = RoundRule(self.select, first, late=self.late, weight=weight)
+        return run_rounds(context, repeat(rule))

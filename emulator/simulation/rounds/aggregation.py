@@ -1,4 +1,4 @@
-"""What policies share: waiting for somebody to ask, and the server's step."""
+"""Steps that policies share: find or await available clients, aggregate or discard updates."""
 
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ from emulator.simulation.selection.base import Clients
 
 
 def available_clients(context: SimulationContext, tasks: ActiveTasks) -> Clients:
-    """Clients that are there, able, and not at work: int64, ascending."""
+    """Clients that are available, eligible and not at work: int64, ascending."""
     free = _free(context, tasks)
     if context.fleet.availability:
         now_s = context.env.now
@@ -31,13 +31,13 @@ def _free(context: SimulationContext, tasks: ActiveTasks) -> NDArray[np.bool_]:
 
 
 def next_available_s(context: SimulationContext, tasks: ActiveTasks) -> float:
-    """When the next client that is away and not at work comes, seconds; inf if none ever does."""
+    """When the next unavailable idle client becomes available, seconds; inf if none ever does."""
     now_s = context.env.now
     changes = [
         until_s
         for client in np.flatnonzero(_free(context, tasks)).tolist()
-        for here, until_s in [context.fleet.availability_at(client, now_s)]
-        if not here
+        for available, until_s in [context.fleet.availability_at(client, now_s)]
+        if not available
     ]
     return min(changes, default=float("inf"))
 
@@ -45,16 +45,16 @@ def next_available_s(context: SimulationContext, tasks: ActiveTasks) -> float:
 def wait_for_clients(
     context: SimulationContext, tasks: ActiveTasks
 ) -> Generator[simpy.Event, Any, Clients]:
-    """Those who are available; waits for one. Raises StalledError where none ever will be."""
+    """Waits for available clients and returns them. Raises StalledError if there never are any."""
     while not len(candidates := available_clients(context, tasks)):
         wait_for: list[simpy.Event] = [task.process for task in tasks.active.values()]
         if (then_s := next_available_s(context, tasks)) < float("inf"):
             wait_for.append(context.env.timeout(then_s - context.env.now))
         if not wait_for:
             raise StalledError(
-                f"nobody is available after {format_duration(context.env.now)} of simulated time, "
-                "and nobody ever will be again",
-                "look at `availability`: longer or repeated windows, or an `always` group",
+                f"no client is available after {format_duration(context.env.now)} of simulated "
+                "time, and none ever will be",
+                "change `availability`: longer or repeated windows, or a group with `always`",
             )
         yield context.env.any_of(wait_for)
     return candidates
@@ -67,9 +67,10 @@ def aggregate(
     weight: Callable[[int], float],
     divisor: int | None = None,
 ) -> None:
-    """One server step by `visits`, each weighted by its staleness over their number or `divisor`.
+    """Aggregates updates: each weight, by staleness, is divided by their number or `divisor`.
 
-    In the order in which they began, so that what is learned depends on who took part alone.
+    Updates are sorted by the start of their tasks, so that the result depends only on which clients
+    took part.
     """
     client_tasks = sorted(client_tasks, key=lambda task: task.number)
     ages = [version - task.version for task in client_tasks]
@@ -82,7 +83,7 @@ def aggregate(
 
 
 def discard(context: SimulationContext, client_tasks: Sequence[ClientTask], outcome: str) -> None:
-    """Updates that arrived and will not be merged."""
+    """Drops updates that arrived and will not be aggregated."""
     for task in client_tasks:
         context.log.set_outcome(task.row_numbers, outcome)
     release(context, list(client_tasks))

@@ -1,12 +1,11 @@
-"""One client's part in a training: download, compute, upload, one after the other.
+"""One client task: download, compute, upload, in this order.
 
-A policy may stop a visit ('late', 'unfinished') and its client may leave ('cut'): both interrupt
-its process with the outcome as the cause. What has moved by then is charged.
+A policy may stop a task ('late', 'unfinished') and its client may leave ('cut'): both interrupt its
+process with the outcome as the cause. Bytes that were transferred by then are counted.
 """
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import simpy
@@ -16,12 +15,12 @@ from emulator.simulation.rounds.context import SimulationContext
 from emulator.simulation.trainer import Download, Upload
 
 Process = Generator[simpy.Event, Any, None]
-PATIENCE = 100  # stays in a row too short for a single byte, before a transfer is given up
+PATIENCE = 100  # attempts in a row that moved no byte, after which a transfer fails
 
 
 @dataclass(slots=True, eq=False)
 class ClientTask:
-    """`number` counts visits, `round` is the one that it began in, `version` the server's steps."""
+    """`number` counts tasks; `round` and `version` (server steps) are those at its start."""
 
     number: int
     round: int
@@ -31,21 +30,21 @@ class ClientTask:
     start_s: float
     upload: Upload | None = None
     arrived: bool = False
-    row_numbers: list[int] = field(default_factory=list)  # of its rows, in the journal
+    row_numbers: list[int] = field(default_factory=list)  # of its rows in the log
     process: simpy.Process = field(init=False)
 
 
 class ActiveTasks:
-    """The visits under way, in the order in which they began. `ended` is told of each that ends."""
+    """The active tasks, in the order of their start; `ended` is called with each at its end."""
 
     def __init__(self, context: SimulationContext, ended: Callable[[ClientTask], None]) -> None:
         self.context = context
-        self.active: dict[int, ClientTask] = {}  # by client: nobody is asked twice at a time
+        self.active: dict[int, ClientTask] = {}  # by client: one task at a time
         self._ended = ended
         self._begun = 0
 
     def start(self, round_: int, version: int, client: int) -> ClientTask:
-        """Send `client` the current version and let it go about it."""
+        """Starts a task of `client` with the current version."""
         download = self.context.trainer.download(client)
         self._begun += 1
         task = ClientTask(self._begun, round_, version, client, download, self.context.env.now)
@@ -66,16 +65,16 @@ class ActiveTasks:
         self._ended(task)
 
     def stop(self, outcome: str) -> None:
-        """Break off all that are under way, as soon as the caller waits.
+        """Interrupts all active tasks as soon as the caller waits.
 
-        One that has come to its end at this very instant ends then too, as if by itself.
+        A task that completes at this very instant still completes.
         """
         for task in self.active.values():
             if task.process.is_alive:
                 task.process.interrupt(outcome)
 
     def train(self) -> None:
-        """Train everyone who has a download under way or done: as late, and as many, as can be."""
+        """Trains all tasks without an upload in one call: as late, and as many, as possible."""
         due = [task for task in self.active.values() if task.upload is None]
         uploads = self.context.trainer.train([task.download for task in due])
         for task, upload in zip(due, uploads, strict=True):
@@ -83,7 +82,7 @@ class ActiveTasks:
 
 
 def release(context: SimulationContext, client_tasks: list[ClientTask]) -> None:
-    """Let go of what these visits will never need again."""
+    """Releases the messages of tasks that are over."""
     messages = [m for v in client_tasks for m in (v.download, v.upload) if m is not None]
     if messages:
         context.trainer.release(messages)
@@ -105,10 +104,10 @@ def _life(tasks: ActiveTasks, task: ClientTask) -> Process:
 
 
 def _carry(context: SimulationContext, task: ClientTask, direction: str, nbytes: int) -> Process:
-    """Move `nbytes`, in as many pieces as the client is away in between."""
+    """Transfers `nbytes`; each absence of the client splits the transfer into another row."""
     env, client = context.env, task.client
     send = context.network.download if direction == "down" else context.network.upload
-    in_vain = 0
+    failures = 0
     while True:
         start_s, stop, moved = env.now, None, nbytes
         arrival = send(client, nbytes)
@@ -121,15 +120,15 @@ def _carry(context: SimulationContext, task: ClientTask, direction: str, nbytes:
         task.row_numbers.append(context.log.add(row))
         if stop is None:
             return
-        in_vain = 0 if moved else in_vain + 1
-        if in_vain > PATIENCE:
+        failures = 0 if moved else failures + 1
+        if failures > PATIENCE:
             raise stop
         yield from _return(context, task, stop)
         nbytes -= moved
 
 
 def _compute(context: SimulationContext, task: ClientTask, upload: Upload) -> Process:
-    """Take the fleet's time for the client's examples, in as many pieces."""
+    """Waits for the compute time of the client's examples; each absence adds another row."""
     whole_s = upload.examples * context.fleet.seconds_per_example.item(task.client)
     left_s, examples, steps = whole_s, upload.examples, upload.steps
     while True:
@@ -156,9 +155,9 @@ def _compute(context: SimulationContext, task: ClientTask, upload: Upload) -> Pr
 
 
 def _watch(context: SimulationContext, task: ClientTask) -> None:
-    """Interrupt the visit when its client leaves."""
-    here, until_s = context.fleet.availability_at(task.client, context.env.now)
-    assert here, "who is away takes no part"
+    """Interrupts the task when its client leaves."""
+    available, until_s = context.fleet.availability_at(task.client, context.env.now)
+    assert available, "a task runs on an available client"
     if until_s < float("inf"):
         timer = context.env.timeout(until_s - context.env.now)
         timer.callbacks.append(lambda _: _leave(context, task))
@@ -168,21 +167,20 @@ def _leave(context: SimulationContext, task: ClientTask) -> None:
     if not task.process.is_alive:
         return
     if context.fleet.availability_at(task.client, context.env.now)[0]:
-        _watch(context, task)  # the clock was rounded to before it leaves
+        _watch(context, task)  # the clock was rounded down to before the client leaves
     else:
         task.process.interrupt("cut")
 
 
 def _return(context: SimulationContext, task: ClientTask, stop: simpy.Interrupt) -> Process:
-    """Wait until the client is back; the interrupt again where its work is lost."""
-    presence = partial(context.fleet.availability_at, task.client)
+    """Waits until the client returns; raises the interrupt again if its work is lost."""
     if stop.cause != "cut" or not context.fleet.resumes[task.client]:
         raise stop
-    start_s = context.env.now
+    start_s, availability_at = context.env.now, context.fleet.availability_at
     try:
-        while not (found := presence(context.env.now))[0]:
+        while not (found := availability_at(task.client, context.env.now))[0]:
             if found[1] == float("inf"):
-                raise stop  # it never comes back
+                raise stop  # the client never returns
             yield context.env.timeout(found[1] - context.env.now)
     finally:
         row = Absence(task.round, task.client, start_s, context.env.now)

@@ -1,4 +1,4 @@
-"""What every policy works with: the simulation's parts, and the log of rows."""
+"""What every policy works with: the parts of the simulation, and the log of rows."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from numpy.typing import NDArray
 
 from emulator.simulation.records import Absence, Computation, Row, Transfer
 
-if TYPE_CHECKING:  # plug-ins import this, before the unions that they extend are made
+if TYPE_CHECKING:  # plug-ins import this module before the unions that they extend exist
     from emulator.network.network import Network
     from emulator.simulation.clients.fleet import Fleet
     from emulator.simulation.selection.base import Selector
     from emulator.simulation.settings import RoundPlan
     from emulator.simulation.trainer import Download, Trainer, Upload
 
-LAST = 9  # a priority after all of SimPy's own
-WORK = (Transfer, Computation, Absence)  # rows that led to an update
+LAST = 9  # a priority after all priorities of SimPy
+WORK = (Transfer, Computation, Absence)  # rows of client tasks
 
 
 class EventLog:
-    """Rows in the order in which they were added.
+    """Rows in the order in which they were added; `notice` is called with each.
 
-    The outcome of a client's work is known later than the work itself; `set_outcome` fills it in.
+    The outcome of a client task is known after its rows are logged; `set_outcome` fills it in.
     """
 
     def __init__(self, notice: Callable[[Row], None] = lambda _: None) -> None:
@@ -34,13 +34,13 @@ class EventLog:
         self._notice = notice
 
     def add(self, row: Row) -> int:
-        """Add a row; returns its number."""
+        """Adds a row; returns its number."""
         self.rows.append(row)
         self._notice(row)
         return len(self.rows) - 1
 
     def set_outcome(self, numbers: Iterable[int], outcome: str, staleness: int = 0) -> None:
-        """Store, in the rows of these numbers, the outcome of the update that they led to."""
+        """Stores the outcome of an update in the rows, by number, of the task that sent it."""
         for number in numbers:
             row = self.rows[number]
             assert isinstance(row, WORK)
@@ -50,10 +50,10 @@ class EventLog:
 
 @dataclass(frozen=True)
 class SimulationContext:
-    """One simulation as a policy sees it.
+    """The parts of one simulation that a policy uses.
 
-    `eligible` is bool [clients]: which clients have the memory for what is trained. `billed_bytes`
-    gives the bytes of a message that are timed.
+    `eligible`, bool [clients]: clients with enough memory for the LoRA rank. `billed_bytes` returns
+    the number of bytes of a message that are timed.
     """
 
     env: simpy.Environment
@@ -68,9 +68,9 @@ class SimulationContext:
 
 
 class EndOfInstant(simpy.Event):
-    """Happens at the present simulated instant, after everything else of that instant."""
+    """Occurs at the current simulated instant, after all other events of that instant."""
 
     def __init__(self, env: simpy.Environment) -> None:
         super().__init__(env)
         self._ok, self._value = True, None
-        env.schedule(self, priority=LAST)  # type: ignore[arg-type]  # any whole number will do
+        env.schedule(self, priority=LAST)  # type: ignore[arg-type]  # SimPy accepts any int

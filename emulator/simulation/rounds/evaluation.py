@@ -1,18 +1,18 @@
-"""When the model is scored, and when that ends a run."""
+"""Evaluation schedule and early stopping."""
 
 from emulator.simulation.records import Evaluation, LabelScore
 from emulator.simulation.rounds.context import SimulationContext
 
 
 class Evaluator:
-    """Scores the model every so many rounds and counts evaluations past the target."""
+    """Evaluates the model on schedule and counts evaluations since the target was reached."""
 
     def __init__(self, context: SimulationContext) -> None:
         self._context = context
         self._past_target = 0
 
     def evaluate_round(self, number: int) -> bool:
-        """Score what round `number` made, if it is due; whether it is the last round."""
+        """Evaluates the model of round `number` if due; returns whether the round is the last."""
         training = self._context.training
         last = number == training.rounds
         if last or number % training.evaluation.every == 0:
@@ -35,7 +35,7 @@ class Evaluator:
         return score.accuracy
 
     def _score_labels(self, number: int) -> None:
-        """What the last score says of each label, for whoever asks whom the model serves."""
+        """Logs the accuracy on each label, for fairness metrics."""
         score = self._context.trainer.evaluate("validation")
         for label, (right, examples) in enumerate(score.by_label):
             if examples:

@@ -1,4 +1,4 @@
-"""Rounds of a cohort each, ended by a rule: what synchronous rounds and deadlines share."""
+"""Rounds with one cohort each, ended by a rule: shared by synchronous and deadline policies."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from emulator.simulation.rounds.staleness import Constant, Late
 
 @dataclass(frozen=True)
 class RoundRule:
-    """`select` clients are asked; `first` updates or `deadline_s` end the round.
+    """`select` clients take part; `first` updates or `deadline_s` end the round.
 
-    Late updates count in the round in which they arrive, by `weight` of their staleness, or
-    ('drop') are broken off when their round ends. The sum of updates is divided by their number; by
-    `divisor` where there is one, and then a round makes a step even with none.
+    Late updates are used in the round in which they arrive, weighted by `weight` of their
+    staleness, or ('drop') interrupted when their round ends. The sum of updates is divided by their
+    number, or by `divisor` if given; then a round makes a server step even without updates.
     """
 
     select: int
@@ -31,15 +31,14 @@ class RoundRule:
 
 
 def run_rounds(context: SimulationContext, rules: Iterable[RoundRule]) -> Process:
-    """A round by each of `rules`, until the last one, or enough evaluations lie past the target.
+    """Simulates one round per rule, until the last round or enough evaluations after the target.
 
-    `rules` never end. Each is asked for when its round begins: it may go by the rows so far.
-
-    A round that nobody's update reached in time makes no step; it is a round all the same.
+    `rules` is endless. Each rule is taken when its round begins, so it may depend on earlier rows.
+    A round without an update in time makes no server step, but counts as a round.
     """
-    env, examiner, version = context.env, Evaluator(context), 0
+    env, evaluator, version = context.env, Evaluator(context), 0
     arrived: list[ClientTask] = []
-    at_work = 0  # of those asked
+    at_work = 0  # clients of this round
     closed = env.event()
     rule = RoundRule(0, 0)
 
@@ -56,7 +55,7 @@ def run_rounds(context: SimulationContext, rules: Iterable[RoundRule]) -> Proces
             close()
 
     tasks = ActiveTasks(context, ended)
-    for number, rule in enumerate(rules, 1):  # `ended` goes by it
+    for number, rule in enumerate(rules, 1):  # `ended` reads both
         start_s = env.now
         candidates = yield from wait_for_clients(context, tasks)
         chosen = context.selector.select(number, candidates, min(rule.select, len(candidates)))
@@ -82,7 +81,7 @@ def run_rounds(context: SimulationContext, rules: Iterable[RoundRule]) -> Proces
             aggregate(context, used, version, rule.weight, rule.divisor)
             version += 1
         context.log.add(Round(number, active, start_s, env.now, len(used)))
-        if examiner.evaluate_round(number):
+        if evaluator.evaluate_round(number):
             break
     tasks.stop("unfinished")
     if tasks.active:
@@ -91,7 +90,7 @@ def run_rounds(context: SimulationContext, rules: Iterable[RoundRule]) -> Proces
 
 
 def _until(env: simpy.Environment, closed: simpy.Event, deadline_s: float) -> Process:
-    """Wait for `closed`, for `deadline_s` at most; what arrives at that very instant is in time."""
+    """Waits for `closed`, at most `deadline_s`; an update at that very instant is in time."""
     deadline = env.timeout(deadline_s)
     yield closed | deadline
     if not closed.triggered:

@@ -1,4 +1,4 @@
-"""Weights of updates that were made from an older version of the model."""
+"""Weights of updates that were computed from an older version of the model."""
 
 from typing import Annotated, Literal
 
@@ -9,23 +9,23 @@ from flasc.common.settings import Settings
 
 
 class Constant(Settings):
-    """A stale update weighs as much as a fresh one."""
+    """Stale updates have the same weight as fresh ones."""
 
     kind: Literal["constant"] = "constant"
 
-    def weight(self, staleness: int) -> float:
-        """Weight of an update made from a model that is `staleness` server steps old."""
+    def weight(self, _staleness: int) -> float:
+        """1, for any number of server steps."""
         return 1.0
 
 
 class Polynomial(Settings):
-    """(1 + s)^-a for a model that is s server steps old (Xie et al. 2019; FedBuff: a = 1/2)."""
+    """Weight (1 + s)^-a at a staleness of s server steps (Xie et al. 2019; FedBuff: a = 1/2)."""
 
     kind: Literal["polynomial"]
     a: Annotated[float, Field(ge=0, le=100)] = 0.5
 
     def weight(self, staleness: int) -> float:
-        """Weight of an update made from a model that is `staleness` server steps old."""
+        """Weight of an update computed from a model that is `staleness` server steps old."""
         return float((1 + staleness) ** -self.a)
 
 

@@ -1,4 +1,4 @@
-"""What a client selection is: settings, and the selector that chooses among available clients."""
+"""Base class of client selections, and the selector that a selection builds."""
 
 from typing import Protocol
 
@@ -11,23 +11,23 @@ Clients = NDArray[np.int64]
 
 
 class Selector(Protocol):
-    """Chooses among candidates, and is told how the chosen clients fared."""
+    """Selects among candidates, and receives the results of the selected clients."""
 
     def select(self, number: int, candidates: Clients, count: int) -> Clients:
-        """`count` distinct ones of `candidates` (int64, ascending); the `number`-th draw.
+        """Returns `count` distinct ones of `candidates` (int64, ascending); the `number`-th draw.
 
-        Sampling for privacy may take more or fewer.
+        Sampling for privacy may return more or fewer.
         """
 
     def on_update(self, client: int, examples: int, seconds: float) -> None:
-        """Called when an update of `client` arrives, `seconds` after it was asked."""
+        """Called when an update of `client` arrives, `seconds` after its task started."""
 
     def on_failure(self, client: int, seconds: float) -> None:
-        """Called when a task of `client` ended without an update, `seconds` after it was asked."""
+        """Called when a task of `client` ended without an update, `seconds` after it started."""
 
 
 class SelectionSettings(Pluggable):
-    """What every selection has: a kind."""
+    """Settings of a client selection."""
 
     plugin_group = "flasc_emu.selections"
     behaviour = "selector"
@@ -35,9 +35,9 @@ class SelectionSettings(Pluggable):
     kind: str
 
     def selector(self, seed: int) -> Selector:
-        """A selector for one simulation, which draws from streams of `seed`.
+        """Returns a selector for one simulation, which draws from streams of `seed`.
 
-        A plug-in may override this, or name a class in `implementation`.
+        A plug-in overrides this method, or names a class in `implementation`.
         """
         built: Selector = implementation(self)(self, seed)
         return built

@@ -9,7 +9,7 @@ from emulator.simulation.selection.base import Clients, SelectionSettings, Selec
 
 
 class Uniform(SelectionSettings):
-    """Any available client, each as likely (McMahan et al. 2017)."""
+    """Selects each available client with equal probability (McMahan et al. 2017)."""
 
     kind: Literal["uniform"] = "uniform"
 
@@ -18,28 +18,30 @@ class Uniform(SelectionSettings):
         return UniformSelector(seed)
 
 
-class UniformSelector:
-    """Every candidate as likely, without replacement; each draw from a stream of its own."""
+class UniformSelector(Selector):
+    """Samples uniformly without replacement; each draw uses its own random stream."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
 
+    @override
     def select(self, number: int, candidates: Clients, count: int) -> Clients:
-        """See `Selector.select`."""
         rng = stream(self._seed, "cohort", number)
         return candidates[rng.choice(len(candidates), count, replace=False)]
 
+    @override
     def on_update(self, client: int, examples: int, seconds: float) -> None:
-        """Nothing is remembered."""
+        pass
 
+    @override
     def on_failure(self, client: int, seconds: float) -> None:
-        """Nothing is remembered."""
+        pass
 
 
 class PoissonSelector(UniformSelector):
-    """Each candidate by itself, `count` in the mean, possibly none (McMahan et al. 2018).
+    """Samples each candidate independently: `count` on average, possibly none.
 
-    A scenario asks for it by `training.dp.sampling`.
+    Used with `training.dp.sampling: poisson` (McMahan et al. 2018).
     """
 
     @override

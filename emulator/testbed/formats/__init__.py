@@ -1,4 +1,4 @@
-"""A file of transfers, in either form, as schedules."""
+"""Reads a file of transfers in either format."""
 
 from pathlib import Path
 
@@ -11,15 +11,15 @@ _JSON = (b"{", b"[")
 
 
 def read(path: Path) -> list[Schedule]:
-    """The schedules in the file at `path`: one of a YAML file, any number of a JSON file.
+    """The schedules in the file at `path`: one in a YAML file, any number in a JSON file.
 
-    A name ending in .json, .yaml or .yml decides the form; other files are JSON if they begin like
-    it. Raises ScenarioError for whatever is wrong with the file.
+    The suffix .json, .yaml or .yml decides the format; other files are JSON if they begin with a
+    bracket. Raises ScenarioError.
     """
     try:
         return simgrid_json.read(path) if _is_json(path) else [transfers_yaml.read(path)]
     except ScenarioError as error:
-        hint = "docs/howto/time_transfers.md shows both forms"
+        hint = "docs/howto/time_transfers.md shows both formats"
         raise ScenarioError(error.message, hint) from None
 
 

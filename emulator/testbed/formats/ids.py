@@ -1,4 +1,4 @@
-"""Ids that a file gives to things, as numbers."""
+"""Ids of clients and flows in a file."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -8,10 +8,10 @@ from emulator.common.text import nearest, printable, short_repr
 from emulator.testbed.schedule import Id
 
 
-class Numbered:
-    """Ids of things of one kind, and which one an id names; 1 and '1' are the same.
+class Ids:
+    """Unique ids and their indices; 1 and '1' are the same id.
 
-    Raises ScenarioError on an id that two have, which `what` says in front.
+    Raises ScenarioError, beginning with `what`, for a duplicate.
     """
 
     def __init__(self, ids: Iterable[Id], what: str = "") -> None:
@@ -23,7 +23,7 @@ class Numbered:
             raise ScenarioError(f"{what}: found {short_repr(twice)} twice; allowed: once")
 
     def number(self, id_: Id, place: str) -> int:
-        """The index of `id_`. Raises ScenarioError, with `place` in front, where nobody has it."""
+        """The index of `id_`. Raises ScenarioError, beginning with `place`, if it is unknown."""
         if (number := self._numbers.get(str(id_))) is not None:
             return number
         near = nearest(str(id_), self._numbers) if isinstance(id_, str) else None

@@ -1,8 +1,8 @@
-"""Transfers as the SimGrid reference has them: JSON, numbers in bytes and seconds.
+"""JSON format of the SimGrid reference: numbers in bytes and seconds.
 
 One scenario, a list of scenarios, or {"meta": ..., "scenarios": [...]}. A scenario is
 {server_in_Bps, server_out_Bps, clients: [{up_Bps, down_Bps, latency_s}], flows: [{client, dir,
-start_s, size_B}]}; `id`s may be given, and count from 0 where they are not.
+start_s, size_B}]}; `id`s are optional and by default count from 0.
 """
 
 import json
@@ -18,7 +18,7 @@ from emulator.scenario.document import Document
 from emulator.scenario.key_path import quoted
 from emulator.scenario.validation_errors import to_scenario_error
 from emulator.scenario.yaml_nodes import Node
-from emulator.testbed.formats.ids import Numbered
+from emulator.testbed.formats.ids import Ids
 from emulator.testbed.schedule import (
     MAX_BYTES,
     MAX_RATE_BPS,
@@ -32,7 +32,7 @@ from emulator.testbed.schedule import (
 from flasc.common.settings import Settings
 
 MAX_FILE_BYTES = 16 * 2**20
-_LONGEST_NUMBER = 100  # longer digits are past every limit, and Python refuses to read them
+_LONGEST_NUMBER = 100  # more digits exceed every limit, and Python refuses to parse them
 
 S = TypeVar("S", bound=Settings)
 
@@ -48,7 +48,7 @@ Size_B = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=MAX_BYTES)]
 
 
 class Client(Settings):
-    """`latency_s` is one way."""
+    """A client's link; `latency_s` is one-way."""
 
     id: Name = None
     up_Bps: Rate_Bps
@@ -57,7 +57,7 @@ class Client(Settings):
 
 
 class Flow(Settings):
-    """`dir` as the client sees it."""
+    """One message; `dir` is from the client's point of view."""
 
     id: Name = None
     client: Annotated[str, Field(max_length=200)] | int
@@ -67,7 +67,7 @@ class Flow(Settings):
 
 
 class Scenario(Settings):
-    """The server receives at `server_in_Bps`; `kind` and `n_clients` are for the reader."""
+    """One scenario; the server receives at `server_in_Bps`. `kind` and `n_clients` are ignored."""
 
     id: Name = None
     kind: Any = None
@@ -91,16 +91,16 @@ def read(path: Path) -> list[Schedule]:
     if not (isinstance(data, list) and data):
         _refuse(name, f"found {short_repr(data)}; allowed: a scenario or a list of scenarios")
     found = [_schedule(one, n, f"{name}: {at}[{n}].") for n, one in enumerate(data)]
-    Numbered([schedule.id for schedule in found], f"{name}: {at or 'scenarios'}: id")
+    Ids([schedule.id for schedule in found], f"{name}: {at or 'scenarios'}: id")
     return found
 
 
 def _schedule(data: object, number: int, place: str) -> Schedule:
-    """One scenario; `place` is what stands before its keys in a message."""
+    """One scenario; `place` is the prefix of its keys in messages."""
     scenario = _item(Scenario, data, place.rstrip(".: "))
     clients = [_item(Client, c, f"{place}clients[{n}]") for n, c in enumerate(scenario.clients)]
     flows = [_item(Flow, f, f"{place}flows[{n}]") for n, f in enumerate(scenario.flows)]
-    numbers = Numbered(_ids(clients), f"{place}clients: id")
+    numbers = Ids(_ids(clients), f"{place}clients: id")
     messages = [
         Message(
             numbers.number(flow.client, f"{place}flows[{n}]: client"),
@@ -118,7 +118,7 @@ def _schedule(data: object, number: int, place: str) -> Schedule:
         server_up_Bps=scenario.server_out_Bps,
         server_down_Bps=scenario.server_in_Bps,
     )
-    ids = Numbered(_ids(flows), f"{place}flows: id").ids
+    ids = Ids(_ids(flows), f"{place}flows: id").ids
     id_ = number if scenario.id is None else scenario.id
     return Schedule(id_, star, numbers.ids, ids, messages)
 
@@ -128,8 +128,8 @@ def _ids(items: Sequence[Client | Flow]) -> list[Id]:
 
 
 def _item(kind: type[S], data: object, place: str) -> S:
-    """One item; checked by itself, so that a file that is wrong all over is told of once."""
-    if kind is Flow and isinstance(data, dict):  # results of whoever timed the same flows
+    """One validated item; validated separately, so that only the first error is reported."""
+    if kind is Flow and isinstance(data, dict):  # results of other simulators
         data = {key: value for key, value in data.items() if not key.startswith("finish_")}
     try:
         return kind.model_validate(data)
@@ -165,16 +165,15 @@ def _parse(text: str, name: str) -> Any:
         if len(found) < len(pairs):
             keys = [key for key, _ in pairs]
             twice = next(key for key in keys if keys.count(key) > 1)
-            _refuse(
-                name, f"found key {short_repr(twice)} twice in {short_repr(found)}; allowed: once"
-            )
+            found_twice = f"found key {short_repr(twice)} twice in {short_repr(found)}"
+            _refuse(name, f"{found_twice}; allowed: once")
         return found
 
     def whole(digits: str) -> int | float:
         return int(digits) if len(digits) <= _LONGEST_NUMBER else float(digits)
 
     try:
-        # NaN and Infinity are read, to be refused where they stand.
+        # NaN and Infinity are parsed here and refused in validation, with their place.
         return json.loads(text, object_pairs_hook=once, parse_int=whole)
     except json.JSONDecodeError as error:
         _refuse(f"{name}:{error.lineno}:{error.colno}", f"not JSON: {error.msg}")

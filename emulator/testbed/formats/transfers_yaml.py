@@ -1,4 +1,4 @@
-"""Transfers as people write them: YAML, quantities with units."""
+"""YAML format: quantities with units."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,7 +9,7 @@ from emulator.common.distributions import Duration, Loss, Rate
 from emulator.common.units import format_rate, format_size, parse_size
 from emulator.scenario import document
 from emulator.scenario.validation_errors import to_scenario_error
-from emulator.testbed.formats.ids import Numbered
+from emulator.testbed.formats.ids import Ids
 from emulator.testbed.schedule import (
     MAX_BYTES,
     MAX_RATE_BPS,
@@ -41,21 +41,21 @@ BoundedDuration = Annotated[Duration, Field(le=MAX_S)]
 
 
 class Access(Settings):
-    """The server's link; `down` is what its owner receives with."""
+    """A link; its owner receives at `down` and sends at `up`."""
 
     down: BoundedRate
     up: BoundedRate
 
 
 class ClientAccess(Access):
-    """`rtt` is there and back; `loss` the probability that a segment is lost, each way."""
+    """A client's link: round-trip time, and loss probability of a segment, in each direction."""
 
     rtt: BoundedDuration = 0.0
     loss: Loss = 0.0
 
 
 class Transfer(Settings):
-    """A message to (`down`) or from (`up`) a client: its name, or its number in a list, from 0."""
+    """A message to (`down`) or from (`up`) a client, given by name or, in a list, number from 0."""
 
     client: Label | int
     direction: Literal["down", "up"]
@@ -83,7 +83,7 @@ def read(path: Path) -> Schedule:
     except ValidationError as error:
         raise to_scenario_error(error, text, Transfers) from None
     links = found.clients if isinstance(found.clients, list) else list(found.clients.values())
-    clients = Numbered(range(len(links)) if isinstance(found.clients, list) else found.clients)
+    clients = Ids(range(len(links)) if isinstance(found.clients, list) else found.clients)
     messages = [
         Message(
             clients.number(one.client, f"{text.where(('transfers', n))}: transfers.{n}.client"),

@@ -1,9 +1,9 @@
-"""The delay of links whose kernel has none to offer: packets wait here, between two TUN devices.
+"""Propagation delay in user space, between pairs of TUN devices, for kernels without netem.
 
     python -m emulator.testbed.linux.delay_relay FD:FD:SECONDS ...
 
-passes packets on, each way alike, until its standard input ends; then prints how late it was.
-Rates are no business of it: the devices' queues shape what comes here.
+forwards packets in both directions until its standard input ends; then it prints its lateness. The
+queues of the devices limit the rates.
 """
 
 import json
@@ -16,14 +16,12 @@ from contextlib import suppress
 from heapq import heappop, heappush
 from typing import NamedTuple
 
-TICK_S, TICKS = 1e-4, 5000  # lateness is counted in tenths of a millisecond, up to half a second
-
-
-SPIN_S = 3e-4  # sleeps end late: this long before a packet is due, none begins
+TICK_S, TICKS = 1e-4, 5000  # bins of the lateness histogram: 0.1 ms each, up to 0.5 s
+SPIN_S = 3e-4  # sleeps end late, so it does not sleep during this time before a packet is due
 
 
 class Cable(NamedTuple):
-    """Two TUN devices and the delay between them, one way."""
+    """Two TUN devices and the one-way delay between them."""
 
     near: int
     far: int
@@ -31,10 +29,10 @@ class Cable(NamedTuple):
 
 
 def relay(cables: Sequence[Cable], stop: int) -> dict[str, float]:
-    """Pass packets on until `stop` can be read from.
+    """Forwards packets until `stop` is readable.
 
-    Returns packets and bytes passed, seconds of CPU that took, and how late they were (median and
-    99 % of packets).
+    Returns the number of packets and bytes, CPU seconds, and the lateness of packets (median and
+    99th percentile).
     """
     ends = {cable.near: (cable.far, cable.delay_s) for cable in cables}
     ends |= {cable.far: (cable.near, cable.delay_s) for cable in cables}
@@ -76,7 +74,7 @@ def _summary(late: Sequence[int], packets: int, nbytes: int) -> dict[str, float]
 
 
 def _quantile(counts: Sequence[int], share: float) -> float:
-    """Seconds that `share` of the counted packets were late at most."""
+    """The lateness, seconds, that `share` of the packets do not exceed."""
     left = share * sum(counts)
     for tick, count in enumerate(counts):
         left -= count
@@ -86,8 +84,8 @@ def _quantile(counts: Sequence[int], share: float) -> float:
 
 
 def main() -> None:
-    """Read the cables from the command line."""
-    with suppress(OSError):  # before the traffic, which must not make packets late
+    """Reads the cables from the command line and runs the relay."""
+    with suppress(OSError):  # priority over the traffic, which must not delay packets
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(2))
     parts = [argument.split(":") for argument in sys.argv[1:]]
     cables = [Cable(int(near), int(far), float(delay_s)) for near, far, delay_s in parts]

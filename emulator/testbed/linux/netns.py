@@ -1,7 +1,7 @@
-"""Nameless network namespaces of Linux, for threads of this process.
+"""Anonymous network namespaces of Linux, for threads of this process.
 
-namespaces(7), setns(2), unshare(2), user_namespaces(7), ip(8), tc(8), tun (Documentation/networking
-of the kernel). All of this raises `RefusedError` where the machine does not let us.
+See namespaces(7), setns(2), unshare(2), user_namespaces(7), ip(8), tc(8), tun
+(Documentation/networking of the kernel). Functions raise `RefusedError` if the machine refuses.
 """
 
 import contextlib
@@ -20,13 +20,13 @@ _SEARCHED = os.pathsep.join([os.defpath, "/usr/sbin", "/sbin", "/usr/local/sbin"
 
 
 class RefusedError(Exception):
-    """This machine lacks a permission, a tool or a part of the kernel: it says which."""
+    """This machine lacks a permission, a tool or a kernel feature, which the message names."""
 
 
 def become_root() -> None:
-    """Where we may make no namespaces, take a user namespace in which we may.
+    """Enters a user namespace if this process may not create network namespaces otherwise.
 
-    Before any thread starts. Raises RefusedError.
+    Call it before any thread starts. Raises RefusedError.
     """
     with contextlib.suppress(OSError):
         return _unshare(CLONE_NEWNET)
@@ -43,7 +43,7 @@ def become_root() -> None:
 
 
 def new() -> int:
-    """A new network namespace, with this thread in it; a file descriptor keeps it alive."""
+    """Moves this thread into a new network namespace; returns a descriptor that keeps it alive."""
     try:
         _unshare(CLONE_NEWNET)
         return os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
@@ -52,14 +52,14 @@ def new() -> int:
 
 
 def enter(namespace: int) -> None:
-    """Move this thread into `namespace`, for good; sockets stay where they were made."""
+    """Moves this thread into `namespace`; existing sockets stay in theirs."""
     if ctypes.CDLL(None, use_errno=True).setns(namespace, CLONE_NEWNET):
         raise _error()
 
 
 @contextlib.contextmanager
 def inside(namespace: int) -> Iterator[None]:
-    """This thread is in `namespace` for a while."""
+    """Context in which this thread is in `namespace`."""
     before = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
         enter(namespace)
@@ -80,7 +80,7 @@ def _error() -> OSError:
 
 
 def tun(name: str) -> int:
-    """A TUN device in this thread's namespace: each read gives, each write takes one IP packet."""
+    """Opens a TUN device in this thread's namespace; each read or write is one IP packet."""
     try:
         device = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         fcntl.ioctl(device, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TUN | IFF_NO_PI))
@@ -90,7 +90,7 @@ def tun(name: str) -> int:
 
 
 def run(tool: str, *lines: str) -> None:
-    """Give `lines` to `ip` or `tc` as one batch, in this thread's namespace."""
+    """Runs `lines` as one batch of `ip` or `tc`, in this thread's namespace."""
     found = shutil.which(tool, path=os.pathsep.join([os.environ.get("PATH", ""), _SEARCHED]))
     if found is None:
         raise RefusedError(f"no {tool} (the package iproute2)")
@@ -102,7 +102,7 @@ def run(tool: str, *lines: str) -> None:
 
 
 def sysctl(name: str, value: str) -> None:
-    """Set net.NAME (with slashes) in this thread's namespace."""
+    """Sets net.NAME (with slashes) in this thread's namespace."""
     try:
         Path(f"/proc/sys/net/{name}").write_text(value)
     except OSError as error:

@@ -1,10 +1,10 @@
-"""The process that re-enacts messages: namespaces, relay, traffic. `enact` is its other end.
+"""The measuring process: namespaces, relay, traffic. `linux.run` starts it.
 
     python -m emulator.testbed.linux.process FD
 
-reads {"star", "messages", "congestion"} from standard input, prints {"times", "relay"}, or
-{"refused": why} where the machine does not let it, or {"failed": why}. It ends at once when FD, a
-pipe, does: whoever asked is gone, however they went. The relay ends with it, and with both all
+reads {"star", "messages", "congestion"} from standard input and prints {"times", "relay"},
+{"refused": reason} if the machine refuses, or {"failed": reason}. It ends at once when FD, a pipe
+of its parent, closes, so also when the parent is killed. The relay ends with it, and then all
 namespaces.
 """
 
@@ -20,8 +20,8 @@ from emulator.testbed.linux import netns, topology, traffic
 from emulator.testbed.schedule import Message, Star
 
 
-def stage(star: Star, messages: list[Message], congestion: str) -> dict[str, Any]:
-    """Carry `messages` over a real `star`. Raises RefusedError, OSError."""
+def measure(star: Star, messages: list[Message], congestion: str) -> dict[str, Any]:
+    """Sends `messages` over a real `star`. Raises RefusedError, OSError."""
     laid_out = topology.build(star)
     relay = _relay(laid_out)
     try:
@@ -48,9 +48,9 @@ def _relay(laid_out: topology.Topology) -> "subprocess.Popen[str]":
         text=True,
     )
     for device in devices:
-        os.close(device)  # the relay's alone: a packet is read once
+        os.close(device)  # only the relay reads packets
     assert relay.stdout is not None
-    relay.stdout.readline()  # it is ready
+    relay.stdout.readline()  # "ready"
     return relay
 
 
@@ -60,21 +60,21 @@ def _end_with(pipe: int) -> None:
 
 
 def main() -> None:
-    """Read what to do, and do it."""
+    """Reads the request and prints the result."""
     found: dict[str, Any]
     try:
-        # Others' work on this machine must not make packets late; without root it may.
+        # Priority over other processes, which must not delay packets; this needs root.
         with contextlib.suppress(OSError):
             os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
         netns.become_root()
         threading.Thread(target=_end_with, args=(int(sys.argv[1]),), daemon=True).start()
         asked = json.load(sys.stdin)
         messages = [Message(**message) for message in asked["messages"]]
-        found = stage(Star(**asked["star"]), messages, asked["congestion"])
-    except netns.RefusedError as why:
-        found = {"refused": str(why)}
-    except OSError as why:
-        found = {"failed": str(why)}
+        found = measure(Star(**asked["star"]), messages, asked["congestion"])
+    except netns.RefusedError as error:
+        found = {"refused": str(error)}
+    except OSError as error:
+        found = {"failed": str(error)}
     print(json.dumps(found))
 
 

@@ -1,4 +1,4 @@
-"""Messages over this machine's TCP, in a process that leaves nothing behind."""
+"""Measures messages over the TCP of this machine, in a subprocess that leaves nothing behind."""
 
 import json
 import os
@@ -11,52 +11,52 @@ from typing import Any
 from emulator.common.errors import EmulationError, SupportError
 from emulator.testbed.schedule import Message, Star
 
-SETUP_S = 15.0  # a stage is built in one second, on a busy machine in a few
-# Lateness of packets adds to round trips: past this, what was measured is not this network.
+SETUP_TIMEOUT_S = 15.0  # setup takes one second, on a busy machine a few
+# Late packets lengthen round trips: above this lateness, a measurement is unreliable.
 LATE_S = 1e-3
 _PROBE = (4, 1_000_000, 1e9)  # clients, bytes each, bytes/s
 
 
 @dataclass(frozen=True, slots=True)
 class Enacted:
-    """What was measured: (start, finish) a message, seconds; how the relay did (`relay.relay`)."""
+    """One measurement: (start, finish) per message, seconds; statistics of the relay."""
 
     times: Sequence[tuple[float, float]]
     relay: dict[str, float]
 
     @property
     def late_s(self) -> float:
-        """How late 99 % of packets were at most."""
+        """99th percentile of the lateness of packets, seconds."""
         return self.relay["late_99_s"]
 
 
 def enact(star: Star, messages: Sequence[Message], congestion: str, expected_s: float) -> Enacted:
-    """Carry `messages` over real TCP with `congestion` control, which should take `expected_s`.
+    """Sends `messages` over real TCP with `congestion` control; expects it to take `expected_s`.
 
-    Raises SupportError where this machine does not let us, EmulationError where a connection
-    fails, or all of it takes more than twice as long as it should.
+    Raises SupportError if this machine cannot do it, EmulationError if a connection fails or the
+    measurement takes more than twice as long as expected.
     """
     asked = {
         "star": asdict(star),
         "messages": [asdict(message) for message in messages],
         "congestion": congestion,
     }
-    found = _staged(asked, 2 * expected_s + SETUP_S)
+    found = _measured(asked, 2 * expected_s + SETUP_TIMEOUT_S)
     if "refused" in found:
         raise SupportError(
-            f"this machine cannot re-enact a network: {found['refused']}",
+            f"this machine cannot build a test network: {found['refused']}",
             "run it as root on a Linux machine that has network namespaces, TUN and tc-tbf",
         )
     if "failed" in found:
-        raise EmulationError(f"the re-enactment failed: {found['failed']}", "run it once more")
+        raise EmulationError(f"the measurement failed: {found['failed']}", "run it again")
     return Enacted([(start, finish) for start, finish in found["times"]], found["relay"])
 
 
 def repeat(repeats: int, most: int, once: Callable[[], Enacted]) -> tuple[list[Enacted], int]:
-    """`repeats` re-enactments and how many more there were: those with the later packets.
+    """The `repeats` measurements with the least late packets, and the number of discarded ones.
 
-    There are more, and `most` in all, only while packets are late. How long messages took has no
-    say in it.
+    It repeats more often, `most` times at most, while packets are late. The durations of messages
+    do not influence the selection.
     """
     runs: list[Enacted] = []
     while len(runs) < most:
@@ -67,9 +67,9 @@ def repeat(repeats: int, most: int, once: Callable[[], Enacted]) -> tuple[list[E
 
 
 def ceiling() -> float:
-    """Bytes/s that this machine's relay passes on at most, found by trying.
+    """Largest rate that the relay forwards on this machine, bytes/s, measured.
 
-    Raises SupportError where this machine cannot re-enact a network at all.
+    Raises SupportError if this machine cannot build a test network.
     """
     clients, nbytes, rate_Bps = _PROBE
     rates, nothing = [rate_Bps] * clients, [0.0] * clients
@@ -79,28 +79,28 @@ def ceiling() -> float:
     return clients * nbytes / max(finish_s for _, finish_s in enacted.times)
 
 
-def _staged(asked: dict[str, Any], timeout_s: float) -> dict[str, Any]:
+def _measured(asked: dict[str, Any], timeout_s: float) -> dict[str, Any]:
     if sys.platform != "linux":
-        return {"refused": f"found {sys.platform}; it takes Linux"}
-    # The stage ends when `ours` closes, which a kill of this process does as well.
+        return {"refused": f"found {sys.platform}; allowed: Linux"}
+    # The subprocess ends when `ours` closes, also if this process is killed.
     theirs, ours = os.pipe()
     try:
-        stage = subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "emulator.testbed.linux.process", str(theirs)],
             pass_fds=[theirs],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            start_new_session=True,  # Ctrl-C is for us: the stage cannot say anything about it
+            start_new_session=True,  # only this process handles Ctrl-C
         )
-        with stage:
+        with process:
             try:
-                out, err = stage.communicate(json.dumps(asked), timeout=timeout_s)
+                out, err = process.communicate(json.dumps(asked), timeout=timeout_s)
             except subprocess.TimeoutExpired:
-                return {"failed": f"not over after {timeout_s:.0f} s"}
+                return {"failed": f"not finished after {timeout_s:.0f} s"}
             finally:
-                stage.kill()
+                process.kill()
     finally:
         os.close(theirs)
         os.close(ours)

@@ -1,9 +1,9 @@
-"""A star of network namespaces: clients, a router, a server, and each link shaped where it sends.
+"""A star of network namespaces: clients, a router and a server; each link is shaped at its sender.
 
     client i --(TUN, relay, TUN)-- router --(veth)-- server
 
-Rates are held by token buckets of the kernel (tc-tbf) with drop-tail buffers; delays by the relay.
-A segment is charged its Ethernet header on TUN devices as well, which have none.
+Token buckets of the kernel (tc-tbf) with drop-tail buffers limit the rates; the relay adds delays.
+TUN devices have no Ethernet header, so its size is added to each segment there.
 """
 
 import os
@@ -15,14 +15,14 @@ from emulator.testbed.schedule import Star
 
 SERVER = "10.0.0.2"
 ETHERNET_B = 14
-SEGMENT_B = 1514  # the burst: an idle link lets one pass at once
-LATE_S = 3e-4  # and what a timer that fires so late would otherwise lose of the rate
+SEGMENT_B = 1514  # the burst: an idle link passes one segment at once
+LATE_S = 3e-4  # plus the bytes of this time, which late timers would lose
 BUFFER_B = 150_000
 
 
 @dataclass(frozen=True)
 class Topology:
-    """Namespaces as file descriptors, and the cables that a relay has to serve."""
+    """Namespaces as file descriptors, and the cables for the relay."""
 
     server: int
     clients: list[int]
@@ -35,18 +35,15 @@ def client_address(number: int) -> str:
 
 
 def build(star: Star) -> Topology:
-    """Lay out `star` in new namespaces. Raises RefusedError; the thread ends up in one of them."""
+    """Builds `star` in new namespaces; this thread stays in the last. Raises RefusedError."""
     clients = range(len(star.up_Bps))
     server = netns.new()
     netns.sysctl("ipv4/tcp_no_metrics_save", "1")
     router = netns.new()
     netns.sysctl("ipv4/ip_forward", "1")
     end = f"netns /proc/{os.getpid()}/fd/{server}"
-    netns.run(
-        "ip",
-        f"link add router type veth peer name server {end}",
-        *_up("router", "10.0.0.1"),
-    )
+    link = f"link add router type veth peer name server {end}"
+    netns.run("ip", link, *_up("router", "10.0.0.1"))
     near = [netns.tun(f"client{i}") for i in clients]
     netns.run("ip", *(line for i in clients for line in _up(f"client{i}", _gateway(i))))
     longest_s = 2 * max(star.delay_s)
@@ -77,19 +74,16 @@ def _gateway(number: int) -> str:
 
 
 def _up(device: str, address: str) -> tuple[str, ...]:
-    return (
-        f"address add {address}/24 dev {device}",
-        f"link set {device} txqueuelen 5000 up",
-    )
+    return f"address add {address}/24 dev {device}", f"link set {device} txqueuelen 5000 up"
 
 
 def _shaped(device: str, rate_Bps: float, rtt_s: float, header_B: int) -> str:
-    """What `tc` is told to make `device` send at `rate_Bps`."""
+    """The `tc` command that makes `device` send at `rate_Bps`."""
     return f"qdisc add dev {device} root {token_bucket(rate_Bps, rtt_s)} overhead {header_B}"
 
 
 def token_bucket(rate_Bps: float, rtt_s: float) -> str:
-    """A tc-tbf of that rate, with room for 1.5 rate x RTT."""
+    """Arguments of tc-tbf for that rate, with a buffer of 1.5 rate x RTT."""
     burst_B = SEGMENT_B + round(rate_Bps * LATE_S)
     buffer_B = max(BUFFER_B, round(1.5 * rate_Bps * rtt_s))
     return f"tbf rate {round(8 * rate_Bps)}bit burst {burst_B} limit {buffer_B}"

@@ -1,7 +1,8 @@
-"""Messages over real TCP, one connection each, as `emulator.network.tcp` models them.
+"""Sends messages over real TCP, one connection each, as `emulator.network.tcp` models them.
 
-A download is: connect, a request of 16 bytes, the bytes. An upload is: connect, the bytes; it ends
-when the receiver has the last one. One clock (CLOCK_MONOTONIC) serves all namespaces.
+A download consists of connect, a request of 16 bytes, and the bytes; an upload of connect and the
+bytes, and it ends when the receiver has the last byte. All namespaces share one clock
+(CLOCK_MONOTONIC).
 """
 
 import contextlib
@@ -16,16 +17,16 @@ from emulator.testbed.linux.topology import SERVER, Topology, client_address
 from emulator.testbed.schedule import Message
 
 PORT = 7000
-FIRST_CLIENT_PORT = 10_000  # message n comes from this and n: so the server knows it
+FIRST_CLIENT_PORT = 10_000  # message n uses this + n, by which the server identifies it
 REQUEST_B = 16
 CHUNK = memoryview(bytes(2**18))
-HEAD_START_S = 0.1  # for threads to be ready
+HEAD_START_S = 0.1  # time for threads to start
 
 
 def carry(
     topology: Topology, messages: Sequence[Message], congestion: str
 ) -> list[tuple[float, float]]:
-    """(start, finish) of each message, seconds after the start. Raises RefusedError, OSError."""
+    """(start, finish) of each message, seconds since time 0. Raises RefusedError, OSError."""
     with netns.inside(topology.server):
         listening = _socket(congestion)
         listening.bind((SERVER, PORT))
@@ -46,7 +47,7 @@ def carry(
 
 
 class _Run:
-    """What the threads of one re-enactment share."""
+    """State that the threads of one measurement share."""
 
     def __init__(self, messages: Sequence[Message], topology: Topology, congestion: str) -> None:
         self.messages, self.topology, self.congestion = messages, topology, congestion
@@ -57,7 +58,7 @@ class _Run:
         self.zero_s = time.monotonic() + HEAD_START_S
 
     def serve(self, listening: socket.socket) -> None:
-        """Answer each connection in a thread of its own."""
+        """Answers each connection in its own thread."""
         while True:
             connection, (_, port) = listening.accept()
             number = port - FIRST_CLIENT_PORT
@@ -70,13 +71,13 @@ class _Run:
                 _receive(connection, REQUEST_B)
                 _send(connection, message.nbytes)
                 connection.shutdown(socket.SHUT_WR)
-                connection.recv(1)  # so that the client closes first, and nothing is cut off
+                connection.recv(1)  # the client closes first, so that no byte is lost
             else:
                 _receive(connection, message.nbytes)
                 self.received_s[number] = time.monotonic()
 
     def send(self, number: int) -> None:
-        """Carry one message, as its client; whoever waits for it is told at its end."""
+        """Sends one message from its client's namespace; then starts the messages after it."""
         message = self.messages[number]
         try:
             netns.enter(self.topology.clients[message.client])
@@ -103,7 +104,7 @@ class _Run:
                 return start_s, time.monotonic()
             _send(connection, message.nbytes)
             connection.shutdown(socket.SHUT_WR)
-            connection.recv(1)  # the server has it all
+            connection.recv(1)  # the server has received all bytes
         return start_s, self.received_s[number]
 
 
@@ -123,13 +124,13 @@ def _send(connection: socket.socket, nbytes: int) -> None:
 
 
 def _receive(connection: socket.socket, nbytes: int) -> None:
-    """Read `nbytes`. Raises ConnectionError where the end comes sooner."""
+    """Reads `nbytes`. Raises ConnectionError if the connection ends before."""
     left, into = nbytes, memoryview(bytearray(2**18))
     while left:
-        # The kernel loops, not we: woken for every segment, Python would make the relay late.
+        # MSG_WAITALL: woken for every segment, Python would delay the relay.
         got = connection.recv_into(into[:left], 0, socket.MSG_WAITALL)
         left -= got
         if not got:
             break
     if left:
-        raise ConnectionError(f"{left} of {nbytes} bytes never came")
+        raise ConnectionError(f"{left} of {nbytes} bytes did not arrive")

@@ -69,7 +69,7 @@ class World:
         return [(party, way, i) for party, i in crossed] + media + [server]
 
     def ends(self, messages):
-        """Whether nobody waits for ever: two links may be up in turns, and never together."""
+        """Whether nobody waits for ever: two links may be up alternately, and never together."""
         return all(
             any(all(self.capacity(link, now) for link in self.path(way, client)) for now in LONG)
             for _, way, client, _ in messages
@@ -116,7 +116,7 @@ def filled(capacity, paths):
     return rates
 
 
-def expected_finishes(world, messages):
+def expected_finishes(small, messages):
     """Exact: rates are constant between whole seconds, starts and finishes."""
     now, left, done = Fraction(0), {}, {}
     starts = dict(enumerate(messages))
@@ -125,17 +125,17 @@ def expected_finishes(world, messages):
             left[flow] = Fraction(starts.pop(flow)[3])
         done |= {flow: now for flow, nbytes in left.items() if not nbytes}
         left = {flow: nbytes for flow, nbytes in left.items() if nbytes}
-        paths = {flow: world.path(*messages[flow][1:3]) for flow in left}
-        rates = filled(lambda link: Fraction(world.capacity(link, now)), paths)  # noqa: B023
+        paths = {flow: small.path(*messages[flow][1:3]) for flow in left}
+        rates = filled(lambda link: Fraction(small.capacity(link, now)), paths)  # noqa: B023
         until = min([now + left[f] / r for f, r in rates.items() if r] + [Fraction(int(now) + 1)])
         left = {flow: nbytes - rates[flow] * (until - now) for flow, nbytes in left.items()}
         now = until
     return [float(done[flow]) for flow in range(len(messages))]
 
 
-def simulated(world, messages, check=lambda net, now_s: None):
+def simulated(small, messages, check=lambda net, now_s: None):
     """When each message finishes; `check` sees the network when an instant of its links is over."""
-    env, net = world.network()
+    env, net = small.network()
     run, since_s = net._run, 0.0
 
     def watched(now_s, finishes=True):
@@ -161,27 +161,27 @@ def simulated(world, messages, check=lambda net, now_s: None):
 
 @settings(deadline=None, max_examples=150)
 @given(worlds, messages)
-def test_finishes_are_those_of_progressive_filling(world, messages):
-    world = World(*world)
-    assume(world.ends(messages))
-    expected_s = expected_finishes(world, messages)
-    found_s = simulated(world, list(enumerate(messages)))
+def test_finishes_are_those_of_progressive_filling(small, messages):
+    small = World(*small)
+    assume(small.ends(messages))
+    expected_s = expected_finishes(small, messages)
+    found_s = simulated(small, list(enumerate(messages)))
     assert found_s == pytest.approx(expected_s, rel=1e-9)
 
 
 @settings(deadline=None)
 @given(worlds, messages)
-def test_no_link_carries_more_than_it_can_at_any_instant(world, messages):
-    world, carried_B, before = World(*world), {}, [0.0, {}]
-    assume(world.ends(messages))
+def test_no_link_carries_more_than_it_can_at_any_instant(small, messages):
+    small, carried_B, before = World(*small), {}, [0.0, {}]
+    assume(small.ends(messages))
 
     def check(net, now_s):
         last_s, rates = before
         for flow, rate in rates.items():
             carried_B[flow] = carried_B.get(flow, 0.0) + rate * (now_s - last_s)
         used, rates = {}, {}
-        for flow, message in net._flying.items():
-            rates[message] = net._fluid.rate(flow)
+        for flow, message in net._in_flight.items():
+            rates[message] = net._engine.rate(flow)
             for link in message.path:
                 used[link] = used.get(link, 0.0) + rates[message]
         for link, rate in used.items():
@@ -189,16 +189,16 @@ def test_no_link_carries_more_than_it_can_at_any_instant(world, messages):
             assert rate <= allowed_Bps * (1 + 1e-9) or until_s - now_s < 1e-9
         before[:] = now_s, rates
 
-    simulated(world, list(enumerate(messages)), check)
+    simulated(small, list(enumerate(messages)), check)
     sizes = sorted(nbytes for *_, nbytes in messages if nbytes)
     assert sorted(carried_B.values()) == pytest.approx(sizes, rel=1e-9)
 
 
 @settings(deadline=None)
 @given(worlds, messages, st.randoms(use_true_random=False))
-def test_the_order_of_what_happens_at_once_does_not_matter(world, messages, random):
-    assume(World(*world).ends(messages))
+def test_the_order_of_what_happens_at_once_does_not_matter(small, messages, random):
+    assume(World(*small).ends(messages))
     numbered = list(enumerate(messages))
     shuffled = random.sample(numbered, len(numbered))
-    first_s, second_s = (simulated(World(*world), order) for order in (numbered, shuffled))
+    first_s, second_s = (simulated(World(*small), order) for order in (numbered, shuffled))
     assert first_s == pytest.approx(second_s, rel=1e-12)

@@ -161,8 +161,8 @@ def test_the_steady_rate_by_hand():
 def test_rare_loss_leaves_the_square_root_law(rtt_s):
     # Mathis et al. 1997: sqrt(3/2) / (RTT sqrt(p)), where timeouts no longer count.
     loss = 1e-10
-    law = math.sqrt(1.5 / loss) / rtt_s
-    assert steady_rate("reno", rtt_s, loss) == pytest.approx(law, rel=1e-3)
+    distribution = math.sqrt(1.5 / loss) / rtt_s
+    assert steady_rate("reno", rtt_s, loss) == pytest.approx(distribution, rel=1e-3)
 
 
 def test_cubic_is_reno_on_short_paths_and_its_own_response_on_long_fat_ones():

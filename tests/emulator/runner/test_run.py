@@ -208,7 +208,7 @@ def test_who_can_never_go_on_is_said_and_the_rest_is_kept(scenario, toys, carry,
     outcome = carry(inputs.read(path, only=["LoRA"]))
     ((index, error),) = outcome.failures
     assert index == 0
-    assert "nobody is available" in error.message
+    assert "no client is available" in error.message
     assert filed(tmp_path / "out") == [("LoRA", "fast"), ("LoRA", "slow")]
     assert (outcome.trained_rounds, outcome.reused_rounds) == (4, 4)
 

@@ -9,9 +9,12 @@ import pytest
 from emulator.scenario.scenario import Scenario
 from emulator.simulation import simulate as module
 from emulator.simulation.clients import fleet
-from emulator.simulation.records import Round
+from emulator.simulation.records import Round, Transfer
 from emulator.simulation.simulate import simulate
 from emulator.simulation.trainer import StubTrainer
+
+from .small_scenario import of
+from .small_scenario import scenario as closed_form
 
 SERVER = {"down": "1 Gbps", "up": "1 Gbps"}
 LINK = {"down": "8 Mbps", "up": "0.8 Mbps", "rtt": "100 ms"}
@@ -106,3 +109,17 @@ def test_the_garbage_collector_is_as_it_was_before():
         assert gc.get_threshold() > before
         raise ZeroDivisionError
     assert gc.get_threshold() == before
+
+
+def test_charging_values_alone_is_cheaper():
+    class Padded(StubTrainer):
+        def download(self, client):
+            message = super().download(client)
+            return type(message)(client, message.nbytes + 50, message.nbytes)
+
+    rows = simulate(closed_form(), 0, Padded(down_bytes=100, up_bytes=100))
+    assert {t.nbytes for t in of(Transfer, rows) if t.direction == "down"} == {150}
+    rows = simulate(
+        closed_form(network={"charge": "values"}), 0, Padded(down_bytes=100, up_bytes=100)
+    )
+    assert {t.nbytes for t in of(Transfer, rows) if t.direction == "down"} == {100}

@@ -94,9 +94,9 @@ def test_too_many_clients_are_refused(varied):
 
 
 def test_the_limit_counts_every_repetition(case):
-    each_s = case.makespan_s + cases.STAGE_S
+    each_s = case.makespan_s + cases.SETUP_S
     cases.check_limit([case, case], 3, 6 * each_s + 0.01)
-    with pytest.raises(EmulationError, match="s of re-enactment; allowed: 1 s"):
+    with pytest.raises(EmulationError, match="s of measurements; allowed: 1 s"):
         cases.check_limit([case, case], 3, 1)
 
 

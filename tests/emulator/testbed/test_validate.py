@@ -73,7 +73,7 @@ def test_a_warning_names_lateness_load_and_ceiling(case):
     late = Comparison(case, [enacted(case), enacted(case, late_s=0.0072)])
     said = validate.warning(late, 12.5e6)
     assert said.startswith("LoRA, fast: measured times are too long: packets were 7.2 ms late.")
-    assert "40 Mbps at once, and this machine passed on 100 Mbps" in said
+    assert "40 Mbps together, and this machine forwarded 100 Mbps" in said
 
 
 def test_json_has_everything_by_transfer(case):

@@ -45,17 +45,19 @@ def test_laws_have_the_quantiles_they_promise():
 
 def test_variants_of_a_network_share_their_luck():
     def up(median):
-        law = {"kind": "lognormal", "median": median, "sigma": 1.0}
-        return fleet.draw_fleet(network(clients={"down": "9 Mbps", "up": law}), None, 50, 3).up_Bps
+        distribution = {"kind": "lognormal", "median": median, "sigma": 1.0}
+        return fleet.draw_fleet(
+            network(clients={"down": "9 Mbps", "up": distribution}), None, 50, 3
+        ).up_Bps
 
     np.testing.assert_allclose(up("16 Mbps"), 16 * up("1 Mbps"), rtol=1e-12)
 
 
 def test_one_group_does_not_disturb_another():
     def slow(fast_up):
-        law = {"kind": "uniform", "low": "1 Mbps", "high": "2 Mbps"}
+        distribution = {"kind": "uniform", "low": "1 Mbps", "high": "2 Mbps"}
         groups = {
-            "slow": {"share": 1, "down": "2 Mbps", "up": law},
+            "slow": {"share": 1, "down": "2 Mbps", "up": distribution},
             "fast": {"share": 1, "down": "9 Mbps", "up": fast_up},
         }
         built = fleet.draw_fleet(network(groups=groups), None, 40, 3)
@@ -74,9 +76,11 @@ def test_shares_are_dealt_by_largest_remainder(shares, n):
 
 
 def test_seeds_differ_and_repeat():
-    law = {"kind": "uniform", "low": "1 Mbps", "high": "2 Mbps"}
+    distribution = {"kind": "uniform", "low": "1 Mbps", "high": "2 Mbps"}
     one, again, other = (
-        fleet.draw_fleet(network(clients={"down": law, "up": law}), None, 20, seed)
+        fleet.draw_fleet(
+            network(clients={"down": distribution, "up": distribution}), None, 20, seed
+        )
         for seed in (0, 0, 1)
     )
     np.testing.assert_array_equal(one.up_Bps, again.up_Bps)
@@ -85,8 +89,8 @@ def test_seeds_differ_and_repeat():
 
 
 def test_compute_is_drawn_a_client():
-    law = {"kind": "uniform", "low": "1 ms", "high": "2 ms"}
-    compute = Compute.model_validate({"per_example": law})
+    distribution = {"kind": "uniform", "low": "1 ms", "high": "2 ms"}
+    compute = Compute.model_validate({"per_example": distribution})
     clients = network(clients={"down": "2 Mbps", "up": "2 Mbps"})
     seconds = fleet.draw_fleet(clients, compute, 100, 0).seconds_per_example
     assert seconds.min() >= 1e-3
@@ -97,14 +101,18 @@ def test_compute_is_drawn_a_client():
 # -- ratio and correlation
 
 
-LAW = {"kind": "lognormal", "median": "10 Mbps", "sigma": 1}
+DISTRIBUTION = {"kind": "lognormal", "median": "10 Mbps", "sigma": 1}
 
 
 def test_up_is_a_ratio_of_the_clients_own_down():
-    built = fleet.draw_fleet(network(clients={"down": LAW, "up": {"ratio": "1/16"}}), None, 300, 0)
+    built = fleet.draw_fleet(
+        network(clients={"down": DISTRIBUTION, "up": {"ratio": "1/16"}}), None, 300, 0
+    )
     np.testing.assert_allclose(built.up_Bps, built.down_Bps / 16, rtol=1e-15)
-    law = {"ratio": {"kind": "uniform", "low": "1/16", "high": "1/4"}}
-    drawn = fleet.draw_fleet(network(clients={"down": LAW, "up": law}), None, 300, 0)
+    distribution = {"ratio": {"kind": "uniform", "low": "1/16", "high": "1/4"}}
+    drawn = fleet.draw_fleet(
+        network(clients={"down": DISTRIBUTION, "up": distribution}), None, 300, 0
+    )
     np.testing.assert_array_equal(drawn.down_Bps, built.down_Bps)
     assert (drawn.up_Bps / drawn.down_Bps).min() >= 1 / 16
     assert (drawn.up_Bps / drawn.down_Bps).max() <= 1 / 4
@@ -126,7 +134,7 @@ COMPUTE = Compute.model_validate(
     {"per_example": {"kind": "uniform", "low": "1 ms", "high": "9 ms"}}
 )
 SPREAD = {
-    "down": LAW,
+    "down": DISTRIBUTION,
     "up": {"kind": "normal", "mean": "5 Mbps", "sd": "2 Mbps"},
     "rtt": {"kind": "uniform", "low": "10 ms", "high": "90 ms"},
     "loss": {"kind": "lognormal", "median": "0.1 %", "sigma": 0.5},
@@ -214,7 +222,7 @@ def test_every_client_of_a_group_with_cells_is_in_one_of_the_groups(clients, fir
 def test_a_cells_rates_may_be_drawn():
     cells = {
         "clients": 2,
-        "down": LAW,
+        "down": DISTRIBUTION,
         "up": {"kind": "uniform", "low": "1 Mbps", "high": "2 Mbps"},
     }
     built = fleet.draw_fleet(network(clients={**LINK, "cells": cells}), None, 100, 0)
@@ -239,12 +247,12 @@ def test_no_law_makes_a_link_that_lets_nothing_through():
     }
     built = fleet.draw_fleet(network(clients=clients), None, 3000, 0)
     rates = [built.down_Bps, built.up_Bps, built.cell_down_Bps, built.cell_up_Bps]
-    assert min(each.min() for each in rates) >= fleet.LEAST_RATE / 8
-    assert 0 <= built.loss.min() < built.loss.max() == fleet.MOST_LOSS
+    assert min(each.min() for each in rates) >= fleet.MIN_RATE / 8
+    assert 0 <= built.loss.min() < built.loss.max() == fleet.MAX_LOSS
 
 
 def test_many_groups_are_no_trouble():
-    groups = {str(k): {"share": 1, "down": f"{k + 1} Mbps", "up": LAW} for k in range(100)}
+    groups = {str(k): {"share": 1, "down": f"{k + 1} Mbps", "up": DISTRIBUTION} for k in range(100)}
     built = fleet.draw_fleet(network(groups=groups), None, 300, 0)
     np.testing.assert_array_equal(built.down_Bps, (built.group + 1) * 125_000)
 

@@ -44,9 +44,9 @@ def test_every_figure_says_what_it_is_and_who_says_so(name):
 
 def test_laws_go_through_the_shares_that_their_sources_give():
     def beyond(name, key, unit):
-        law = PRESETS[name].figures[key].value
-        median = float(law["median"].removesuffix(unit))
-        return lambda x: NormalDist(0, law["sigma"]).cdf(fleet.np.log(x / median))
+        distribution = PRESETS[name].figures[key].value
+        median = float(distribution["median"].removesuffix(unit))
+        return lambda x: NormalDist(0, distribution["sigma"]).cdf(fleet.np.log(x / median))
 
     down = beyond("4g", "down", " Mbps")
     assert (down(2), 1 - down(100)) == pytest.approx((0.05, 0.11), abs=0.002)

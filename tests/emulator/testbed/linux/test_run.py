@@ -41,7 +41,7 @@ def pretended(monkeypatch):
         count = len(what["messages"])
         return {"times": [(n, n + 1) for n in range(count)], "relay": {"late_99_s": 1e-4}}
 
-    monkeypatch.setattr(run, "_staged", staged)
+    monkeypatch.setattr(run, "_measured", staged)
     return asked
 
 
@@ -49,18 +49,18 @@ def pretended(monkeypatch):
 
 
 def test_a_machine_that_cannot_is_exit_code_3(invoke, scenario, monkeypatch):
-    monkeypatch.setattr(run, "_staged", lambda *_: {"refused": "no TUN devices (No such file)"})
+    monkeypatch.setattr(run, "_measured", lambda *_: {"refused": "no TUN devices (No such file)"})
     code, out, err = invoke("validate", scenario())
     assert (code, out) == (3, "")
     assert err == (
-        "error: this machine cannot re-enact a network: no TUN devices (No such file)\n"
+        "error: this machine cannot build a test network: no TUN devices (No such file)\n"
         "hint: run it as root on a Linux machine that has network namespaces, TUN and tc-tbf\n"
     )
 
 
 def test_another_system_is_refused_before_anything_starts(monkeypatch):
     monkeypatch.setattr("sys.platform", "darwin")
-    with pytest.raises(SupportError, match="found darwin; it takes Linux"):
+    with pytest.raises(SupportError, match="found darwin; allowed: Linux"):
         run.ceiling()
 
 
@@ -106,13 +106,13 @@ def test_what_would_take_too_long_is_refused(invoke, scenario, toys, pretended):
     invoke("run", path, "--workers", 1)
     code, out, err = invoke("validate", path, "--limit", 2)
     assert (code, out) == (2, "")
-    assert "s of re-enactment; allowed: 2 s (--limit)" in err
+    assert "s of measurements; allowed: 2 s (--limit)" in err
     assert len(pretended) == 1  # whether this machine can
 
 
 def test_a_stage_that_dies_is_one_message(monkeypatch):
     monkeypatch.setattr("sys.executable", "/bin/false")
-    with pytest.raises(EmulationError, match="the re-enactment failed: its process died"):
+    with pytest.raises(EmulationError, match="the measurement failed: its process died"):
         run.ceiling()
 
 

@@ -1,8 +1,8 @@
-"""Random networks, fleets, policies and churn, and what must hold of each whatever it is.
+"""Random networks, fleets, policies and churn, and invariants that hold for all of them.
 
-A stub trains. The rates are those that the fluid network gave its flows, watched while they flow:
-no link over its capacity, a flow's bytes the integral of its rate. The rest is read off the rows.
-A resumed training must give the rows of an unbroken one.
+A stub trains. The rates of flows are checked while they flow: no link exceeds its capacity, and the
+bytes of a flow are the integral of its rate. The rest is checked on the rows. A resumed training
+must give the rows of an uninterrupted one.
 """
 
 import contextlib
@@ -29,15 +29,15 @@ from emulator.simulation.trainer import Download, StubMessage, StubTrainer, Uplo
 
 CLOSE = 1e-9  # of a rate, relative
 BYTES = 1e-6  # of a flow's size, relative, and a byte
-MOST_ROWS = 20_000  # of an emulation: some worlds take days at a byte a second, and end
+MAX_ROWS = 20_000  # per simulation: some scenarios take days at a byte per second
 
 
 class LongEnoughError(Exception):
-    """All laws held until here, and it would go on."""
+    """All invariants held so far; the rest is skipped."""
 
 
 class Watched(FlowEngine):
-    """The fluid network under watch: what its flows were given, checked before time goes on."""
+    """A flow engine whose rates are checked before time advances."""
 
     def __init__(self, capacities_Bps: Any) -> None:
         super().__init__(capacities_Bps)
@@ -162,9 +162,9 @@ def access(rng: Random, lossy: bool) -> dict[str, Any]:
         }  # fmt: skip
     if rng.random() < 0.4:
         on, off = rng.choice((("10 s", "1 s"), ("1 h", "10 min"), ("0.2 s", "0.1 s")))
-        law = {"kind": "lognormal", "median": on, "sigma": 1}
+        drawn = {"kind": "lognormal", "median": on, "sigma": 1}
         found["availability"] = {
-            "kind": "on_off", "on": law, "off": off, "on_return": rng.choice(("resume", "lost")),
+            "kind": "on_off", "on": drawn, "off": off, "on_return": rng.choice(("resume", "lost")),
         }  # fmt: skip
     return found
 
@@ -194,7 +194,7 @@ def scenario(rng: Random) -> Scenario:
     compute = rng.choice((None, {"per_example": "10 ms"}, {"per_example": "0 s"}))
     return Scenario.model_validate(
         {
-            "name": "law",
+            "name": "invariant",
             "task": {"name": "20newsgroups", "clients": clients},
             "training": {"rounds": rng.randint(1, 6), "cohort": cohort},
             "methods": {"LoRA": {"kind": "lora"}},
@@ -210,7 +210,7 @@ def scenario(rng: Random) -> Scenario:
     )
 
 
-# -- laws
+# -- invariants
 
 
 def in_order(rows: Sequence[Row]) -> None:
@@ -229,28 +229,28 @@ def hold(found: Scenario, rows: Sequence[Row], trainer: Live, order: Sequence[Ro
     assert sum(row.used for row in rounds) == trainer.merged.total()
     sent: Counter[tuple[int, int, str]] = Counter()
     used: Counter[tuple[int, str]] = Counter()
-    visits: dict[tuple[int, int], list[Row]] = defaultdict(list)
+    tasks: dict[tuple[int, int], list[Row]] = defaultdict(list)
     for row in rows:
         if isinstance(row, Transfer):
             sent[row.round, row.client, row.direction] += row.nbytes
             used[row.client, row.direction] += row.nbytes * (row.outcome == "used")
         if isinstance(row, Transfer | Computation | Absence):
-            visits[row.round, row.client].append(row)
+            tasks[row.round, row.client].append(row)
     for client in range(found.task.clients):
         merged = trainer.merged[client]
         assert used[client, "up"] == merged * trainer.up(client), f"client {client}: up"
         most, least = trainer.down(client, 4), trainer.down(client, 0)
         assert merged * least <= used[client, "down"] <= merged * most, f"client {client}: down"
-    if found.policy.kind not in ("buffered", "asynchronous"):  # at most a visit a round
+    if found.policy.kind not in ("buffered", "asynchronous"):  # at most one task per round
         for (_, client, way), nbytes in sent.items():
             most = trainer.up(client) if way == "up" else trainer.down(client, 4)
             assert nbytes <= most, f"{nbytes} B {way} of {most}"
-        for visit in visits.values():
-            for earlier, later in pairwise(visit):
+        for task in tasks.values():
+            for earlier, later in pairwise(task):
                 assert earlier.finish_s <= later.start_s + 1e-9 * later.start_s, (earlier, later)
 
 
-def law(rng: Random, folder: Path, number: int) -> None:
+def check(rng: Random, folder: Path, number: int) -> None:
     """One scenario carried out, watched, judged, and for some broken off and resumed."""
     found, seed = scenario(rng), rng.randrange(5)
     sizes = rng.choice((0, 1, 1_000, 40_000)), rng.choice((0, 1, 700, 30_000))
@@ -258,7 +258,7 @@ def law(rng: Random, folder: Path, number: int) -> None:
 
     def notice(row: Row) -> None:
         order.append(row)
-        if len(order) == MOST_ROWS:
+        if len(order) == MAX_ROWS:
             raise LongEnoughError
 
     try:
@@ -277,7 +277,7 @@ def resumed(
     """Recorded, broken off before some step, resumed: the same rows, and then from disk alone."""
 
     def carried(breaks_at: int) -> list[Row]:
-        recording = Recording(folder, {"what": "law"})
+        recording = Recording(folder, {"what": "invariants"})
         trainer = RecordingTrainer(recording, lambda: (make(breaks_at=breaks_at), {}))
         try:
             return simulate(found, seed, trainer)
@@ -295,8 +295,8 @@ def resumed(
 def campaign(folder: Path, seed: int, count: int, only: int = -1) -> Tally:
     """`count` scenarios; with `only`, that one alone."""
     network.Fluid = Watched
-    tally = Tally("laws", seed)
+    tally = Tally("invariants", seed)
     for number in range(count) if only < 0 else [only]:
         rng = Random(f"{seed}/{number}")
-        tally.attempt(f"law {number}", functools.partial(law, rng, folder, number), limit_s=300)
+        tally.attempt(f"case {number}", functools.partial(check, rng, folder, number), limit_s=300)
     return tally

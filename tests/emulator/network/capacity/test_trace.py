@@ -1,20 +1,15 @@
-"""Traces and tables of devices: samples made here, and what is wrong with others."""
+"""Traces of rates: the samples, what a scenario makes of them, and what is refused."""
 
-import contextlib
-import os
-import pickle
-from pathlib import Path
-
+import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from emulator.common import text_files
 from emulator.common.errors import ScenarioError
 from emulator.network.capacity.trace import profile_from, read_csv, read_mahimahi
-from emulator.simulation.clients.device_formats import Device, read_fedscale, read_flash
+from emulator.runner import inputs
 
-DATA = Path(__file__).parents[3] / "data"
+from ...simulation.clients.drawn_links import CSV, DATA, MAHIMAHI, TRACE, built, network, rates
+
 MBPS = 1e6 / 8
 
 
@@ -26,19 +21,6 @@ def steps(profile, until_s):
         found.append((now_s, rate_Bps))
         now_s = then_s
     return found
-
-
-@pytest.fixture
-def file(tmp_path):
-    def write(content):
-        path = tmp_path / "table"
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return path
-
-    return write
-
-
-# --- samples
 
 
 def test_the_csv_sample():
@@ -80,24 +62,6 @@ def test_every_bin_has_the_bytes_of_its_stamps(bin_s):
     assert profile.bytes_between(0, 0.21) == pytest.approx(6 * 1504)
 
 
-def test_the_fedscale_sample():
-    assert read_fedscale(DATA / "fedscale_sample.json") == [
-        Device("1", 1e6, 1e6, per_example_s=pytest.approx(0.15)),
-        Device("2", 154_320.0, 154_320.0, per_example_s=pytest.approx(0.4215)),
-        Device("7", 12e6, 12e6, per_example_s=0.0),
-    ]
-
-
-def test_the_flash_sample():
-    assert read_flash(DATA / "flash_sample.json") == [
-        Device("made-up-phone-a", 2.5e6, 1.25e6, 0.75e6, 0.0),
-        Device("made-up-phone-b", 4e5, 90_250.0, 900_500.0, 60_000.0),
-    ]
-
-
-# --- units and layouts of CSV
-
-
 @pytest.mark.parametrize(
     ("unit", "unit_Bps"),
     [("bps", 1 / 8), ("kbps", 125), ("Mbps", 125e3), ("Bps", 1), ("kBps", 1e3), ("MBps", 1e6)],
@@ -114,9 +78,6 @@ def test_one_row_is_a_constant_rate(file):
 
 def test_a_byte_order_mark_is_no_part_of_the_header(file):
     assert read_csv(file(b"\xef\xbb\xbftime_s,up_Bps\n0,3\n"))["up"].mean == 3.0
-
-
-# --- what is wrong
 
 
 @pytest.mark.parametrize(
@@ -137,8 +98,11 @@ def test_a_byte_order_mark_is_no_part_of_the_header(file):
         ("time_s,up_Bps\n0,nan\n", "table:2: found '0,nan'; allowed: numbers"),
         ("time_s,up_Bps\n0,1e16\n", "table:2: found '0,1e16'; allowed: numbers"),
         ("time_s,up_Bps\n0,1e-300\n", "table:2: found '0,1e-300'; allowed: numbers"),
-        ("time_s,up_Bps\n0,1\n0,1\n", "table:3: found time '0' after one as late; allowed: times"),
-        ("time_s,up_Bps\n0,0\n9,0\n", "found up_Bps at zero for ever; allowed: a rate above zero"),
+        (
+            "time_s,up_Bps\n0,1\n0,1\n",
+            "table:3: found time '0' not after the one before; allowed: incr",
+        ),
+        ("time_s,up_Bps\n0,0\n9,0\n", "found up_Bps at zero forever; allowed: a rate above zero"),
         (b"time_s,up_Bps\n0,\xff\n", "table:2: found byte 0xff; allowed: UTF-8 text"),
     ],
 )
@@ -181,68 +145,77 @@ def test_what_is_no_mahimahi_trace(file, text, message):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("file", "way", "expected"),
     [
-        ("{", "table:1: found no JSON: Expecting property name"),
-        ("[]", "table: found []; allowed: 1 to 1,000,000 devices by name"),
-        ("{}", "table: found 0 devices"),
-        ('{"1": [50, 8000]}', "table: 1: found [50, 8000]; allowed: a mapping with computation, c"),
-        ('{"1": {"computation": 5}}', "allowed: a mapping with computation, communication"),
-        ('{"1": {"computation": 5, "communication": 0}}', "1: communication: found 0; allowed: 1e"),
-        ('{"1": {"computation": -5, "communication": 1}}', "1: computation: found -5; allowed: 0,"),
-        ('{"1": {"computation": true, "communication": 1}}', "1: computation: found true"),
-        ('{"1": {"computation": "5", "communication": 1}}', "computation: found '5'"),
-        ('{"1": {"computation": NaN, "communication": 1}}', "computation: found NaN"),
-        (f'{{"1": {{"computation": 1{"0" * 400}, "communication": 1}}}}', "computation: found 100"),
-        (f'{{"1": {{"computation": 1{"0" * 5000}, "communication": 1}}}}', "cannot be read"),
-        ('{"1": {"computation": 5, "communication": 1}, "1": {}}', "found a name twice"),
-        ("[" * 100_000, "cannot be read"),
+        (CSV, "down", read_csv(CSV)["down"]),
+        (CSV, "up", read_csv(CSV)["up"]),
+        (MAHIMAHI, "down", read_mahimahi(MAHIMAHI)),
     ],
 )
-def test_what_is_no_table_of_devices(file, text, message):
-    with pytest.raises(ScenarioError) as raised:
-        read_fedscale(file(text))
-    assert message in raised.value.message
+def test_a_trace_at_its_start_is_the_file_to_the_bit(file, way, expected):
+    rate = {"kind": "trace", "file": str(file), "offset": "none"}
+    by_link = built(network(clients={"down": rate, "up": rate}))[1]
+    for client in range(3):
+        profile = by_link.get(("client", way, client))
+        np.testing.assert_array_equal(rates(profile), rates(expected))
 
 
-class Unpickled:
-    def __reduce__(self):
-        return os.mkdir, ("must_not_exist",)
+def test_a_trace_is_shifted_and_scaled_as_it_says():
+    rate = {**TRACE, "offset": "7 s", "scale": "25 %"}
+    profile = built(network(clients={"down": rate, "up": "1 Mbps"}))[1].get(("client", "down", 0))
+    np.testing.assert_allclose(rates(profile), rates(read_csv(CSV)["down"].shifted(7.0)) / 4)
 
 
-def test_a_pickle_is_not_opened_and_the_hint_says_what_to_do(file, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(ScenarioError) as raised:
-        read_fedscale(file(pickle.dumps(Unpickled())))
-    assert not Path("must_not_exist").exists()
-    assert "found byte 0x80" in raised.value.message
-    assert "if you trust yours: python -c" in raised.value.hint
+def test_random_offsets_are_uniform_over_the_trace_and_the_same_for_both_ways():
+    found = network(clients={"down": TRACE, "up": TRACE})
+    by_link = built(found, clients=2000)[1]
+    first, length_s = read_csv(CSV), read_csv(CSV)["down"].length_s
+    # The share of clients in each of the rates is that of the time that the file spends there.
+    starts = [by_link.get(("client", "down", client)).rate_at(0) for client in range(2000)]
+    for rate_Bps in set(starts):
+        share = np.mean([first["down"].rate_at(t) == rate_Bps for t in np.arange(0, length_s, 0.1)])
+        assert np.mean(np.array(starts) == rate_Bps) == pytest.approx(
+            share, abs=5 * 0.5 / 2000**0.5
+        )
+    for client in range(50):
+        down, up = (by_link.get(("client", way, client)) for way in ("down", "up"))
+        for now_s in (0.0, 3.0, 11.0):
+            assert down.piece(now_s)[1] == up.piece(now_s)[1]
 
 
-@pytest.mark.parametrize("read", [read_csv, read_mahimahi, read_fedscale, read_flash])
-def test_what_is_no_file(read, tmp_path, monkeypatch, file):
-    with pytest.raises(ScenarioError, match="no such file"):
-        read(tmp_path / "gone")
-    with pytest.raises(ScenarioError, match="found a directory or device"):
-        read(tmp_path)
-    os.mkfifo(tmp_path / "pipe")  # would wait for ever
-    with pytest.raises(ScenarioError, match="found a directory or device"):
-        read(tmp_path / "pipe")
-    monkeypatch.setattr(text_files, "MAX_BYTES", 100)
-    with pytest.raises(ScenarioError, match="found more than 0 MiB"):
-        read(file("1" * 101))
+def test_a_trace_that_does_not_loop_ends_in_its_last_rate(tmp_path):
+    path = tmp_path / "once.csv"
+    path.write_text("time_s,rate_Mbps\n0,8\n10,16\n")
+    rate = {"kind": "trace", "file": str(path), "loop": False, "offset": "none"}
+    made, by_link = built(network(clients={"down": rate, "up": rate}))
+    profile = by_link.get(("client", "down", 0))
+    assert [profile.rate_at(t) for t in (0, 9.9, 10, 1e6)] == [1e6, 1e6, 2e6, 2e6]
+    assert (made.down_Bps == 2e6).all()
 
 
-@pytest.mark.parametrize("read", [read_csv, read_mahimahi, read_fedscale, read_flash])
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(
-    st.one_of(
-        st.binary(max_size=60),
-        st.lists(st.sampled_from(["time_s,up_Bps", "1", "2,3", "5e-324,1e15", "1e15,1"])).map(
-            lambda lines: "\n".join(lines).encode()
-        ),
-    )
-)
-def test_any_bytes_are_read_or_refused_as_a_users_mistake(read, file, content):
-    with contextlib.suppress(ScenarioError):
-        read(file(content))
+def test_the_format_goes_by_the_suffix(tmp_path):
+    path = tmp_path / "rates.txt"
+    path.write_text(CSV.read_text())
+    rate = {"kind": "trace", "file": str(path)}
+    with pytest.raises(ValidationError, match=r"named rates\.txt; allowed: format csv or mahimahi"):
+        network(clients={"down": rate, "up": "1 Mbps"})
+    assert network(clients={"down": {**rate, "format": "csv"}, "up": "1 Mbps"})
+
+
+def test_mistakes_in_the_file_are_told_by_its_line_and_the_scenarios(tmp_path, scenario):
+    path = scenario()
+    trace = "{kind: trace, file: lte.csv}"
+    path.write_text(path.read_text().replace("up: 20 Mbps, rtt", f"up: {trace}, rtt"))
+    file = tmp_path / "lte.csv"
+    for text, said in {
+        "time_s,rate_Mbps\n0,5\n1,x\n": f"{file}:3: found '1,x'; allowed: numbers",
+        "time_s,down_Mbps\n0,5\n1,6\n": f"{file}:1: found no up_UNIT in the header",
+        None: f"{file}: no such file",
+    }.items():
+        file.unlink(missing_ok=True)
+        if text:
+            file.write_text(text)
+        with pytest.raises(ScenarioError) as caught:
+            inputs.read(path)
+        line = next(n for n, t in enumerate(path.read_text().splitlines(), 1) if trace in t)
+        assert f"{path}:{line}: network.clients.up: {said}" in str(caught.value)

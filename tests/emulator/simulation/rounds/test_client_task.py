@@ -1,4 +1,4 @@
-"""Clients that come and go: nothing is lost sight of, and the run ends."""
+"""Client tasks of clients that leave and return: the ledger adds up, and the simulation ends."""
 
 import sys
 from itertools import pairwise
@@ -82,16 +82,16 @@ def test_whatever_happens_it_ends_and_adds_up(
 ):
     monkeypatch.setattr(module, "Network", Counted)
     clients = {**spread, "availability": availability}
-    world = scenario(policy, {"rounds": 4, "cohort": 5}, clients, count=12, compute=compute)
-    world = world.model_copy(
-        update={"network": world.network.model_validate(
-            {**world.network.model_dump(exclude_none=True),
+    small = scenario(policy, {"rounds": 4, "cohort": 5}, clients, count=12, compute=compute)
+    small = small.model_copy(
+        update={"network": small.network.model_validate(
+            {**small.network.model_dump(exclude_none=True),
              "clients": clients, "server": {"down": "2 Mbps", "up": "2 Mbps"},
              "transport": transport})}
     )  # fmt: skip
     trainer, seen = noting(), []
     try:
-        rows = simulate(world, seed, trainer, seen.append)
+        rows = simulate(small, seed, trainer, seen.append)
     except EmulationError:  # nobody ever comes, or stays for long enough
         return
     network = Counted.made[-1]
@@ -102,7 +102,7 @@ def test_whatever_happens_it_ends_and_adds_up(
     assert abs(sum(t.nbytes for t in transfers) - arrived - network.moved) <= len(transfers) / 2
     assert not any(trainer.held.values())
     assert [r.round for r in rows if isinstance(r, Round)] == [1, 2, 3, 4]
-    built = fleet.draw_fleet(world.network, world.compute, 12, seed)
+    built = fleet.draw_fleet(small.network, small.compute, 12, seed)
     check_whereabouts(rows, built)
     for row in transfers:
         assert row.nbytes <= (100_000 if row.direction == "down" else 20_000)
@@ -135,8 +135,8 @@ def test_a_client_that_leaves_in_the_middle(scenario, noting, transfers_of, how)
     # There for 1 s of every 3. Down takes 0.8 s, up 0.8 s: the upload is cut after 0.2 s.
     day = {"kind": "diurnal", "start": "0 s", "length": "1 s", "period": "3 s", "on_return": how}
     clients = {"down": "1 Mbps", "up": "0.2 Mbps", "availability": day}
-    world = scenario("synchronous", {"rounds": 1, "cohort": 1}, clients, count=1)
-    rows = simulate(world, 0, noting())
+    small = scenario("synchronous", {"rounds": 1, "cohort": 1}, clients, count=1)
+    rows = simulate(small, 0, noting())
     ups = [(t.nbytes, t.start_s, t.finish_s, t.outcome) for t in transfers_of(rows, direction="up")]
     away = [(a.start_s, a.finish_s) for a in rows if isinstance(a, Absence)]
     (last,) = [row for row in rows if isinstance(row, Round)]
@@ -154,49 +154,13 @@ def test_a_client_that_leaves_in_the_middle(scenario, noting, transfers_of, how)
 def test_a_computation_waits_as_well(scenario, noting):
     day = {"kind": "diurnal", "start": "0 s", "length": "1 s", "period": "3 s"}
     clients = {"down": "1 Mbps", "up": "1.6 Mbps", "availability": day}
-    world = scenario(
+    small = scenario(
         "synchronous", {"rounds": 1, "cohort": 1}, clients, count=1,
         compute={"per_example": "25 ms"},
     )  # fmt: skip
-    rows = simulate(world, 0, noting())
+    rows = simulate(small, 0, noting())
     parts = [(c.start_s, c.finish_s, c.examples) for c in rows if isinstance(c, Computation)]
     assert parts == [(0.8, 1.0, 8), (3.0, pytest.approx(3.6), 24)]
-
-
-def test_a_round_waits_for_somebody(scenario, noting):
-    day = {"kind": "diurnal", "start": "5 s", "length": "1 s", "period": "10 s"}
-    clients = {"down": "8 Mbps", "up": "8 Mbps", "availability": day}
-    rows = simulate(scenario("synchronous", {"rounds": 2}, clients), 0, noting())
-    first, second = [row for row in rows if isinstance(row, Round)]
-    assert (first.start_s, first.cohort) == (0.0, 10)
-    assert min(r.start_s for r in rows if isinstance(r, Transfer)) == pytest.approx(5.0)
-    assert second.finish_s < 6.0
-
-
-def test_only_those_who_are_there_are_asked(scenario, noting, transfers_of):
-    groups = {
-        "there": {"share": 1, "down": "8 Mbps", "up": "8 Mbps"},
-        "away": {"share": 2, "down": "8 Mbps", "up": "8 Mbps", "availability": {
-            "kind": "diurnal", "start": "1 h", "length": "1 h"}},
-    }  # fmt: skip
-    world = scenario("synchronous", {"rounds": 3, "cohort": 20})
-    network = world.network.model_validate(
-        {"server": {"down": "1 Gbps", "up": "1 Gbps"}, "groups": groups}
-    )
-    rows = simulate(world.model_copy(update={"network": network}), 0, noting())
-    built = fleet.draw_fleet(network, None, 30, 0)
-    assert {t.client for t in transfers_of(rows)} == {i for i in range(30) if built.group[i] == 0}
-    assert {row.cohort for row in rows if isinstance(row, Round)} == {10}
-
-
-@pytest.mark.parametrize("policy", POLICIES)
-def test_a_fleet_that_is_never_there_is_an_error(scenario, noting, tmp_path, policy):
-    trace = tmp_path / "trace.json"
-    trace.write_text('{"1": {"active": [], "inactive": [], "finish_time": 9}}')
-    never = {"kind": "trace", "file": str(trace)}
-    clients = {"down": "8 Mbps", "up": "8 Mbps", "availability": never}
-    with pytest.raises(EmulationError, match="nobody is available after 0 ms"):
-        simulate(scenario(policy, clients=clients), 0, noting())
 
 
 @pytest.mark.parametrize("how", ["resume", "lost"])
@@ -204,6 +168,6 @@ def test_work_that_can_never_be_done_is_given_up(scenario, noting, monkeypatch, 
     monkeypatch.setattr(sys.modules["emulator.simulation.policies.buffered"], "PATIENCE", 1)
     brief = {"kind": "on_off", "on": "1 ms", "off": "1 s", "on_return": how}
     clients = {"down": "8 Mbps", "up": "8 Mbps", "rtt": "90 ms", "availability": brief}
-    world = scenario({"kind": "asynchronous", "concurrency": 2}, clients=clients, count=10)
-    with pytest.raises(EmulationError, match="in a row left before they were done"):
-        simulate(world, 0, noting())
+    small = scenario({"kind": "asynchronous", "concurrency": 2}, clients=clients, count=10)
+    with pytest.raises(EmulationError, match="in a row failed because clients left"):
+        simulate(small, 0, noting())
