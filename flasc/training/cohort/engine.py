@@ -120,11 +120,7 @@ class Cohort:
         batch = self._pack(data, chosen)
         leaves = self._leaves(state)
         one = self._pass(batch, leaves, Dropper(rows.to(self.device), batch.length))
-        logits = (
-            one.head(self._features(data, np.concatenate(chosen)))
-            if self.remembers
-            else one.logits()
-        )
+        logits = self._logits(one, data, chosen, below)
         losses = self.objective.losses(logits, batch.labels)
         counts = torch.tensor([b - a for a, b in batch.row_runs], device=self.device)
         weights = (1 / counts).repeat_interleave(counts, output_size=batch.rows)
