@@ -39,6 +39,7 @@ from flasc.methods.top_k import top_k
 from flasc.models import pretrained
 from flasc.models.adapter import Adapter
 from flasc.models.dropout import PlaceDropout
+from flasc.models.settings import Lora
 from flasc.tasks.twenty_newsgroups import Newsgroups
 from flasc.training import client
 from flasc.training import settings as config
@@ -199,7 +200,7 @@ def main(names: tuple[str, ...], device: str, runs: int, count: int) -> None:
 def measure(name: str, device: torch.device, runs: int, count: int) -> None:
     base, data = CASES[name]()
     targets = ["q_proj", "v_proj"] if name == "vit-b16" else None
-    adapter = Adapter(base, config.Lora(rank=16, targets=targets), "adapter")
+    adapter = Adapter(base, Lora(rank=16, targets=targets), "adapter")
     adapter.model.to(device)
     jobs = clients(adapter, data, count)
     examples = sum(len(job.examples) for job in jobs)

@@ -4,14 +4,8 @@ from typing import Annotated, Literal, Protocol
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from flasc.training.settings import (
-    PositiveFloat,
-    PositiveInt,
-    Privacy,
-    Scaling,
-    Settings,
-    parse_fraction,
-)
+from flasc.common.settings import PositiveFloat, PositiveInt, Settings, parse_fraction
+from flasc.training.settings import Privacy, Scaling
 
 
 class DifferentialPrivacy(Settings):

@@ -60,7 +60,6 @@ Tokens = Annotated[int, Field(ge=4, le=512)]
 # A hub id (owner/name[@revision]) or a local folder.
 Source = Annotated[str, Field(min_length=1, max_length=500)]
 VIT = "google/vit-base-patch16-224-in21k"  # the pretrained model of the paper's image tasks
-_VIT = "google/vit-base-patch16-224-in21k"
 
 
 class TaskSettings(Pluggable):

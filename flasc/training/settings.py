@@ -22,23 +22,10 @@ from flasc.common.settings import (
     Settings,
     Wire,
     newer,
-    parse_fraction,
 )
 from flasc.methods import METHODS, MethodSettings
 from flasc.models.settings import Lora
 from flasc.tasks import TASKS, TaskSettings
-from flasc.tasks.settings import Split
-
-__all__ = [
-    "Method",
-    "PositiveFloat",
-    "PositiveInt",
-    "Settings",
-    "Split",
-    "Task",
-    "Wire",
-    "parse_fraction",
-]  # besides all that follows
 
 if TYPE_CHECKING:  # which packages are installed is known at run time only
     Method = MethodSettings

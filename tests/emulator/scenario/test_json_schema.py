@@ -17,7 +17,7 @@ from emulator.runner import inputs
 from emulator.scenario.document import read
 from emulator.scenario.json_schema import _TEXTS, network_schema, scenario_schema
 from emulator.scenario.yaml_nodes import Node
-from flasc.training.settings import parse_fraction
+from flasc.common.settings import parse_fraction
 
 ROOT = Path(__file__).parents[3]
 SCENARIOS = [

@@ -8,7 +8,9 @@ import torch
 
 from flasc.common import plugins
 from flasc.common.errors import PluginError
+from flasc.common.settings import Wire
 from flasc.methods import METHODS, MethodSettings
+from flasc.models.settings import Lora
 from flasc.tasks.twenty_newsgroups import Newsgroups
 from flasc.training import settings as config
 from flasc.training.trainer import Trainer
@@ -46,8 +48,8 @@ def test_it_trains(installed, task, monkeypatch):
 
     settings = config.TrainingSettings.model_construct(
         seed=0, task=Newsgroups(name="20newsgroups", clients=len(task.clients)),
-        lora=config.Lora(rank=4), client=config.Client(), server=config.AdamW(),
-        wire=config.Wire(format="coo"), method=Rotating(kind="rotating", parts=4),
+        lora=Lora(rank=4), client=config.Client(), server=config.AdamW(),
+        wire=Wire(format="coo"), method=Rotating(kind="rotating", parts=4),
         evaluation_examples=None,
     )  # fmt: skip
     trainer = Trainer(settings, task, torch.device("cpu"))

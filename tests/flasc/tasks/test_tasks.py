@@ -6,7 +6,9 @@ import torch
 from pydantic import TypeAdapter
 
 from flasc.common.errors import ModelError
+from flasc.common.settings import Wire
 from flasc.data.objective import IGNORED
+from flasc.models.settings import Lora
 from flasc.tasks import TASKS
 from flasc.training import settings as config
 from flasc.training.trainer import Trainer, provenance
@@ -53,10 +55,10 @@ def trainer(settings, tmp_path, method="lora"):
     training = config.TrainingSettings(
         seed=0,
         task=settings,
-        lora=config.Lora(rank=2),
+        lora=Lora(rank=2),
         client=config.Client(lr=0.05),
         server=config.AdamW(lr=0.02),
-        wire=config.Wire(),
+        wire=Wire(),
         method=method,
         evaluation_examples=None,
     )

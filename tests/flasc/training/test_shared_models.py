@@ -9,8 +9,8 @@ import sys
 import pytest
 import torch
 
+from flasc.tasks.settings import Split
 from flasc.tasks.twenty_newsgroups import Newsgroups
-from flasc.training.settings import Split
 from flasc.training.shared_models import KEPT, SharedModels, copied
 from flasc.training.trainer import Trainer
 
