@@ -25,12 +25,12 @@ SCENARIO = Path(__file__).parent.parent / "scenarios/slow_upload.yaml"
 PRECISIONS = ("fp32", "bf16")
 
 
-def accuracy(seed: int, precision: str, rounds: int, device: str, workshop: SharedModels) -> float:
+def accuracy(seed: int, precision: str, rounds: int, device: str, shared: SharedModels) -> float:
     """Final accuracy of one training, whose cohorts depend on the seed alone."""
     scenario = inputs.read(SCENARIO).scenario
     settings = scenario.training_settings("LoRA", seed)
     trainer = make(
-        settings.model_copy(update={"precision": precision}), device=device, workshop=workshop
+        settings.model_copy(update={"precision": precision}), device=device, shared=shared
     )
     for number in range(1, rounds + 1):
         clients, cohort = len(trainer.task.clients), scenario.training.cohort
@@ -47,13 +47,13 @@ def accuracy(seed: int, precision: str, rounds: int, device: str, workshop: Shar
 def main(seeds: int, rounds: int, device: str) -> None:
     """Compare precisions over seeds."""
     torch.set_num_threads(1)
-    workshop = SharedModels()
+    shared = SharedModels()
     found: dict[str, list[float]] = {precision: [] for precision in PRECISIONS}
     print(f"| seed, {rounds} rounds | " + " | ".join(PRECISIONS) + " |")
     print("| --- | --- | --- |")
     for seed in range(seeds):
         for precision, values in found.items():
-            values.append(accuracy(seed, precision, rounds, device, workshop))
+            values.append(accuracy(seed, precision, rounds, device, shared))
         print(
             f"| {seed} | " + " | ".join(f"{v[-1]:.3f}" for v in found.values()) + " |", flush=True
         )

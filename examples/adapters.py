@@ -49,7 +49,7 @@ def score(model: nn.Module, task: Task, count: int) -> tuple[float, float]:
 def scores(run: Path) -> Iterator[tuple[str, tuple[float, float], Evaluation]]:
     """Each saved model: its folder's name, (accuracy, loss) as found here, and the ledger's."""
     found = inputs.read(run)
-    trainings, workshop = found.trainings(), SharedModels()
+    trainings, shared = found.trainings(), SharedModels()
     with Ledger.open(run / "ledger.sqlite") as ledger:
         for training, name in zip(trainings, model_folders(trainings), strict=True):
             folder = run / "models" / name
@@ -57,7 +57,7 @@ def scores(run: Path) -> Iterator[tuple[str, tuple[float, float], Evaluation]]:
                 continue
             last = Emulation(training.method, list(training.variants)[-1], training.seed)
             said = evaluations(ledger.rows(last))[-1]
-            task = workshop.task(training.settings.task, training.seed, None, lambda _: None)
+            task = shared.task(training.settings.task, training.seed, None, lambda _: None)
             yield name, score(load(folder, task), task, said.examples), said
 
 

@@ -79,7 +79,7 @@ def dirichlet_reference(
 
 
 def iid(
-    labels: npt.NDArray[np.integer], clients: int, alpha: float, rng: np.random.Generator
+    labels: npt.NDArray[np.integer], clients: int, _alpha: float, rng: np.random.Generator
 ) -> list[Indices]:
     """Shuffled and dealt evenly: sizes differ by one at most. Indices ascend within a client.
 

@@ -96,7 +96,7 @@ class Reference:
         """The metric's two numbers over the first `count` examples, and the sum of their losses."""
         return ratio(*total(self.score_part(vector, data, p) for p in self.parts(data, count)))
 
-    def parts(self, data: Examples, count: int) -> list[np.ndarray]:
+    def parts(self, _data: Examples, count: int) -> list[np.ndarray]:
         """The first `count` examples as the batches that they are scored in: int64 indices."""
         starts = range(0, count, EVALUATION_BATCH)
         return [np.arange(start, min(start + EVALUATION_BATCH, count)) for start in starts]

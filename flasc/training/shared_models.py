@@ -40,9 +40,9 @@ class SharedModels:
     parameters of its own; see `pretrained`.
     """
 
-    def __init__(self, hands: Helpers | None = None) -> None:
-        """`hands`: whoever may help with pieces; None: nobody."""
-        self.hands = hands
+    def __init__(self, helpers: Helpers | None = None) -> None:
+        """`helpers`: whoever may help with pieces; None: nobody."""
+        self.helpers = helpers
         self._tasks: OrderedDict[Hashable, Task] = OrderedDict()
         self._models: OrderedDict[Hashable, nn.Module] = OrderedDict()
 

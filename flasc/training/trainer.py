@@ -47,12 +47,12 @@ class Trainer:
         settings: TrainingSettings,
         task: Task,
         device: torch.device,
-        workshop: SharedModels | None = None,
+        shared: SharedModels | None = None,
     ) -> None:
         self.settings, self.task, self.device = settings, task, device
         scope = settings.method.scope
         key = rng.key(settings.seed, "init")
-        base = (workshop or SharedModels()).pretrained(
+        base = (shared or SharedModels()).pretrained(
             task.model,
             task.head,
             len(task.classes),
@@ -71,7 +71,7 @@ class Trainer:
         self.engine = engine.build(self.adapter, settings, device, task.objective)
         # A GPU has its own cohort in one batch, and what is remembered is remembered here.
         spread = device.type == "cpu" and not self.engine.remembers
-        self._hands = workshop.hands if workshop and spread else None
+        self._helpers = shared.helpers if shared and spread else None
         self._post = PayloadCodec(settings.wire, self.adapter.n, settings.seed, device)
         self._memories = error_feedback.Memories()
         self._server = Optimiser(self.adapter.read(), settings.server)
@@ -157,10 +157,10 @@ class Trainer:
         return [self._upload(*each) for each in zip(downloads, received, done, strict=True)]
 
     def _train(self, jobs: Sequence[client.Job]) -> list[client.Trained]:
-        if self._hands is None:
+        if self._helpers is None:
             return self.engine.train(jobs, self.task.train)
         longest_first = sorted(range(len(jobs)), key=lambda i: -len(jobs[i].examples))
-        found = self._hands.carry_out([jobs[i] for i in longest_first], self.work)
+        found = self._helpers.carry_out([jobs[i] for i in longest_first], self.work)
         return [
             one for _, one in sorted(zip(longest_first, found, strict=True), key=lambda x: x[0])
         ]
@@ -268,8 +268,8 @@ class Trainer:
         parts = [Part(vector, split, part) for part in self.engine.parts(examples, count)]
         tally, loss = client.total(
             map(self.work, parts)
-            if self._hands is None
-            else self._hands.carry_out(parts, self.work)
+            if self._helpers is None
+            else self._helpers.carry_out(parts, self.work)
         )
         right, of, loss = client.ratio(tally, loss)
         if not math.isfinite(loss):
@@ -282,7 +282,7 @@ class Trainer:
     def release(self, messages: Sequence[Message]) -> None:
         """Messages hold all that is held for them."""
 
-    def metadata(self, require_flops: bool = False) -> TrainingMetadata:
+    def metadata(self, require_flops: bool = False) -> TrainingMetadata:  # noqa: ARG002
         """What holds of this training whatever is done with it."""
         return describe(self.adapter, self.params, self.task)
 
@@ -322,9 +322,9 @@ def make(
     device: str = "auto",
     cache: Path | None = None,
     notify: Callable[[str], None] = lambda _: None,
-    workshop: SharedModels | None = None,
+    shared: SharedModels | None = None,
 ) -> Trainer:
-    """A trainer at version 0, its data and weights fetched if need be, or from the `workshop`.
+    """A trainer at version 0, its data and weights fetched if need be, or from the `shared`.
 
     One torch thread on a CPU: trainings are spread over processes instead, and one thread is what
     makes results independent of the number of cores.
@@ -332,6 +332,6 @@ def make(
     chosen = engine.pick_device(device)
     if chosen.type == "cpu":
         torch.set_num_threads(1)
-    workshop = workshop or SharedModels()
-    task = workshop.task(settings.task, settings.seed, cache, notify)
-    return Trainer(settings, task, chosen, workshop)
+    shared = shared or SharedModels()
+    task = shared.task(settings.task, settings.seed, cache, notify)
+    return Trainer(settings, task, chosen, shared)

@@ -178,7 +178,7 @@ def test_a_name_that_is_taken_is_refused(package, family):
         "    def shape(self, rng, u): ...\n"
     )
     package(f"taken_{family}", text, {base.plugin_group: f"{taken} = taken_{family}:x"})
-    with pytest.raises(PluginError, match="found a kind that there is already"):
+    with pytest.raises(PluginError, match="found a kind that is in use"):
         plugins.members(built_in, base)
 
 
@@ -191,7 +191,7 @@ def test_a_capacity_that_is_called_like_a_distribution_is_refused(package, besid
     )
     folder = package("twin", text, {"flasc_emu.capacities": "lognormal = twin:x"})
     done = beside(folder, "-m", "emulator", "check", "scenarios/smoke.yaml")
-    assert "found a kind that there is already" in done.stderr
+    assert "found a kind that is in use" in done.stderr
 
 
 def test_a_capacity_without_a_shape_is_refused(package):
@@ -213,7 +213,7 @@ def test_a_broken_package_is_one_message(package, beside):
     assert done.stderr.splitlines() == [
         "error: plug-in x (broken:x): cannot be imported: "
         "ModuleNotFoundError: No module named 'no_such_package'",
-        "hint: mend or uninstall broken",
+        "hint: fix or uninstall broken",
     ]
     assert beside(folder, "-m", "emulator", "--help").returncode == 0
 

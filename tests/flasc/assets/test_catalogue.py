@@ -19,7 +19,7 @@ from flasc.assets import catalogue
 from flasc.assets.catalogue import ASSETS, Asset, File
 from flasc.common.errors import AssetError
 from flasc.models import inventory, resolve
-from flasc.models.standins import STANDINS
+from flasc.models.standins import SUBSTITUTES
 
 CONTENT = b"one\ntwo\n"
 MEMBER = "flasc_tiny/data/words.txt"
@@ -331,7 +331,7 @@ def test_cache_folder(monkeypatch, tmp_path):
 
 def test_status_lists_every_asset(wheel, tmp_path):
     before = inventory.status(tmp_path)
-    assert [row.name for row in before] == [*STANDINS, *ASSETS]
+    assert [row.name for row in before] == [*SUBSTITUTES, *ASSETS]
     assert not any(row.cached for row in before)
     folder = catalogue.install("tiny", wheel, cache=tmp_path)
     assert [row.name for row in inventory.status(tmp_path) if row.cached] == ["tiny"]

@@ -91,14 +91,14 @@ def test_a_package_that_is_wrong_is_named(package, name):
     with pytest.raises(PluginError, match=f"plug-in {name}") as error:
         plugins.members(METHODS, MethodSettings)
     assert says in error.value.message
-    assert error.value.hint == f"mend or uninstall bad_{name}"
+    assert error.value.hint == f"fix or uninstall bad_{name}"
 
 
 def test_of_two_packages_with_one_name_the_second_is_refused(package):
     body = "class x(MethodSettings):\n    kind: Literal['twin']\n    implementation = 'a:b'\n"
     for name in ("first", "second"):
         package(name, HEAD + body, {"flasc_emu.methods": f"twin = {name}:x"})
-    with pytest.raises(PluginError, match="found a kind that there is already"):
+    with pytest.raises(PluginError, match="found a kind that is in use"):
         plugins.members(METHODS, MethodSettings)
 
 
