@@ -110,7 +110,7 @@ def vit() -> tuple[nn.Module, Examples]:
 
 def minilm(tokens: int) -> tuple[nn.Module, Examples]:
     task = Newsgroups(name="20newsgroups", tokens=tokens).load(0, None, print)
-    return pretrained.sequence_classifier(task.model, len(task.classes), 0), task.train
+    return pretrained.pretrained(task.model, "text", len(task.classes), 0), task.train
 
 
 CASES: dict[str, Callable[[], tuple[nn.Module, Examples]]] = {

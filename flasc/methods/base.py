@@ -142,7 +142,7 @@ class ReceivedModel:
 
 
 class Method:
-    """How a training selects and sends entries. Subclasses override what differs from dense training.
+    """Selects the entries that are sent and trained. Dense, unless a subclass overrides it.
 
     All clients of a tier get the same download; a tier is any integer. A method knows no simulated
     time. `state` holds everything that it remembers between rounds, so a training can be restored.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from flasc.assets.catalogue import ASSETS, _complete, _folder
+from flasc.assets.catalogue import ASSETS, asset_folder, is_complete
 from flasc.models import standins
 from flasc.models.standins import SUBSTITUTES
 
@@ -29,8 +29,8 @@ def status(cache: Path | None = None) -> list[Status]:
         for folder in [s.folder(cache)]
     ]
     fetched = [
-        Status(a.name, a.kind, a.source, a.licence, a.nbytes, _complete(a, folder), folder)
+        Status(a.name, a.kind, a.source, a.licence, a.nbytes, is_complete(a, folder), folder)
         for a in ASSETS.values()
-        for folder in [_folder(a, cache)]
+        for folder in [asset_folder(a, cache)]
     ]
     return made + fetched

@@ -73,8 +73,3 @@ def identity(folder: Path) -> str:
         f"substitute model {told['standin']} (settings {told['settings'][:12]}, "
         f"weights {weights[:12]}), pretrained on this machine"
     )
-
-
-def sequence_classifier(folder: Path, classes: int, key: int) -> nn.Module:
-    """The model in `folder` with a new classifier of texts."""
-    return pretrained(folder, "text", classes, key)

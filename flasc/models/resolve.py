@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path
 
-from flasc.assets.catalogue import ASSETS, _nearest, locate
+from flasc.assets.catalogue import ASSETS, locate, suggestion
 from flasc.assets.packages import Notify
 from flasc.common.errors import AssetError
 from flasc.models import standins
@@ -66,7 +66,7 @@ def _is_model(folder: Path) -> bool:
 def _allowed_models(model: str) -> str:
     known = known_models()
     allowed = f"{', '.join(known)}, a local folder with config.json, or a hub name: org/name[@rev]"
-    return f"{_nearest(model, known)} allowed: {allowed}".lstrip()
+    return f"{suggestion(model, known)} allowed: {allowed}".lstrip()
 
 
 def _hub_download(model: str, notify: Notify) -> Path:

@@ -1,8 +1,4 @@
-"""Fashion-MNIST (Xiao et al. 2017, arXiv 1708.07747): garments in 28 x 28 greys, ten classes.
-
-The 60,000 training pictures are parted once, by one permutation for every seed: half for whoever
-pretrains a stand-in, half for clients and validation. So no client holds what a backbone has seen.
-"""
+"""Fashion-MNIST as a task: ten classes of garments (see `flasc.data.fashion_mnist`)."""
 
 from pathlib import Path
 from typing import Literal
@@ -23,7 +19,7 @@ from flasc.tasks.settings import Model, Split, TaskSettings
 
 
 class FashionMnist(TaskSettings):
-    """Fashion-MNIST, a stand-in for CIFAR-10: 10 classes of small pictures."""
+    """Fashion-MNIST, a substitute for CIFAR-10: 10 classes of small pictures."""
 
     name: Literal["fashion_mnist"]
     model: Model = "fashion-vit"

@@ -1,7 +1,7 @@
-"""Typed settings of tasks: which data, which pretrained model, how many clients. Torch-free.
+"""Settings of tasks: data, pretrained model, number of clients.
 
-A union told apart by `name`: each task owns its settings. A key that came after the first release
-is left out of the digest while it has its default, so that old recordings keep their name.
+A key that was added after the first recordings is left out of the digest while it has its default,
+so that old recordings are still found.
 """
 
 import difflib
@@ -19,10 +19,10 @@ from flasc.tasks.base import Task
 
 
 class Split(Settings):
-    """How labelled training examples are dealt to clients.
+    """How labelled training examples are distributed to clients.
 
-    `dirichlet` uses every example once and leaves no client empty; `dirichlet_reference` is the
-    reference code's, which drops examples; `iid` deals at random.
+    `dirichlet` uses every example once and leaves no client empty; `dirichlet_reference` is that of
+    FLASC's code, which drops examples; `iid` distributes at random.
     """
 
     kind: Literal["dirichlet", "dirichlet_reference", "iid"] = "dirichlet"
@@ -36,14 +36,14 @@ def _share(value: float) -> float:
 
 
 class UserSplit(Settings):
-    """Each client is a user of the data; of what each has, the share `pooled` is dealt anew."""
+    """Each client is a user of the data; the share `pooled` of a user's examples is mixed."""
 
     kind: Literal["natural"] = "natural"
     pooled: Annotated[float, BeforeValidator(parse_fraction), AfterValidator(_share)] = 0.0
 
 
 def _model(name: str) -> str:
-    """A bare word must be a name that we know: hub ids and local folders have a slash."""
+    """Refuses a bare word that is not a known name; hub ids and local folders have a slash."""
     known = known_models()
     if "/" not in name and name not in known:
         near = difflib.get_close_matches(name.lower(), known, n=1)
@@ -63,7 +63,7 @@ VIT = "google/vit-base-patch16-224-in21k"  # the pretrained model of the paper's
 
 
 class TaskSettings(Pluggable):
-    """What every task has: a model, clients that its examples are dealt to, its metric's name."""
+    """What every task has: a model, a number of clients, and the name of its metric."""
 
     plugin_group = "flasc_emu.tasks"
     plugin_tag = "name"
@@ -76,18 +76,18 @@ class TaskSettings(Pluggable):
 
     @property
     def most_clients(self) -> int | None:
-        """As many as can hold something of the data; None where only the data say."""
+        """The largest number of clients that the data suffice for; None if only the data tell."""
         return None
 
     def missing_model(self) -> str:
-        """What is found where the model should be, a folder that is not there; '' if it may be."""
+        """Why the model cannot exist, such as a missing folder; '' if it may exist."""
         return missing_model(self.model)
 
     def load(self, seed: int, cache: Path | None, notify: Notify) -> Task:
-        """The task that these settings describe, with its examples dealt to clients by `seed`.
+        """The task with these settings, its examples distributed to clients by `seed`.
 
-        A plug-in may override this, or name a function in `implementation`. `notify` is told
-        before a download starts. Raises AssetError and ModelError.
+        A plug-in overrides this, or names a function in `implementation`. `notify` is called before
+        a download starts. Raises AssetError and ModelError.
         """
         loaded: Task = implementation(self)(self, seed, cache, notify)
         return loaded

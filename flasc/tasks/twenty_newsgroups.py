@@ -1,4 +1,4 @@
-"""From texts and labels to a task: tokenised, dealt to clients."""
+"""20 Newsgroups as a task: texts of 20 classes, in two editions."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -20,7 +20,7 @@ from flasc.tasks.settings import Model, Source, Split, TaskSettings, Tokens
 
 
 class Newsgroups(TaskSettings):
-    """20 Newsgroups: 20 classes of text. `edition` raw keeps headers, as the paper has it."""
+    """20 Newsgroups: 20 classes of text. `edition` raw keeps headers, as in the paper."""
 
     name: Literal["20newsgroups"]
     edition: Annotated[
@@ -38,7 +38,7 @@ class Newsgroups(TaskSettings):
         return 9_034 if self.edition == "all-terms" else None
 
     @model_validator(mode="after")
-    def _data_is_the_raw_editions(self) -> Self:
+    def _data_needs_the_raw_edition(self) -> Self:
         if self.data is not None and self.edition != "raw":
             raise ValueError(
                 f"found data with edition {self.edition}; allowed: data with edition raw"

@@ -32,7 +32,7 @@ def test_idx_files_are_what_lecun_says(garments):
 def test_what_is_no_idx_file_is_refused(tmp_path, content):
     path = tmp_path / "labels"
     path.write_bytes(content)
-    with pytest.raises(AssetError, match="no whole IDX file"):
+    with pytest.raises(AssetError, match="not a complete IDX file"):
         fashion_mnist.read_idx(path)
     with pytest.raises(AssetError, match="cannot be read"):
         fashion_mnist.read_idx(tmp_path / "nowhere")
@@ -77,7 +77,7 @@ def test_look_is_pillows_to_rounding():
 
 def test_a_model_that_takes_no_pictures(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
-    with pytest.raises(ModelError, match="'bert' takes no square pictures"):
+    with pytest.raises(ModelError, match="'bert' does not take square pictures"):
         images.size_of(tmp_path)
 
 
@@ -87,7 +87,7 @@ def test_cifar_planes(cifar):
     assert labels[11] == record[0]
     assert pixels[11, 3, 4].tolist() == [record[1 + 1024 * c + 3 * 32 + 4] for c in range(3)]
     (cifar / "test_batch.bin").write_bytes(b"\x0b" + bytes(3072))
-    with pytest.raises(AssetError, match=r"test_batch\.bin: is no batch"):
+    with pytest.raises(AssetError, match=r"test_batch\.bin: is not a batch"):
         cifar10.read_binary(cifar, "test")
 
 
@@ -160,7 +160,7 @@ def test_what_is_not_flairs_is_refused(tmp_path, content):
     (tmp_path / "labels_and_metadata.json").write_text(content)
     if content == "{}":
         return  # no photographs at all: refused when clients are dealt
-    with pytest.raises(AssetError, match="is not FLAIR's"):
+    with pytest.raises(AssetError, match="is not a file of FLAIR"):
         flair.load(tmp_path)
 
 
