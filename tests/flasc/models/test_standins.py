@@ -56,7 +56,7 @@ def test_it_has_the_size_that_is_said_and_has_learned(name, data, tmp_path, monk
 def test_other_settings_are_another_folder(tmp_path):
     one = SUBSTITUTES["fashion-vit"]
     assert dataclasses.replace(one, epochs=7).folder(tmp_path) != one.folder(tmp_path)
-    assert dataclasses.replace(one, about="x").folder(tmp_path) == one.folder(tmp_path)
+    assert dataclasses.replace(one, description="x").folder(tmp_path) == one.folder(tmp_path)
 
 
 def test_ctrl_c_leaves_nothing_behind(garments, tmp_path, monkeypatch):

@@ -141,7 +141,7 @@ class TestAgainstTheReference:
         adapter, data = build(kind), examples(kind)
         work = jobs(adapter)
         judged = client.Reference(adapter, SETTINGS).train(work, data)
-        other = [Job(j.start, j.examples, j.trains, Draw(1, 2, j.draw.client)) for j in work]
+        other = [Job(j.start, j.examples, j.trainable, Draw(1, 2, j.draw.client)) for j in work]
         assert furthest(Cohort(adapter, SETTINGS, "fp32").train(other, data), judged) > 1e-2
         dry = build(kind, dropout=0.0)
         assert furthest(Cohort(dry, SETTINGS, "fp32").train(work, data), judged) > 1e-3
@@ -150,8 +150,8 @@ class TestAgainstTheReference:
         adapter, data = build(kind), examples(kind)
         work = jobs(adapter)
         masked = Cohort(adapter, SETTINGS, "fp32", 9).train(work, data)[1].delta
-        assert not masked[~work[1].trains].any()
-        assert masked[work[1].trains].any()
+        assert not masked[~work[1].trainable].any()
+        assert masked[work[1].trainable].any()
 
     def test_scores_are_equal_with_the_adapter_merged(self, kind):
         adapter, data = build(kind), examples(kind)
