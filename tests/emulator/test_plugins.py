@@ -1,6 +1,7 @@
 """Plug-ins of the emulator: the example is installed for real, each kind does what it says."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -31,11 +32,11 @@ def flasc_emu(installed, beside):
 
 @pytest.fixture
 def own(installed, monkeypatch):
-    """The example's settings."""
+    """The settings classes of the example."""
     monkeypatch.syspath_prepend(installed)
-    from flasc_own import settings
+    from flasc_own import capacity, policy, selection, settings
 
-    return settings
+    return SimpleNamespace(**vars(capacity) | vars(policy) | vars(selection) | vars(settings))
 
 
 def played(rounds=8, **update):

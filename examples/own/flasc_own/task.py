@@ -1,4 +1,4 @@
-"""A task from a file: texts and labels, tokenised, held out in part and dealt to clients."""
+"""A task from a CSV file: texts are tokenised, split, and distributed to clients."""
 
 import csv
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from flasc_own.settings import Csv
 
 
 def load(settings: Csv, seed: int, cache: Path | None, notify: Callable[[str], None]) -> Task:
-    """Of five rows in turn, three are to train on, one is to validate and one to test with."""
+    """Of every five consecutive rows, three train, one validates and one tests."""
     with Path(settings.file).open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     if not rows or not {"text", "label"} <= rows[0].keys():
@@ -26,19 +26,19 @@ def load(settings: Csv, seed: int, cache: Path | None, notify: Callable[[str], N
     texts = [row["text"] for row in rows]
     classes, codes = np.unique([row["label"] for row in rows], return_inverse=True)
     tokens = text.encode(texts, model, settings.tokens, cache, notify)
-    turn = np.arange(len(rows)) % 5
+    position = np.arange(len(rows)) % 5
 
     def part(chosen: np.ndarray) -> Examples:
         features = {"input_ids": tokens.input_ids, "attention_mask": tokens.attention_mask}
         return Examples({name: array[chosen] for name, array in features.items()}, codes[chosen])
 
-    train, deal = part(turn < 3), PARTITIONS[settings.split.kind]
+    train, deal = part(position < 3), PARTITIONS[settings.split.kind]
     stream = rng.stream(seed, "partition")
     return Task(
         edition=f"{Path(settings.file).name} {settings.sha256[:12]}",
         train=train,
-        validation=part(turn == 3),
-        test=part(turn == 4),
+        validation=part(position == 3),
+        test=part(position == 4),
         clients=deal(train.labels, settings.clients, settings.split.alpha, stream),
         classes=classes.tolist(),
         model=model,
