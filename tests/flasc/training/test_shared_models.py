@@ -103,14 +103,14 @@ def test_a_task_is_loaded_once_for_its_settings_and_seed(monkeypatch, task):
     assert KEPT == 2
 
 
-def test_a_workshop_opens_without_torch():
-    code = "import sys; from flasc.training.shared_models import Workshop\n"
-    code += "Workshop(); sys.exit('torch' in sys.modules)"
+def test_shared_models_load_no_torch():
+    code = "import sys; from flasc.training.shared_models import SharedModels\n"
+    code += "SharedModels(); sys.exit('torch' in sys.modules)"
     assert not subprocess.run([sys.executable, "-c", code], check=False).returncode
 
 
 class Others:
-    """Hands of equal trainers elsewhere: every other piece, last first, through pickle."""
+    """Helpers with an equal trainer: every other piece, last first, through pickle."""
 
     def __init__(self, trainer):
         self.trainer = trainer
