@@ -38,5 +38,4 @@ def split_users(users: Sequence[str]) -> tuple[set[str], set[str], set[str]]:
 def examples(tokens: text.Tokens) -> Examples:
     """Texts that are their own labels; padding is IGNORED."""
     labels = np.where(tokens.attention_mask, tokens.input_ids, IGNORED).astype(np.int64)
-    features = {"input_ids": tokens.input_ids, "attention_mask": tokens.attention_mask}
-    return Examples(features, labels)
+    return Examples(tokens.features, labels)

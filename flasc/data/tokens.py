@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,11 @@ class Tokens:
 
     input_ids: npt.NDArray[np.int32]
     attention_mask: npt.NDArray[np.bool_]
+
+    @property
+    def features(self) -> dict[str, npt.NDArray[Any]]:
+        """Both arrays by the model's argument names."""
+        return {"input_ids": self.input_ids, "attention_mask": self.attention_mask}
 
     def take(self, rows: npt.NDArray[np.int64]) -> "Tokens":
         """The tokens of the texts at `rows` (int64 [k]), in that order."""
@@ -138,8 +144,7 @@ def _load(path: Path, shape: tuple[int, int]) -> Tokens | None:
 
 
 def _save(path: Path, tokens: Tokens) -> None:
-    arrays = {"input_ids": tokens.input_ids, "attention_mask": tokens.attention_mask}
-    content = save(arrays, metadata={"sha256": _digest(tokens)})
+    content = save(tokens.features, metadata={"sha256": _digest(tokens)})
     # Renamed when complete: a process that dies while writing leaves no partial file.
     with tempfile.TemporaryDirectory(prefix="partial-", dir=path.parent) as temp:
         fresh = Path(temp) / path.name

@@ -13,14 +13,12 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from flasc.assets.packages import Notify
-from flasc.common import rng
 from flasc.common.errors import AssetError
 from flasc.common.settings import PositiveInt
 from flasc.data import hub
 from flasc.data.examples import Examples
 from flasc.data.images import Bytes, ImageTransform, Pictures, size_of
 from flasc.data.objective import SingleLabel
-from flasc.data.partition import PARTITIONS
 from flasc.models.resolve import resolve_model
 from flasc.tasks.base import Task
 from flasc.tasks.settings import VIT, Model, Source, Split, TaskSettings
@@ -93,13 +91,12 @@ class Cifar10(TaskSettings):
             return Examples({"pixel_values": Pictures(found[0], transform)}, found[1])
 
         cut = int(len(labels) * 0.8)
-        deal, stream = PARTITIONS[self.split.kind], rng.stream(seed, "partition")
         return Task(
             edition=f"CIFAR-10 ({self.data}), not augmented",
             train=examples((pixels[:cut], labels[:cut])),
             validation=examples((pixels[cut:], labels[cut:])),
             test=examples(tests),
-            clients=deal(labels[:cut], self.clients, self.split.alpha, stream),
+            clients=self.split.clients(labels[:cut], self.clients, seed),
             classes=CLASSES,
             model=model,
             head="image",

@@ -7,12 +7,10 @@ from typing_extensions import override
 
 from flasc.assets.catalogue import locate
 from flasc.assets.packages import Notify
-from flasc.common import rng
 from flasc.common.settings import PositiveInt
 from flasc.data.fashion_mnist import CLASSES, EDITION, examples, load
 from flasc.data.images import size_of
 from flasc.data.objective import SingleLabel
-from flasc.data.partition import PARTITIONS
 from flasc.models.resolve import resolve_model
 from flasc.tasks.base import Task
 from flasc.tasks.settings import Model, Split, TaskSettings
@@ -36,14 +34,12 @@ class FashionMnist(TaskSettings):
         parts = load(locate("fashion-mnist", cache=cache, notify=notify))
         model = resolve_model(self.model, cache=cache, notify=notify)
         size = size_of(model)
-        deal = PARTITIONS[self.split.kind]
-        stream = rng.stream(seed, "partition")
         return Task(
             edition=EDITION,
             train=examples(parts.train, size),
             validation=examples(parts.validation, size),
             test=examples(parts.test, size),
-            clients=deal(parts.train.labels, self.clients, self.split.alpha, stream),
+            clients=self.split.clients(parts.train.labels, self.clients, seed),
             classes=CLASSES,
             model=model,
             head="image",

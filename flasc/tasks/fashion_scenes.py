@@ -20,7 +20,6 @@ from flasc.data.fashion_mnist import CLASSES
 from flasc.data.fashion_scenes import compose, scenes
 from flasc.data.images import Pictures, size_of
 from flasc.data.objective import MultiLabel
-from flasc.data.partition import PARTITIONS
 from flasc.models.resolve import resolve_model
 from flasc.tasks.base import Task
 from flasc.tasks.settings import Model, Split, TaskSettings
@@ -45,8 +44,7 @@ class FashionScenes(TaskSettings):
         parts = fashion_mnist.load(locate("fashion-mnist", cache=cache, notify=notify))
         model = resolve_model(self.model, cache=cache, notify=notify)
         size = size_of(model)
-        deal, stream = PARTITIONS[self.split.kind], rng.stream(seed, "partition")
-        held = deal(parts.train.labels, self.clients, self.split.alpha, stream)
+        held = self.split.clients(parts.train.labels, self.clients, seed)
         made = [
             compose(parts.train.take(mine), rng.stream(seed, "scenes", client))
             for client, mine in enumerate(held)

@@ -21,7 +21,6 @@ from flasc.common.settings import PositiveInt
 from flasc.data.examples import Examples
 from flasc.data.images import Files, ImageTransform, size_of
 from flasc.data.objective import MultiLabel
-from flasc.data.partition import natural
 from flasc.models.resolve import resolve_model
 from flasc.tasks.base import Task
 from flasc.tasks.settings import VIT, Model, Source, TaskSettings, UserSplit
@@ -99,13 +98,12 @@ class Flair(TaskSettings):
             return examples(parts[name].take(order))
 
         owners = np.unique(parts["train"].owners, return_inverse=True)[1]
-        stream = rng.stream(seed, "partition")
         return Task(
             edition="FLAIR, coarse labels, small images, not augmented",
             train=examples(parts["train"]),
             validation=shuffled("val"),
             test=shuffled("test"),
-            clients=natural(owners, self.clients, self.split.pooled, stream),
+            clients=self.split.clients(owners, self.clients, seed),
             classes=names,
             model=model,
             head="image",

@@ -15,7 +15,6 @@ from flasc.data import tokens as text
 from flasc.data.examples import Examples
 from flasc.data.lines import Lines, examples, split_users
 from flasc.data.objective import NextToken
-from flasc.data.partition import natural
 from flasc.models.resolve import resolve_model
 from flasc.tasks.base import Task
 
@@ -50,13 +49,12 @@ def task(
         return examples(tokens.take(rows)), owners[rows]
 
     train, validation, test = (part(users) for users in split_users(lines.users))
-    stream = rng.stream(seed, "partition")
     return Task(
         edition=edition,
         train=train[0],
         validation=validation[0],
         test=test[0],
-        clients=natural(train[1], settings.clients, settings.split.pooled, stream),
+        clients=settings.split.clients(train[1], settings.clients, seed),
         classes=(),
         model=model,
         head="causal",

@@ -8,12 +8,15 @@ import difflib
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from flasc.assets.packages import Notify
+from flasc.common import rng
 from flasc.common.plugins import Pluggable, implementation
 from flasc.common.settings import PositiveInt, Settings, parse_fraction
-from flasc.data.partition import SMALLEST_ALPHA
+from flasc.data.partition import PARTITIONS, SMALLEST_ALPHA, Indices, natural
 from flasc.models.resolve import known_models, missing_model
 from flasc.tasks.base import Task
 
@@ -28,6 +31,11 @@ class Split(Settings):
     kind: Literal["dirichlet", "dirichlet_reference", "iid"] = "dirichlet"
     alpha: Annotated[float, Field(ge=SMALLEST_ALPHA, allow_inf_nan=False)] = 0.1
 
+    def clients(self, labels: NDArray[np.integer], count: int, seed: int) -> list[Indices]:
+        """The indices into `labels` (int [n]) of each of `count` clients."""
+        stream = rng.stream(seed, "partition")
+        return PARTITIONS[self.kind](labels, count, self.alpha, stream)
+
 
 def _share(value: float) -> float:
     if not 0 <= value <= 1:
@@ -40,6 +48,10 @@ class UserSplit(Settings):
 
     kind: Literal["natural"] = "natural"
     pooled: Annotated[float, BeforeValidator(parse_fraction), AfterValidator(_share)] = 0.0
+
+    def clients(self, owners: NDArray[np.integer], count: int, seed: int) -> list[Indices]:
+        """The indices into `owners` (int [n], a user per example) of each of `count` clients."""
+        return natural(owners, count, self.pooled, rng.stream(seed, "partition"))
 
 
 def _model(name: str) -> str:

@@ -8,12 +8,10 @@ from typing_extensions import Self, override
 
 from flasc.assets.catalogue import locate
 from flasc.assets.packages import Notify
-from flasc.common import rng
 from flasc.common.settings import PositiveInt
 from flasc.data import newsgroups, newsgroups_raw
 from flasc.data import tokens as text
 from flasc.data.examples import Examples
-from flasc.data.partition import PARTITIONS
 from flasc.models.resolve import resolve_model
 from flasc.tasks.base import Task
 from flasc.tasks.settings import Model, Source, Split, TaskSettings, Tokens
@@ -55,18 +53,15 @@ class Newsgroups(TaskSettings):
 
         def examples(documents: newsgroups.Documents) -> Examples:
             tokens = text.encode(documents.texts, model, self.tokens, cache, notify)
-            features = {"input_ids": tokens.input_ids, "attention_mask": tokens.attention_mask}
-            return Examples(features, documents.labels)
+            return Examples(tokens.features, documents.labels)
 
         train = examples(corpus.train)
-        deal = PARTITIONS[self.split.kind]
-        stream = rng.stream(seed, "partition")
         return Task(
             edition=corpus.edition,
             train=train,
             validation=examples(corpus.validation),
             test=examples(corpus.test),
-            clients=deal(train.labels, self.clients, self.split.alpha, stream),
+            clients=self.split.clients(train.labels, self.clients, seed),
             classes=corpus.classes,
             model=model,
         )

@@ -6,11 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from flasc.common import rng
 from flasc.common.errors import AssetError
 from flasc.data import tokens as text
 from flasc.data.examples import Examples
-from flasc.data.partition import PARTITIONS
 from flasc.models.resolve import resolve_model
 from flasc.tasks.base import Task
 from flasc_own.settings import Csv
@@ -29,17 +27,15 @@ def load(settings: Csv, seed: int, cache: Path | None, notify: Callable[[str], N
     position = np.arange(len(rows)) % 5
 
     def part(chosen: np.ndarray) -> Examples:
-        features = {"input_ids": tokens.input_ids, "attention_mask": tokens.attention_mask}
-        return Examples({name: array[chosen] for name, array in features.items()}, codes[chosen])
+        return Examples(tokens.take(chosen).features, codes[chosen])
 
-    train, deal = part(position < 3), PARTITIONS[settings.split.kind]
-    stream = rng.stream(seed, "partition")
+    train = part(position < 3)
     return Task(
         edition=f"{Path(settings.file).name} {settings.sha256[:12]}",
         train=train,
         validation=part(position == 3),
         test=part(position == 4),
-        clients=deal(train.labels, settings.clients, settings.split.alpha, stream),
+        clients=settings.split.clients(train.labels, settings.clients, seed),
         classes=classes.tolist(),
         model=model,
     )

@@ -113,7 +113,7 @@ def test_it_learns_what_it_holds(name, settings, tmp_path):
     about = provenance(live)
     assert about["metric"] == NAMES[name][2]
     assert live.settings.task.metric == NAMES[name][2], "what reports say without torch"
-    assert about["model"] == live.settings.task.model  # a folder: no stand-in
+    assert about["model"] == live.settings.task.model  # a folder, not a substitute model
     live.export(tmp_path / "adapter")
     assert (tmp_path / "adapter/adapter_model.safetensors").exists()
 
