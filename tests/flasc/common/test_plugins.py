@@ -78,7 +78,7 @@ MISTAKES = {
     "nothing_is_there": ("", "cannot be imported: AttributeError"),
     "kind_differs": ("kind: Literal['other']", "found kind 'other'"),
     "no_implementation": ("kind: Literal['NAME']", "found no build and no implementation"),
-    "lora": ("kind: Literal['lora']\n    implementation: ClassVar[str] = 'a:b'", "is already"),
+    "lora": ("kind: Literal['lora']\n    implementation: ClassVar[str] = 'a:b'", "is in use"),
 }
 
 
