@@ -2,8 +2,8 @@
 
     python bench/training.py [--device cpu|cuda] [--runs 5] [--clients 4] [CASE ...]
 
-The official style is that of the paper's public code: a deep copy of the model per client, one client
-after another, float32, LoRA by PEFT with torch's dropout, one synchronisation with the host per
+The official style is that of the paper's public code: a deep copy of the model per client, clients
+one after another, float32, LoRA by PEFT with torch's dropout, one synchronisation with the host per
 step. Every engine gets the same clients (unequal, 5 to 40 examples) and start vector, and they run
 alternately. First the deltas are compared with those of the reference (without dropout for the
 official style, whose generator differs). Prints a Markdown table: examples per second as median,
