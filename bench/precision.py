@@ -1,12 +1,12 @@
-"""Does bf16 learn as well as fp32? The small real task over seeds, in both.
+"""Compares the accuracy of bf16 and fp32 on the default scenario's task over several seeds.
 
     python bench/precision.py [--seeds 5] [--rounds 24] [--device cpu|cuda]
 
-The LoRA method of scenarios/slow_upload.yaml (MiniLM, 20 Newsgroups at 32 tokens, 350 clients,
-ten of them a round), every seed in both precisions with the same clients, data and draws: only
+Trains the LoRA method of scenarios/slow_upload.yaml (MiniLM, 20 Newsgroups at 32 tokens, 350
+clients, ten per round). Both precisions of a seed have the same clients, data and draws, so only
 rounding differs. Prints a Markdown table of the final validation accuracies, their mean and sample
 standard deviation, and the mean difference of a seed's two runs with its standard error. On a CPU
-without AMX bf16 takes nearly twice as long: 5 seeds of 24 rounds in both are 20 minutes there.
+without AMX bf16 takes nearly twice as long: 5 seeds of 24 rounds in both take 20 minutes there.
 """
 
 import math
@@ -25,12 +25,12 @@ SCENARIO = Path(__file__).parent.parent / "scenarios/slow_upload.yaml"
 PRECISIONS = ("fp32", "bf16")
 
 
-def accuracy(seed: int, precision: str, rounds: int, device: str, workshop: SharedModels) -> float:
-    """Final accuracy of one training, whose cohorts depend on the seed alone."""
+def accuracy(seed: int, precision: str, rounds: int, device: str, shared: SharedModels) -> float:
+    """Final accuracy of one training; its cohorts depend only on the seed."""
     scenario = inputs.read(SCENARIO).scenario
     settings = scenario.training_settings("LoRA", seed)
     trainer = make(
-        settings.model_copy(update={"precision": precision}), device=device, workshop=workshop
+        settings.model_copy(update={"precision": precision}), device=device, shared=shared
     )
     for number in range(1, rounds + 1):
         clients, cohort = len(trainer.task.clients), scenario.training.cohort
@@ -47,13 +47,13 @@ def accuracy(seed: int, precision: str, rounds: int, device: str, workshop: Shar
 def main(seeds: int, rounds: int, device: str) -> None:
     """Compare precisions over seeds."""
     torch.set_num_threads(1)
-    workshop = SharedModels()
+    shared = SharedModels()
     found: dict[str, list[float]] = {precision: [] for precision in PRECISIONS}
     print(f"| seed, {rounds} rounds | " + " | ".join(PRECISIONS) + " |")
     print("| --- | --- | --- |")
     for seed in range(seeds):
         for precision, values in found.items():
-            values.append(accuracy(seed, precision, rounds, device, workshop))
+            values.append(accuracy(seed, precision, rounds, device, shared))
         print(
             f"| {seed} | " + " | ".join(f"{v[-1]:.3f}" for v in found.values()) + " |", flush=True
         )

@@ -1,15 +1,14 @@
-"""A cohort's local training: the official style against ours, in turn, in one run.
+"""Local training of a cohort: the official style against the engines of flasc, alternately.
 
     python bench/training.py [--device cpu|cuda] [--runs 5] [--clients 4] [CASE ...]
 
-Official style is how the paper's public code trains: a deep copy of the model for each client, one
-after the other, float32, LoRA through PEFT with torch's dropout, a sync with the host a step.
-Every engine gets the same clients (unequal, 5 to 40 examples) and start vector, and runs in turn
-with the others. First its deltas are held against the reference's (dropout off for the official
-style, whose generator is another): a speed without equality is none. Prints a Markdown table:
-examples a second as the median, least and most of the runs, the ratio to the official style, and
-the share of the device's own matrix product rate that real tokens' arithmetic amounts to. Then
-what it takes to sparsify and encode a message.
+The official style is that of the paper's public code: a deep copy of the model per client, clients
+one after another, float32, LoRA by PEFT with torch's dropout, one synchronisation with the host per
+step. Every engine gets the same clients (unequal, 5 to 40 examples) and start vector, and they run
+alternately. First the deltas are compared with those of the reference (without dropout for the
+official style, whose generator differs). Prints a Markdown table: examples per second as median,
+minimum and maximum of the runs, the ratio to the official style, and the arithmetic for real tokens
+as a share of the device's matrix product rate. Then the time to sparsify and encode a message.
 
 Cases: minilm (real weights and 20 Newsgroups, 128 tokens), minilm32 (32 tokens), gpt2-6x384 and
 gpt2-small (random weights, 128 tokens), vit-b16 (random weights and images).
@@ -39,6 +38,7 @@ from flasc.methods.top_k import top_k
 from flasc.models import pretrained
 from flasc.models.adapter import Adapter
 from flasc.models.dropout import PlaceDropout
+from flasc.models.settings import Lora
 from flasc.tasks.twenty_newsgroups import Newsgroups
 from flasc.training import client
 from flasc.training import settings as config
@@ -51,7 +51,7 @@ Train = Callable[[list[Job], Examples], list[Trained]]
 
 
 class Official:
-    """Deep copy, sequential, per-step host sync; torch's own dropout."""
+    """Deep copies, one client after another, one host synchronisation per step; torch's dropout."""
 
     def __init__(self, adapter: Adapter) -> None:
         self.model = copy.deepcopy(adapter.model)
@@ -86,7 +86,7 @@ class Official:
 
 
 def texts(vocabulary: int, n: int, tokens: int, rng: np.random.Generator) -> Examples:
-    """Random tokens; lengths spread as 20 Newsgroups' are at 128: a third shorter than the cut."""
+    """Random tokens with lengths as in 20 Newsgroups at 128 tokens: many shorter than the limit."""
     lengths = np.minimum(tokens, rng.integers(tokens // 4, 5 * tokens // 2, n))
     mask = np.arange(tokens) < lengths[:, None]
     ids = np.where(mask, rng.integers(0, vocabulary - 1, (n, tokens)), vocabulary - 1)
@@ -109,7 +109,7 @@ def vit() -> tuple[nn.Module, Examples]:
 
 def minilm(tokens: int) -> tuple[nn.Module, Examples]:
     task = Newsgroups(name="20newsgroups", tokens=tokens).load(0, None, print)
-    return pretrained.sequence_classifier(task.model, len(task.classes), 0), task.train
+    return pretrained.pretrained(task.model, "text", len(task.classes), 0), task.train
 
 
 CASES: dict[str, Callable[[], tuple[nn.Module, Examples]]] = {
@@ -122,7 +122,7 @@ CASES: dict[str, Callable[[], tuple[nn.Module, Examples]]] = {
 
 
 def peak(device: torch.device, dtype: torch.dtype) -> float:
-    """FLOP/s of a large product, the best of some."""
+    """FLOP/s of a large matrix product, best of several."""
     side = 8192 if device.type == "cuda" else 2048
     a, b = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
     times = []
@@ -134,7 +134,7 @@ def peak(device: torch.device, dtype: torch.dtype) -> float:
 
 
 def clock(device: torch.device) -> float:
-    """Seconds: of this process on a CPU, of the wall on a GPU that has done what was asked."""
+    """Seconds of process time on a CPU; of wall time on a GPU after a synchronisation."""
     if device.type == "cuda":
         torch.cuda.synchronize()
         return time.perf_counter()
@@ -142,7 +142,7 @@ def clock(device: torch.device) -> float:
 
 
 def flop(adapter: Adapter, data: Examples, jobs: list[Job]) -> float:
-    """Of the frozen products on real tokens, forward and backward; all that could be useful."""
+    """FLOP of the frozen products on real tokens, forward and backward."""
     engine = Cohort(adapter, SETTINGS, "fp32")
     blocks: Any = engine._encoder.blocks
     weights = sum(
@@ -156,7 +156,7 @@ def flop(adapter: Adapter, data: Examples, jobs: list[Job]) -> float:
 
 
 def clients(adapter: Adapter, data: Examples, count: int) -> list[Job]:
-    """Unequal ones, from one start vector that is off the initial one: B is not zero."""
+    """Jobs of unequal clients; the start vector differs from the initial one, so B is not zero."""
     rng = np.random.default_rng(1)
     start = adapter.read()
     noise = torch.from_numpy(rng.standard_normal(adapter.n, dtype=np.float32))
@@ -170,7 +170,7 @@ def clients(adapter: Adapter, data: Examples, count: int) -> list[Job]:
 
 
 def difference(one: list[Trained], other: list[Trained]) -> float:
-    """The largest relative difference of two clients' deltas."""
+    """The largest relative difference of a client's deltas."""
     return max(
         float((a.delta - b.delta).norm() / b.delta.norm()) for a, b in zip(one, other, strict=True)
     )
@@ -199,7 +199,7 @@ def main(names: tuple[str, ...], device: str, runs: int, count: int) -> None:
 def measure(name: str, device: torch.device, runs: int, count: int) -> None:
     base, data = CASES[name]()
     targets = ["q_proj", "v_proj"] if name == "vit-b16" else None
-    adapter = Adapter(base, config.Lora(rank=16, targets=targets), "adapter")
+    adapter = Adapter(base, Lora(rank=16, targets=targets), "adapter")
     adapter.model.to(device)
     jobs = clients(adapter, data, count)
     examples = sum(len(job.examples) for job in jobs)

@@ -1,8 +1,8 @@
-"""Score a run's saved models with transformers and PEFT alone, beside what the ledger says.
+"""Score the saved models of a run with transformers and PEFT alone, and compare with its ledger.
 
     python examples/adapters.py runs/slow_upload
 
-For text classification. One line a model: accuracy and loss as found, and as the run scored it.
+For text classification. Prints one line per model: accuracy and loss by PEFT, and by the run.
 """
 
 import sys
@@ -47,9 +47,9 @@ def score(model: nn.Module, task: Task, count: int) -> tuple[float, float]:
 
 
 def scores(run: Path) -> Iterator[tuple[str, tuple[float, float], Evaluation]]:
-    """Each saved model: its folder's name, (accuracy, loss) as found here, and the ledger's."""
+    """Each saved model: the name of its folder, (accuracy, loss) by PEFT, and the ledger's row."""
     found = inputs.read(run)
-    trainings, workshop = found.trainings(), SharedModels()
+    trainings, shared = found.trainings(), SharedModels()
     with Ledger.open(run / "ledger.sqlite") as ledger:
         for training, name in zip(trainings, model_folders(trainings), strict=True):
             folder = run / "models" / name
@@ -57,12 +57,12 @@ def scores(run: Path) -> Iterator[tuple[str, tuple[float, float], Evaluation]]:
                 continue
             last = Emulation(training.method, list(training.variants)[-1], training.seed)
             said = evaluations(ledger.rows(last))[-1]
-            task = workshop.task(training.settings.task, training.seed, None, lambda _: None)
+            task = shared.task(training.settings.task, training.seed, None, lambda _: None)
             yield name, score(load(folder, task), task, said.examples), said
 
 
 if __name__ == "__main__":
-    logging.set_verbosity_error()  # it reports of every base that its head is fresh
+    logging.set_verbosity_error()  # it reports the new head of every base model
     logging.disable_progress_bar()
     for name, (accuracy, loss), said in scores(Path(sys.argv[1])):
         print(

@@ -81,7 +81,7 @@ def _real_trainer(
     from flasc.training import trainer
 
     live: Any = trainer.make(
-        settings, device=options.device, cache=options.cache, notify=notify, workshop=workshop
+        settings, device=options.device, cache=options.cache, notify=notify, shared=workshop
     )
     return live, trainer.provenance(live)
 

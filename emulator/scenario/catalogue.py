@@ -10,7 +10,9 @@ from emulator.scenario.scenario import Policy, Selection
 from emulator.simulation.clients.links import DownLink
 from emulator.simulation.clients.presets import PRESETS
 from flasc.common.plugins import Pluggable, origin
+from flasc.common.settings import Settings, Wire
 from flasc.models import inventory
+from flasc.tasks.settings import Split
 from flasc.training import settings
 
 
@@ -22,9 +24,9 @@ def catalogue() -> dict[str, list[tuple[str, str]]]:
         "models": [
             (s.name, f"{s.source}; {s.licence}") for s in inventory.status() if s.kind == "model"
         ],
-        "splits": [(name, "") for name in _names(settings.Split, "kind")],
+        "splits": [(name, "") for name in _names(Split, "kind")],
         "servers": _members(settings.Server),
-        "wires": [(name, "") for name in _names(settings.Wire, "format")],
+        "wires": [(name, "") for name in _names(Wire, "format")],
         "policies": _members(Policy),
         "selections": _members(Selection),
         "laws": _members(RateDistribution),
@@ -39,7 +41,7 @@ def _members(union: Any, tag: str = "kind") -> list[tuple[str, str]]:
     return [_about(model, tag) for model in _models(union)]
 
 
-def _models(union: Any) -> Iterator[type[settings.Settings]]:
+def _models(union: Any) -> Iterator[type[Settings]]:
     """The settings classes of a discriminated union."""
     for member in get_args(get_args(union)[0]):
         model = get_args(member)[0] if get_origin(member) is not None else member
@@ -47,7 +49,7 @@ def _models(union: Any) -> Iterator[type[settings.Settings]]:
             yield model
 
 
-def _about(model: type[settings.Settings], tag: str) -> tuple[str, str]:
+def _about(model: type[Settings], tag: str) -> tuple[str, str]:
     """Its name; the first line of its docstring, and its package if it is a plug-in."""
     text = inspect.getdoc(model) or ""  # a distribution of a quantity inherits its text
     package = origin(model) if issubclass(model, Pluggable) else None
@@ -56,7 +58,7 @@ def _about(model: type[settings.Settings], tag: str) -> tuple[str, str]:
     return name, text.split("\n")[0] + source
 
 
-def _names(model: type[settings.Settings], field: str) -> tuple[str, ...]:
+def _names(model: type[Settings], field: str) -> tuple[str, ...]:
     annotation = model.model_fields[field].annotation
     assert get_origin(annotation) is Literal
     return get_args(annotation)

@@ -23,19 +23,17 @@ from emulator.simulation.selection import SELECTIONS, SelectionSettings
 from emulator.simulation.selection.uniform import Uniform
 from emulator.simulation.settings import DifferentialPrivacy, EvaluationPlan, Target
 from flasc.common import plugins
+from flasc.common.settings import PositiveInt, Settings, Wire
 from flasc.models.settings import Lora
 from flasc.training.settings import (
     AdamW,
     Client,
     Engine,
     Method,
-    PositiveInt,
     Precision,
     Server,
-    Settings,
     Task,
     TrainingSettings,
-    Wire,
 )
 
 if TYPE_CHECKING:  # which packages are installed is known at run time only

@@ -4,14 +4,8 @@ from typing import Annotated, Literal, Protocol
 
 from pydantic import AfterValidator, Field
 
-from flasc.common.settings import Fraction
-from flasc.training.settings import (
-    PositiveFloat,
-    PositiveInt,
-    Privacy,
-    Scaling,
-    Settings,
-)
+from flasc.common.settings import Fraction, PositiveFloat, PositiveInt, Settings
+from flasc.training.settings import Privacy, Scaling
 
 
 class DifferentialPrivacy(Settings):

@@ -1,4 +1,4 @@
-"""The asset cache: folders that are whole or not there, also when two processes want the same."""
+"""The asset cache: folders that are either complete or absent, also with concurrent processes."""
 
 import os
 import shutil
@@ -25,18 +25,18 @@ def keep(
     *,
     nbytes: int,
 ) -> Path:
-    """`folder`, made where it is not `complete`; under a lock, and whole or not at all.
+    """Return `folder`, made first if it is not `complete`; under a lock, and atomically.
 
-    `make` is given the path of a folder that it is to create; what it puts beside that is deleted,
-    also on an exception (Ctrl-C). `nbytes` is how much it will be. Raises AssetError where the disk
-    refuses.
+    `make` gets the path of a folder to create. Other files that it writes beside that are deleted,
+    also after an exception (Ctrl-C). `nbytes` is the expected size. Raises AssetError if the disk
+    refuses a write.
     """
     if complete(folder):
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_name(f"{folder.name}.lock")):
-            # Whoever held the lock before us may have done the work.
+            # Another process may have made it while this one waited for the lock.
             if not complete(folder):
                 with tempfile.TemporaryDirectory(prefix="partial-", dir=folder.parent) as temp:
                     fresh = Path(temp) / "fresh"

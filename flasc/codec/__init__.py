@@ -1,9 +1,9 @@
-"""Wire formats: a sparse vector as bytes, and back. Numpy alone; torch-free.
+"""Wire formats: a sparse vector as bytes, and back. Uses NumPy only.
 
 A message carries k values at increasing indices of a vector of length n: a header of 12 bytes, the
-values (`values`), then whatever the wire needs to say where they belong (`indices`).
-docs/reference/wire_formats.md
-gives every byte. All is little-endian, and bits fill a byte from its least significant end.
+values (`values`), then the index that the wire format needs (`indices`). All numbers are
+little-endian, and bits fill a byte from its least significant end. Every byte is described in
+docs/reference/wire_formats.md.
 """
 
 from flasc.codec.indices import WIRES

@@ -1,4 +1,4 @@
-"""What values and indices are made of, and how both refuse bytes."""
+"""Array types and checks shared by values and indices."""
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +12,12 @@ Bytes = npt.NDArray[np.uint8]
 
 
 def expect(condition: bool, found: str) -> None:
-    """Raises CodecError, which says what was `found`, where the condition does not hold."""
+    """Raises CodecError, with what was `found`, unless the condition holds."""
     if not condition:
         raise CodecError(f"not a message: {found}")
 
 
 def allow(name: str, names: tuple[str, ...], what: str) -> None:
-    """Raises ValueError for a name that is not among `names`."""
+    """Raises ValueError unless `name` is among `names`."""
     if name not in names:
         raise ValueError(f"found {what} {name!r}; allowed: {', '.join(names)}")

@@ -1,14 +1,14 @@
-"""Indices as bytes: where a message's values belong.
+"""Indices of the values of a message as bytes.
 
     dense     all n values, zeros outside the support: no index
     bitmask   one bit for each of the n
     coo       one uint32 for each of the k
-    rice      the gaps between indices, coded as Golomb (1966) and Rice (1979) do
-    aligned   no index: both ends know the support already
+    rice      the gaps between indices, coded as in Golomb (1966) and Rice (1979)
+    aligned   no index: sender and receiver know the support
     auto      the shortest of the first four
-    indexed   the shortest of the three that carry the support: dense shows zeros in its place
+    indexed   the shortest of the three that carry the support (dense has zeros instead)
 
-A full support (k = n) is sent dense, whatever the wire.
+A full support (k = n) is always sent dense.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ _RICE_MAX = 31  # gaps fit 32 bits
 
 
 def is_support(indices: Indices, n: int) -> bool:
-    """Whether these are int64 [k], increasing, from 0 to below `n`."""
+    """Whether `indices` are int64 [k], increasing, and from 0 to below `n`."""
     if indices.ndim != 1 or indices.dtype != np.int64:
         return False
     if not len(indices):
@@ -52,13 +52,13 @@ def _encode_bitmask(indices: Indices, n: int) -> bytes:
     return _pack(mask)
 
 
-def _decode_bitmask(data: Bytes, n: int, k: int, support: Indices | None) -> Indices:
+def _decode_bitmask(data: Bytes, n: int, k: int, _support: Indices | None) -> Indices:
     indices = np.flatnonzero(_unpack(data, n))
     expect(len(indices) == k, f"{len(indices)} indices for {k} values")
     return indices
 
 
-def _decode_coo(data: Bytes, n: int, k: int, support: Indices | None) -> Indices:
+def _decode_coo(data: Bytes, n: int, k: int, _support: Indices | None) -> Indices:
     expect(len(data) == 4 * k, f"{len(data)} bytes for {k} indices")
     indices = data.view("<u4").astype(np.int64)
     expect(is_support(indices, n), f"indices that do not increase or pass {n}")
@@ -66,12 +66,12 @@ def _decode_coo(data: Bytes, n: int, k: int, support: Indices | None) -> Indices
 
 
 def _gaps(indices: Indices) -> Indices:
-    """int64[k]: how many entries are skipped before each index."""
+    """int64 [k]: how many entries are skipped before each index."""
     return np.diff(indices, prepend=-1) - 1
 
 
 def _rice(gaps: Indices) -> tuple[int, int]:
-    """The parameter of the shortest code, and that code's length in bytes."""
+    """The parameter of the shortest code, and the length of that code in bytes."""
 
     def nbytes(parameter: int) -> int:
         return 1 + _bytes(k * parameter) + _bytes(k + int(np.sum(gaps >> parameter)))
@@ -79,7 +79,7 @@ def _rice(gaps: Indices) -> tuple[int, int]:
     k = len(gaps)
     best, shortest = 0, nbytes(0)
     for parameter in range(1, _RICE_MAX + 1):
-        # Remainders and the ends of gaps alone are no shorter, and only grow from here.
+        # Remainders and ends of gaps are as long already, and grow with the parameter.
         if 1 + _bytes(k * parameter) + _bytes(k) >= shortest:
             break
         if (length := nbytes(parameter)) < shortest:
@@ -87,7 +87,7 @@ def _rice(gaps: Indices) -> tuple[int, int]:
     return best, shortest
 
 
-def _encode_rice(indices: Indices, n: int) -> bytes:
+def _encode_rice(indices: Indices, _n: int) -> bytes:
     gaps = _gaps(indices)
     parameter, _ = _rice(gaps)
     remainders = (gaps[:, None] >> np.arange(parameter) & 1).astype(np.bool_)
@@ -97,7 +97,7 @@ def _encode_rice(indices: Indices, n: int) -> bytes:
     return bytes([parameter]) + _pack(remainders) + _pack(unary)
 
 
-def _decode_rice(data: Bytes, n: int, k: int, support: Indices | None) -> Indices:
+def _decode_rice(data: Bytes, n: int, k: int, _support: Indices | None) -> Indices:
     expect(len(data) > 0 and data[0] <= _RICE_MAX, "no Rice parameter")
     parameter = int(data[0])
     split = 1 + _bytes(k * parameter)
@@ -116,7 +116,7 @@ def _decode_rice(data: Bytes, n: int, k: int, support: Indices | None) -> Indice
     return indices
 
 
-def _decode_dense(data: Bytes, n: int, k: int, support: Indices | None) -> None:
+def _decode_dense(data: Bytes, n: int, k: int, _support: Indices | None) -> None:
     expect(len(data) == 0 and k == n, f"{k} values of {n} and {len(data)} bytes, sent dense")
 
 
@@ -130,23 +130,23 @@ def _decode_aligned(data: Bytes, n: int, k: int, support: Indices | None) -> Ind
 
 
 class Wire(NamedTuple):
-    """One way to say where values belong: its length, its bytes, and what bytes mean."""
+    """An index format: its length in bytes, its encoder and its decoder."""
 
     nbytes: Callable[[Indices, int], int]
     encode: Callable[[Indices, int], bytes]
     decode: Callable[[Bytes, int, int, Indices | None], Indices | None]
 
 
-FORMATS = {  # a message names one by its place here
-    "dense": Wire(lambda indices, n: 0, lambda indices, n: b"", _decode_dense),
-    "bitmask": Wire(lambda indices, n: _bytes(n), _encode_bitmask, _decode_bitmask),
+FORMATS = {  # a message holds the position of its format in this table
+    "dense": Wire(lambda *_: 0, lambda *_: b"", _decode_dense),
+    "bitmask": Wire(lambda _, n: _bytes(n), _encode_bitmask, _decode_bitmask),
     "coo": Wire(
-        lambda indices, n: 4 * len(indices),
-        lambda indices, n: indices.astype("<u4").tobytes(),
+        lambda indices, _: 4 * len(indices),
+        lambda indices, _: indices.astype("<u4").tobytes(),
         _decode_coo,
     ),
-    "rice": Wire(lambda indices, n: _rice(_gaps(indices))[1], _encode_rice, _decode_rice),
-    "aligned": Wire(lambda indices, n: 0, lambda indices, n: b"", _decode_aligned),
+    "rice": Wire(lambda indices, _: _rice(_gaps(indices))[1], _encode_rice, _decode_rice),
+    "aligned": Wire(lambda *_: 0, lambda *_: b"", _decode_aligned),
 }
 CHOICES = {
     "auto": ("dense", "bitmask", "coo", "rice"),

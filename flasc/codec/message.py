@@ -1,4 +1,4 @@
-"""A message: header, values, index."""
+"""Messages: header, values, index."""
 
 import struct
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ from flasc.codec import indices as formats
 from flasc.codec.base import Indices, Values, allow, expect
 from flasc.codec.values import DTYPES, narrow, value_bytes, widen
 
-_MAGIC = b"FL\x01"  # with the version
+_MAGIC = b"FL\x01"  # includes the version
 _HEADER = struct.Struct("<3sBII")  # magic, wire + 16 * dtype, n, k
 
 
 @dataclass(frozen=True, slots=True)
 class SparseVector:
-    """What a message says: float32[k] at increasing int64[k] of a vector of length `n`.
+    """A decoded message: float32 [k] at increasing int64 [k] of a vector of length `n`.
 
-    `indices` is None where all n values came dense.
+    `indices` is None if all n values were sent dense.
     """
 
     n: int
@@ -25,7 +25,7 @@ class SparseVector:
     indices: Indices | None
 
     def to_dense(self) -> Values:
-        """float32[n], zero outside the support; `values` itself where they came dense."""
+        """float32 [n], zero outside the support; `values` itself for a dense message."""
         return _scatter(self.values, self.indices, self.n)
 
 
@@ -38,14 +38,14 @@ def encode(
     dtype: str = "fp32",
     stream: np.random.Generator | None = None,
 ) -> bytes:
-    """The message of float32[k] at strictly increasing int64[k] below `n` < 2**32.
+    """The message of float32 [k] at strictly increasing int64 [k] below `n` < 2**32.
 
-    `indices` None means all n. int8 and int4 round stochastically by the draws of `stream` where
-    there is one; all else rounds to the nearest. Raises ValueError for an unknown wire or dtype,
-    DivergedError for values that are not finite where the dtype has none.
+    `indices` None means all n. With `stream`, int8 and int4 are rounded stochastically by its
+    draws; otherwise to the nearest, as floats are. Raises ValueError for an unknown wire or dtype,
+    and DivergedError for values that are not finite if the dtype cannot represent them.
     """
     assert values.dtype == np.float32, f"float32, found {values.dtype}"
-    assert values.shape == ((n,) if indices is None else indices.shape), "one value an index"
+    assert values.shape == ((n,) if indices is None else indices.shape), "one value per index"
     wire = _resolve(indices, n, wire, dtype)
     if wire == "dense":
         values, indices = _scatter(values, indices, n), None
@@ -55,11 +55,11 @@ def encode(
 
 
 def decode(message: bytes, *, n: int, support: Indices | None = None) -> SparseVector:
-    """What a message says of a vector of length `n`; the bytes may be anything at all.
+    """The content of a message for a vector of length `n`; any bytes are accepted as input.
 
-    `support`, increasing int64[k], is what an aligned message refers to; other wires ignore it.
-    Time and memory are bounded by n and the message's length, whatever the header claims. Raises
-    CodecError for bytes that are no message for a vector of this length.
+    `support`, increasing int64 [k], is the support of an aligned message; other wires ignore it.
+    Time and memory are bounded by n and the message's length, whatever its header states. Raises
+    CodecError if the bytes are not a message for a vector of this length.
     """
     expect(len(message) >= _HEADER.size, f"{len(message)} bytes, shorter than a header")
     magic, kind, n_sent, k = _HEADER.unpack_from(message)
@@ -76,12 +76,12 @@ def decode(message: bytes, *, n: int, support: Indices | None = None) -> SparseV
 
 
 def size(indices: Indices | None, n: int, *, wire: str = "auto", dtype: str = "fp32") -> int:
-    """Length of `encode`'s message, bytes, without building it. Arguments and errors as there."""
+    """Length of the message of `encode`, bytes, without building it. Same arguments and errors."""
     return _size(indices, n, _resolve(indices, n, wire, dtype), dtype)
 
 
 def _resolve(indices: Indices | None, n: int, wire: str, dtype: str) -> str:
-    """The wire that a message takes."""
+    """The wire format that a message uses."""
     allow(wire, formats.WIRES, "wire")
     allow(dtype, DTYPES, "value type")
     assert 0 <= n < 2**32, f"the header counts to 2**32, found n = {n}"

@@ -1,15 +1,15 @@
-"""Values as bytes: IEEE 754 floats, or integers that share a scale a block.
+"""Values as bytes: IEEE 754 floats, or integers with a scale per block.
 
-    fp32    back bit for bit
+    fp32    bit for bit
     fp16    to the nearest, ties to even; finite values saturate at +-65504, because one overflow
             to infinity would end the training
-    int8    127 steps each side of zero
-    int4    7 steps each side of zero
+    int8    127 steps on each side of zero
+    int4    7 steps on each side of zero
 
-The integers are symmetric, and scaled by the largest magnitude of each block of 64 values, as
-bitsandbytes does (Dettmers et al. 2022, arXiv 2110.02861; Dettmers et al. 2023, arXiv 2305.14314),
-so that one outlier coarsens 64 values and not the whole message. Stochastic rounding makes them
-unbiased: QSGD (Alistarh et al. 2017, arXiv 1610.02132) with the maximum for a norm.
+The integers are symmetric and scaled by the largest magnitude of each block of 64 values, as in
+bitsandbytes (Dettmers et al. 2022, arXiv 2110.02861; Dettmers et al. 2023, arXiv 2305.14314), so
+that an outlier affects 64 values and not the whole message. Stochastic rounding makes them
+unbiased: QSGD (Alistarh et al. 2017, arXiv 1610.02132) with the maximum as norm.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from flasc.common.errors import DivergedError
 
 Codes = npt.NDArray[np.int8]
 
-BLOCK = 64  # values a scale: half a bit each
+BLOCK = 64  # values per scale: half a bit per value
 _FP16_MAX = np.float32(65504)
 
 
@@ -37,9 +37,9 @@ def value_bytes(k: int, dtype: str = "fp32") -> int:
 
 
 def narrow(values: Values, dtype: str, stream: np.random.Generator | None = None) -> bytes:
-    """float32 [k] as bytes. Integers round by the draws of `stream`, or to the nearest without.
+    """float32 [k] as bytes. Integers are rounded by draws of `stream`, or without it to nearest.
 
-    Raises DivergedError where an integer would have to stand for a value that is not finite.
+    Raises DivergedError if the dtype is an integer and a value is not finite.
     """
     return _TYPES[dtype].narrow(values, stream)
 
@@ -49,22 +49,22 @@ def widen(data: Bytes, dtype: str, k: int) -> Values:
     return _TYPES[dtype].widen(data, k)
 
 
-def _narrow_fp32(values: Values, stream: np.random.Generator | None) -> bytes:
-    # As integers, for no float operation may touch a NaN's payload.
+def _narrow_fp32(values: Values, _stream: np.random.Generator | None) -> bytes:
+    # As integers, because float operations may change the payload of a NaN.
     return values.view(np.uint32).astype("<u4").tobytes()
 
 
-def _widen_fp32(data: Bytes, k: int) -> Values:
+def _widen_fp32(data: Bytes, _k: int) -> Values:
     return data.view("<u4").astype(np.uint32).view(np.float32)
 
 
-def _narrow_fp16(values: Values, stream: np.random.Generator | None) -> bytes:
-    with np.errstate(all="ignore"):  # a signalling NaN or an underflow is no news here
+def _narrow_fp16(values: Values, _stream: np.random.Generator | None) -> bytes:
+    with np.errstate(all="ignore"):  # ignores signalling NaNs and underflow
         finite = np.clip(values, -_FP16_MAX, _FP16_MAX)
         return np.where(np.isinf(values), values, finite).astype("<f2").tobytes()
 
 
-def _widen_fp16(data: Bytes, k: int) -> Values:
+def _widen_fp16(data: Bytes, _k: int) -> Values:
     with np.errstate(all="ignore"):
         return data.view("<f2").astype(np.float32)
 
@@ -81,17 +81,18 @@ def _quantise(
 ) -> tuple[bytes, Codes]:
     """The scales as bytes, and a code within +-levels for each of the k values.
 
-    In float64, where code * scale / levels is exact to the last bit of a float32, denormals too.
+    Computed in float64, where code * scale / levels is exact to the last bit of a float32,
+    denormals included.
     """
     padded = np.zeros(_scales(len(values)) * BLOCK)
-    with np.errstate(invalid="ignore"):  # a signalling NaN: refused below
+    with np.errstate(invalid="ignore"):  # signalling NaNs are refused below
         padded[: len(values)] = values
     blocks = padded.reshape(-1, BLOCK)
     scales = np.abs(blocks).max(axis=1)
     if not np.isfinite(scales).all():
         raise DivergedError(
-            "a message holds values that are infinite or not a number; integers cannot",
-            hint="lower the client's or the server's learning rate",
+            "a message has values that are infinite or not a number, which integers cannot hold",
+            hint="lower the learning rate of the clients or the server",
         )
     exact = blocks * levels / np.where(scales > 0, scales, 1)[:, None]
     rounded = np.rint(exact) if stream is None else np.floor(exact + stream.random(exact.shape))
@@ -139,7 +140,7 @@ class _Type(NamedTuple):
     widen: Callable[[Bytes, int], Values]
 
 
-_TYPES = {  # a message names one by its place here
+_TYPES = {  # a message holds the position of its type in this table
     "fp32": _Type(lambda k: 4 * k, _narrow_fp32, _widen_fp32),
     "fp16": _Type(lambda k: 2 * k, _narrow_fp16, _widen_fp16),
     "int8": _Type(lambda k: 4 * _scales(k) + k, _narrow_int8, _widen_int8),

@@ -1,9 +1,10 @@
-"""What other packages bring, by entry points: methods, tasks, and more in the emulator. Torch-free.
+"""Plug-ins of other packages, found by entry points: methods, tasks and more in the emulator.
 
-A package declares NAME = "package.settings:Class" in the group of a base below: a class of settings
-whose `kind` (a task's `name`) is NAME. Its `implementation` names what carries it out, which alone
-may import torch. Modules with such a base load no plug-in, so that those may import them whatever
-is imported first; unions are extended where they are used. (PyPA entry points specification.)
+A package declares NAME = "package.settings:Class" in the group of a base class below. The class
+holds settings whose `kind` (for tasks: `name`) is NAME. It does its work itself, or names what does
+in `implementation`, which may be a module that imports torch. Modules that define such a base class
+load no plug-in, so plug-ins may import them in any order; unions are extended where they are used.
+(PyPA entry points specification.)
 """
 
 import sys
@@ -18,12 +19,12 @@ from flasc.common.settings import Settings
 
 
 class Pluggable(Settings):
-    """Settings of which packages may bring more, in the entry point group `plugin_group`."""
+    """Settings to which packages can add more, in the entry point group `plugin_group`."""
 
     plugin_group: ClassVar[str]
-    plugin_tag: ClassVar[str] = "kind"  # the field that tells them apart
-    # The method that carries the settings out. A plug-in overrides it, or names what does the
-    # work in `implementation`. None: all of it is abstract.
+    plugin_tag: ClassVar[str] = "kind"  # the field that distinguishes them
+    # The method that does the work. A plug-in overrides it or sets `implementation`. None: the
+    # abstract methods do the work.
     behaviour: ClassVar[str | None] = None
     implementation: ClassVar[str] = ""  # "package.module:name"
 
@@ -33,31 +34,30 @@ def members(
     base: type[Pluggable],
     reserved: Collection[str] = (),
 ) -> Any:
-    """The union of the `built_in` settings and of those that installed packages add.
+    """The union of the `built_in` settings and those of packages, each tagged with its kind.
 
-    Each member is tagged with its kind. `reserved` are kinds that mean something else where the
-    union is used. Raises PluginError where a package's settings are not of `base`, or their kind is
-    taken.
+    `reserved` are kinds that mean something else where the union is used. Raises PluginError if the
+    settings of a package are not of `base`, or their kind is in use.
     """
     kinds = {_kind(each, base): each for each in built_in}
     for point in _points(base):
         settings = _settings(point, base)
         if point.name in kinds or point.name in reserved:
-            raise _wrong(point, "found a kind that there is already; allowed: a name of its own")
+            raise _wrong(point, "found a kind that is in use; allowed: a new name")
         kinds[point.name] = settings
     tagged = (Annotated[each, Tag(kind)] for kind, each in kinds.items())
-    return Union[tuple(tagged)]  # noqa: UP007  # put together at run time
+    return Union[tuple(tagged)]  # noqa: UP007  # its members are known at run time
 
 
 def implementation(settings: Pluggable) -> Any:
-    """What the settings of a plug-in name to carry them out. Raises PluginError."""
+    """The object that the settings of a plug-in name in `implementation`. Raises PluginError."""
     kind = type(settings)
-    assert kind.implementation, "it was asked for when the plug-in was loaded"
+    assert kind.implementation, "checked when the plug-in was loaded"
     return _load(EntryPoint(_kind(kind, kind), kind.implementation, kind.plugin_group))
 
 
 def origin(settings: type[Pluggable]) -> tuple[str, str] | None:
-    """(package, version) that brought these settings; None for ours."""
+    """(package, version) that added these settings; None for built-in ones."""
     kind = _kind(settings, settings)
     brought = (p.dist for p in _points(settings) if p.name == kind)
     return next(((dist.name, dist.version) for dist in brought if dist), None)
@@ -68,7 +68,7 @@ def _points(base: type[Pluggable]) -> list[EntryPoint]:
 
 
 def _settings(point: EntryPoint, base: type[Pluggable]) -> type[Pluggable]:
-    """The class that an entry point names. Raises PluginError where it is none of `base`."""
+    """The class that an entry point names. Raises PluginError if it does not extend `base`."""
     knew_torch = "torch" in sys.modules
     settings = _load(point)
     if not (isinstance(settings, type) and issubclass(settings, base)):
@@ -90,7 +90,7 @@ def _settings(point: EntryPoint, base: type[Pluggable]) -> type[Pluggable]:
 
 
 def _kind(settings: type[Pluggable], base: type[Pluggable]) -> str:
-    """'lora' of a class whose `kind` is Literal['lora']; '' of one without."""
+    """'lora' for a class whose `kind` is Literal['lora']; '' for one without."""
     field = settings.model_fields.get(base.plugin_tag)
     literal = field.annotation if field else None
     return str(get_args(literal)[0]) if get_origin(literal) is Literal else ""
@@ -99,7 +99,7 @@ def _kind(settings: type[Pluggable], base: type[Pluggable]) -> str:
 def _load(point: EntryPoint) -> Any:
     try:
         return point.load()
-    except Exception as error:  # whatever a stranger's module raises
+    except Exception as error:  # the module of a package may raise anything
         found = f"{type(error).__name__}: {error}".splitlines()[0]
         raise _wrong(point, f"cannot be imported: {found}") from error
 

@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 
 class Column(Protocol):
-    """One input of all examples: an array [N, ...], or something that makes its rows when asked."""
+    """One input of all examples: an array [N, ...], or an object that makes rows on request."""
 
     def __getitem__(self, rows: Any, /) -> NDArray[Any]:
-        """The rows at int64 indices, or of a slice."""
+        """The rows at int64 indices or of a slice."""
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Model inputs by name, each [N, ...], and labels [N, ...] as the task's objective has them."""
+    """Model inputs by name, each [N, ...], and labels [N, ...] for the task's objective."""
 
     features: Mapping[str, Column]
     labels: NDArray[Any]
@@ -30,7 +30,7 @@ class Examples:
         return len(self.labels)
 
     def batch(self, indices: NDArray[np.int64], device: "torch.device") -> "dict[str, Tensor]":
-        """The examples at `indices` as the model's keyword arguments, on `device`."""
+        """The examples at `indices` as keyword arguments of the model, on `device`."""
         import torch
 
         taken = {name: torch.from_numpy(array[indices]) for name, array in self.features.items()}

@@ -21,23 +21,15 @@ CLASSES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
     "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip
-
-
-KNOWN = 5  # a backbone learns the first so many classes
-
-
+KNOWN = 5  # substitute models are pretrained on the first 5 classes
 VALIDATION = 3_000
-
-
 SIDE = 28
-
-
 EDITION = f"Fashion-MNIST ({ASSETS['fashion-mnist'].source}), half of train"
 
 
 @dataclass(frozen=True, slots=True)
 class Garments:
-    """Greys uint8 [n, 28, 28] and labels int64 [n]."""
+    """Grey pixels uint8 [n, 28, 28] and labels int64 [n]."""
 
     pixels: Bytes
     labels: NDArray[np.int64]
@@ -46,13 +38,13 @@ class Garments:
         return len(self.labels)
 
     def take(self, indices: NDArray[np.int64]) -> "Garments":
-        """Those at `indices` (int64 [k]), in that order."""
+        """The garments at `indices` (int64 [k]), in that order."""
         return Garments(self.pixels[indices], self.labels[indices])
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What pretrains a backbone (classes below `KNOWN` only), and the task's three splits."""
+    """Data for pretraining (classes below `KNOWN` only), and the task's three splits."""
 
     pretraining: Garments
     train: Garments
@@ -61,9 +53,9 @@ class Parts:
 
 
 def read_idx(path: Path) -> Bytes:
-    """An IDX file of unsigned bytes (LeCun's format: magic 0x0000 08 dims, sizes big-endian).
+    """The content of an IDX file of unsigned bytes (LeCun's format; sizes are big-endian).
 
-    Raises AssetError where it is none.
+    Raises AssetError for any other content.
     """
     try:
         content = path.read_bytes()
@@ -73,7 +65,7 @@ def read_idx(path: Path) -> Bytes:
     start = 4 + 4 * dimensions
     shape = np.frombuffer(content[4:start], ">u4") if len(content) >= start else np.zeros(0)
     if not dimensions or len(content) - start != int(np.prod(shape, dtype=np.int64)):
-        raise AssetError(f"{path}: is no whole IDX file of bytes")
+        raise AssetError(f"{path}: is not a complete IDX file of bytes")
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape.astype(int))
 
 
@@ -103,11 +95,11 @@ def _read(folder: Path, prefix: str) -> Garments:
 
 
 def grey(size: int) -> ImageTransform:
-    """Greys between -1 and 1."""
+    """The transform to grey values between -1 and 1."""
     return ImageTransform(size, (0.5,), (0.5,))
 
 
 def examples(garments: Garments, size: int) -> Examples:
-    """One garment a picture."""
+    """Examples with one garment per picture."""
     pictures = Pictures(garments.pixels[..., None], grey(size))
     return Examples({"pixel_values": pictures}, garments.labels)

@@ -1,7 +1,7 @@
-"""Several garments in one picture: multi-label examples composed of Fashion-MNIST.
+"""Multi-label pictures composed of several Fashion-MNIST garments.
 
-A picture is 56 x 56: four places, one to four of them taken, each by a garment; its labels are the
-classes that are in it. Every garment is in one picture only.
+A picture is 56 x 56 and has four places, of which one to four hold a garment. Its labels are the
+classes of its garments. Every garment is in exactly one picture.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ PLACES = 4
 
 
 def groups(n: int, stream: np.random.Generator) -> list[NDArray[np.int64]]:
-    """0 to n - 1 in random order, cut into runs of one to four, each number as likely."""
+    """0 to n - 1 in random order, cut into runs of one to four numbers with equal probability."""
     sizes = stream.integers(1, PLACES + 1, n)
     cuts = sizes.cumsum()
     return np.split(stream.permutation(n), cuts[cuts < n])
@@ -35,6 +35,6 @@ def compose(garments: Garments, stream: np.random.Generator) -> tuple[Bytes, NDA
 
 
 def scenes(garments: Garments, size: int, stream: np.random.Generator) -> Examples:
-    """`compose` as examples for a model that takes pictures of `size`."""
+    """The pictures of `compose` as examples for a model with pictures of side `size`."""
     pixels, labels = compose(garments, stream)
     return Examples({"pixel_values": Pictures(pixels, fashion_mnist.grey(size))}, labels)

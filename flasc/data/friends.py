@@ -12,19 +12,15 @@ from flasc.common.errors import AssetError
 from flasc.data.lines import Lines
 
 LEADS = frozenset({"Chandler", "Joey", "Monica", "Phoebe", "Rachel", "Ross"})
-
-
 EDITION = f"friends-transcripts.tab ({ASSETS['friends'].source}), all but the six leads"
-
-
 _COLUMNS = ["Season", "Episode", "Season & Episode", "Title", "Author", "Quote"]
 
 
 def parse(path: Path) -> Lines:
     """Speaker and words of each line, in the order of the file.
 
-    The format is Orange's .tab: three header rows, here followed by a blank one. Spaces around the
-    words are dropped. Raises AssetError, naming file and row, for anything else.
+    The format is Orange's .tab: three header rows, here followed by a blank row. Leading and
+    trailing spaces are dropped. Raises AssetError, naming file and row, for anything else.
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
@@ -41,6 +37,6 @@ def parse(path: Path) -> Lines:
 
 
 def load(folder: Path) -> tuple[Lines, Lines]:
-    """The leads' lines, and everybody else's. Raises AssetError."""
+    """The lines of the leads, and those of all other speakers. Raises AssetError."""
     everything = parse(folder / "friends-transcripts.tab")
     return everything.of(set(LEADS)), everything.of(set(everything.users) - LEADS)

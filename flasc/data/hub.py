@@ -1,4 +1,4 @@
-"""Data sets of the hub, or local folders in one of its formats, through the package `datasets`."""
+"""Loads data sets from the hub or from local folders with the package `datasets`."""
 
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,7 @@ EXTRA = "pip install 'flasc-emu[data]'"
 def load_split(data: str, split: str, columns: set[str], notify: Notify) -> Any:
     """The `split` of `data`, a hub id (`owner/name[@revision]`) or a folder; a `datasets.Dataset`.
 
-    Raises AssetError where the package is missing, there is no such data, or it lacks one of the
-    `columns`.
+    Raises AssetError if the package is missing, the data do not exist, or a column is missing.
     """
     try:
         import datasets
@@ -26,7 +25,9 @@ def load_split(data: str, split: str, columns: set[str], notify: Notify) -> Any:
     notify(f"loading {split} of {data}")
     try:
         found = datasets.load_dataset(name, split=split, revision=revision or None)
-    except Exception as error:  # its own, its HTTP client's and its readers' share no base class
+    except (
+        Exception
+    ) as error:  # the errors of its HTTP client and its readers have no common base class
         raise AssetError(
             f"data {data!r}: cannot load its split {split!r}: {error}",
             "allowed: a hub id (owner/name[@revision]), or a local folder that `datasets` reads",
@@ -39,6 +40,6 @@ def load_split(data: str, split: str, columns: set[str], notify: Notify) -> Any:
 
 
 def local(data: str) -> Path | None:
-    """The folder that `data` names, if it is one on this machine."""
+    """The folder that `data` names, or None if it is not a local folder."""
     folder = Path(data).expanduser()
     return folder if folder.is_dir() else None

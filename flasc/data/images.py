@@ -1,4 +1,4 @@
-"""Pictures as a model wants them, made when a batch asks: a whole set would not fit in memory."""
+"""Pictures as model inputs, made per batch because a whole data set may not fit in memory."""
 
 import json
 from collections.abc import Sequence
@@ -8,15 +8,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from flasc.common.errors import AssetError, ModelError
+from flasc.data.examples import Column
 
 Bytes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class ImageTransform:
-    """Pictures `size` square: x / 255, less `mean`, by `std`, one of each a channel."""
+    """Square pictures of side `size`, normalised: (x / 255 - mean) / std per channel."""
 
     size: int
     mean: tuple[float, ...]
@@ -25,7 +27,7 @@ class ImageTransform:
     def __call__(self, pictures: Bytes) -> NDArray[np.float32]:
         """float32 [n, channels, size, size] from uint8 [n, height, width, channels].
 
-        The shorter side is brought to `size` (bilinear, with antialiasing), the middle is cut out.
+        The shorter side is resized to `size` (bilinear, with antialiasing); the centre is cropped.
         """
         import torch
         from torch.nn import functional as F
@@ -44,50 +46,50 @@ class ImageTransform:
 
 
 @dataclass(frozen=True)
-class Pictures:
+class Pictures(Column):
     """A column of pictures held as uint8 [N, height, width, channels]."""
 
     pixels: Bytes
-    look: ImageTransform
+    transform: ImageTransform
 
+    @override
     def __getitem__(self, rows: Any) -> NDArray[np.float32]:
-        """float32 [k, channels, size, size]."""
-        return self.look(self.pixels[rows])
+        return self.transform(self.pixels[rows])
 
 
 @dataclass(frozen=True)
-class Files:
-    """A column of pictures read from files (Pillow) when they are asked for."""
+class Files(Column):
+    """A column of pictures that are read from files by Pillow for each batch."""
 
     paths: Sequence[Path]
-    look: ImageTransform
+    transform: ImageTransform
 
+    @override
     def __getitem__(self, rows: Any) -> NDArray[np.float32]:
-        """float32 [k, 3, size, size]. Raises AssetError for a file that is no picture."""
         chosen = self.paths[rows] if isinstance(rows, slice) else [self.paths[i] for i in rows]
         if not chosen:
-            return np.empty((0, 3, self.look.size, self.look.size), np.float32)
-        return np.concatenate([self.look(read(path)[None]) for path in chosen])
+            return np.empty((0, 3, self.transform.size, self.transform.size), np.float32)
+        return np.concatenate([self.transform(read(path)[None]) for path in chosen])
 
 
 def read(path: Path) -> Bytes:
-    """A picture file as RGB: uint8 [height, width, 3]. Raises AssetError."""
+    """The picture in a file as RGB: uint8 [height, width, 3]. Raises AssetError."""
     from PIL import Image
 
     try:
         with Image.open(path) as image:
             return np.asarray(image.convert("RGB"))
-    except OSError as error:  # Pillow's own error is one, too
+    except OSError as error:  # the base class of Pillow's error
         raise AssetError(f"{path}: cannot be read as a picture: {error}") from error
 
 
 def size_of(model: Path) -> int:
-    """The side of the pictures that the model in a folder takes. Raises ModelError."""
+    """The side of the square pictures that the model in a folder takes. Raises ModelError."""
     config = json.loads((model / "config.json").read_text("utf-8"))
     size = config.get("image_size")
     if not isinstance(size, int):
         raise ModelError(
-            f"{model}: a model of type {config.get('model_type')!r} takes no square pictures",
+            f"{model}: a model of type {config.get('model_type')!r} does not take square pictures",
             "choose a ViT: its config.json has an image_size",
         )
     return size

@@ -10,7 +10,7 @@ from flasc.data import tokens as text
 from flasc.data.examples import Examples
 from flasc.data.objective import IGNORED
 
-HELD_OUT = 0.1  # share of the users who validate, and of those who test
+HELD_OUT = 0.1  # share of the users for validation, and of those for the test
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,22 +21,21 @@ class Lines:
     texts: Sequence[str]
 
     def of(self, chosen: set[str]) -> "Lines":
-        """What the `chosen` wrote, in the same order."""
+        """The texts of the users in `chosen`, in the same order."""
         rows = [i for i, user in enumerate(self.users) if user in chosen]
         return Lines([self.users[i] for i in rows], [self.texts[i] for i in rows])
 
 
 def split_users(users: Sequence[str]) -> tuple[set[str], set[str], set[str]]:
-    """Who trains, who validates, who tests: disjoint, and the same for every training seed."""
-    everybody = sorted(set(users))
-    order = rng.stream(0, "users").permutation(len(everybody))
-    held = max(1, round(len(everybody) * HELD_OUT))
-    names = [everybody[i] for i in order]
-    return set(names[2 * held :]), set(names[:held]), set(names[held : 2 * held])
+    """Users for training, validation and test: disjoint, and the same for every training seed."""
+    names = sorted(set(users))
+    order = rng.stream(0, "users").permutation(len(names))
+    held = max(1, round(len(names) * HELD_OUT))
+    shuffled = [names[i] for i in order]
+    return set(shuffled[2 * held :]), set(shuffled[:held]), set(shuffled[held : 2 * held])
 
 
 def examples(tokens: text.Tokens) -> Examples:
-    """Texts with themselves as labels; padding is IGNORED."""
+    """Texts that are their own labels; padding is IGNORED."""
     labels = np.where(tokens.attention_mask, tokens.input_ids, IGNORED).astype(np.int64)
-    features = {"input_ids": tokens.input_ids, "attention_mask": tokens.attention_mask}
-    return Examples(features, labels)
+    return Examples(tokens.features, labels)

@@ -1,8 +1,8 @@
-"""20 Newsgroups, the 'all-terms' edition: its files, its split, its classes.
+"""20 Newsgroups, 'all-terms' edition: files, split and classes.
 
-The texts hold only `[a-z ]`: subject first, other headers dropped, quotes and footers kept. So
-accuracies are not those of scikit-learn's raw text. The files are sorted by class; here every
-split is in a fixed random order, so that its first k examples are a fair sample of it.
+The texts hold only `[a-z ]`: the subject first, without other headers, with quotes and footers.
+Accuracies are therefore not comparable with scikit-learn's raw text. The files are sorted by class;
+here every split has a fixed random order, so its first k examples are a fair sample.
 """
 
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class Documents:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """The three splits; `classes` are the 20 names, sorted. 7 test texts are also in train."""
+    """The three splits; `classes` are the 20 names, sorted. 7 test texts also occur in train."""
 
     train: Documents
     validation: Documents
@@ -51,7 +51,7 @@ def load(folder: Path) -> Corpus:
     """The corpus from `20newsgroups-{train,test}.tab` in `folder` (see `flasc.assets.catalogue`).
 
     Train and validation are disjoint parts of the train file. Raises AssetError, naming file and
-    line, where a file is not what it should be; hashes were checked when it was fetched.
+    line, for unexpected content; hashes are checked when the files are fetched.
     """
     files = {split: _read(folder, split) for split in DOCUMENTS}
     classes = tuple(sorted({name for name, _ in files["train"]}))
@@ -66,10 +66,10 @@ def load(folder: Path) -> Corpus:
 def split_validation(
     n: int, share: float = 0.2
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Indices of the train and the validation part of `n` examples, int64, each in random order.
+    """Indices of the train and validation parts of `n` examples, int64, each in random order.
 
-    The same for every training seed: seeds differ in what they learn, not in what scores them.
-    Validation gets round(n * share): 2,259 of 11,293, which leaves 9,034 to train on.
+    They are the same for every training seed, so all seeds are evaluated on the same examples.
+    Validation has round(n * share) examples: 2,259 of 11,293, which leaves 9,034 for training.
     """
     order = stream(0, "validation").permutation(n).astype(np.int64)
     held_out = round(n * share)
@@ -79,8 +79,8 @@ def split_validation(
 def parse(path: Path) -> list[tuple[str, str]]:
     """(class name, text) of each document, in the order of the file.
 
-    The format is Orange's .tab: three header rows, here followed by a blank one, then
-    'class TAB text'. Raises AssetError, naming file and line, for anything else.
+    The format is Orange's .tab: three header rows, here followed by a blank row, then 'class TAB
+    text'. Raises AssetError, naming file and line, for anything else.
     """
     try:
         lines = path.read_text("utf-8").split("\n")
@@ -105,7 +105,7 @@ def _read(folder: Path, split: str) -> list[tuple[str, str]]:
     if len(rows) != DOCUMENTS[split]:
         raise AssetError(
             f"{path}: found {len(rows)} documents; expected {DOCUMENTS[split]}",
-            "delete its folder: it is then fetched again",
+            "delete the folder; it is then fetched again",
         )
     return rows
 

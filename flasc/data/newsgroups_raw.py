@@ -1,8 +1,8 @@
-"""20 Newsgroups as FLASC's public code has it: headers, footers and quotes kept.
+"""20 Newsgroups as in FLASC's public code: with headers, footers and quotes.
 
-18,846 documents, 'bydate': 11,314 to train on and 7,532 to test. From a folder with the original
-archive's files (20news-bydate-train/CLASS/NUMBER and 20news-bydate-test), else by scikit-learn,
-which fetches that archive and keeps it in a cache of its own.
+18,846 documents, 'bydate': 11,314 for training and 7,532 for the test. They are read from a folder
+with the files of the original archive (20news-bydate-train/CLASS/NUMBER and 20news-bydate-test), or
+by scikit-learn, which fetches that archive into its own cache.
 """
 
 from pathlib import Path
@@ -22,7 +22,7 @@ Rows = list[tuple[str, str]]  # class name and text
 
 
 def read_folder(folder: Path, split: str) -> Rows:
-    """What the original archive has, decoded as Latin-1. Raises AssetError."""
+    """The documents of the original archive, decoded as Latin-1. Raises AssetError."""
     root = folder / f"20news-bydate-{split}"
     try:
         files = [path for path in root.glob("*/*") if path.is_file()]
@@ -32,7 +32,7 @@ def read_folder(folder: Path, split: str) -> Rows:
 
 
 def fetch(split: str, notify: Notify) -> Rows:
-    """The same by scikit-learn. Raises AssetError where it is missing or cannot fetch."""
+    """The same documents from scikit-learn. Raises AssetError if it is missing or cannot fetch."""
     try:
         from sklearn.datasets import fetch_20newsgroups
     except ImportError as error:
@@ -43,7 +43,7 @@ def fetch(split: str, notify: Notify) -> Rows:
     notify(f"fetching 20 Newsgroups ({split})")
     try:
         found = fetch_20newsgroups(subset=split)
-    except OSError as error:  # whatever its downloader raises is one
+    except OSError as error:  # the base class of its download errors
         raise AssetError(
             f"scikit-learn cannot fetch 20 Newsgroups: {error}",
             "give task.data a folder with the original archive's files",
@@ -52,10 +52,10 @@ def fetch(split: str, notify: Notify) -> Rows:
 
 
 def load(data: str | None, notify: Notify) -> Corpus:
-    """The corpus, split as the other edition is: 9,051, 2,263 and 7,532 documents.
+    """The corpus, split like the other edition: 9,051, 2,263 and 7,532 documents.
 
-    In the order of class and text before it is shuffled, so that every source gives the same
-    splits. Raises AssetError where documents or classes are missing.
+    Documents are sorted by class and text before they are shuffled, so every source gives the same
+    splits. Raises AssetError if documents or classes are missing.
     """
     rows = {
         split: sorted(fetch(split, notify) if data is None else read_folder(Path(data), split))

@@ -1,6 +1,6 @@
-"""What a task asks of its model: the loss that trains it, and the metric that scores it.
+"""The loss that trains a model and the metric that evaluates it.
 
-A metric is a ratio of two whole numbers summed over examples (`tally`), from 0 to 1.
+A metric is a ratio, from 0 to 1, of two whole numbers that are summed over examples (`tally`).
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor
 
-Tally = NDArray[np.int64]  # [kinds, 2]: what adds up to a metric's numerator and denominator
-IGNORED = -100  # a label that neither trains nor counts, as in torch and transformers
+Tally = NDArray[np.int64]  # [labels or 1, 2]: summands of the metric's numerator and denominator
+IGNORED = -100  # a label without loss and metric, as in torch and transformers
 
 
 class Objective(Protocol):
-    """`logits` are the model's, `labels` the task's, both of the same rows."""
+    """Loss and metric; `logits` are the model's, `labels` the task's, for the same rows."""
 
     @property
     def metric(self) -> str:
@@ -27,13 +27,13 @@ class Objective(Protocol):
 
     @property
     def problem(self) -> str | None:
-        """What transformers calls it (`problem_type`), where it has to be told."""
+        """The `problem_type` of transformers, if it must be set."""
 
     def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Mean loss of each row, nats: float32 [rows]."""
 
     def tally(self, logits: Tensor, labels: Tensor) -> Tally:
-        """Numerator and denominator of the metric, by label where an example has just one."""
+        """Numerator and denominator of the metric, per label if each example has one label."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ class SingleLabel:
         return F.cross_entropy(logits, labels, reduction="none")
 
     def tally(self, logits: Tensor, labels: Tensor) -> Tally:
-        """Rows whose largest logit is the label's, of all rows; int64 [classes, 2]."""
-        asked, said = labels.cpu().numpy(), logits.argmax(-1).cpu().numpy()
-        of = np.bincount(asked, minlength=logits.shape[-1])
-        return np.stack([np.bincount(asked[asked == said], minlength=len(of)), of], axis=1)
+        """Rows whose largest logit is that of the label, and all rows: int64 [classes, 2]."""
+        true, predicted = labels.cpu().numpy(), logits.argmax(-1).cpu().numpy()
+        of = np.bincount(true, minlength=logits.shape[-1])
+        return np.stack([np.bincount(true[true == predicted], minlength=len(of)), of], axis=1)
 
 
 @dataclass(frozen=True)
@@ -70,33 +70,34 @@ class MultiLabel:
         return F.binary_cross_entropy_with_logits(logits, labels, reduction="none").mean(1)
 
     def tally(self, logits: Tensor, labels: Tensor) -> Tally:
-        """2 TP of 2 TP + FP + FN, at a probability of 0.5, over all rows and labels: [1, 2]."""
-        said, true = logits >= 0, labels > 0.5
-        return np.array([[2 * int((said & true).sum()), int(said.sum()) + int(true.sum())]])
+        """2 TP and 2 TP + FP + FN at a probability of 0.5, over rows and labels: int64 [1, 2]."""
+        predicted, true = logits >= 0, labels > 0.5
+        ends = 2 * int((predicted & true).sum()), int(predicted.sum()) + int(true.sum())
+        return np.array([ends])
 
 
 @dataclass(frozen=True)
 class NextToken:
     """Each next token: logits [rows, tokens, vocabulary], labels int64 [rows, tokens].
 
-    The labels are the inputs, IGNORED where padding stands; position t is asked for token t + 1.
+    Labels are the inputs, with IGNORED for padding; position t predicts token t + 1.
     """
 
     metric: Literal["next-token accuracy"] = "next-token accuracy"
     problem: None = None
 
     def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Cross entropy, mean over a row's tokens; zero for a row with none."""
+        """Cross entropy, mean over the tokens of a row; zero for a row without tokens."""
         from torch.nn import functional as F
 
-        asked = labels[:, 1:]
+        targets = labels[:, 1:]
         each = F.cross_entropy(
-            logits[:, :-1].transpose(1, 2).float(), asked, reduction="none", ignore_index=IGNORED
+            logits[:, :-1].transpose(1, 2).float(), targets, reduction="none", ignore_index=IGNORED
         )
-        return each.sum(1) / (asked != IGNORED).sum(1).clamp(min=1)
+        return each.sum(1) / (targets != IGNORED).sum(1).clamp(min=1)
 
     def tally(self, logits: Tensor, labels: Tensor) -> Tally:
-        """Tokens that had the largest logit, of all that are asked for: [1, 2]."""
-        asked = labels[:, 1:]
-        right = (logits[:, :-1].argmax(-1) == asked) & (asked != IGNORED)
-        return np.array([[int(right.sum()), int((asked != IGNORED).sum())]])
+        """Number of tokens with the largest logit, and of all predicted tokens: int64 [1, 2]."""
+        targets = labels[:, 1:]
+        right = (logits[:, :-1].argmax(-1) == targets) & (targets != IGNORED)
+        return np.array([[int(right.sum()), int((targets != IGNORED).sum())]])

@@ -1,7 +1,7 @@
-"""How labelled examples are dealt to clients.
+"""Distributes examples to clients.
 
-Every kind takes `labels` (int [n], any coding), the number of clients, `alpha` and a random stream,
-and returns one int64 array of indices into `labels` a client. `iid` takes no notice of `alpha`.
+Every function takes `labels` (int [n], any coding), the number of clients, `alpha` and a random
+stream, and returns one int64 array of indices into `labels` per client. `iid` ignores `alpha`;
 `natural` takes users instead of labels.
 """
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from flasc.common.errors import UserError
 
-SMALLEST_ALPHA = 1e-6  # of a Dirichlet split: from 1e-3 down most clients have one class
+SMALLEST_ALPHA = 1e-6  # for Dirichlet; at 1e-3 most clients have one class already
 
 Indices = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -21,19 +21,19 @@ Partition = Callable[[npt.NDArray[np.integer], int, float, np.random.Generator],
 
 
 class PartitionError(UserError):
-    """A split that cannot be made."""
+    """A partition that is not possible."""
 
 
 def dirichlet(
     labels: npt.NDArray[np.integer], clients: int, alpha: float, rng: np.random.Generator
 ) -> list[Indices]:
-    """Label skew after Hsu et al. (arXiv 1909.06335), with every example used exactly once.
+    """Label skew after Hsu et al. (arXiv 1909.06335); every example is used exactly once.
 
-    Each client draws its taste Dir(alpha) over the classes; a class is dealt, shuffled, in
-    proportion to the tastes for it, by largest remainder (ties to the lowest client). Then each
-    empty client, lowest first, gets the last example of the then largest client (ties again to
-    the lowest). Indices ascend within a client. Raises PartitionError where there are fewer
-    examples than clients, or alpha is not within [1e-6, inf).
+    Each client draws class proportions from Dir(alpha). The shuffled examples of a class are
+    distributed in proportion to the clients' shares of it, by largest remainder (ties to the lowest
+    client). Then each empty client, lowest first, gets the last example of the currently largest
+    client (ties to the lowest). Indices ascend within a client. Raises PartitionError for fewer
+    examples than clients, or an alpha outside [1e-6, inf).
     """
     _check(len(labels), clients, alpha)
     classes, codes = np.unique(labels, return_inverse=True)
@@ -50,20 +50,21 @@ def dirichlet(
 def dirichlet_reference(
     labels: npt.NDArray[np.integer], clients: int, alpha: float, rng: np.random.Generator
 ) -> list[Indices]:
-    """The split of FLASC's public code (arXiv 2406.05233), kept as it is; for comparisons only.
+    """The partition of FLASC's public code (arXiv 2406.05233), unchanged; for comparisons only.
 
-    The same tastes, but counts are rounded: it leaves out more examples as alpha grows (about 2 %
-    at 0.1 and 23 % at 1000, with 350 clients and 450 examples a class), late clients may find a
-    class used up, and clients may stay empty. A class is dealt in the order of `labels`; a
-    client's indices are grouped by class. Raises PartitionError where tastes underflow to 0 / 0
-    (alpha below about 0.001; the fewer the classes, the sooner), and as `dirichlet` does.
+    Proportions are drawn as in `dirichlet`, but counts are rounded: examples are left out, more as
+    alpha grows (about 2 % at 0.1 and 23 % at 1000, with 350 clients and 450 examples per class), a
+    class may be used up before the last clients, and clients may stay empty. A class is distributed
+    in the order of `labels`; a client's indices are grouped by class. Raises PartitionError where
+    proportions underflow to 0 / 0 (alpha below about 0.001; sooner with fewer classes), and as
+    `dirichlet` does.
     """
     _check(len(labels), clients, alpha)
     classes, codes, sizes = np.unique(labels, return_inverse=True, return_counts=True)
     with np.errstate(invalid="ignore", over="ignore"):
-        tastes = rng.standard_gamma(alpha, (clients, len(classes)))
-        tastes /= tastes.sum(axis=1, keepdims=True)
-        shares = tastes / tastes.sum(axis=0)
+        draws = rng.standard_gamma(alpha, (clients, len(classes)))
+        draws /= draws.sum(axis=1, keepdims=True)
+        shares = draws / draws.sum(axis=0)
     if not np.isfinite(shares).all():
         raise PartitionError(
             f"dirichlet_reference at alpha {alpha:g} divides zero by zero, as FLASC's code does",
@@ -79,11 +80,11 @@ def dirichlet_reference(
 
 
 def iid(
-    labels: npt.NDArray[np.integer], clients: int, alpha: float, rng: np.random.Generator
+    labels: npt.NDArray[np.integer], clients: int, _alpha: float, rng: np.random.Generator
 ) -> list[Indices]:
-    """Shuffled and dealt evenly: sizes differ by one at most. Indices ascend within a client.
+    """Shuffled and distributed evenly: sizes differ by at most one. Indices ascend within a client.
 
-    Raises PartitionError where there are fewer examples than clients.
+    Raises PartitionError for fewer examples than clients.
     """
     _check(len(labels), clients, 1.0)
     return [np.sort(part) for part in np.array_split(rng.permutation(len(labels)), clients)]
@@ -92,12 +93,12 @@ def iid(
 def natural(
     owners: npt.NDArray[np.integer], clients: int, pooled: float, rng: np.random.Generator
 ) -> list[Indices]:
-    """Each client is a user: the code in `owners` (int [n]) of every example says which.
+    """Each client is a user: `owners` (int [n]) holds the user's code for every example.
 
     `clients` users are drawn without replacement, in random order. As in FLASC's public code, a
-    user keeps the first int((1 - pooled) k) of k examples; the rest is shuffled together and dealt
-    evenly (here to the last one: that code drops the remainder). Raises PartitionError where there
-    are fewer users than clients.
+    user keeps the first int((1 - pooled) k) of k examples; the others are shuffled together and
+    distributed evenly (here all of them; that code drops the remainder). Raises PartitionError for
+    fewer users than clients.
     """
     users = np.unique(owners)
     if not 1 <= clients <= len(users):
@@ -140,8 +141,8 @@ def largest_remainder(shares: Floats, total: int) -> Indices:
 def log_dirichlet(rows: int, columns: int, alpha: float, rng: np.random.Generator) -> Floats:
     """Logarithms of `rows` draws from the symmetric Dir(alpha) over `columns`; float64, finite.
 
-    Gamma(a) is Gamma(a + 1) U^(1/a) in law (Marsaglia & Tsang 2000, section 6) and -ln U is
-    exponential. The power underflows at a small alpha; its logarithm does not.
+    Gamma(a) has the distribution of Gamma(a + 1) U^(1/a) (Marsaglia & Tsang 2000, section 6), and
+    -ln U is exponential. The power underflows for a small alpha; its logarithm does not.
     """
     gamma = rng.standard_gamma(alpha + 1, (rows, columns))
     return _normalised(np.log(gamma) - rng.standard_exponential((rows, columns)) / alpha, axis=1)

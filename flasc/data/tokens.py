@@ -1,4 +1,4 @@
-"""Texts to token ids, kept on disk: tokenising a corpus takes longer than a round of training."""
+"""Texts as token ids, cached on disk because tokenising takes longer than a round of training."""
 
 import hashlib
 import tempfile
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ from flasc.assets.cache import cache_folder
 from flasc.assets.packages import Notify
 from flasc.common.errors import AssetError, ModelError
 
-# Whatever of these a model folder has decides what its tokenizer does.
+# The files of a model folder that can affect its tokenizer.
 _TOKENIZER_FILES = (
     "added_tokens.json", "config.json", "merges.txt", "special_tokens_map.json", "tokenizer.json",
     "tokenizer.model", "tokenizer_config.json", "vocab.json", "vocab.txt",
@@ -31,8 +32,13 @@ class Tokens:
     input_ids: npt.NDArray[np.int32]
     attention_mask: npt.NDArray[np.bool_]
 
+    @property
+    def features(self) -> dict[str, npt.NDArray[Any]]:
+        """Both arrays by the model's argument names."""
+        return {"input_ids": self.input_ids, "attention_mask": self.attention_mask}
+
     def take(self, rows: npt.NDArray[np.int64]) -> "Tokens":
-        """Those of the texts at `rows` (int64 [k]), in that order."""
+        """The tokens of the texts at `rows` (int64 [k]), in that order."""
         return Tokens(self.input_ids[rows], self.attention_mask[rows])
 
 
@@ -43,13 +49,12 @@ def encode(
     cache: Path | None = None,
     notify: Notify = lambda _: None,
 ) -> Tokens:
-    """`texts` by the model's own fast tokenizer, cut and padded to `length` tokens.
+    """The tokens of `texts` by the fast tokenizer of the model, cut and padded to `length`.
 
-    A tokenizer with no pad token (GPT-2) pads with its end-of-text token. The result is kept in
-    `cache` (the asset cache where None) under the SHA-256 of texts, tokenizer and length; a
-    damaged file is made anew. `notify` is told before the work starts. Raises ModelError where the
-    folder has no usable tokenizer or `length` is one it does not allow, AssetError where the cache
-    cannot be written.
+    A tokenizer without a pad token (GPT-2) pads with its end-of-text token. The result is kept in
+    `cache` (None: the asset cache) under the SHA-256 of texts, tokenizer and length; a damaged file
+    is replaced. `notify` is called before the work starts. Raises ModelError if the folder has no
+    usable tokenizer or it does not allow `length`, AssetError if the cache is not writable.
     """
     path = cache_folder(cache) / "tokens" / f"{_key(texts, model_folder, length)}.safetensors"
     try:
@@ -93,13 +98,13 @@ def _tokenise(texts: Sequence[str], model_folder: Path, length: int) -> Tokens:
         tokenizer = AutoTokenizer.from_pretrained(
             model_folder, local_files_only=True, trust_remote_code=False
         )
-    except Exception as error:  # a folder's files decide what fails, and how
+    except Exception as error:  # the folder's files decide which error is raised
         raise ModelError(
             f"found no tokenizer in {model_folder}: {error}",
             "the folder needs tokenizer.json and tokenizer_config.json",
         ) from error
     if not tokenizer.is_fast:
-        raise ModelError(f"the tokenizer in {model_folder} is a slow one; a fast one is needed")
+        raise ModelError(f"the tokenizer in {model_folder} is slow; a fast tokenizer is needed")
     shortest = tokenizer.num_special_tokens_to_add() + 1
     if not shortest <= length <= tokenizer.model_max_length:
         raise ModelError(
@@ -139,9 +144,8 @@ def _load(path: Path, shape: tuple[int, int]) -> Tokens | None:
 
 
 def _save(path: Path, tokens: Tokens) -> None:
-    arrays = {"input_ids": tokens.input_ids, "attention_mask": tokens.attention_mask}
-    content = save(arrays, metadata={"sha256": _digest(tokens)})
-    # Under another name first: a process that dies while writing leaves nothing half done.
+    content = save(tokens.features, metadata={"sha256": _digest(tokens)})
+    # Renamed when complete: a process that dies while writing leaves no partial file.
     with tempfile.TemporaryDirectory(prefix="partial-", dir=path.parent) as temp:
         fresh = Path(temp) / path.name
         fresh.write_bytes(content)

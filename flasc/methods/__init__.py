@@ -1,6 +1,6 @@
-"""Methods: which entries go down, are trained and go up. One file per method, one line here.
+"""Methods: which entries are downloaded, trained and uploaded. One file per method, one line here.
 
-Packages add more in the entry point group `flasc_emu.methods`.
+Packages add methods in the entry point group `flasc_emu.methods`.
 """
 
 from flasc.methods.adapter_lth import AdapterLth

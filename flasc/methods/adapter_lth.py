@@ -1,4 +1,4 @@
-"""Adapter LTH (Wu and Chen 2022), as a federated run: what is pruned stays pruned."""
+"""Adapter LTH (Wu and Chen 2022) as a federated method: pruned entries stay pruned."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class AdapterLth(MethodSettings):
-    """Adapter LTH: the smallest entries are pruned away round by round (Wu and Chen 2022).
+    """Adapter LTH: the smallest entries are pruned round by round (Wu and Chen 2022).
 
-    Every `every` rounds the share `gamma` of the entries that are left stays.
+    Every `every` rounds, the share `gamma` of the remaining entries is kept.
     """
 
     upload_support_known = True
@@ -33,7 +33,7 @@ class AdapterLth(MethodSettings):
 
 
 class AdapterLthMethod(FixedMaskMethod):
-    """Prunes the smallest of the remaining entries every so many rounds. Nothing is rewound."""
+    """Prunes the smallest of the remaining entries every `every` rounds, without rewinding."""
 
     @override
     def on_new_version(self, params: Tensor, version: int) -> None:

@@ -1,6 +1,6 @@
-"""What a method is: settings that a scenario gives, and the decisions that it takes in training.
+"""Base classes of methods: settings from the scenario, and the decisions taken in training.
 
-Both halves of a method stand in one file. Importing it does not import torch, because
+A method's settings and behaviour are in one file. Importing it does not import torch, because
 `flasc-emu check` reads the settings of every method.
 """
 
@@ -40,17 +40,17 @@ Share = Annotated[Fraction, AfterValidator(_share)]
 
 
 class MethodSettings(Pluggable):
-    """What every method may set for itself instead of the training section's value.
+    """Settings that every method may set for itself instead of the training section's value.
 
-    With `error_feedback`, a client keeps what its upload leaves out and adds it to its next one.
+    With `error_feedback`, a client keeps what its upload omits and adds it to its next upload.
     """
 
     plugin_group = "flasc_emu.methods"
     behaviour = "build"
-    has_rank: ClassVar[bool] = True  # whether LoRA's rank means anything to the method
+    has_rank: ClassVar[bool] = True  # whether LoRA's rank affects the method
     scope: ClassVar[Scope] = "adapter"  # which weights are trained
-    # Whether the server knows an upload's support from what it sent, so that no index goes with
-    # the values.
+    # Whether the server knows the support of an upload from what it sent, so that the upload has no
+    # index.
     upload_support_known: ClassVar[bool] = False
 
     rank: Rank | None = None
@@ -61,23 +61,23 @@ class MethodSettings(Pluggable):
 
     @property
     def private(self) -> bool:
-        """Whether the sum of the clients' updates is all that the method learns from them."""
+        """Whether the sum of the clients' updates is all that the server learns from them."""
         return True
 
     @property
     def densities(self) -> tuple[float, float] | None:
-        """Share of the entries that is sent (down, up); None where two numbers do not say it."""
+        """Share of the entries that is sent (down, up); None if it is not constant."""
         return None
 
     @property
     def download_support_known(self) -> bool:
-        """Whether a client knows a download's support from its tier alone: no index is sent."""
+        """Whether a client knows a download's support from its tier, so that no index is sent."""
         return False
 
     def build(self, layout: VectorLayout) -> Method:
-        """The method that these settings describe, for one training.
+        """The method with these settings, for one training.
 
-        A plug-in may override this, or name its method in `implementation`.
+        A plug-in overrides this, or names its method in `implementation`.
         """
         built: Method = implementation(self)(self, layout)
         return built
@@ -85,7 +85,7 @@ class MethodSettings(Pluggable):
 
 @dataclass(frozen=True)
 class VectorLayout:
-    """What a method knows of its training: the parts of the vector, LoRA's rank, the clients."""
+    """What a method knows of its training: the vector's spans, the LoRA rank, the clients."""
 
     spans: Sequence[Span]
     rank: int
@@ -93,7 +93,7 @@ class VectorLayout:
     clients: int
 
     def pairs(self, vector: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """Views of each LoRA layer's A [rank, in] and B [out, rank] in a vector [n]."""
+        """Views of each LoRA layer's A [rank, in] and B [out, rank] in `vector` [n]."""
         spans = {span.name: span for span in self.spans}
         for a in self.spans:
             if a.part == "lora_A":
@@ -114,7 +114,7 @@ class VectorLayout:
         return mask
 
     def ranks(self, params: Tensor, keep: Callable[[Tensor], Tensor]) -> Tensor:
-        """Mask of the head, and of each layer's rows of A and columns of B that `keep` selects.
+        """Mask of the head and of the rows of A and columns of B that `keep` selects in each layer.
 
         `keep` gets A, or B transposed, float32 [rank, width], and returns bool [rank].
         """
@@ -128,10 +128,10 @@ class VectorLayout:
 
 @dataclass(frozen=True)
 class ReceivedModel:
-    """What a client starts from.
+    """The model that a client starts from.
 
     `start` is float32 [n]; `down` masks the entries that were sent; `version` counts the server
-    steps behind it; `tier` is the client's tier.
+    steps before it; `tier` is the client's tier.
     """
 
     start: Tensor
@@ -141,10 +141,10 @@ class ReceivedModel:
 
 
 class Method:
-    """One way to train and to communicate. Subclasses override what differs from dense training.
+    """Selects the entries that are sent and trained. Dense, unless a subclass overrides it.
 
-    Clients of one tier get the same download; a tier is any integer. A method knows no clock.
-    What it remembers between rounds is in `state`, so that a training can be restored exactly.
+    All clients of a tier get the same download; a tier is any integer. A method knows no simulated
+    time. `state` holds everything that it remembers between rounds, so a training can be restored.
     """
 
     evaluation_tier: int = 0  # the tier through whose download mask the model is evaluated
@@ -162,7 +162,7 @@ class Method:
         return "update"
 
     def download_mask(self, params: Tensor, version: int, tier: int) -> Mask:
-        """Entries of the server's float32 [n] vector that a tier gets; the rest start at zero."""
+        """Entries of the server's float32 [n] vector that a tier gets; the others start at zero."""
         return None
 
     def trainable_mask(self, received: ReceivedModel) -> Mask:
@@ -170,11 +170,11 @@ class Method:
         return None
 
     def penalty(self, received: ReceivedModel) -> Penalty | None:
-        """The gradient of a client's loss beside its data's, as a function of a float32 [n]."""
+        """The gradient, as a function of a float32 [n], that is added to the data's gradient."""
         return None
 
     def upload_mask(self, delta: Tensor, received: ReceivedModel) -> Mask:
-        """Entries of a client's float32 [n] delta that it sends."""
+        """Entries of a client's float32 [n] delta that are sent."""
         return None
 
     def weigh(
@@ -183,7 +183,7 @@ class Method:
         received: Sequence[ReceivedModel],
         deltas: Sequence[Tensor],
     ) -> Sequence[float]:
-        """The weights of the updates in their sum, given those of the round policy.
+        """The weights of the updates in their sum, given the weights of the round policy.
 
         `received` is empty unless `upload_support_known`.
         """
@@ -199,15 +199,15 @@ class Method:
         """Called with the server's vector at the start and after each step."""
 
     def state(self) -> dict[str, Tensor]:
-        """What must be remembered, for `restore`."""
+        """What `restore` needs."""
         return {}
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Return to a remembered state."""
+        """Restores a state."""
 
 
 def largest(values: Tensor, density: float) -> Mask:
-    """Exact top-k of |values| over all entries; None where that is every entry."""
+    """Exact top-k mask of |values| over all entries; None if every entry is kept."""
     k = count(values.numel(), density)
     return None if k == values.numel() else top_k(values, k)
 

@@ -1,4 +1,4 @@
-"""The dense methods: they differ only in which weights of the model they train."""
+"""Dense methods: they differ in which weights of the model they train."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flasc.methods.base import Method, MethodSettings, VectorLayout
 
 
 class Dense(MethodSettings):
-    """Every trained entry is sent both ways."""
+    """Every trained entry is sent in both directions."""
 
     @override
     def build(self, layout: VectorLayout) -> Method:
@@ -36,7 +36,7 @@ class Head(Dense):
 
 
 class DenseLora(Dense):
-    """LoRA, every entry sent both ways (arXiv 2106.09685)."""
+    """LoRA; every entry is sent in both directions (arXiv 2106.09685)."""
 
     kind: Literal["lora"]
 
@@ -47,9 +47,9 @@ class DenseLora(Dense):
 
 
 class FfaLora(Dense):
-    """FFA-LoRA: A stays at its random start, B and head are trained and sent (arXiv 2403.12313).
+    """FFA-LoRA: A stays at its random start; B and head are trained and sent (arXiv 2403.12313).
 
-    Both ends draw the same A from the seed, so it is never sent.
+    Server and clients draw the same A from the seed, so it is never sent.
     """
 
     scope = "adapter_b"

@@ -1,4 +1,4 @@
-"""Federated Select (Charles et al., arXiv 2208.09432): a slice of the model for each round."""
+"""Federated Select (Charles et al., arXiv 2208.09432): part of the model in each round."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class FederatedSelect(MethodSettings):
-    """Federated Select: the largest entries go down; training stays inside (arXiv 2208.09432).
+    """Federated Select: the largest entries are downloaded and trained (arXiv 2208.09432).
 
     The density is multiplied by `gamma` every `every` rounds.
     """
@@ -38,7 +38,7 @@ class FederatedSelect(MethodSettings):
 
 
 class FederatedSelectMethod(MaskedMethod):
-    """The slice is FLASC's download, the same for all clients, ranked anew each round."""
+    """Downloads the same entries as FLASC, ranked in each round, the same for all clients."""
 
     @override
     def download_mask(self, params: Tensor, version: int, tier: int) -> Mask:

@@ -1,4 +1,4 @@
-"""FLASC (arXiv 2406.05233): train everything, send the largest entries, ranked anew each round."""
+"""FLASC (arXiv 2406.05233): trains all entries, sends the largest, ranked in each round."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Flasc(MethodSettings):
-    """FLASC: dense training; the largest entries go down, the largest deltas up (arXiv 2406.05233).
+    """FLASC: dense training; the largest entries are sent down, the largest deltas up (2406.05233).
 
     Both densities are multiplied by `gamma` every `every` rounds.
     """
@@ -44,9 +44,9 @@ class Flasc(MethodSettings):
 
 
 class FlascMethod(Method):
-    """Exact global top-k over all entries, A, B and head together. No error feedback.
+    """Exact global top-k over all entries: A, B and head together. No error feedback.
 
-    An upload's support need not lie inside the download's.
+    The support of an upload need not lie inside the download's.
     """
 
     @override

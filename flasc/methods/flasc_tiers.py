@@ -1,4 +1,4 @@
-"""FLASC with densities per tier of clients, as the reference code's script for tiers runs it."""
+"""FLASC with densities per tier of clients, as in the reference code's script for tiers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class DensityTier(Settings):
-    """A share of the clients with densities of their own; shares are relative."""
+    """A share of the clients, relative to the other tiers, and its densities."""
 
     share: Share
     down: Density
@@ -33,10 +33,10 @@ class DensityTier(Settings):
 
 
 class FlascTiers(MethodSettings):
-    """FLASC with densities for each tier of clients (arXiv 2406.05233).
+    """FLASC with densities per tier of clients (arXiv 2406.05233).
 
-    `rank_head` false is the reference code's quirk: downloads rank LoRA's entries alone and carry
-    the whole head, uploads rank everything.
+    With `rank_head` false, as in the reference code, downloads rank only LoRA's entries and carry
+    the whole head, while uploads rank all entries.
     """
 
     kind: Literal["flasc_tiers"]
@@ -49,7 +49,7 @@ class FlascTiers(MethodSettings):
 
 
 class FlascTiersMethod(Method):
-    """A client's tier is the position of its tier in the settings."""
+    """A client's tier is the index of its tier in the settings."""
 
     def __init__(self, settings: Any, layout: VectorLayout) -> None:
         super().__init__(settings, layout)

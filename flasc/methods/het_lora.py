@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class HetLora(MethodSettings):
-    """HetLoRA: first ranks by tier, updates weighted by the adapter's norm (arXiv 2401.06432).
+    """HetLoRA: ranks by tier, updates weighted by the adapter's norm (arXiv 2401.06432).
 
-    `weighting` norm weighs an update by ||B A|| of the client that made it. `prune` below 1 lets
-    clients cut their rank to that share where the ranks behind it have shrunk while training;
-    `penalty` times the product of those ranks' norms is added to the local loss.
+    `weighting` norm weights an update by ||B A|| of the client that made it. With `prune` below 1,
+    a client reduces its rank to that share if the norms of the last ranks shrank during training.
+    `penalty` times the product of those norms is added to the local loss.
     """
 
     upload_support_known = True
@@ -55,7 +55,7 @@ class HetLoraMethod(TruncatedMethod):
 
     @override
     def upload_mask(self, delta: Tensor, received: ReceivedModel) -> Mask:
-        """What was trained, without the last ranks where their norms' product has shrunk."""
+        # The trained entries, without the last ranks if the product of their norms has shrunk.
         rank = self._pruned(received.tier)
         start = received.start
         if rank < received.tier and self._tail(start - delta, rank) < self._tail(start, rank):
@@ -67,16 +67,15 @@ class HetLoraMethod(TruncatedMethod):
 
     @override
     def penalty(self, received: ReceivedModel) -> Penalty | None:
-        """Of `penalty` times the tail's norms; zero where a norm is, which has no gradient."""
         rank = self._pruned(received.tier)
         if not self.settings.penalty or rank == received.tier:
             return None
-        return partial(self._penalty, rank)  # no closure: it goes to other processes
+        return partial(self._penalty, rank)  # a closure could not be sent to other processes
 
     def _penalty(self, rank: int, vector: Tensor) -> Tensor:
         import torch
 
-        found = torch.zeros_like(vector)
+        found = torch.zeros_like(vector)  # also where a norm is zero and has no gradient
         pairs = zip(self.layout.pairs(vector), self.layout.pairs(found), strict=True)
         for (a, b), (to_a, to_b) in pairs:
             norm_a, norm_b = a[rank:].norm(), b[:, rank:].norm()
@@ -86,7 +85,7 @@ class HetLoraMethod(TruncatedMethod):
         return found
 
     def _tail(self, vector: Tensor, rank: int) -> float:
-        """Sum over layers of ||A[rank:]|| ||B[:, rank:]||; what lies behind the tier is zero."""
+        """Sum over layers of ||A[rank:]|| ||B[:, rank:]||; entries outside the tier are zero."""
         pairs = self.layout.pairs(vector)
         return float(sum(a[rank:].norm() * b[:, rank:].norm() for a, b in pairs))
 
@@ -97,7 +96,7 @@ class HetLoraMethod(TruncatedMethod):
         received: Sequence[ReceivedModel],
         deltas: Sequence[Tensor],
     ) -> Sequence[float]:
-        """In proportion to ||B A|| of all layers of the client that sent; the same sum as given."""
+        # In proportion to ||B A|| of each sender; the sum of the weights does not change.
         if self.settings.weighting == "uniform":
             return weights
         norms = [self._norm(r.start - d) for r, d in zip(received, deltas, strict=True)]
@@ -106,13 +105,13 @@ class HetLoraMethod(TruncatedMethod):
         return [p * sum(weights) / total for p in products] if total else weights
 
     def _norm(self, vector: Tensor) -> float:
-        """Frobenius norm of all B A together, by ||B A||^2 = <B^T B, A A^T>."""
+        """Frobenius norm of B A over all layers, by ||B A||^2 = <B^T B, A A^T>."""
         squares = [((b.T @ b) * (a @ a.T)).sum() for a, b in self.layout.pairs(vector)]
-        return math.sqrt(max(0.0, sum(map(float, squares))))  # rounding may end below zero
+        return math.sqrt(max(0.0, sum(map(float, squares))))  # rounding may give a negative sum
 
     @override
     def on_upload(self, client: int, support: Mask) -> None:
-        """A client that has pruned itself stays at its new rank."""
+        # A client that has pruned itself keeps its new rank.
         if support is not None:
             lora = len(support) - int(self.layout.head(support.device).sum())
             sent = int(support.sum()) - (len(support) - lora)

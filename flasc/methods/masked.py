@@ -1,4 +1,4 @@
-"""Methods whose clients train and send the entries that they received, and no others."""
+"""Methods whose clients train and send exactly the entries that they receive."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class MaskedMethod(Method):
     """The download mask is also the trainable mask and the upload mask.
 
-    Its settings say `upload_support_known = True`.
+    Its settings have `upload_support_known = True`.
     """
 
     @override
@@ -28,7 +28,7 @@ class MaskedMethod(Method):
 
 
 class FixedMaskMethod(MaskedMethod):
-    """A masked method with one mask for all clients, which it keeps from round to round."""
+    """A masked method with one mask for all clients, kept between rounds."""
 
     _mask: Mask = None
 

@@ -1,6 +1,6 @@
-"""LoRA with a rank per tier of clients: the vector holds the server's rank, clients a part.
+"""LoRA with a rank per tier of clients, which train a part of the server's ranks.
 
-LoRA's scale stays alpha / the server's rank for all clients, as in the reference code. A tier is
+LoRA's scale is alpha / the server's rank for all clients, as in the reference code. A tier is
 identified by its rank.
 """
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 
 class RankTier(Settings):
-    """A share of the clients with a LoRA rank of its own; shares are relative."""
+    """A share of the clients, relative to the other tiers, and its LoRA rank."""
 
     share: Share
     rank: Rank
 
 
 class RankTiers(MethodSettings):
-    """LoRA with a rank for each tier of clients, and the whole head (arXiv 2406.05233).
+    """LoRA with a rank per tier of clients, and the whole head (arXiv 2406.05233).
 
-    A tier keeps the first ranks (`truncation`), or A's rows and B's columns of largest `norm`.
+    A tier gets the first ranks (`truncation`), or A's rows and B's columns of largest `norm`.
     """
 
     upload_support_known = True
@@ -51,7 +51,7 @@ class RankTiers(MethodSettings):
 
 
 class TruncatedMethod(MaskedMethod):
-    """The whole head, and the first ranks of a client's tier; clients train what they receive."""
+    """The head and the first ranks of a client's tier; clients train what they receive."""
 
     def __init__(self, settings: Any, layout: VectorLayout) -> None:
         super().__init__(settings, layout)
@@ -70,11 +70,11 @@ class TruncatedMethod(MaskedMethod):
         if tier == self.layout.rank:
             return None
         first = torch.arange(self.layout.rank, device=params.device) < tier
-        return self.layout.ranks(params, lambda rows: first)
+        return self.layout.ranks(params, lambda _: first)
 
 
 class RankTiersMethod(TruncatedMethod):
-    """The reference code's tiers by rank: truncated, or ranked anew each round by norm."""
+    """The reference code's tiers by rank: truncated, or ranked by norm in each round."""
 
     @override
     def download_mask(self, params: Tensor, version: int, tier: int) -> Mask:

@@ -1,9 +1,9 @@
-"""SparseAdapter (He et al., arXiv 2210.04284): score every entry once, train the best for good.
+"""SparseAdapter (He et al., arXiv 2210.04284): entries are scored once; the best are trained.
 
-The default is what FLASC's authors run: one dense round, then a mask by magnitude. The original's
-other scores follow its code: random, SNIP's |g theta| (Lee et al., arXiv 1810.02340) and GraSP's
-theta H g (Wang et al., arXiv 2002.07376). It takes gradients from training data; a server has no
-data, so clients measure them on their own data and send them up: a round that trains nothing.
+The default is that of FLASC's authors: one dense round, then a mask by magnitude. The other scores
+of the original follow its code: random, SNIP's |g theta| (Lee et al., arXiv 1810.02340) and GraSP's
+theta H g (Wang et al., arXiv 2002.07376). The original takes gradients from training data. A server
+has none, so clients measure gradients on their data and upload them in a round without training.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _MEASURED: dict[str, Request] = {"snip": "gradient", "grasp": "curvature"}
 
 
 class SparseAdapter(MethodSettings):
-    """SparseAdapter: one mask for good; clients train only inside it (arXiv 2210.04284).
+    """SparseAdapter: one fixed mask; clients train only inside it (arXiv 2210.04284).
 
-    The mask is fixed after `dense_rounds` by a `score` of each entry; 0 is the original's way, at
-    the start. SNIP and GraSP need gradients: a round in which each client of the cohort measures
-    on the first so many `examples` of its own.
+    The mask is fixed after `dense_rounds` by a `score` of each entry; with 0, as in the original,
+    at the start. SNIP and GraSP need gradients: in one round, each client of the cohort measures
+    them on its first `examples`.
     """
 
     upload_support_known = True
@@ -58,10 +58,10 @@ class SparseAdapter(MethodSettings):
 
 
 class SparseAdapterMethod(FixedMaskMethod):
-    """Clients get, train and send the entries inside the mask only.
+    """Clients receive, train and send the entries inside the mask.
 
-    A client that takes part for the first time must be told the mask, so it goes down each time;
-    the server knows it, so uploads carry values alone.
+    Every download has an index, because a client may take part for the first time. The server knows
+    the mask, so uploads have values only.
     """
 
     def __init__(self, settings: Any, layout: VectorLayout) -> None:
@@ -88,7 +88,7 @@ class SparseAdapterMethod(FixedMaskMethod):
 
     @override
     def on_measurement(self, params: Tensor, mean: Tensor) -> None:
-        """Fix the mask by the mean gradient g, or by the mean of each client's own H g."""
+        # `mean` is the mean gradient g, or the mean of each client's own H g.
         if self._mask is None:
             snip = self.settings.score == "snip"
             self._fix((mean * params).abs() if snip else mean * params)

@@ -1,4 +1,4 @@
-"""Which tier a client is in."""
+"""Assigns clients to tiers."""
 
 from collections.abc import Sequence
 
@@ -9,10 +9,10 @@ from flasc.methods.base import VectorLayout
 
 
 def deal(shares: Sequence[float], layout: VectorLayout) -> list[int]:
-    """The place in `shares`, which are relative, of each client: [clients].
+    """The index in `shares`, which are relative, of each client's tier: [clients].
 
-    Counts are exact by largest remainder, ties to the first; who is where is drawn from the stream
-    `tiers`. (The reference code takes the client's number modulo the number of tiers.)
+    Counts follow from the shares by largest remainder, ties to the first tier; the random stream
+    `tiers` assigns the clients. (The reference code uses the client's number modulo the tiers.)
     """
     exact = np.asarray(shares) / sum(shares) * layout.clients
     counts = exact.astype(int)

@@ -1,7 +1,7 @@
-"""Which entries of a vector are kept: exact top-k by magnitude.
+"""Exact top-k masks by magnitude.
 
-Magnitude pruning over all entries at once, as FLASC ranks its downloads and uploads (Kuo et al.,
-arXiv 2406.05233), with the ties settled so that a mask is a function of the values alone.
+FLASC ranks all entries of downloads and uploads at once by magnitude (Kuo et al., arXiv
+2406.05233). Here ties are resolved by index, so a mask is a function of the values alone.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ _INFINITY_BITS = 0x7F800000
 def count(n: int, density: float) -> int:
     """How many of `n` entries a density in (0, 1] keeps: int(n * density), but at least one.
 
-    Truncated, as the paper's reference code does. At least one, because a density above zero asks
-    for a message: with no entry in it, nothing would ever be learned, and no threshold exists.
+    Truncated as in the paper's reference code. Without any entry nothing would be learned, and
+    there would be no threshold.
     """
     assert n >= 1, f"a vector of {n} entries has nothing to keep"
     assert 0 < density <= 1, f"a density lies in (0, 1], found {density}"
@@ -30,8 +30,8 @@ def count(n: int, density: float) -> int:
 def top_k(values: torch.Tensor, k: int) -> torch.Tensor:
     """Mask of exactly the `k` largest |values|; ties go to the lowest index.
 
-    `values` is float32[n] on any device with 1 <= k <= n; the mask is bool[n] on the same device.
-    0.0 and -0.0 tie. Raises DivergedError where a value is not finite.
+    `values` is float32 [n] on any device with 1 <= k <= n; the mask is bool [n] on the same device.
+    0.0 and -0.0 are equal. Raises DivergedError if a value is not finite.
     """
     import torch
 
@@ -39,14 +39,15 @@ def top_k(values: torch.Tensor, k: int) -> torch.Tensor:
     assert values.dim() == 1, f"one flat vector, found shape {tuple(values.shape)}"
     assert values.dtype == torch.float32, f"float32, found {values.dtype}"
     assert 1 <= k <= n, f"cannot keep {k} of {n} entries"
-    # IEEE 754 magnitudes order as their bits do; integers are quicker to rank than floats, need no
-    # care for NaN, and tell denormals apart even where the processor flushes them to zero.
+    # The bits of IEEE 754 magnitudes have the order of the magnitudes. Integers are ranked faster
+    # than floats, have no NaN, and distinguish denormals even if the processor flushes them to
+    # zero.
     bits = values.detach().abs().view(torch.int32)
     if int(bits.max()) >= _INFINITY_BITS:
         found = int((bits >= _INFINITY_BITS).sum())
         raise DivergedError(
             f"{found} of {n} values to rank are infinite or not a number",
-            hint="lower the client's or the server's learning rate",
+            hint="lower the learning rate of the clients or the server",
         )
     threshold = bits.kthvalue(n - k + 1).values
     mask = bits > threshold

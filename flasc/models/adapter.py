@@ -1,4 +1,4 @@
-"""A PEFT model and one flat vector: what is trained, in one order, with named spans."""
+"""The trained parameters of a PEFT model as one flat vector with named spans."""
 
 import warnings
 from collections.abc import Iterator
@@ -51,7 +51,7 @@ def _part(name: str) -> Part:
 
 
 def _targets(model: nn.Module, lora: Lora) -> list[str]:
-    """Names of the modules that LoRA wraps. Raises ModelError where one matches nothing."""
+    """Names of the modules that LoRA wraps. Raises ModelError if a target matches no module."""
     config: Any = model.config
     architecture = str(config.model_type)
     targets = lora.targets or TARGETS.get(architecture)
@@ -73,9 +73,9 @@ def _targets(model: nn.Module, lora: Lora) -> list[str]:
 
 
 def _layers(model: nn.Module, lora: Lora) -> list[int] | None:
-    """The layers that LoRA goes on; None: all. Raises ModelError where there are not so many.
+    """Indices of the layers that get LoRA; None means all. Raises ModelError if there are too few.
 
-    A target that is one module's whole name says its layer itself, and PEFT would obey it alone.
+    Refuses a target that is the full name of one module: PEFT would then ignore the layers.
     """
     if lora.upper_layers is None:
         return None
@@ -95,14 +95,14 @@ def _layers(model: nn.Module, lora: Lora) -> list[int] | None:
 
 
 class Adapter:
-    """What one training trains of a model, as one float32 vector of length `n`.
+    """The trained parameters of a model as one float32 vector of length `n`.
 
-    `scope` says what that is: `adapter` (LoRA and the head), `adapter_b` (the same with A frozen as
-    it was drawn), `head` (the head alone, LoRA present but switched off), or `all` (every weight;
-    no LoRA). The order is the model's own parameter order, so equal models give equal vectors.
+    `scope` is `adapter` (LoRA and the head), `adapter_b` (the same with A frozen at its random
+    start), `head` (the head alone; LoRA is present but disabled), or `all` (every weight; no LoRA).
+    Entries are in the model's parameter order, so equal models give equal vectors.
 
-    Raises ModelError where the LoRA targets match nothing, or the model has no head or fewer layers
-    than LoRA shall go on.
+    Raises ModelError if the LoRA targets match nothing, or the model has no head or fewer layers
+    than `upper_layers`.
     """
 
     def __init__(self, base: nn.Module, lora: Lora, scope: Scope) -> None:
@@ -110,7 +110,7 @@ class Adapter:
         self.model: nn.Module = base if scope == "all" else _with_lora(base, lora)
         if scope == "head":
             for layer in self.lora_layers():
-                layer.enable_adapters(False)  # B is zero: the same function, without the work
+                layer.enable_adapters(False)  # B is zero: the output is the same, with less work
         if scope == "adapter_b":
             for layer in self.lora_layers():
                 layer.lora_A.requires_grad_(False)
@@ -120,7 +120,7 @@ class Adapter:
         if headless and (scope == "head" or (scope == "adapter" and not _causal(base))):
             raise ModelError(
                 f"the model has no head named {' or '.join(HEADS)} to train",
-                "a language model's own head stays as it is: choose a method that trains LoRA",
+                "the head of a language model is frozen: choose a method that trains LoRA",
             )
         self.n = self.spans[-1].stop
         self.rows = Rows()
@@ -131,16 +131,16 @@ class Adapter:
         self.model.eval()
 
     def lora_layers(self) -> Iterator[LoraLayer]:
-        """The modules that LoRA wraps, in the model's order."""
+        """The modules that LoRA wraps, in the order of the model."""
         return (module for module in self.model.modules() if isinstance(module, LoraLayer))
 
     @property
     def parameters(self) -> list[nn.Parameter]:
-        """The trained parameters, in the vector's order."""
+        """The trained parameters, in the order of the vector."""
         return self._parameters
 
     def read(self) -> Tensor:
-        """The trained entries now: a copy, float32 [n]."""
+        """A copy of the trained entries: float32 [n]."""
         return parameters_to_vector(self._parameters).detach()
 
     def write(self, vector: Tensor) -> None:
@@ -151,9 +151,9 @@ class Adapter:
 
     @contextmanager
     def training(self, *, base_dropout: bool) -> Iterator[None]:
-        """LoRA's dropout on, the base model's as asked, inside the block (ENGINE: not `.train()`).
+        """Enables LoRA's dropout, and the base model's with `base_dropout`, inside the block.
 
-        The reference code never leaves evaluation mode but for LoRA's dropout.
+        FLASC's reference code keeps the base model in evaluation mode; only LoRA has dropout.
         """
         self.model.train(base_dropout)
         for layer in self.lora_layers():
@@ -164,11 +164,10 @@ class Adapter:
             self.model.eval()
 
     def save(self, folder: Path) -> None:
-        """Write a PEFT adapter (or, for `all`, the whole model) that `from_pretrained` loads."""
+        """Write a PEFT adapter (for `all`, the whole model) that `from_pretrained` loads."""
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # PEFT warns that it cannot ask the hub for a vocabulary
+            # PEFT warns that it cannot get a vocabulary from the hub.
+            warnings.simplefilter("ignore")
             model: Any = self.model
             model.save_pretrained(str(folder), safe_serialization=True)
 
@@ -178,7 +177,7 @@ def _causal(base: nn.Module) -> bool:
 
 
 def _task_type(base: nn.Module, heads: list[str]) -> TaskType | None:
-    """How PEFT wraps it; it has no word for classifiers of images."""
+    """PEFT's task type; None for image classifiers, which PEFT has no type for."""
     if _causal(base):
         return TaskType.CAUSAL_LM
     config: Any = base.config

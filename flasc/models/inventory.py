@@ -1,16 +1,16 @@
-"""What can be fetched or pretrained, and what the cache has already."""
+"""Assets and substitute models, and whether the cache has them."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from flasc.assets.catalogue import ASSETS, _complete, _folder
+from flasc.assets.catalogue import ASSETS, asset_folder, is_complete
 from flasc.models import standins
-from flasc.models.standins import STANDINS
+from flasc.models.standins import SUBSTITUTES
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One line of `flasc-emu assets`: `nbytes` unpacked; `folder` is where it is or would be."""
+    """One line of `flasc-emu assets`; `nbytes` is the unpacked size, `folder` may not exist."""
 
     name: str
     kind: str
@@ -22,15 +22,15 @@ class Status:
 
 
 def status(cache: Path | None = None) -> list[Status]:
-    """What there is to fetch or to pretrain, and what is here already: stand-ins, then `ASSETS`."""
+    """The status of every substitute model and then of every asset in `ASSETS`."""
     made = [
         Status(s.name, "model", s.source, s.licence, s.nbytes, standins.complete(folder), folder)
-        for s in STANDINS.values()
+        for s in SUBSTITUTES.values()
         for folder in [s.folder(cache)]
     ]
     fetched = [
-        Status(a.name, a.kind, a.source, a.licence, a.nbytes, _complete(a, folder), folder)
+        Status(a.name, a.kind, a.source, a.licence, a.nbytes, is_complete(a, folder), folder)
         for a in ASSETS.values()
-        for folder in [_folder(a, cache)]
+        for folder in [asset_folder(a, cache)]
     ]
     return made + fetched

@@ -1,4 +1,4 @@
-"""Pretrained models with the head that a task asks for, loaded by transformers."""
+"""Loads pretrained models with the head that a task needs, by transformers."""
 
 import hashlib
 import json
@@ -27,12 +27,12 @@ _LOADERS: dict[Head, Any] = {
 def pretrained(
     folder: Path, head: Head, classes: int, key: int, problem: str | None = None
 ) -> nn.Module:
-    """The model in `folder` with `head`; a fresh one is drawn with the generator seeded by `key`.
+    """The model in `folder` with `head`, float32, in evaluation mode; `key` seeds a new head.
 
-    `classes` is of no account to a `causal` head; `problem` is transformers' `problem_type`. In
-    evaluation mode, float32. Raises ModelError where transformers cannot load it.
+    A `causal` head ignores `classes`. `problem` is transformers' `problem_type`. Raises ModelError
+    if transformers cannot load the model.
     """
-    # transformers reports the fresh head as missing weights; here that is what is asked for.
+    # transformers warns that the weights of the new head are missing; that is intended.
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     fresh = {} if head == "causal" else {"num_labels": classes}
@@ -49,13 +49,13 @@ def pretrained(
                 dtype=torch.float32,
                 **fresh,
             )
-        except Exception as error:  # a folder's config decides what fails, and how
+        except Exception as error:  # the folder's config decides which error is raised
             wanted = "causal language model" if head == "causal" else f"classifier of {head}s"
             raise ModelError(
                 f"{folder}: transformers cannot load a {wanted} from it: {error}",
                 "allowed: a folder with config.json and model.safetensors",
             ) from error
-    # GPT-2 has none and pools at the last token before it; a ViT has no tokens at all.
+    # GPT-2 has no pad token and pools at the last token before it; a ViT has no tokens.
     if head != "image" and model.config.pad_token_id is None:
         model.config.pad_token_id = model.config.eos_token_id
     model.eval()
@@ -63,18 +63,13 @@ def pretrained(
 
 
 def identity(folder: Path) -> str:
-    """A stand-in's name, settings and weights, since it was made on one machine; else ''."""
+    """Name and hashes of a substitute model, whose weights differ by machine; '' for others."""
     about = folder / "pretraining.json"
     if not about.is_file():
         return ""
     weights = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
     told = json.loads(about.read_text("utf-8"))
     return (
-        f"stand-in {told['standin']} (settings {told['settings'][:12]}, weights {weights[:12]}), "
-        "pretrained on this machine"
+        f"substitute model {told['standin']} (settings {told['settings'][:12]}, "
+        f"weights {weights[:12]}), pretrained on this machine"
     )
-
-
-def sequence_classifier(folder: Path, classes: int, key: int) -> nn.Module:
-    """`pretrained` with a classifier of texts."""
-    return pretrained(folder, "text", classes, key)

@@ -1,6 +1,6 @@
-"""Pretraining of the stand-ins in `flasc.models.standins`: once, seeded, minutes on one CPU core.
+"""Pretrains the substitute models of `flasc.models.standins`, in minutes on one CPU core.
 
-One torch thread and named streams throughout: the same machine and versions give the same weights.
+One torch thread and named random streams give the same weights on the same machine and versions.
 """
 
 import json
@@ -28,7 +28,7 @@ TOKENS = 32
 
 @dataclass(frozen=True)
 class PretrainingTask:
-    """What is learned from, by which model; `keep` is the part of it that is kept."""
+    """A model and what it is trained on; `keep` is the part of the model that is saved."""
 
     model: Any
     keep: Any
@@ -36,51 +36,51 @@ class PretrainingTask:
     objective: Objective
 
 
-def pretrain(standin: SubstituteModel, folder: Path, cache: Path | None, notify: Notify) -> None:
-    """Pretrain `standin` and save it in the new `folder`, with `pretraining.json` about itself.
+def pretrain(substitute: SubstituteModel, folder: Path, cache: Path | None, notify: Notify) -> None:
+    """Pretrain `substitute` and save it in the new `folder`, described by `pretraining.json`.
 
-    `notify` is told of each epoch. Raises AssetError where the data cannot be had.
+    Calls `notify` before each epoch. Raises AssetError if the data are not available.
     """
-    data = locate(standin.data, cache=cache, notify=notify)
+    data = locate(substitute.data, cache=cache, notify=notify)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         folder.mkdir()
         with torch.random.fork_rng([]):
-            torch.manual_seed(rng.key(standin.seed, "pretraining/init"))
-            lesson = TASKS[standin.name](data, folder, cache)
-        losses = fit(lesson, standin, notify)
+            torch.manual_seed(rng.key(substitute.seed, "pretraining/init"))
+            task = TASKS[substitute.name](data, folder, cache)
+        losses = fit(task, substitute, notify)
     finally:
         torch.set_num_threads(threads)
-    lesson.keep.save_pretrained(str(folder), safe_serialization=True)
+    task.keep.save_pretrained(str(folder), safe_serialization=True)
     about = {
-        "standin": standin.name,
-        "settings": standin.digest,
-        "data": standin.data,
-        "examples": len(lesson.examples),
+        "standin": substitute.name,
+        "settings": substitute.digest,
+        "data": substitute.data,
+        "examples": len(task.examples),
         "loss of each epoch, nats": [round(loss, 4) for loss in losses],
         "torch": torch.__version__,
     }
     (folder / "pretraining.json").write_text(json.dumps(about, indent=2) + "\n", "utf-8")
 
 
-def fit(lesson: PretrainingTask, standin: SubstituteModel, notify: Notify) -> list[float]:
-    """Train the lesson's model as `standin` says; the mean loss of each epoch, nats."""
-    model, data = lesson.model, lesson.examples
+def fit(task: PretrainingTask, substitute: SubstituteModel, notify: Notify) -> list[float]:
+    """Train with the settings of `substitute`; returns the mean loss of each epoch, nats."""
+    model, data = task.model, task.examples
     optimiser = torch.optim.AdamW(
-        model.parameters(), lr=standin.lr, weight_decay=standin.weight_decay
+        model.parameters(), lr=substitute.lr, weight_decay=substitute.weight_decay
     )
-    steps, step, found = max(1, len(data) // standin.batch) * standin.epochs, 0, []
-    for epoch in range(standin.epochs):
-        notify(f"pretraining {standin.name}: epoch {epoch + 1} of {standin.epochs}")
-        order = rng.stream(standin.seed, "pretraining/order", epoch).permutation(len(data))
+    steps, step, found = max(1, len(data) // substitute.batch) * substitute.epochs, 0, []
+    for epoch in range(substitute.epochs):
+        notify(f"pretraining {substitute.name}: epoch {epoch + 1} of {substitute.epochs}")
+        order = rng.stream(substitute.seed, "pretraining/order", epoch).permutation(len(data))
         losses = []
-        for at in range(0, max(1, len(data) - standin.batch + 1), standin.batch):
+        for at in range(0, max(1, len(data) - substitute.batch + 1), substitute.batch):
             for group in optimiser.param_groups:
-                group["lr"] = standin.lr * _schedule(step / steps)
-            batch = data.batch(order[at : at + standin.batch], torch.device("cpu"))
+                group["lr"] = substitute.lr * _schedule(step / steps)
+            batch = data.batch(order[at : at + substitute.batch], torch.device("cpu"))
             labels = batch.pop("labels")
-            loss = lesson.objective.losses(model(**batch).logits, labels).mean()
+            loss = task.objective.losses(model(**batch).logits, labels).mean()
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]  # torch is untyped there
             optimiser.step()
@@ -91,7 +91,7 @@ def fit(lesson: PretrainingTask, standin: SubstituteModel, notify: Notify) -> li
 
 
 def _schedule(done: float) -> float:
-    """Of the full rate, `done` of the way: a twentieth to warm up, then a cosine to zero."""
+    """Factor of the learning rate after the share `done`: linear warm-up over 1/20, then cosine."""
     return done * 20 if done < 0.05 else 0.5 * (1 + math.cos(math.pi * (done - 0.05) / 0.95))
 
 
@@ -106,13 +106,13 @@ def _vit(classes: int, side: int, patch: int) -> Any:
     return ViTForImageClassification(shape)
 
 
-def _fashion(data: Path, folder: Path, cache: Path | None) -> PretrainingTask:
+def _fashion(data: Path, _folder: Path, _cache: Path | None) -> PretrainingTask:
     model = _vit(fashion_mnist.KNOWN, fashion_mnist.SIDE, patch=4)
     examples = fashion_mnist.examples(fashion_mnist.load(data).pretraining, fashion_mnist.SIDE)
     return PretrainingTask(model, model.vit, examples, SingleLabel())
 
 
-def _scenes(data: Path, folder: Path, cache: Path | None) -> PretrainingTask:
+def _scenes(data: Path, _folder: Path, _cache: Path | None) -> PretrainingTask:
     side = 2 * fashion_mnist.SIDE
     model = _vit(len(fashion_mnist.CLASSES), side, patch=8)
     garments = fashion_mnist.load(data).pretraining
@@ -137,7 +137,7 @@ def _friends(data: Path, folder: Path, cache: Path | None) -> PretrainingTask:
 
 
 def _save_tokenizer(texts: list[str] | Any, folder: Path) -> int:
-    """A byte-level BPE of `VOCABULARY` tokens learned from `texts`, as GPT-2's; its end token."""
+    """Train a byte-level BPE of `VOCABULARY` tokens like GPT-2's; the id of its end token."""
     from tokenizers import ByteLevelBPETokenizer
     from transformers import PreTrainedTokenizerFast
 

@@ -1,39 +1,37 @@
-"""The folder of a model: by its own name, by path, or from the hub."""
+"""Finds the folder of a model by name, by path, or on the model hub."""
 
 import os
 import re
 from pathlib import Path
 
-from flasc.assets.catalogue import ASSETS, _nearest, locate
+from flasc.assets.catalogue import ASSETS, locate, suggestion
 from flasc.assets.packages import Notify
 from flasc.common.errors import AssetError
 from flasc.models import standins
-from flasc.models.standins import STANDINS
+from flasc.models.standins import SUBSTITUTES
 
-# No pickle: weights come as safetensors or not at all.
+# Pickled weights are never downloaded.
 _HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
-
-
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?(@[\w./-]+)?")
 
 
 def known_models() -> list[str]:
-    """Models that have a name of their own here."""
-    return [a.name for a in ASSETS.values() if a.kind == "model"] + list(STANDINS)
+    """Names of the pinned models and the substitute models."""
+    return [a.name for a in ASSETS.values() if a.kind == "model"] + list(SUBSTITUTES)
 
 
 def resolve_model(
     model: str, *, cache: Path | None = None, notify: Notify = lambda _: None
 ) -> Path:
-    """The folder of a model: a name that we know, a local folder, or 'org/name[@revision]'.
+    """The folder of a model: a known name, a local folder, or 'org/name[@revision]' on the hub.
 
-    A stand-in is pretrained where the cache does not have it. Hub models go through
-    huggingface_hub with its own cache, and honour HF_HUB_OFFLINE. Raises AssetError where there is
-    no such model, or it has no safetensors weights.
+    A substitute model that is not cached is pretrained. Hub models are downloaded by
+    huggingface_hub into its own cache, which respects HF_HUB_OFFLINE. Raises AssetError if the
+    model does not exist or has no safetensors weights.
     """
     if model in ASSETS and ASSETS[model].kind == "model":
         return locate(model, cache=cache, notify=notify)
-    if model in STANDINS:
+    if model in SUBSTITUTES:
         return standins.locate(model, cache=cache, notify=notify)
     if found := missing_model(model):
         raise AssetError(f"model {model!r}: {found}", _allowed_models(model))
@@ -42,9 +40,9 @@ def resolve_model(
 
 
 def missing_model(model: str) -> str:
-    """What is found in place of a model that no folder has and no hub can have; '' of others.
+    """Why `model` is neither a known name, a local model nor a possible hub name; '' if it is one.
 
-    Looks for a folder, and fetches nothing.
+    Looks at local folders only.
     """
     folder = _local(model)
     if model in known_models() or _is_model(folder):
@@ -56,7 +54,7 @@ def missing_model(model: str) -> str:
     return f"{found} ({folder.absolute()})"
 
 
-# A model may be any text: Path's own raise for an unknown ~user and for a name too long.
+# A model may be any text; the methods of Path raise for an unknown ~user and for a long name.
 def _local(model: str) -> Path:
     return Path(os.path.expanduser(model))  # noqa: PTH111
 
@@ -68,7 +66,7 @@ def _is_model(folder: Path) -> bool:
 def _allowed_models(model: str) -> str:
     known = known_models()
     allowed = f"{', '.join(known)}, a local folder with config.json, or a hub name: org/name[@rev]"
-    return f"{_nearest(model, known)} allowed: {allowed}".lstrip()
+    return f"{suggestion(model, known)} allowed: {allowed}".lstrip()
 
 
 def _hub_download(model: str, notify: Notify) -> Path:
@@ -78,11 +76,11 @@ def _hub_download(model: str, notify: Notify) -> Path:
     notify(f"looking for {model} on the model hub")
     try:
         folder = Path(snapshot_download(name, revision=revision or None, allow_patterns=_HUB_FILES))
-    except Exception as error:  # its HTTP client's errors share no base class with its own
+    except Exception as error:  # the HTTP client's errors have no common base class
         raise AssetError(f"model {model!r} on the hub: {error}", _allowed_models(model)) from error
     if not any(folder.glob("*.safetensors")):
         raise AssetError(
-            f"model {model!r}: found no safetensors weights in it",
-            "choose a revision or a copy that has them; pickled weights are never loaded",
+            f"model {model!r}: found no safetensors weights",
+            "choose a revision or a copy with safetensors; pickled weights are never loaded",
         )
     return folder

@@ -1,8 +1,8 @@
-"""Stand-ins for backbones that no package has: small, pretrained on this machine, once.
+"""Substitute models: small replacements of pretrained models that no package has.
 
-Each learns from real examples that no client of its task ever sees, by the settings in `STANDINS`,
-and is kept in the asset cache as safetensors under those settings' digest. Torch-free: whoever
-finds one in the cache needs no torch.
+Each is pretrained once on this machine, on real examples that no client of its task holds, with the
+settings in `SUBSTITUTES`. The asset cache keeps it as safetensors under the digest of its settings.
+Torch is imported only when a model is pretrained.
 """
 
 import hashlib
@@ -16,15 +16,14 @@ from flasc.assets.packages import Notify
 
 @dataclass(frozen=True, slots=True)
 class SubstituteModel:
-    """How a stand-in is pretrained: AdamW, its rate falling to zero along a cosine.
+    """How a substitute model is pretrained: by AdamW, with a cosine schedule that ends at zero.
 
-    `data` names the asset that it learns from; `parameters` are counted without a head.
-    `revision` stands for the code that builds it (`flasc.models.pretraining`): another one,
-    another model.
+    `data` names the asset that it is trained on. `parameters` does not count a head. `revision`
+    stands for the code that builds it (`flasc.models.pretraining`).
     """
 
     name: str
-    about: str
+    description: str
     data: str
     licence: str
     parameters: int
@@ -37,30 +36,30 @@ class SubstituteModel:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all that decides what it learns, in hexadecimal."""
-        told = {"about", "licence", "parameters"}
-        decides = {key: value for key, value in asdict(self).items() if key not in told}
-        return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+        """SHA-256, in hexadecimal, of every field that affects the weights."""
+        ignored = {"description", "licence", "parameters"}
+        fields = {key: value for key, value in asdict(self).items() if key not in ignored}
+        return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
     @property
     def nbytes(self) -> int:
-        """Size of its weights (float32), bytes."""
+        """Size of the float32 weights, bytes."""
         return 4 * self.parameters
 
     @property
     def source(self) -> str:
-        """Where it comes from."""
-        return f"{self.about}; pretrained here from {self.data}"
+        """What the model is and which data it is pretrained on."""
+        return f"{self.description}; pretrained here from {self.data}"
 
     def folder(self, cache: Path | None = None) -> Path:
-        """Where it is or would be."""
+        """The folder of the model in the cache, whether it exists or not."""
         return cache_folder(cache) / f"{self.name}-{self.digest[:12]}"
 
 
 _TABLE = (
     SubstituteModel(
         name="fashion-vit",
-        about="stand-in for a pretrained ViT: 4 layers, 96 hidden; half of Fashion-MNIST's classes",
+        description="substitute for a ViT: 4 layers, 96 hidden; half of Fashion-MNIST's classes",
         data="fashion-mnist",
         licence="MIT (the data's)",
         parameters=454_080,
@@ -68,7 +67,7 @@ _TABLE = (
     ),
     SubstituteModel(
         name="scenes-vit",
-        about="stand-in for a pretrained ViT: pictures of several garments, half of the classes",
+        description="substitute for a ViT: pictures of several garments, half of the classes",
         data="fashion-mnist",
         licence="MIT (the data's)",
         parameters=458_688,
@@ -76,7 +75,7 @@ _TABLE = (
     ),
     SubstituteModel(
         name="friends-gpt2",
-        about="stand-in for GPT-2: 4 layers, 96 hidden, 1,024 tokens; lines of six speakers",
+        description="substitute for GPT-2: 4 layers, 96 hidden, 1,024 tokens; six speakers",
         data="friends",
         licence="data: no licence stated",
         parameters=558_144,
@@ -84,24 +83,24 @@ _TABLE = (
         lr=2e-3,
     ),
 )
-STANDINS = {standin.name: standin for standin in _TABLE}
+SUBSTITUTES = {substitute.name: substitute for substitute in _TABLE}
 
 
 def complete(folder: Path) -> bool:
-    """Whether a stand-in lies there: it got its name when it was whole."""
+    """Whether `folder` holds a substitute model; a folder gets its name when it is complete."""
     return (folder / "config.json").is_file() and (folder / "model.safetensors").is_file()
 
 
 def locate(name: str, *, cache: Path | None = None, notify: Notify = lambda _: None) -> Path:
-    """The folder of a stand-in, pretrained now where the cache does not have it (minutes).
+    """The folder of a substitute model; pretrains it for some minutes if it is not cached.
 
-    Raises AssetError where its data cannot be had or the disk refuses.
+    Raises AssetError if its data are not available or cannot be written to disk.
     """
-    standin = STANDINS[name]
+    substitute = SUBSTITUTES[name]
 
     def make(folder: Path) -> None:
         from flasc.models.pretraining import pretrain
 
-        pretrain(standin, folder, cache, notify)
+        pretrain(substitute, folder, cache, notify)
 
-    return keep(standin.folder(cache), complete, make, nbytes=standin.nbytes)
+    return keep(substitute.folder(cache), complete, make, nbytes=substitute.nbytes)

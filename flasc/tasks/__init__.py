@@ -1,6 +1,6 @@
-"""Tasks: data, split and pretrained model. One file per task, one line here.
+"""Tasks: data, partition and pretrained model. One file per task, one line here.
 
-Packages add more in the entry point group `flasc_emu.tasks`.
+Packages add tasks in the entry point group `flasc_emu.tasks`.
 """
 
 from flasc.tasks.cifar10 import Cifar10

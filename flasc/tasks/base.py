@@ -1,4 +1,4 @@
-"""What a trainer needs of a task: examples by split, clients, a model to adapt."""
+"""What a training needs of a task: examples by split, clients, and a pretrained model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,10 +14,10 @@ from flasc.models.settings import Head
 
 @dataclass(frozen=True)
 class Task:
-    """Data dealt to clients, and where the pretrained model lies.
+    """Data distributed to clients, and the folder of the pretrained model.
 
-    `clients[i]` are the int64 indices into `train` that client i holds. `edition` says exactly
-    which data a result was measured on. `classes` is empty where the head is `causal`.
+    `clients[i]` are the int64 indices into `train` of client i. `edition` identifies the data
+    exactly. `classes` is empty for a `causal` head.
     """
 
     edition: str

@@ -1,8 +1,8 @@
-"""CIFAR-10 (Krizhevsky 2009) as FLASC's public code has it: ViT, 40,000 to train, 224 pixels.
+"""CIFAR-10 (Krizhevsky 2009) as in FLASC's public code: ViT, 40,000 training pictures, 224 pixels.
 
-From the hub (or its parquet files in a folder), or from a folder with the original binary version.
-That code crops and mirrors training pictures at random; here every picture is only resized, as it
-does for the test.
+Read from the hub (or its parquet files in a folder), or from a folder with the binary version.
+FLASC's code crops and mirrors training pictures at random; here all pictures are only resized, as
+that code does for the test.
 """
 
 from pathlib import Path
@@ -13,14 +13,12 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from flasc.assets.packages import Notify
-from flasc.common import rng
 from flasc.common.errors import AssetError
 from flasc.common.settings import PositiveInt
 from flasc.data import hub
 from flasc.data.examples import Examples
 from flasc.data.images import Bytes, ImageTransform, Pictures, size_of
 from flasc.data.objective import SingleLabel
-from flasc.data.partition import PARTITIONS
 from flasc.models.resolve import resolve_model
 from flasc.tasks.base import Task
 from flasc.tasks.settings import VIT, Model, Source, Split, TaskSettings
@@ -30,7 +28,7 @@ CLASSES = (
     "dog", "frog", "horse", "ship", "truck",
 )  # fmt: skip
 SIDE = 32
-# FLASC's code: the set's own statistics, not those that the ViT was pretrained with.
+# As in FLASC's code: the statistics of CIFAR-10, not those of the ViT's pretraining.
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
 
 _BATCHES = {"train": [f"data_batch_{i}.bin" for i in range(1, 6)], "test": ["test_batch.bin"]}
@@ -51,7 +49,7 @@ def read_binary(folder: Path, split: str) -> Labelled:
         except OSError as error:
             raise AssetError(f"{path}: cannot be read: {error}") from error
         if not len(content) or len(content) % _RECORD or content[::_RECORD].max() >= len(CLASSES):
-            raise AssetError(f"{path}: is no batch of CIFAR-10's binary version")
+            raise AssetError(f"{path}: is not a batch of CIFAR-10's binary version")
         parts.append(content.reshape(-1, _RECORD))
     whole = np.concatenate(parts)
     planes = whole[:, 1:].reshape(-1, 3, SIDE, SIDE)
@@ -59,14 +57,14 @@ def read_binary(folder: Path, split: str) -> Labelled:
 
 
 def read_hub(data: str, split: str, notify: Notify) -> Labelled:
-    """The same from the hub's columns `img` and `label`. Raises AssetError."""
+    """The same from the columns `img` and `label` on the hub. Raises AssetError."""
     rows = hub.load_split(data, split, {"img", "label"}, notify)
     pictures = [np.asarray(image.convert("RGB")) for image in rows["img"]]
     return np.stack(pictures), np.asarray(rows["label"], np.int64)
 
 
 def load(data: str, split: str, notify: Notify) -> Labelled:
-    """From a folder in the binary version, else through the hub's package. Raises AssetError."""
+    """A split from a folder in the binary version, else from the hub. Raises AssetError."""
     folder = hub.local(data)
     if folder and (folder / _BATCHES[split][0]).exists():
         return read_binary(folder, split)
@@ -74,7 +72,7 @@ def load(data: str, split: str, notify: Notify) -> Labelled:
 
 
 class Cifar10(TaskSettings):
-    """CIFAR-10: 10 classes of pictures, the paper's."""
+    """CIFAR-10: 10 classes of pictures, a task of the paper."""
 
     name: Literal["cifar10"]
     data: Source = "uoft-cs/cifar10"
@@ -87,19 +85,18 @@ class Cifar10(TaskSettings):
         pixels, labels = load(self.data, "train", notify)
         tests = load(self.data, "test", notify)
         model = resolve_model(self.model, cache=cache, notify=notify)
-        look = ImageTransform(size_of(model), MEAN, STD)
+        transform = ImageTransform(size_of(model), MEAN, STD)
 
         def examples(found: Labelled) -> Examples:
-            return Examples({"pixel_values": Pictures(found[0], look)}, found[1])
+            return Examples({"pixel_values": Pictures(found[0], transform)}, found[1])
 
         cut = int(len(labels) * 0.8)
-        deal, stream = PARTITIONS[self.split.kind], rng.stream(seed, "partition")
         return Task(
             edition=f"CIFAR-10 ({self.data}), not augmented",
             train=examples((pixels[:cut], labels[:cut])),
             validation=examples((pixels[cut:], labels[cut:])),
             test=examples(tests),
-            clients=deal(labels[:cut], self.clients, self.split.alpha, stream),
+            clients=self.split.clients(labels[:cut], self.clients, seed),
             classes=CLASSES,
             model=model,
             head="image",

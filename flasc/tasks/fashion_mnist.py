@@ -1,8 +1,4 @@
-"""Fashion-MNIST (Xiao et al. 2017, arXiv 1708.07747): garments in 28 x 28 greys, ten classes.
-
-The 60,000 training pictures are parted once, by one permutation for every seed: half for whoever
-pretrains a stand-in, half for clients and validation. So no client holds what a backbone has seen.
-"""
+"""Fashion-MNIST as a task: ten classes of garments (see `flasc.data.fashion_mnist`)."""
 
 from pathlib import Path
 from typing import Literal
@@ -11,19 +7,17 @@ from typing_extensions import override
 
 from flasc.assets.catalogue import locate
 from flasc.assets.packages import Notify
-from flasc.common import rng
 from flasc.common.settings import PositiveInt
 from flasc.data.fashion_mnist import CLASSES, EDITION, examples, load
 from flasc.data.images import size_of
 from flasc.data.objective import SingleLabel
-from flasc.data.partition import PARTITIONS
 from flasc.models.resolve import resolve_model
 from flasc.tasks.base import Task
 from flasc.tasks.settings import Model, Split, TaskSettings
 
 
 class FashionMnist(TaskSettings):
-    """Fashion-MNIST, a stand-in for CIFAR-10: 10 classes of small pictures."""
+    """Fashion-MNIST, a substitute for CIFAR-10: 10 classes of small pictures."""
 
     name: Literal["fashion_mnist"]
     model: Model = "fashion-vit"
@@ -40,14 +34,12 @@ class FashionMnist(TaskSettings):
         parts = load(locate("fashion-mnist", cache=cache, notify=notify))
         model = resolve_model(self.model, cache=cache, notify=notify)
         size = size_of(model)
-        deal = PARTITIONS[self.split.kind]
-        stream = rng.stream(seed, "partition")
         return Task(
             edition=EDITION,
             train=examples(parts.train, size),
             validation=examples(parts.validation, size),
             test=examples(parts.test, size),
-            clients=deal(parts.train.labels, self.clients, self.split.alpha, stream),
+            clients=self.split.clients(parts.train.labels, self.clients, seed),
             classes=CLASSES,
             model=model,
             head="image",

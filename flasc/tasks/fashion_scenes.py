@@ -1,8 +1,7 @@
-"""Several garments in one picture: a multi-label task made of Fashion-MNIST, a stand-in for FLAIR.
+"""A multi-label task of Fashion-MNIST garments, a substitute for FLAIR.
 
-A picture is 56 x 56: four places, one to four of them taken, each by a garment; its labels are the
-classes that are in it. Every garment is in one picture only. Garments are dealt to clients first,
-and each client makes its pictures of its own, so a split's skew is that of the garments.
+Garments are distributed to clients first, and each client composes pictures of its own garments
+(see `flasc.data.fashion_scenes`), so the label skew is that of the garments.
 """
 
 from pathlib import Path
@@ -21,14 +20,13 @@ from flasc.data.fashion_mnist import CLASSES
 from flasc.data.fashion_scenes import compose, scenes
 from flasc.data.images import Pictures, size_of
 from flasc.data.objective import MultiLabel
-from flasc.data.partition import PARTITIONS
 from flasc.models.resolve import resolve_model
 from flasc.tasks.base import Task
 from flasc.tasks.settings import Model, Split, TaskSettings
 
 
 class FashionScenes(TaskSettings):
-    """Several garments a picture, a stand-in for FLAIR: 10 labels, several at once."""
+    """Several garments per picture, a substitute for FLAIR: 10 labels, several at once."""
 
     metric: ClassVar[str] = "micro F1"
     name: Literal["fashion_scenes"]
@@ -46,8 +44,7 @@ class FashionScenes(TaskSettings):
         parts = fashion_mnist.load(locate("fashion-mnist", cache=cache, notify=notify))
         model = resolve_model(self.model, cache=cache, notify=notify)
         size = size_of(model)
-        deal, stream = PARTITIONS[self.split.kind], rng.stream(seed, "partition")
-        held = deal(parts.train.labels, self.clients, self.split.alpha, stream)
+        held = self.split.clients(parts.train.labels, self.clients, seed)
         made = [
             compose(parts.train.take(mine), rng.stream(seed, "scenes", client))
             for client, mine in enumerate(held)
@@ -61,7 +58,7 @@ class FashionScenes(TaskSettings):
             train=Examples(
                 {"pixel_values": pictures}, np.concatenate([labels for _, labels in made])
             ),
-            # The same pictures score every seed.
+            # Every seed is evaluated on the same pictures.
             validation=scenes(parts.validation, size, rng.stream(0, "scenes/validation")),
             test=scenes(parts.test, size, rng.stream(0, "scenes/test")),
             clients=np.split(np.arange(ends[-1]), ends[:-1]),

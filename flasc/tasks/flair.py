@@ -1,6 +1,6 @@
-"""FLAIR (Song et al. 2022): photographs by Flickr users, 17 coarse labels, several a picture.
+"""FLAIR (Song et al. 2022): photographs by Flickr users, 17 coarse labels, several per picture.
 
-`data` is the folder that the data set's own download script fills: labels_and_metadata.json and
+`data` is the folder that FLAIR's download script fills: labels_and_metadata.json and
 small_images/*.jpg. Users and their partition (train, val, test; disjoint) are the official ones.
 FLASC's public code crops and mirrors training pictures at random; here they are only resized.
 """
@@ -21,13 +21,12 @@ from flasc.common.settings import PositiveInt
 from flasc.data.examples import Examples
 from flasc.data.images import Files, ImageTransform, size_of
 from flasc.data.objective import MultiLabel
-from flasc.data.partition import natural
 from flasc.models.resolve import resolve_model
 from flasc.tasks.base import Task
 from flasc.tasks.settings import VIT, Model, Source, TaskSettings, UserSplit
 
 MEAN = (0.485, 0.456, 0.406)
-STD = (0.229**2, 0.224**2, 0.225**2)  # FLASC's code squares ImageNet's deviations; kept
+STD = (0.229**2, 0.224**2, 0.225**2)  # FLASC's code squares ImageNet's deviations; kept here
 PARTITIONS = ("train", "val", "test")
 
 
@@ -40,7 +39,7 @@ class Photographs:
     owners: tuple[str, ...]
 
     def take(self, rows: npt.NDArray[np.int64]) -> "Photographs":
-        """Those at `rows`, in that order."""
+        """The photographs at `rows`, in that order."""
         return Photographs(
             tuple(self.paths[i] for i in rows),
             self.labels[rows],
@@ -62,7 +61,7 @@ def load(folder: Path) -> tuple[dict[str, Photographs], tuple[str, ...]]:
             parts[row["partition"]].append((image, had, str(row["user_id"])))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise AssetError(
-            f"{path}: is not FLAIR's: {type(error).__name__}: {error}",
+            f"{path}: is not a file of FLAIR: {type(error).__name__}: {error}",
             "give task.data the folder that FLAIR's download script filled",
         ) from error
     return {part: _photographs(found, len(names)) for part, found in parts.items()}, names
@@ -76,7 +75,7 @@ def _photographs(rows: list[tuple[Path, list[int], str]], labels: int) -> Photog
 
 
 class Flair(TaskSettings):
-    """FLAIR: 17 labels, several a picture, the paper's. `data` is where its script put it."""
+    """FLAIR: 17 labels, several per picture, a task of the paper. `data` is its script's folder."""
 
     metric: ClassVar[str] = "micro F1"
     name: Literal["flair"]
@@ -89,23 +88,22 @@ class Flair(TaskSettings):
     def load(self, seed: int, cache: Path | None, notify: Notify) -> Task:
         parts, names = load(Path(self.data).expanduser())
         model = resolve_model(self.model, cache=cache, notify=notify)
-        look = ImageTransform(size_of(model), MEAN, STD)
+        transform = ImageTransform(size_of(model), MEAN, STD)
 
         def examples(part: Photographs) -> Examples:
-            return Examples({"pixel_values": Files(part.paths, look)}, part.labels)
+            return Examples({"pixel_values": Files(part.paths, transform)}, part.labels)
 
-        def shuffled(name: str) -> Examples:  # the first k are a fair sample
+        def shuffled(name: str) -> Examples:  # so that the first k are a fair sample
             order = rng.stream(0, f"flair/{name}").permutation(len(parts[name].paths))
             return examples(parts[name].take(order))
 
         owners = np.unique(parts["train"].owners, return_inverse=True)[1]
-        stream = rng.stream(seed, "partition")
         return Task(
             edition="FLAIR, coarse labels, small images, not augmented",
             train=examples(parts["train"]),
             validation=shuffled("val"),
             test=shuffled("test"),
-            clients=natural(owners, self.clients, self.split.pooled, stream),
+            clients=self.split.clients(owners, self.clients, seed),
             classes=names,
             model=model,
             head="image",

@@ -1,7 +1,6 @@
-"""Lines of a television series by speaker: the stand-in for Reddit that runs without a network.
+"""Lines of a television series by speaker: a substitute for Reddit that needs no network.
 
-61,563 lines of 852 speakers. The six leads have 83 % of them: their lines pretrain the stand-in
-`friends-gpt2`, and the other 846 are the users.
+The users are 846 of the 852 speakers (see `flasc.data.friends`).
 """
 
 from pathlib import Path
@@ -19,7 +18,7 @@ from flasc.tasks.settings import Model, TaskSettings, Tokens, UserSplit
 
 
 class Friends(TaskSettings):
-    """Lines of a television series, a stand-in for Reddit: the next token; speakers as clients."""
+    """Lines of a television series, substitute for Reddit: the next token; speakers as clients."""
 
     metric: ClassVar[str] = "next-token accuracy"
     name: Literal["friends"]

@@ -1,7 +1,9 @@
-"""What people wrote, as a causal language model's task: each person is a client."""
+"""Texts by user as the task of a causal language model: each user is a client."""
+
+from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -13,52 +15,33 @@ from flasc.data import tokens as text
 from flasc.data.examples import Examples
 from flasc.data.lines import Lines, examples, split_users
 from flasc.data.objective import NextToken
-from flasc.data.partition import natural
 from flasc.models.resolve import resolve_model
 from flasc.tasks.base import Task
-from flasc.tasks.settings import UserSplit
 
-
-class LanguageModelSettings(Protocol):
-    """What Reddit and Friends have in common."""
-
-    @property
-    def model(self) -> str:
-        """Name, folder or hub id."""
-
-    @property
-    def tokens(self) -> int:
-        """Length to which a text is cut."""
-
-    @property
-    def clients(self) -> int:
-        """Number of clients."""
-
-    @property
-    def split(self) -> UserSplit:
-        """How users become clients."""
+if TYPE_CHECKING:
+    from flasc.tasks.friends import Friends
+    from flasc.tasks.reddit import Reddit
 
 
 def task(
     lines: Lines,
     edition: str,
-    settings: LanguageModelSettings,
+    settings: Friends | Reddit,
     seed: int,
     cache: Path | None,
     notify: Notify,
 ) -> Task:
     """The task of `lines`; `seed` decides which users are the clients.
 
-    Users are split before anything else: who validates or tests is nobody's client. A text of one
-    token asks for no next one and is left out. Raises AssetError where there are fewer than ten
-    users.
+    Users are split first: a user for validation or test is never a client. Texts of one token,
+    which have no next token, are left out. Raises AssetError for fewer than ten users.
     """
     if len(set(lines.users)) < 10:
         raise AssetError(f"{edition}: found {len(set(lines.users))} users; allowed: 10 or more")
     model = resolve_model(settings.model, cache=cache, notify=notify)
 
     def part(of: set[str]) -> tuple[Examples, npt.NDArray[np.int64]]:
-        """In random order, so that the first k are a fair sample; and whose each is."""
+        """Examples in random order, so that the first k are a fair sample, and their users."""
         mine = lines.of(of)
         tokens = text.encode(mine.texts, model, settings.tokens, cache, notify)
         rows = rng.stream(0, "lines").permutation(np.flatnonzero(tokens.attention_mask[:, 1]))
@@ -66,13 +49,12 @@ def task(
         return examples(tokens.take(rows)), owners[rows]
 
     train, validation, test = (part(users) for users in split_users(lines.users))
-    stream = rng.stream(seed, "partition")
     return Task(
         edition=edition,
         train=train[0],
         validation=validation[0],
         test=test[0],
-        clients=natural(train[1], settings.clients, settings.split.pooled, stream),
+        clients=settings.split.clients(train[1], settings.clients, seed),
         classes=(),
         model=model,
         head="causal",

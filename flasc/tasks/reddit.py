@@ -1,8 +1,8 @@
-"""Reddit comments by author: the next token, GPT-2; the paper's task.
+"""Reddit comments by author: the next token, GPT-2; a task of the paper.
 
-From a folder of JSON Lines (`*.jsonl`: one object a comment with `author` and `body`, as
-Pushshift's dumps have them), or from a data set of the hub with those columns. Whoever deleted
-their account is nobody.
+Read from a folder of JSON Lines (`*.jsonl`: one object per comment with `author` and `body`, as in
+Pushshift's dumps), or from a data set of the hub with those columns. Comments of deleted accounts
+are left out.
 """
 
 import json
@@ -47,7 +47,7 @@ def read_lines(folder: Path) -> Lines:
 
 
 def load(data: str, notify: Callable[[str], None]) -> Lines:
-    """Comments by authors who are somebody, and that say something. Raises AssetError."""
+    """Comments that have an author and a text. Raises AssetError."""
     folder = hub.local(data)
     if folder and any(folder.glob("*.jsonl")):
         found = read_lines(folder)
@@ -60,7 +60,7 @@ def load(data: str, notify: Callable[[str], None]) -> Lines:
 
 
 class Reddit(TaskSettings):
-    """Reddit comments: the next token, the paper's. `data` has an author and a body a comment."""
+    """Reddit comments: the next token, a task of the paper. `data` has columns author and body."""
 
     metric: ClassVar[str] = "next-token accuracy"
     name: Literal["reddit"]

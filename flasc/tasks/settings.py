@@ -1,32 +1,40 @@
-"""Typed settings of tasks: which data, which pretrained model, how many clients. Torch-free.
+"""Settings of tasks: data, pretrained model, number of clients.
 
-A union told apart by `name`: each task owns its settings. A key that came after the first release
-is left out of the digest while it has its default, so that old recordings keep their name.
+A key that was added after the first recordings is left out of the digest while it has its default,
+so that old recordings are still found.
 """
 
 import difflib
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import AfterValidator, Field
 
 from flasc.assets.packages import Notify
+from flasc.common import rng
 from flasc.common.plugins import Pluggable, implementation
 from flasc.common.settings import Fraction, PositiveInt, Settings
-from flasc.data.partition import SMALLEST_ALPHA
+from flasc.data.partition import PARTITIONS, SMALLEST_ALPHA, Indices, natural
 from flasc.models.resolve import known_models, missing_model
 from flasc.tasks.base import Task
 
 
 class Split(Settings):
-    """How labelled training examples are dealt to clients.
+    """How labelled training examples are distributed to clients.
 
-    `dirichlet` uses every example once and leaves no client empty; `dirichlet_reference` is the
-    reference code's, which drops examples; `iid` deals at random.
+    `dirichlet` uses every example once and leaves no client empty; `dirichlet_reference` is that of
+    FLASC's code, which drops examples; `iid` distributes at random.
     """
 
     kind: Literal["dirichlet", "dirichlet_reference", "iid"] = "dirichlet"
     alpha: Annotated[float, Field(ge=SMALLEST_ALPHA, allow_inf_nan=False)] = 0.1
+
+    def clients(self, labels: NDArray[np.integer], count: int, seed: int) -> list[Indices]:
+        """The indices into `labels` (int [n]) of each of `count` clients."""
+        stream = rng.stream(seed, "partition")
+        return PARTITIONS[self.kind](labels, count, self.alpha, stream)
 
 
 def _share(value: float) -> float:
@@ -36,14 +44,18 @@ def _share(value: float) -> float:
 
 
 class UserSplit(Settings):
-    """Each client is a user of the data; of what each has, the share `pooled` is dealt anew."""
+    """Each client is a user of the data; the share `pooled` of a user's examples is mixed."""
 
     kind: Literal["natural"] = "natural"
     pooled: Annotated[Fraction, AfterValidator(_share)] = 0.0
 
+    def clients(self, owners: NDArray[np.integer], count: int, seed: int) -> list[Indices]:
+        """The indices into `owners` (int [n], a user per example) of each of `count` clients."""
+        return natural(owners, count, self.pooled, rng.stream(seed, "partition"))
+
 
 def _model(name: str) -> str:
-    """A bare word must be a name that we know: hub ids and local folders have a slash."""
+    """Refuses a bare word that is not a known name; hub ids and local folders have a slash."""
     known = known_models()
     if "/" not in name and name not in known:
         near = difflib.get_close_matches(name.lower(), known, n=1)
@@ -60,11 +72,10 @@ Tokens = Annotated[int, Field(ge=4, le=512)]
 # A hub id (owner/name[@revision]) or a local folder.
 Source = Annotated[str, Field(min_length=1, max_length=500)]
 VIT = "google/vit-base-patch16-224-in21k"  # the pretrained model of the paper's image tasks
-_VIT = "google/vit-base-patch16-224-in21k"
 
 
 class TaskSettings(Pluggable):
-    """What every task has: a model, clients that its examples are dealt to, its metric's name."""
+    """What every task has: a model, a number of clients, and the name of its metric."""
 
     plugin_group = "flasc_emu.tasks"
     plugin_tag = "name"
@@ -77,18 +88,18 @@ class TaskSettings(Pluggable):
 
     @property
     def most_clients(self) -> int | None:
-        """As many as can hold something of the data; None where only the data say."""
+        """The largest number of clients that the data suffice for; None if only the data tell."""
         return None
 
     def missing_model(self) -> str:
-        """What is found where the model should be, a folder that is not there; '' if it may be."""
+        """Why the model cannot exist, such as a missing folder; '' if it may exist."""
         return missing_model(self.model)
 
     def load(self, seed: int, cache: Path | None, notify: Notify) -> Task:
-        """The task that these settings describe, with its examples dealt to clients by `seed`.
+        """The task with these settings, its examples distributed to clients by `seed`.
 
-        A plug-in may override this, or name a function in `implementation`. `notify` is told
-        before a download starts. Raises AssetError and ModelError.
+        A plug-in overrides this, or names a function in `implementation`. `notify` is called before
+        a download starts. Raises AssetError and ModelError.
         """
         loaded: Task = implementation(self)(self, seed, cache, notify)
         return loaded

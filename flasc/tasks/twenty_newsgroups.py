@@ -1,4 +1,4 @@
-"""From texts and labels to a task: tokenised, dealt to clients."""
+"""20 Newsgroups as a task: texts of 20 classes, in two editions."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,19 +8,17 @@ from typing_extensions import Self, override
 
 from flasc.assets.catalogue import locate
 from flasc.assets.packages import Notify
-from flasc.common import rng
 from flasc.common.settings import PositiveInt
 from flasc.data import newsgroups, newsgroups_raw
 from flasc.data import tokens as text
 from flasc.data.examples import Examples
-from flasc.data.partition import PARTITIONS
 from flasc.models.resolve import resolve_model
 from flasc.tasks.base import Task
 from flasc.tasks.settings import Model, Source, Split, TaskSettings, Tokens
 
 
 class Newsgroups(TaskSettings):
-    """20 Newsgroups: 20 classes of text. `edition` raw keeps headers, as the paper has it."""
+    """20 Newsgroups: 20 classes of text. `edition` raw keeps headers, as in the paper."""
 
     name: Literal["20newsgroups"]
     edition: Annotated[
@@ -38,7 +36,7 @@ class Newsgroups(TaskSettings):
         return 9_034 if self.edition == "all-terms" else None
 
     @model_validator(mode="after")
-    def _data_is_the_raw_editions(self) -> Self:
+    def _data_needs_the_raw_edition(self) -> Self:
         if self.data is not None and self.edition != "raw":
             raise ValueError(
                 f"found data with edition {self.edition}; allowed: data with edition raw"
@@ -55,18 +53,15 @@ class Newsgroups(TaskSettings):
 
         def examples(documents: newsgroups.Documents) -> Examples:
             tokens = text.encode(documents.texts, model, self.tokens, cache, notify)
-            features = {"input_ids": tokens.input_ids, "attention_mask": tokens.attention_mask}
-            return Examples(features, documents.labels)
+            return Examples(tokens.features, documents.labels)
 
         train = examples(corpus.train)
-        deal = PARTITIONS[self.split.kind]
-        stream = rng.stream(seed, "partition")
         return Task(
             edition=corpus.edition,
             train=train,
             validation=examples(corpus.validation),
             test=examples(corpus.test),
-            clients=deal(train.labels, self.clients, self.split.alpha, stream),
+            clients=self.split.clients(train.labels, self.clients, seed),
             classes=corpus.classes,
             model=model,
         )

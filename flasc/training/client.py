@@ -1,6 +1,6 @@
-"""The reference local loop: one client, plain enough to check by eye.
+"""The reference local training: one client at a time, simple enough to check by reading.
 
-Faster engines (`cohort`) are held against this one.
+Tests compare faster engines (`cohort`) with this one.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from flasc.models.adapter import Adapter
 from flasc.training.settings import Client
 
 EVALUATION_BATCH = 64
-Scored = tuple[Tally, float]  # what the metric is of, and the sum of losses
+Scored = tuple[Tally, float]  # counts of the metric, and the sum of losses
 
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """Names the random draws of one client's training: (seed, server version, client)."""
+    """Names the random draws of one client's training by (seed, server version, client)."""
 
     seed: int
     version: int
@@ -36,17 +36,17 @@ class Draw:
         return rng.stream(self.seed, "batches", self.version, self.client, epoch).permutation(n)
 
     def rows(self, step: int, n: int) -> Tensor:
-        """Keys of a batch's rows, for LoRA's dropout: int32 [n]."""
+        """Keys of the rows of a batch for LoRA's dropout: int32 [n]."""
         stream = rng.stream(self.seed, "dropout", self.version, self.client, step)
         return torch.from_numpy(stream.integers(-(2**31), 2**31, n, dtype=np.int32))
 
     def dropout_key(self) -> int:
-        """Seeds torch's generator, for the base model's dropout."""
+        """Seed of torch's generator for the base model's dropout."""
         return rng.key(self.seed, "dropout", self.version, self.client)
 
 
 def batches(examples: np.ndarray, settings: Client, draw: Draw) -> Iterator[np.ndarray]:
-    """Shuffled batches of example indices over all epochs; the last of an epoch may be short."""
+    """Shuffled batches of example indices over all epochs; the last of an epoch may be smaller."""
     for epoch in range(settings.epochs):
         order = examples[draw.order(len(examples), epoch)]
         for start in range(0, len(order), settings.batch):
@@ -55,31 +55,31 @@ def batches(examples: np.ndarray, settings: Client, draw: Draw) -> Iterator[np.n
 
 @dataclass(frozen=True)
 class Job:
-    """One client's work: from `start` (float32 [n]) on `examples` (int64 indices into the data).
+    """The training of one client: from `start` (float32 [n]) on `examples` (int64 indices).
 
-    Entries outside `trains` keep their start value exactly. `penalty` adds to the gradient.
+    Entries outside `trainable` keep their start value exactly. `penalty` is added to the gradient.
     """
 
     start: Tensor
     examples: np.ndarray
-    trains: Mask
+    trainable: Mask
     draw: Draw
     penalty: Penalty | None = None
 
 
 @dataclass(frozen=True)
 class Trained:
-    """delta = start - trained, float32 [n] (the server takes it for a gradient); SGD steps."""
+    """delta = start - trained, float32 [n], which the server uses as a gradient; SGD steps."""
 
     delta: Tensor
     steps: int
 
 
 class Reference:
-    """Clients one after the other through the model's own forward pass, float32."""
+    """Trains clients one after another through the model's own forward pass, in float32."""
 
     name, precision = "reference", "fp32"
-    remembers = False  # see Cohort
+    caches_features = False  # see `Cohort`
 
     def __init__(
         self, adapter: Adapter, settings: Client, objective: Objective | None = None
@@ -93,16 +93,16 @@ class Reference:
         return [train(self.adapter, job, data, self.settings) for job in jobs]
 
     def score(self, vector: Tensor, data: Examples, count: int) -> tuple[int, int, float]:
-        """The metric's two numbers over the first `count` examples, and the sum of their losses."""
+        """Metric numerator and denominator, and summed loss, of the first `count` examples."""
         return ratio(*total(self.score_part(vector, data, p) for p in self.parts(data, count)))
 
-    def parts(self, data: Examples, count: int) -> list[np.ndarray]:
-        """The first `count` examples as the batches that they are scored in: int64 indices."""
+    def parts(self, _data: Examples, count: int) -> list[np.ndarray]:
+        """The evaluation batches of the first `count` examples: int64 indices."""
         starts = range(0, count, EVALUATION_BATCH)
         return [np.arange(start, min(start + EVALUATION_BATCH, count)) for start in starts]
 
     def score_part(self, vector: Tensor, data: Examples, part: np.ndarray) -> Scored:
-        """What one batch adds to the score."""
+        """Metric counts and summed loss of one batch."""
         self.adapter.write(vector)
         with torch.inference_mode():
             batch = data.batch(part, self.device)
@@ -113,7 +113,7 @@ class Reference:
 
 
 def total(parts: Iterable[Scored]) -> Scored:
-    """The sum of each, in order."""
+    """The sums of metric counts and losses, in order."""
     tallies, losses = zip(*parts, strict=True)
     return sum(tallies[1:], start=tallies[0]), sum(losses)
 
@@ -130,7 +130,7 @@ def train(adapter: Adapter, job: Job, data: Examples, settings: Client) -> Train
     optimiser = torch.optim.SGD(adapter.parameters, lr=settings.lr, momentum=settings.momentum)
     device = job.start.device
     steps = 0
-    # A generator of its own for the base's dropout, put back afterwards: no draw leaks in or out.
+    # The base model's dropout has its own generator state, which is restored afterwards.
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(job.draw.dropout_key())
         with adapter.training(base_dropout=settings.base_dropout):
@@ -140,8 +140,8 @@ def train(adapter: Adapter, job: Job, data: Examples, settings: Client) -> Train
                 adapter.model(**data.batch(batch, device)).loss.backward()
                 if job.penalty is not None:
                     _add_gradients(adapter, job.penalty(adapter.read()))
-                if job.trains is not None:
-                    _mask_gradients(adapter, job.trains)
+                if job.trainable is not None:
+                    _mask_gradients(adapter, job.trainable)
                 optimiser.step()
                 steps += 1
     optimiser.zero_grad()
@@ -154,8 +154,8 @@ def _add_gradients(adapter: Adapter, more: Tensor) -> None:
         parameter.grad += more[span.start : span.stop].view_as(parameter)
 
 
-def _mask_gradients(adapter: Adapter, trains: Tensor) -> None:
-    """Zero the gradient outside the mask; with SGD from rest such entries never move."""
+def _mask_gradients(adapter: Adapter, trainable: Tensor) -> None:
+    """Zero the gradient outside the mask; such entries never change."""
     for span, parameter in zip(adapter.spans, adapter.parameters, strict=True):
         assert parameter.grad is not None
-        parameter.grad *= trains[span.start : span.stop].view_as(parameter)
+        parameter.grad *= trainable[span.start : span.stop].view_as(parameter)

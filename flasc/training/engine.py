@@ -1,4 +1,4 @@
-"""Which engine trains, and the pieces that its work comes in."""
+"""Chooses the training engine and the device."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ Engine = client.Reference | cohort.Cohort
 
 @dataclass(frozen=True)
 class Part:
-    """A batch of an evaluation: int64 `indices` into a split, scored by `vector` (float32 [n])."""
+    """An evaluation batch: int64 `indices` into a split, scored with `vector` (float32 [n])."""
 
     vector: Tensor
     split: str
@@ -27,9 +27,9 @@ class Part:
 def build(
     adapter: Adapter, settings: TrainingSettings, device: torch.device, objective: Objective
 ) -> Engine:
-    """The engine asked for; the reference where the cohort's forward pass does not know the model.
+    """The engine of the settings; the reference engine if the cohort engine lacks the model.
 
-    Raises ModelError where the reference would have to be as precise as asked for and cannot.
+    Raises ModelError if the reference engine would be used and does not support the precision.
     """
     precision = settings.precision
     if precision == "auto":
@@ -45,7 +45,7 @@ def build(
 
 
 def pick_device(name: str) -> torch.device:
-    """'auto' takes a GPU where there is one. Raises ModelError where 'cuda' is not to be had."""
+    """The device; 'auto' is a GPU if there is one. Raises ModelError if 'cuda' is not available."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():

@@ -1,9 +1,10 @@
-"""Error feedback: what a client's upload leaves out is added to what it sends next.
+"""Error feedback: what a client's upload omits is added to its next upload.
 
-Seide et al. 2014 for one bit a value; Stich et al. 2018 (arXiv 1809.07599) prove it for top-k,
-Karimireddy et al. 2019 (arXiv 1901.09847) for any contraction: e' = (e + delta) - Q(e + delta).
+Seide et al. 2014 for one bit per value; Stich et al. 2018 (arXiv 1809.07599) prove convergence for
+top-k, Karimireddy et al. 2019 (arXiv 1901.09847) for any contraction: e' = (e + delta) - Q(e +
+delta).
 
-A memory is kept as a message of `codec`, fp32: exact, and no longer than its non-zero entries need.
+A memory is stored as a message of `codec` in fp32: exact, and small if few entries are non-zero.
 """
 
 import numpy as np
@@ -16,14 +17,14 @@ NOTHING = b""
 
 
 def remember(left_out: Tensor) -> bytes:
-    """What a client keeps of float32 [n]: at most 12 + 4 n bytes, none where all is zero."""
+    """The memory of float32 [n]: at most 12 + 4 n bytes, none if all entries are zero."""
     values = left_out.cpu().numpy()
     indices = np.flatnonzero(values)
     return codec.encode(values[indices], indices, len(values)) if len(indices) else NOTHING
 
 
 def add(delta: Tensor, memory: bytes) -> Tensor:
-    """float32 [n] of an update and what was left out before; the update itself without memory."""
+    """The sum, float32 [n], of an update and a memory."""
     if memory == NOTHING:
         return delta
     left_out = torch.from_numpy(codec.decode(memory, n=len(delta)).to_dense())
@@ -31,7 +32,7 @@ def add(delta: Tensor, memory: bytes) -> Tensor:
 
 
 class Memories:
-    """What each client has yet to send, by client; most never took part and have nothing."""
+    """The memory of each client; most clients have never taken part and have none."""
 
     def __init__(self) -> None:
         self._kept: dict[int, bytes] = {}
@@ -49,5 +50,5 @@ class Memories:
         return {str(c): torch.tensor(np.frombuffer(m, np.uint8)) for c, m in self._kept.items()}
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Take up a state, exactly."""
+        """Restores a state exactly."""
         self._kept = {int(c): memory.cpu().numpy().tobytes() for c, memory in state.items()}

@@ -1,7 +1,7 @@
-"""What a training's messages will weigh, from its settings alone. Torch-free.
+"""Sizes of a training's messages, computed from its settings without torch.
 
-For what is known by heart: the named models with LoRA on square projections, and the methods whose
-densities say it all. Anything else is None: a training knows, and a recording remembers.
+Known for named models with LoRA on square projections, and for methods with constant densities.
+Otherwise None: sizes are then known from a training or a recording only.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from flasc.training.settings import TrainingSettings
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A pretrained encoder: its width, layers, and weights without a head."""
+    """A pretrained encoder: width, number of layers, and number of weights without a head."""
 
     width: int
     layers: int
@@ -31,7 +31,7 @@ SQUARE = {"query", "key", "value"}  # projections from the model's width to itse
 
 
 def entries(settings: TrainingSettings) -> int | None:
-    """Length of the vector that is trained."""
+    """Length of the trained vector; None if it is unknown."""
     shape, classes = MODELS.get(settings.task.model), CLASSES.get(settings.task.name)
     targets = set(settings.lora.targets or ("query", "value"))
     if shape is None or classes is None or not targets <= SQUARE:
@@ -50,9 +50,9 @@ def entries(settings: TrainingSettings) -> int | None:
 
 
 def message_bytes(settings: TrainingSettings) -> tuple[int, int] | None:
-    """Bytes (down, up) of one client's messages in a round, supports being spread at random.
+    """Bytes (down, up) of one client's messages in a round, for supports that are spread at random.
 
-    Exact for dense messages; those of a method are sparser here or there, by some percent.
+    Exact for dense messages; other messages may differ by some percent.
     """
     n = entries(settings)
     if n is None:

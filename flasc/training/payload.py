@@ -1,4 +1,4 @@
-"""Vectors as they are sent: entries inside a mask, encoded for real, and decoded again."""
+"""Encodes the entries of a vector inside a mask as bytes, and decodes them."""
 
 from typing import Literal
 
@@ -37,7 +37,7 @@ class PayloadCodec:
     def decode(self, content: bytes, known: Mask = None) -> tuple[Tensor, Mask]:
         """The dense vector (zero where nothing was sent) and the support that was sent.
 
-        `known` is the support that a message without indices leaves out.
+        `known` is the support of a message without indices.
         """
         support = None if known is None else np.flatnonzero(known.cpu().numpy())
         decoded = codec.decode(content, n=self.n, support=support)

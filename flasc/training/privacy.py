@@ -1,9 +1,8 @@
-"""Differential privacy of clients: the Gaussian mechanism on what a cohort's updates add up to.
+"""Client-level differential privacy: the Gaussian mechanism on the sum of a cohort's updates.
 
-Central and simulated: the server sees every update and adds the noise itself (McMahan et al. 2018,
-arXiv 1710.06963). docs/howto/differential_privacy.md says what that protects. What it costs in
-epsilon depends on who
-takes part, and is the emulator's to say.
+Central and simulated: the server sees every update and adds the noise (McMahan et al. 2018, arXiv
+1710.06963). docs/howto/differential_privacy.md says what this protects. Epsilon depends on which
+clients take part, so the emulator computes it.
 """
 
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from flasc.training.settings import Privacy
 
 
 def clipped(delta: Tensor, bound: float) -> Tensor:
-    """float32 [n], shortened to an L2 norm of `bound` where it is longer: A, B and head jointly."""
+    """float32 [n] scaled to an L2 norm of at most `bound`: A, B and head jointly."""
     norm = float(torch.linalg.vector_norm(delta, dtype=torch.float64))
     return delta if norm <= bound else delta * (bound / norm)
 
@@ -24,11 +23,11 @@ def clipped(delta: Tensor, bound: float) -> Tensor:
 def noisy_mean(
     deltas: Sequence[Tensor], settings: Privacy, stream: np.random.Generator, like: Tensor
 ) -> Tensor:
-    """The private mean of a cohort that may be empty: float32 [n], where `like` lives.
+    """The private mean of a cohort, which may be empty: float32 [n], on the device of `like`.
 
-    In the order of FLASC's reference code: clip each, sum, divide by the bound, add the noise to
-    every coordinate, divide by the cohort. `mean` then gives the updates their own scale back. It
-    is divided by the cohort that is expected, for how many came is private, too.
+    In the order of FLASC's reference code: clip each update, sum, divide by the bound, add noise to
+    every coordinate, divide by the cohort size. `mean` then restores the scale of the updates. The
+    expected cohort size is used, because the actual one is private.
     """
     total = torch.zeros_like(like)
     for delta in deltas:

@@ -1,6 +1,7 @@
-"""Gradients of the loss where a client starts, for scores that fix a mask.
+"""Gradients of the loss at a client's start, for scores that fix a mask.
 
-In float32 through the model's own forward pass, dropout off: a score should not depend on a draw.
+Computed in float32 through the model's own forward pass without dropout: a score should not depend
+on random draws.
 """
 
 from collections.abc import Sequence
@@ -15,18 +16,18 @@ from flasc.data.examples import Examples
 from flasc.models.adapter import Adapter
 from flasc.training.client import EVALUATION_BATCH
 
-# What measuring costs a client, in examples forward and backward: a backward pass through a
-# backward pass is counted as two.
+# Work of a measurement in examples, each forward and backward. A backward pass through a backward
+# pass counts as two.
 PASSES = {"gradient": 1, "curvature": 3}
 
 
 def measure(
     adapter: Adapter, start: Tensor, data: Examples, chosen: NDArray[np.int64], what: str
 ) -> Tensor:
-    """At `start`, float32 [n], of the mean loss on the `chosen` examples of `data`: float32 [n].
+    """The gradient g, or for `curvature` H g, of the mean loss at `start`: float32 [n].
 
-    `gradient` is g, `curvature` H g (Wang et al., arXiv 2002.07376, equation 8). Zero where nothing
-    is chosen.
+    The loss is over the `chosen` examples of `data`; zero if there are none. (H g: Wang et al.,
+    arXiv 2002.07376, equation 8.)
     """
     adapter.write(start)
     batches = [chosen[at : at + EVALUATION_BATCH] for at in range(0, len(chosen), EVALUATION_BATCH)]
@@ -49,9 +50,9 @@ def measure(
 def _gradients(
     adapter: Adapter, data: Examples, batch: NDArray[np.int64], count: int, *, graph: bool
 ) -> tuple[Tensor, ...]:
-    """Of the batch's part of the mean loss over `count` examples."""
+    """Gradients of the batch's part of the mean loss over `count` examples."""
     device = adapter.parameters[0].device
-    with sdpa_kernel(SDPBackend.MATH):  # the fused ones cannot be differentiated twice
+    with sdpa_kernel(SDPBackend.MATH):  # fused kernels cannot be differentiated twice
         loss = adapter.model(**data.batch(batch, device)).loss * (len(batch) / count)
         return torch.autograd.grad(loss, adapter.parameters, create_graph=graph)
 

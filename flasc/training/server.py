@@ -1,7 +1,7 @@
-"""The server's step on the flat vector: the mean update is the gradient.
+"""Server optimisers on the flat vector; the mean update is the gradient.
 
-The reference code steps with AdamW (bias-corrected, decaying); the paper says FedAdam, which
-Reddi et al. 2021 define without either. Both are here by name, and plain averaging.
+The reference code uses AdamW (bias-corrected, with weight decay). The paper says FedAdam, which
+Reddi et al. 2021 define without either. Both are available, and plain averaging.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from flasc.training.settings import AdamW, FedAdam, FedAvg
 
 
 class Optimiser:
-    """`params` float32 [n], stepped in place of a gradient by the mean client update."""
+    """`params` float32 [n] and its optimiser state."""
 
     def __init__(self, params: Tensor, settings: AdamW | FedAdam | FedAvg) -> None:
         self.settings = settings
@@ -23,7 +23,7 @@ class Optimiser:
         self.steps = 0
 
     def step(self, gradient: Tensor) -> None:
-        """One step against a float32 [n] gradient."""
+        """Update `params` by one step against a float32 [n] gradient."""
         self.steps += 1
         match self.settings:
             case AdamW():
@@ -34,7 +34,7 @@ class Optimiser:
                 self.params -= self.settings.lr * gradient
 
     def _adamw(self, gradient: Tensor, s: AdamW) -> None:
-        """Loshchilov and Hutter 2019, as torch does it: entries with no gradient move, too."""
+        """Loshchilov and Hutter 2019, as in torch: entries without gradient change, too."""
         self.params *= 1 - s.lr * s.weight_decay
         self.first.lerp_(gradient, 1 - s.beta1)
         self.second.mul_(s.beta2).addcmul_(gradient, gradient, value=1 - s.beta2)
@@ -49,7 +49,7 @@ class Optimiser:
         self.params.addcdiv_(self.first, self.second.sqrt() + s.tau, value=-s.lr)
 
     def state(self) -> dict[str, Tensor]:
-        """All that `restore` needs."""
+        """What `restore` needs."""
         return {
             "params": self.params,
             "first": self.first,
@@ -58,7 +58,7 @@ class Optimiser:
         }
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Take up a state, exactly."""
+        """Restores a state exactly."""
         self.params = state["params"].clone()
         self.first = state["first"].clone()
         self.second = state["second"].clone()
@@ -66,7 +66,7 @@ class Optimiser:
 
 
 def weighted_sum(deltas: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-    """Sum of weight * delta over the cohort, in the order given; entries not sent count as zero."""
+    """Sum of weight * delta in the given order; entries that were not sent count as zero."""
     assert len(deltas) == len(weights) > 0
     total = torch.zeros_like(deltas[0])
     for delta, weight in zip(deltas, weights, strict=True):

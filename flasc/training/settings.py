@@ -1,17 +1,11 @@
-"""Typed settings of everything that decides what is learned. Torch-free.
+"""Settings of everything that decides what a training learns. Torch-free.
 
-Strict and frozen: an unknown key is an error, and a component owns the settings of its name. Who
-takes part, for how long and over which network is not decided here but by the emulator.
+Which clients take part, how long that takes and over which network is decided by the emulator.
 """
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import (
-    Discriminator,
-    Field,
-    Tag,
-    model_validator,
-)
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from flasc.common import plugins
 from flasc.common.settings import (
@@ -22,25 +16,12 @@ from flasc.common.settings import (
     Settings,
     Wire,
     newer,
-    parse_fraction,
 )
 from flasc.methods import METHODS, MethodSettings
 from flasc.models.settings import Lora
 from flasc.tasks import TASKS, TaskSettings
-from flasc.tasks.settings import Split
 
-__all__ = [
-    "Method",
-    "PositiveFloat",
-    "PositiveInt",
-    "Settings",
-    "Split",
-    "Task",
-    "Wire",
-    "parse_fraction",
-]  # besides all that follows
-
-if TYPE_CHECKING:  # which packages are installed is known at run time only
+if TYPE_CHECKING:  # installed packages are known at run time only
     Method = MethodSettings
     Task = TaskSettings
 else:
@@ -49,10 +30,10 @@ else:
 
 
 class Client(Settings):
-    """Local training: SGD, fresh each round, at a constant rate.
+    """Local training: SGD with a constant rate, restarted in each round.
 
-    `base_dropout` false is the reference code's quirk: the base model stays in evaluation mode,
-    only LoRA's own dropout is on.
+    With `base_dropout` false, as in the reference code, the base model stays in evaluation mode and
+    only LoRA has dropout.
     """
 
     lr: PositiveFloat = 0.1
@@ -74,7 +55,7 @@ class AdamW(Settings):
 
 
 class FedAdam(Settings):
-    """Reddi et al. 2021, algorithm 2: no bias correction, no decay, adaptivity tau."""
+    """Reddi et al. 2021, algorithm 2: without bias correction and weight decay, adaptivity tau."""
 
     kind: Literal["fedadam"]
     lr: PositiveFloat = 1e-2
@@ -84,14 +65,14 @@ class FedAdam(Settings):
 
 
 class FedAvg(Settings):
-    """The mean update itself, times `lr` (1: McMahan et al. 2017)."""
+    """The mean update times `lr` (1: McMahan et al. 2017)."""
 
     kind: Literal["fedavg"]
     lr: PositiveFloat = 1.0
 
 
 def _server_kind(value: object) -> str:
-    """A server that names no kind is the reference code's."""
+    """The kind of a server; without one it is the reference code's."""
     if isinstance(value, dict):
         return str(value.get("kind", "adamw"))
     return str(getattr(value, "kind", "adamw"))
@@ -105,9 +86,10 @@ Server = Annotated[
 ]
 
 
-# The reference is plain and slow; the cohort is held against it, and falls back on it.
+# `reference` is simple and slow. `cohort` is tested against it, and replaced by it for other
+# models.
 Engine = Literal["cohort", "reference"]
-# tf32 is a GPU's; auto is fp32 on a CPU and bf16 on a GPU, with masters in fp32.
+# tf32 needs a GPU. auto is fp32 on a CPU and bf16 on a GPU, with master weights in fp32.
 Precision = Literal["auto", "fp32", "tf32", "bf16"]
 
 
@@ -115,10 +97,10 @@ Scaling = Literal["reference", "mean"]
 
 
 class Privacy(Settings):
-    """Differential privacy of clients: updates clipped to `clip`, noise of `noise` times that.
+    """Client-level differential privacy: updates clipped to `clip`, noise of `noise` times that.
 
-    `reference` leaves the mean divided by `clip`, as FLASC's reference code does; `mean` is in the
-    updates' own scale. `cohort` is how many take part in a round, or are expected to.
+    `reference` leaves the mean divided by `clip`, as in FLASC's reference code; `mean` has the
+    scale of the updates. `cohort` is the number of clients in a round, or its expectation.
     """
 
     clip: PositiveFloat
@@ -128,7 +110,7 @@ class Privacy(Settings):
 
 
 class TrainingSettings(Settings):
-    """All that decides what one training learns, given who takes part in which order."""
+    """Everything that decides what one training learns, given the clients of each round."""
 
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)]
     task: Task
@@ -140,12 +122,12 @@ class TrainingSettings(Settings):
     engine: Engine = "cohort"
     precision: Precision = "auto"
     dp: Privacy | None = newer(None)
-    evaluation_examples: PositiveInt | None  # the first so many of a split; None: all
+    evaluation_examples: PositiveInt | None  # the first examples of a split; None: all
 
     @model_validator(mode="before")
     @classmethod
     def _apply_method_overrides(cls, data: dict[str, object]) -> dict[str, object]:
-        """A method's own rank and rates take the place of the training section's."""
+        """Replaces the training section's rank and rates by the method's own."""
         method = data.get("method")
         if not isinstance(method, MethodSettings):
             return data
@@ -161,7 +143,7 @@ class TrainingSettings(Settings):
             "client": client.model_copy(update=client_lr),
             "server": server.model_copy(update=server_lr),
             "wire": method.wire or data["wire"],
-            # What is applied is dropped, so that the same training has the same digest.
+            # Applied values are removed, so that the same training has the same digest.
             "method": method.model_copy(
                 update={"rank": None, "client_lr": None, "server_lr": None, "wire": None}
             ),

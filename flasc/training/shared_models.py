@@ -1,7 +1,7 @@
-"""What trainings in one process share: data and pretrained model, loaded once; other hands.
+"""Data and pretrained models that the trainings of one process share.
 
-A worker owns one and hands it to each of its trainings. Importing this module does not import
-torch, so that a worker which only replays never does.
+A worker owns a `SharedModels` and passes it to each of its trainings. Importing this module does
+not import torch, so a worker that only replays recordings never does.
 """
 
 from __future__ import annotations
@@ -20,47 +20,46 @@ if TYPE_CHECKING:
     from flasc.tasks.base import Task
 
 T = TypeVar("T")
-KEPT = 2  # of each kind, the latest used: a study goes through one setting before the next
+KEPT = 2  # latest used tasks and models: a study trains one setting after another
 
 
 class Helpers(Protocol):
-    """Whoever helps with a training's pieces. Who did which never shows in a result."""
+    """Other processes that compute pieces of a training. Results do not depend on them."""
 
     def carry_out(self, pieces: Sequence[T], here: Callable[[T], Any]) -> list[Any]:
-        """The result of each piece, in order: `here`'s own, or that of an equal trainer's `work`.
+        """The result of each piece, in order, by `here` or by the `work` of an equal trainer.
 
-        Pieces and results can be pickled. The first ones are begun first.
+        Pieces and results can be pickled. Pieces are started in order.
         """
 
 
 class SharedModels:
-    """Keeps what was loaded, by the settings that decide it.
+    """Keeps loaded tasks and models by the settings that decide them.
 
-    A task is handed out as it is, as nothing writes to it. A model is handed out as a copy with
-    parameters of its own; see `pretrained`.
+    A task is shared, because no training writes to it. A model is copied; see `pretrained`.
     """
 
-    def __init__(self, hands: Helpers | None = None) -> None:
-        """`hands`: whoever may help with pieces; None: nobody."""
-        self.hands = hands
+    def __init__(self, helpers: Helpers | None = None) -> None:
+        """`helpers` may compute pieces of a training; None means no other process does."""
+        self.helpers = helpers
         self._tasks: OrderedDict[Hashable, Task] = OrderedDict()
         self._models: OrderedDict[Hashable, nn.Module] = OrderedDict()
 
     def task(
         self, settings: config.Task, seed: int, cache: Path | None, notify: Callable[[str], None]
     ) -> Task:
-        """The task of these settings, its clients dealt with `seed`. Raises what loading raises."""
+        """The task of these settings, clients distributed with `seed`. Raises as loading does."""
         key = (settings.model_dump_json(), seed, cache)
         return _kept(self._tasks, key, lambda: settings.load(seed, cache, notify))
 
     def pretrained(
         self, folder: Path, head: Head, classes: int, key: int, problem: str | None, *, frozen: bool
     ) -> nn.Module:
-        """The model in `folder` with a head drawn by `key`, as `model.pretrained` gives it.
+        """A copy of the model in `folder` with a head drawn by `key` (`flasc.models.pretrained`).
 
-        Where it is `frozen` the copy shares the weights' memory and the caller must not write to
-        it; else the memory is copied too. Modules and the parameters' flags are the caller's own
-        either way: PEFT replaces modules and turns gradients off. Raises ModelError.
+        If it is `frozen`, the copy shares the memory of the weights and the caller must not write
+        to them. Modules and the parameters' flags are always copied, because PEFT replaces modules
+        and turns gradients off. Raises ModelError.
         """
         from flasc.models import pretrained as model
 
@@ -69,7 +68,7 @@ class SharedModels:
 
 
 def copied(model: nn.Module, *, share: bool) -> nn.Module:
-    """A copy of `model`; with `share`, its parameters look at the same memory."""
+    """A copy of `model`; with `share`, its parameters use the same memory."""
     import copy
 
     from torch import nn

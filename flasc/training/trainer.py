@@ -1,7 +1,7 @@
-"""Real training behind the emulator's seam: PyTorch and PEFT, messages encoded for real.
+"""Real training for the emulator, by PyTorch and PEFT, with encoded messages.
 
-What a client starts from is what it decodes from the bytes it was sent; what the server steps by
-is what it decodes from the bytes it was sent. There is no other way from one to the other.
+A client starts from what it decodes from the bytes that it was sent, and the server steps by what
+it decodes from the bytes of uploads. Clients and server exchange nothing else.
 """
 
 import math
@@ -35,11 +35,11 @@ _LOWER = "lower training.client.lr or training.server.lr, or the method's own ra
 
 
 class Trainer:
-    """One training: a server vector, its optimiser and method, and clients that hold data.
+    """One training: a server vector, its optimiser and method, and clients with data.
 
-    The state is `version`, the server's vectors and the method's memory; everything else is
-    derived from the settings. Two trainers with equal settings that are asked the same things
-    give the same bytes and scores on the same kind of machine.
+    The state is `version`, the server's vectors and the method's memory; everything else follows
+    from the settings. Two trainers with equal settings and equal calls give the same bytes and
+    scores on the same kind of machine.
     """
 
     def __init__(
@@ -47,12 +47,12 @@ class Trainer:
         settings: TrainingSettings,
         task: Task,
         device: torch.device,
-        workshop: SharedModels | None = None,
+        shared: SharedModels | None = None,
     ) -> None:
         self.settings, self.task, self.device = settings, task, device
         scope = settings.method.scope
         key = rng.key(settings.seed, "init")
-        base = (workshop or SharedModels()).pretrained(
+        base = (shared or SharedModels()).pretrained(
             task.model,
             task.head,
             len(task.classes),
@@ -69,40 +69,40 @@ class Trainer:
         self._method: Method = settings.method.build(layout)
         self.adapter.model.to(device)
         self.engine = engine.build(self.adapter, settings, device, task.objective)
-        # A GPU has its own cohort in one batch, and what is remembered is remembered here.
-        spread = device.type == "cpu" and not self.engine.remembers
-        self._hands = workshop.hands if workshop and spread else None
-        self._post = PayloadCodec(settings.wire, self.adapter.n, settings.seed, device)
+        # A GPU trains the cohort in one batch, and cached features are in this process only.
+        spread = device.type == "cpu" and not self.engine.caches_features
+        self._helpers = shared.helpers if shared and spread else None
+        self._payload = PayloadCodec(settings.wire, self.adapter.n, settings.seed, device)
         self._memories = error_feedback.Memories()
         self._server = Optimiser(self.adapter.read(), settings.server)
         self.version = 0
         self._method.on_new_version(self.params, 0)
-        self._masks: dict[int, Mask] = {}  # of this version's downloads, by tier
+        self._masks: dict[int, Mask] = {}  # of the downloads of this version, by tier
         self._contents: dict[int, bytes] = {}
-        # The paper scores the new model through the mask of the round that made it.
-        self._round_mask: Mask = self._down(self._method.evaluation_tier)
+        # The paper evaluates the new model with the mask of the round that made it.
+        self._round_mask: Mask = self._download_mask(self._method.evaluation_tier)
 
     @property
     def params(self) -> Tensor:
-        """The server's dense vector P, float32 [n]."""
+        """The server's dense vector, float32 [n]."""
         return self._server.params
 
-    def _down(self, tier: int) -> Mask:
+    def _download_mask(self, tier: int) -> Mask:
         if tier not in self._masks:
             self._masks[tier] = self._method.download_mask(self.params, self.version, tier)
         return self._masks[tier]
 
     def _encode_download(self, tier: int) -> bytes:
         wire: str = self.settings.wire.format
-        mask = self._down(tier)
+        mask = self._download_mask(tier)
         if self.settings.method.download_support_known and mask is not None:
             wire = "aligned"
         elif self.settings.method.upload_support_known and wire in ("auto", "dense"):
-            wire = "indexed"  # a dense message would not tell the client where its mask is
-        return self._post.encode(self.params, mask, wire, "down", self.version, tier)
+            wire = "indexed"  # a dense message would not tell the client its mask
+        return self._payload.encode(self.params, mask, wire, "down", self.version, tier)
 
     def download(self, client: int) -> Message:
-        """The current version as `client` would get it: the same bytes for all of its tier."""
+        """The current version for `client`; the bytes are the same for all clients of its tier."""
         tier = self._method.tier(client)
         if tier not in self._contents:
             self._contents[tier] = self._encode_download(tier)
@@ -110,23 +110,23 @@ class Trainer:
             client,
             self.version,
             self._contents[tier],
-            self._post.value_bytes(self._down(tier), "down"),
+            self._payload.value_bytes(self._download_mask(tier), "down"),
             tier=tier,
             asks=self._method.request(self.version),
             memory=self._memories[client],
         )
 
     def _received(self, download: Message) -> ReceivedModel:
-        """What the client starts from, by the bytes that it was sent."""
+        """The model that the client decodes from the bytes of `download`."""
         version, tier = download.version, download.tier
         known = None
         if self.settings.method.download_support_known:
             known = self._method.download_mask(self.params, version, tier)
-        start, support = self._post.decode(download.content, known)
+        start, support = self._payload.decode(download.content, known)
         return ReceivedModel(start, support, version, tier)
 
     def _received_models(self, downloads: Sequence[Message]) -> list[ReceivedModel]:
-        """What each client starts from; equal contents are decoded once."""
+        """The model of each client; equal contents are decoded once."""
         found: dict[tuple[bytes, int, int], ReceivedModel] = {}
         for download in downloads:
             key = download.content, download.version, download.tier
@@ -135,7 +135,7 @@ class Trainer:
         return [found[one.content, one.version, one.tier] for one in downloads]
 
     def train(self, downloads: Sequence[Message]) -> list[Message]:
-        """Train each client from what it downloaded. Raises DivergedError."""
+        """Train each client from its download. Raises DivergedError."""
         received = self._received_models(downloads)
         jobs = [
             client.Job(
@@ -157,18 +157,19 @@ class Trainer:
         return [self._upload(*each) for each in zip(downloads, received, done, strict=True)]
 
     def _train(self, jobs: Sequence[client.Job]) -> list[client.Trained]:
-        if self._hands is None:
+        if self._helpers is None:
             return self.engine.train(jobs, self.task.train)
         longest_first = sorted(range(len(jobs)), key=lambda i: -len(jobs[i].examples))
-        found = self._hands.carry_out([jobs[i] for i in longest_first], self.work)
+        found = self._helpers.carry_out([jobs[i] for i in longest_first], self.work)
         return [
             one for _, one in sorted(zip(longest_first, found, strict=True), key=lambda x: x[0])
         ]
 
     def work(self, piece: client.Job | Part) -> Any:
-        """Carry out a piece of a training with these settings, at whatever version it is.
+        """Compute one piece of a training with these settings, for any version.
 
-        A job gives its Trained, a part of an evaluation its Scored: the same bits in any process.
+        The result is a Trained for a job and a Scored for a part of an evaluation, with the same
+        bits in any process.
         """
         if isinstance(piece, client.Job):
             return self.engine.train([piece], self.task.train)[0]
@@ -178,13 +179,13 @@ class Trainer:
         return {"validation": self.task.validation, "test": self.task.test}[name]
 
     def _measure(self, job: client.Job, request: Request) -> client.Trained:
-        """What is asked for in place of an update, on the client's first examples."""
+        """The requested measurement on the client's first examples."""
         first = job.examples[: self._method.examples]
         found = saliency.measure(self.adapter, job.start, self.task.train, first, request)
         return client.Trained(found, steps=0)
 
     def _examples(self, download: Message) -> int:
-        """Examples that a client works through, forward and backward."""
+        """Number of examples that a client processes, forward and backward."""
         held = len(self.task.clients[download.client])
         if download.asks == "update":
             return held * self.settings.client.epochs
@@ -203,16 +204,16 @@ class Trainer:
         wire: str = self.settings.wire.format
         if self.settings.method.upload_support_known and up is not None:
             wire = "aligned" if up is received.down else "indexed"
-        content = self._post.encode(delta, up, wire, "up", download.version, download.client)
+        content = self._payload.encode(delta, up, wire, "up", download.version, download.client)
         memory = download.memory
         if self.settings.method.error_feedback and is_update:
-            sent, _ = self._post.decode(content, up if wire == "aligned" else None)
+            sent, _ = self._payload.decode(content, up if wire == "aligned" else None)
             memory = error_feedback.remember(delta - sent)
         return Message(
             download.client,
             download.version,
             content,
-            self._post.value_bytes(up, "up"),
+            self._payload.value_bytes(up, "up"),
             examples=self._examples(download),
             steps=trained.steps,
             tier=download.tier,
@@ -222,15 +223,15 @@ class Trainer:
         )
 
     def aggregate(self, uploads: Sequence[Message], weights: Sequence[float]) -> None:
-        """Step by the weighted sum of the updates; what was measured goes to the method instead."""
-        self._round_mask = self._down(self._method.evaluation_tier)
+        """Step by the weighted sum of the updates; measurements go to the method instead."""
+        self._round_mask = self._download_mask(self._method.evaluation_tier)
         known = self.settings.method.upload_support_known
         received = [
             self._received(upload.answers) for upload in uploads if known and upload.answers
         ]
         deltas = []
         for upload, one in zip_longest(uploads, received):
-            delta, sent = self._post.decode(upload.content, one.down if one else None)
+            delta, sent = self._payload.decode(upload.content, one.down if one else None)
             self._method.on_upload(upload.client, sent)
             deltas.append(delta)
         weights = self._method.weigh(weights, received, deltas)
@@ -241,7 +242,9 @@ class Trainer:
             self._method.on_measurement(self.params, weighted_sum(*zip(*measured, strict=True)))
         if updates or self.settings.dp:
             self._server.step(self._merged(updates))
-        for upload in uploads:  # only now: what was not merged is yet to be sent
+        for (
+            upload
+        ) in uploads:  # after the step: updates that were not aggregated are still to be sent
             self._memories[upload.client] = upload.memory
         self.version += 1
         self._method.on_new_version(self.params, self.version)
@@ -250,26 +253,28 @@ class Trainer:
     def _merged(self, updates: Sequence[tuple[Tensor, float]]) -> Tensor:
         if (dp := self.settings.dp) is None:
             return weighted_sum(*zip(*updates, strict=True))
-        assert all(weight == 1 / dp.cohort for _, weight in updates), "the accountant's one weight"
+        assert all(weight == 1 / dp.cohort for _, weight in updates), (
+            "the accountant assumes equal weights"
+        )
         stream = rng.stream(self.settings.seed, "privacy", self.version)
         return noisy_mean([delta for delta, _ in updates], dp, stream, self.params)
 
-    def _shown(self) -> Tensor:
+    def _evaluated(self) -> Tensor:
         return self.params if self._round_mask is None else self.params * self._round_mask
 
     def evaluate(self, split: str) -> Score:
-        """Score the current version on 'validation' or 'test', as far as the settings say.
+        """Score the current version on the first examples of 'validation' or 'test'.
 
         Raises DivergedError.
         """
         examples = self._split(split)
         count = min(len(examples), self.settings.evaluation_examples or len(examples))
-        vector = self._shown()
+        vector = self._evaluated()
         parts = [Part(vector, split, part) for part in self.engine.parts(examples, count)]
         tally, loss = client.total(
             map(self.work, parts)
-            if self._hands is None
-            else self._hands.carry_out(parts, self.work)
+            if self._helpers is None
+            else self._helpers.carry_out(parts, self.work)
         )
         right, of, loss = client.ratio(tally, loss)
         if not math.isfinite(loss):
@@ -280,10 +285,10 @@ class Trainer:
         return Score(count, right / of if of else 0.0, loss / count, labels)
 
     def release(self, messages: Sequence[Message]) -> None:
-        """Messages hold all that is held for them."""
+        """Does nothing: messages hold all their memory."""
 
     def metadata(self, require_flops: bool = False) -> TrainingMetadata:
-        """What holds of this training whatever is done with it."""
+        """Facts about this training that do not depend on the simulation."""
         return describe(self.adapter, self.params, self.task)
 
     def snapshot(self) -> dict[str, np.ndarray]:
@@ -297,7 +302,7 @@ class Trainer:
         return {name: value.cpu().numpy() for name, value in state.items()}
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
-        """Take up a snapshot, exactly."""
+        """Restores a snapshot exactly."""
         state = {name: torch.from_numpy(array).to(self.device) for name, array in arrays.items()}
 
         def part(prefix: str) -> dict[str, Tensor]:
@@ -311,8 +316,8 @@ class Trainer:
         self._masks, self._contents = {}, {}
 
     def export(self, folder: Path) -> None:
-        """Write what `evaluate` scores as a PEFT adapter (the whole model where all is trained)."""
-        self.adapter.write(self._shown())
+        """Write the evaluated model: a PEFT adapter, or all weights if all are trained."""
+        self.adapter.write(self._evaluated())
         self.adapter.save(folder)
 
 
@@ -322,16 +327,16 @@ def make(
     device: str = "auto",
     cache: Path | None = None,
     notify: Callable[[str], None] = lambda _: None,
-    workshop: SharedModels | None = None,
+    shared: SharedModels | None = None,
 ) -> Trainer:
-    """A trainer at version 0, its data and weights fetched if need be, or from the `workshop`.
+    """A trainer at version 0; its data and weights come from `shared` or are fetched.
 
-    One torch thread on a CPU: trainings are spread over processes instead, and one thread is what
-    makes results independent of the number of cores.
+    Uses one torch thread on a CPU: trainings run in several processes instead, and results do not
+    depend on the number of cores.
     """
     chosen = engine.pick_device(device)
     if chosen.type == "cpu":
         torch.set_num_threads(1)
-    workshop = workshop or SharedModels()
-    task = workshop.task(settings.task, settings.seed, cache, notify)
-    return Trainer(settings, task, chosen, workshop)
+    shared = shared or SharedModels()
+    task = shared.task(settings.task, settings.seed, cache, notify)
+    return Trainer(settings, task, chosen, shared)

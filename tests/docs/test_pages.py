@@ -82,7 +82,7 @@ def test_the_sums_on_the_pages_come_out(page):
     ],
 )
 def test_the_sizes_on_the_methods_page_are_the_models(row, scope, rank):
-    base = model.sequence_classifier(catalogue.locate("minilm"), 20, 0)
+    base = model.pretrained(catalogue.locate("minilm"), "text", 20, 0)
     n = Adapter(base, Lora(rank=rank), scope).n
     cost = codec.size(None, n, wire="dense", dtype="fp32")
     line = f"| {row} | {n:,} | {cost:,} | {cost:,} |"

@@ -1,6 +1,7 @@
 """Plug-ins of the emulator: the example is installed for real, each kind does what it says."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -31,11 +32,11 @@ def flasc_emu(installed, beside):
 
 @pytest.fixture
 def own(installed, monkeypatch):
-    """The example's settings."""
+    """The settings classes of the example."""
     monkeypatch.syspath_prepend(installed)
-    from flasc_own import settings
+    from flasc_own import capacity, policy, selection, settings
 
-    return settings
+    return SimpleNamespace(**vars(capacity) | vars(policy) | vars(selection) | vars(settings))
 
 
 def played(rounds=8, **update):
@@ -178,7 +179,7 @@ def test_a_name_that_is_taken_is_refused(package, family):
         "    def shape(self, rng, u): ...\n"
     )
     package(f"taken_{family}", text, {base.plugin_group: f"{taken} = taken_{family}:x"})
-    with pytest.raises(PluginError, match="found a kind that there is already"):
+    with pytest.raises(PluginError, match="found a kind that is in use"):
         plugins.members(built_in, base)
 
 
@@ -191,7 +192,7 @@ def test_a_capacity_that_is_called_like_a_distribution_is_refused(package, besid
     )
     folder = package("twin", text, {"flasc_emu.capacities": "lognormal = twin:x"})
     done = beside(folder, "-m", "emulator", "check", "scenarios/smoke.yaml")
-    assert "found a kind that there is already" in done.stderr
+    assert "found a kind that is in use" in done.stderr
 
 
 def test_a_capacity_without_a_shape_is_refused(package):

@@ -21,7 +21,7 @@ from flasc.common.errors import DivergedError
 class Toy(StubTrainer):
     """Learns by formula, and can be kept, exported, paused and made to diverge."""
 
-    def __init__(self, settings, hands=None):
+    def __init__(self, settings, helpers=None):
         share = {"head": 1, "lora": 10, "flasc": 3}[settings.method.kind]
         super().__init__(
             down_bytes=100_000 * share, up_bytes=50_000 * share, best=0.9, tau=2 + share
@@ -30,14 +30,14 @@ class Toy(StubTrainer):
         self.folder = Path(os.environ.get("TOY_FOLDER", "."))
         self.pause_at = int(os.environ.get("TOY_PAUSE_AT", "-1"))
         self.spread = os.environ.get("TOY_SPREAD", "")
-        self.hands = hands if self.spread else None
+        self.helpers = helpers if self.spread else None
 
     def train(self, downloads):
         if self.diverges and self.version:
             raise DivergedError("client 1 diverged in round 2", "lower the rates")
-        if self.hands is None:
+        if self.helpers is None:
             return super().train(downloads)
-        return self.hands.carry_out(list(downloads), self.work_here)
+        return self.helpers.carry_out(list(downloads), self.work_here)
 
     def work_here(self, download):
         while not list(self.folder.glob("helping-*")):
@@ -69,7 +69,7 @@ class Toy(StubTrainer):
 
 
 def make(settings, options, notify, workshop):
-    return Toy(settings, workshop.hands), {"toy": "1"}
+    return Toy(settings, workshop.helpers), {"toy": "1"}
 
 
 training_job._real_trainer = make

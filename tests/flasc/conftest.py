@@ -11,9 +11,11 @@ from PIL import Image
 from transformers import GPT2Config, GPT2LMHeadModel, ViTConfig, ViTModel
 from transformers.utils import logging
 
+from flasc.common.settings import Wire
 from flasc.data import friends, newsgroups_raw
 from flasc.data.examples import Examples
 from flasc.models import pretraining
+from flasc.models.settings import Lora
 from flasc.tasks.base import Task
 from flasc.tasks.twenty_newsgroups import Newsgroups
 from flasc.training import settings as config
@@ -90,10 +92,10 @@ def make(task):
             {
                 "seed": 0,
                 "task": Newsgroups(name="20newsgroups", clients=len(task.clients)),
-                "lora": config.Lora(rank=4),
+                "lora": Lora(rank=4),
                 "client": config.Client(lr=0.05),
                 "server": config.AdamW(lr=0.01),
-                "wire": config.Wire(),
+                "wire": Wire(),
                 "method": _method(method),
                 "evaluation_examples": None,
                 **keys,

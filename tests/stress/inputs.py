@@ -165,7 +165,7 @@ class Inputs:
 
     def _toy(self) -> Any:
         made: Any = runpy.run_path(str(ROOT / "tests/emulator/toy_command.py"))["make"]
-        workshop = type("SharedModels", (), {"hands": None})
+        workshop = type("SharedModels", (), {"helpers": None})
         return made(self.training.settings, None, None, workshop)
 
     def packed(self) -> Callable[[], object]:

@@ -1,1 +1,1 @@
-"""One of each kind of plug-in. A method is in examples/rotating."""
+"""One plug-in of most kinds: a task, a policy, a selection and a capacity model."""

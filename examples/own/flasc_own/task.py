@@ -1,4 +1,4 @@
-"""A task from a file: texts and labels, tokenised, held out in part and dealt to clients."""
+"""A task from a CSV file: texts are tokenised, split, and distributed to clients."""
 
 import csv
 from collections.abc import Callable
@@ -6,18 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from flasc.common import rng
 from flasc.common.errors import AssetError
 from flasc.data import tokens as text
 from flasc.data.examples import Examples
-from flasc.data.partition import PARTITIONS
 from flasc.models.resolve import resolve_model
 from flasc.tasks.base import Task
 from flasc_own.settings import Csv
 
 
 def load(settings: Csv, seed: int, cache: Path | None, notify: Callable[[str], None]) -> Task:
-    """Of five rows in turn, three are to train on, one is to validate and one to test with."""
+    """Of every five consecutive rows, three train, one validates and one tests."""
     with Path(settings.file).open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     if not rows or not {"text", "label"} <= rows[0].keys():
@@ -26,20 +24,18 @@ def load(settings: Csv, seed: int, cache: Path | None, notify: Callable[[str], N
     texts = [row["text"] for row in rows]
     classes, codes = np.unique([row["label"] for row in rows], return_inverse=True)
     tokens = text.encode(texts, model, settings.tokens, cache, notify)
-    turn = np.arange(len(rows)) % 5
+    position = np.arange(len(rows)) % 5
 
     def part(chosen: np.ndarray) -> Examples:
-        features = {"input_ids": tokens.input_ids, "attention_mask": tokens.attention_mask}
-        return Examples({name: array[chosen] for name, array in features.items()}, codes[chosen])
+        return Examples(tokens.take(chosen).features, codes[chosen])
 
-    train, deal = part(turn < 3), PARTITIONS[settings.split.kind]
-    stream = rng.stream(seed, "partition")
+    train = part(position < 3)
     return Task(
         edition=f"{Path(settings.file).name} {settings.sha256[:12]}",
         train=train,
-        validation=part(turn == 3),
-        test=part(turn == 4),
-        clients=deal(train.labels, settings.clients, settings.split.alpha, stream),
+        validation=part(position == 3),
+        test=part(position == 4),
+        clients=settings.split.clients(train.labels, settings.clients, seed),
         classes=classes.tolist(),
         model=model,
     )

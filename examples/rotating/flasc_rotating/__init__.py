@@ -1,1 +1,1 @@
-"""Clients take turns through the vector: each round sends another part of it up."""
+"""A method that sends another part of the vector up in each round."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from typing_extensions import override
+
 from flasc.common.settings import PositiveInt
 from flasc.methods.base import Mask, Method, MethodSettings, ReceivedModel, VectorLayout
 
@@ -17,16 +19,16 @@ class Rotating(MethodSettings):
     kind: Literal["rotating"]
     parts: PositiveInt
 
+    @override
     def build(self, layout: VectorLayout) -> Method:
-        """The method for one training."""
         return RotatingMethod(self, layout)
 
 
 class RotatingMethod(Method):
-    """Entries are not ranked: the round alone decides which of them are sent."""
+    """Round r (counted from 0) sends the entries r, r + parts, r + 2 parts and so on."""
 
+    @override
     def upload_mask(self, delta: Tensor, received: ReceivedModel) -> Mask:
-        """Entries r, r + parts, r + 2 parts, ... in round r (counted from 0, modulo parts)."""
         import torch  # here, so that `flasc-emu check` stays fast
 
         parts = self.settings.parts

@@ -1,5 +1,4 @@
-"""Cohorts of clients trained together, with a lean forward pass; proven equal to
-`flasc.training.client`."""
+"""Trains cohorts of clients together; tests compare the results with `flasc.training.client`."""
 
 from flasc.training.cohort.encoder import supported
 from flasc.training.cohort.engine import Cohort

@@ -1,7 +1,7 @@
-"""What the lean forward needs of a transformers model: frozen weights, and where LoRA sits.
+"""A transformers model as frozen weights and the positions of LoRA layers.
 
-BERT, GPT-2 and ViT are one shape: embeddings, blocks of attention and a two-layer perceptron,
-normalised before or after, one token pooled, a linear head. Their modules differ by name only.
+BERT, GPT-2 and ViT have one structure: embeddings, blocks of attention and a two-layer MLP with
+normalisation before or after, one pooled token, and a linear head. Only module names differ.
 """
 
 from collections.abc import Callable
@@ -21,9 +21,9 @@ Inputs = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Site:
-    """A LoRA layer: its spans of the vector, and which outputs [lo, hi) it adds to.
+    """A LoRA layer: its spans of the vector, and the outputs [lo, hi) that it adds to.
 
-    Of B's rows, those from `skipped` on belong to these outputs. A is itself where it is frozen.
+    The rows of B from `skipped` on belong to these outputs. `a` is a tensor if A is frozen.
     """
 
     a: Span | Tensor
@@ -33,20 +33,20 @@ class Site:
     hi: int
     scaling: float
     dropout: float
-    index: int  # among the model's LoRA layers, for dropout
+    index: int  # number of the LoRA layer, for dropout
     skipped: int = 0
 
 
 @dataclass(frozen=True)
 class Projection:
-    """A frozen linear layer, weight [out, in], or several on one input side by side."""
+    """A frozen linear layer, weight [out, in], or several layers on one input side by side."""
 
     weight: Tensor
     bias: Tensor | None
     sites: tuple[Site, ...]
 
     def outputs(self, lo: int, hi: int) -> "Projection":
-        """Only the outputs [lo, hi), with what the sites add to them."""
+        """Only the outputs [lo, hi) and what the sites add to them."""
         sites = tuple(
             replace(
                 site,
@@ -64,20 +64,20 @@ class Projection:
 
 @dataclass(frozen=True)
 class Norm:
-    """A frozen layer norm."""
+    """A frozen layer norm over the last dimension."""
 
     weight: Tensor
     bias: Tensor
     eps: float
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Of the last dimension."""
+        """`x` normalised over its last dimension."""
         return F.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps)
 
 
 @dataclass(frozen=True)
 class Block:
-    """One layer: q, k, v side by side; the attention's output; the perceptron's two halves."""
+    """One layer: q, k and v side by side; the output of attention; the two halves of the MLP."""
 
     qkv: Projection
     out: Projection
@@ -85,12 +85,12 @@ class Block:
     down: Projection
     norm_attention: Norm
     norm_perceptron: Norm
-    scale: float  # of the attention's logits
+    scale: float  # factor of the attention logits
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """A model as the lean forward sees it. `embed` gives [rows, tokens, width], frozen."""
+    """A model for the forward pass. `embed` gives [rows, tokens, width] from frozen weights."""
 
     embed: Callable[[Inputs], Tensor]
     blocks: tuple[Block, ...]
@@ -106,7 +106,7 @@ class Encoder:
     head_bias: Span | None
 
     def to(self, dtype: torch.dtype) -> "Encoder":
-        """With frozen weights in `dtype`; the embeddings are looked up in float32 and cast."""
+        """The encoder with weights in `dtype`; embeddings are looked up in float32 and cast."""
         if dtype == torch.float32:
             return self
 
@@ -140,7 +140,7 @@ class Encoder:
 
 @dataclass(frozen=True)
 class _Names:
-    """Where an architecture keeps its modules; alternatives are of different releases."""
+    """Names of the modules of an architecture; alternatives belong to different releases."""
 
     body: str
     layers: tuple[str, ...]
@@ -203,19 +203,18 @@ ARCHITECTURES = {"bert": _BERT, "gpt2": _GPT2, "vit": _VIT}
 
 
 def supported(adapter: Adapter, settings: Client) -> bool:
-    """Whether the lean forward knows this model and what is trained of it."""
+    """Whether the cohort engine knows the model and can train its scope."""
     base = _base(adapter)
     names = ARCHITECTURES.get(base.config.model_type)
-    # A causal language model has no head of its own: every token is scored by the embeddings.
+    # A causal language model has no such head: the embeddings score every token.
     known = names is not None and hasattr(base, names.head)
     return known and adapter.scope != "all" and not settings.base_dropout
 
 
 def read(adapter: Adapter) -> Encoder:
-    """The model behind `adapter`, for which `supported` holds; frozen weights are shared or copied.
+    """The model of `adapter`, which must be `supported`; frozen weights are shared or copied.
 
-    Where LoRA wraps something that is no part of a block (an embedding, the pooler), an assertion
-    fails: every trained entry must have its place.
+    An assertion fails if LoRA wraps a module outside the blocks (an embedding, the pooler).
     """
     base = _base(adapter)
     names = ARCHITECTURES[base.config.model_type]
@@ -271,7 +270,7 @@ def read(adapter: Adapter) -> Encoder:
 
 
 class _Reader:
-    """Reads linear layers, with LoRA or without, and remembers which parameters had a place."""
+    """Reads linear layers, with or without LoRA, and records which parameters it has used."""
 
     def __init__(self, spans: dict[int, Span], sites: dict[int, int]) -> None:
         self._spans, self._sites = spans, sites
@@ -347,10 +346,10 @@ def _gpt2_embedding(body: Any) -> Callable[[Inputs], Tensor]:
 
 
 def _activation(name: str) -> Callable[[Tensor], Tensor]:
-    """Fused where torch has it: transformers' own `gelu_new` is 2.4 times slower on a CPU."""
+    """The activation; torch's fused GELU is 2.4 times as fast on a CPU as `gelu_new`."""
     if name == "gelu":
         return F.gelu
     if name in ("gelu_new", "gelu_fast", "gelu_pytorch_tanh"):
         return lambda x: F.gelu(x, approximate="tanh")
-    assert name == "relu", f"an activation that the lean forward does not know: {name}"
+    assert name == "relu", f"unknown activation: {name}"
     return F.relu

@@ -1,7 +1,7 @@
-"""Whole cohorts at once, equal to the reference loop in `flasc.training.client`, which is the
-judge."""
+"""Trains whole cohorts at once, with the results of the reference in `flasc.training.client`."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -20,18 +20,18 @@ from flasc.training.cohort.merge import block_sites, merged, sites_of
 from flasc.training.cohort.pack import Packed, pack
 from flasc.training.settings import Client, Precision
 
-# A batch: on a CPU its activations stay in the cache; more would not fill a GPU any better.
+# Tokens per batch: on a CPU its activations fit the cache; larger batches do not fill a GPU better.
 BATCH_TOKENS = {"cpu": 1024, "cuda": 4096}
-LOWER_BYTES = 1 << 29  # of what frozen lower layers make of examples, by an engine
+LOWER_BYTES = 1 << 29  # cached outputs of frozen lower layers, per engine
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16}
 
 
 class Cohort:
     """Trains clients of one model in groups, and scores vectors on it.
 
-    On a CPU a group is one client: batching them gains nothing where one batch fills the
-    processor, and alone each has the same bits whoever else is in its cohort. On a GPU it is the
-    whole cohort, halved for as long as memory runs out.
+    On a CPU a group is one client: batching gains nothing if one batch fills the processor, and a
+    client's bits then do not depend on its cohort. On a GPU a group is the whole cohort, halved
+    when memory runs out.
     """
 
     name = "cohort"
@@ -44,26 +44,26 @@ class Cohort:
         group: int | None = None,
         objective: Objective | None = None,
     ) -> None:
-        """`group`: the most clients at once; None: by device."""
+        """`group` is the largest number of clients at once; None chooses it by device."""
         self.adapter, self.settings, self.precision = adapter, settings, precision
         self.objective = objective or SingleLabel()
         self.device = adapter.parameters[0].device
         self.group = group or (1 if self.device.type == "cpu" else 1 << 30)
         self._encoder = read(adapter).to(DTYPES[precision])
-        # With nothing trained before the head, what it sees of an example never changes: to look
-        # at it again, or in another process, would cost more than all else.
-        self.remembers = not any(block_sites(self._encoder))
-        # The same goes for the layers below the lowest one that is trained.
+        # If nothing below the head is trained, the head's input for an example never changes, and
+        # computing it again, also in another process, would dominate the time.
+        self.caches_features = not any(block_sites(self._encoder))
+        # The same holds for the layers below the lowest trained one.
         trained = [bool(list(sites_of(block))) for block in self._encoder.blocks]
-        self._lower = 0 if self.remembers else trained.index(True)
+        self._lower = 0 if self.caches_features else trained.index(True)
         self._memory = Memory(LOWER_BYTES)
         self._scored: tuple[Tensor, Encoder, dict[int, Tensor]] | None = None
-        self._seen: dict[tuple[int, int], Tensor] = {}
+        self._cached_features: dict[tuple[int, int], Tensor] = {}
         self._tokens: int | None = None
 
     def train(self, jobs: Sequence[Job], data: Examples) -> list[Trained]:
         """Train each job's client on its examples of `data`; in the order of `jobs`."""
-        # By length, so that those with a step to do are always the first ones of a group.
+        # By number of examples, so that the active clients are always the first of a group.
         order = sorted(range(len(jobs)), key=lambda i: -len(jobs[i].examples))
         found: dict[int, Trained] = {}
         self._scored = None  # merged weights are large
@@ -86,12 +86,14 @@ class Cohort:
         start = torch.stack([job.start for job in jobs])
         state, momentum = start.clone(), torch.zeros_like(start)
         trains = None
-        if any(job.trains is not None for job in jobs):
+        if any(job.trainable is not None for job in jobs):
             whole = torch.ones_like(start[0], dtype=torch.bool)
-            trains = torch.stack([whole if job.trains is None else job.trains for job in jobs])
-        if self.remembers:
+            trains = torch.stack(
+                [whole if job.trainable is None else job.trainable for job in jobs]
+            )
+        if self.caches_features:
             for job in jobs:
-                self._look(data, job.examples)
+                self._cache_features(data, job.examples)
         below = [self._below(data, job.examples) for job in jobs]
         plans = [list(batches(job.examples, self.settings, job.draw)) for job in jobs]
         for step in range(max(map(len, plans))):
@@ -116,15 +118,11 @@ class Cohort:
         rows: Tensor,
         below: Sequence[Rows],
     ) -> Tensor:
-        """Of each client's own mean loss, by its own vector: float32 [clients, n]."""
+        """Gradient of each client's mean loss for its vector: float32 [clients, n]."""
         batch = self._pack(data, chosen)
         leaves = self._leaves(state)
         one = self._pass(batch, leaves, Dropper(rows.to(self.device), batch.length))
-        logits = (
-            one.head(self._features(data, np.concatenate(chosen)))
-            if self.remembers
-            else one.logits()
-        )
+        logits = self._logits(one, data, chosen, below)
         losses = self.objective.losses(logits, batch.labels)
         counts = torch.tensor([b - a for a, b in batch.row_runs], device=self.device)
         weights = (1 / counts).repeat_interleave(counts, output_size=batch.rows)
@@ -138,8 +136,8 @@ class Cohort:
         chosen: Sequence[NDArray[np.int64]],
         below: Sequence[Rows],
     ) -> Tensor:
-        """float32 [examples, classes], as far as can be from what is known of the examples."""
-        if self.remembers:
+        """float32 [examples, classes], from cached features or lower layers if possible."""
+        if self.caches_features:
             return one.head(self._features(data, np.concatenate(chosen)))
         if not self._lower:
             return one.logits()
@@ -148,7 +146,7 @@ class Cohort:
         return one.head(one.pooled(x, self._lower))
 
     def _below(self, data: Examples, unit: NDArray[np.int64]) -> Rows:
-        """What the frozen lower layers make of examples that are always asked for together."""
+        """The output of the frozen lower layers for examples that are always computed together."""
         if not self._lower:
             return {}
         return self._memory.get((id(data), unit.tobytes()), lambda: self._run_below(data, unit))
@@ -164,7 +162,7 @@ class Cohort:
         return found
 
     def _leaves(self, vectors: Tensor) -> dict[int, Tensor]:
-        """Every trained parameter of float32 [clients, n], by its span's start; in its order."""
+        """The trained parameters of float32 [clients, n] in order, by the start of their spans."""
         return {
             span.start: vectors[:, span.start : span.stop]
             .view(len(vectors), *parameter.shape)
@@ -174,7 +172,7 @@ class Cohort:
         }
 
     def _pass(self, batch: Packed, leaves: Leaves, dropper: Dropper | None = None) -> Pass:
-        padded = self.device.type != "cpu"  # a GPU does one large thing sooner than many small ones
+        padded = self.device.type != "cpu"  # one large call is faster on a GPU than many small ones
         return Pass(self._encoder, batch, leaves, dropper, padded=padded)
 
     def _pack(self, data: Examples, chosen: Sequence[NDArray[np.int64]]) -> Packed:
@@ -196,7 +194,7 @@ class Cohort:
         return self._tokens
 
     def _batches(self, data: Examples, indices: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-        """`indices` in batches of like length, longest first."""
+        """`indices` in batches of similar length, longest first."""
         mask = data.features.get("attention_mask")
         if mask is None:
             lengths = np.full(len(indices), self._image_tokens(data))
@@ -209,35 +207,35 @@ class Cohort:
             yield indices[order[at : at + size]]
             at += size
 
-    def _look(self, data: Examples, indices: NDArray[np.int64]) -> None:
-        """Remember what the head sees of examples, where nothing before it is trained.
+    def _cache_features(self, data: Examples, indices: NDArray[np.int64]) -> None:
+        """Cache the head's input for examples, if nothing below the head is trained.
 
-        A client's examples are looked at together, so that the bits are always the same.
+        The examples of a client are computed together, so that the bits are always the same.
         """
-        missing = [int(i) for i in indices if (id(data), int(i)) not in self._seen]
+        missing = [int(i) for i in indices if (id(data), int(i)) not in self._cached_features]
         with torch.no_grad():
             for chosen in self._batches(data, np.array(missing, np.int64)):
                 one = self._pass(self._pack(data, [chosen]), {})
                 for index, row in zip(chosen, one.pooled(one.embedded()), strict=True):
-                    self._seen[id(data), int(index)] = row.clone()
+                    self._cached_features[id(data), int(index)] = row.clone()
 
     def _features(self, data: Examples, indices: NDArray[np.int64]) -> Tensor:
-        """[examples, width], from memory."""
-        return torch.stack([self._seen[id(data), int(i)] for i in indices])
+        """Cached features: [examples, width]."""
+        return torch.stack([self._cached_features[id(data), int(i)] for i in indices])
 
     def score(self, vector: Tensor, data: Examples, count: int) -> tuple[int, int, float]:
-        """The metric's two numbers over the first `count` examples, and the sum of their losses."""
+        """Metric numerator and denominator, and summed loss, of the first `count` examples."""
         return ratio(*total(self.score_part(vector, data, p) for p in self.parts(data, count)))
 
     def parts(self, data: Examples, count: int) -> list[NDArray[np.int64]]:
-        """The first `count` examples as the batches that they are scored in."""
+        """The evaluation batches of the first `count` examples."""
         return list(self._batches(data, np.arange(count)))
 
     def score_part(self, vector: Tensor, data: Examples, part: NDArray[np.int64]) -> Scored:
-        """What one batch adds to the score."""
+        """Metric counts and summed loss of one batch."""
         encoder, leaves = self._merged(vector)
-        if self.remembers:
-            self._look(data, part)
+        if self.caches_features:
+            self._cache_features(data, part)
         below = self._below(data, part)
         with torch.inference_mode(), _tf32(self.precision == "tf32"):
             batch = self._pack(data, [part])
@@ -247,23 +245,20 @@ class Cohort:
             return self.objective.tally(logits, batch.labels), float(losses.double().sum())
 
     def _merged(self, vector: Tensor) -> tuple[Encoder, dict[int, Tensor]]:
-        """Encoder and leaves of `vector`, whose batches come one after the other."""
+        """Encoder and leaves of `vector`; all batches of an evaluation reuse them."""
         if self._scored is None or not torch.equal(self._scored[0], vector):
-            encoder = self._encoder if self.remembers else merged(self._encoder, vector)
-            vector = vector.clone()  # the caller may go on with it
+            encoder = self._encoder if self.caches_features else merged(self._encoder, vector)
+            vector = vector.clone()  # the caller may change it
             self._scored = vector, encoder, self._leaves(vector.unsqueeze(0))
         return self._scored[1:]
 
 
-class _tf32:  # noqa: N801  a context manager, named as one uses it
-    """TF32 for float32 products on a GPU inside the block; torch has this as a global switch."""
-
-    def __init__(self, on: bool) -> None:
-        self._on = on
-
-    def __enter__(self) -> None:
-        self._before = torch.backends.cuda.matmul.allow_tf32
-        torch.backends.cuda.matmul.allow_tf32 = self._on
-
-    def __exit__(self, *_: object) -> None:
-        torch.backends.cuda.matmul.allow_tf32 = self._before
+@contextmanager
+def _tf32(on: bool) -> Iterator[None]:
+    """TF32 for float32 products on a GPU inside the block; torch has only a global switch."""
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = on
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before

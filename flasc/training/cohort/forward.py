@@ -1,8 +1,8 @@
-"""The lean forward pass: the same function as the model's own, with less work.
+"""The forward pass of the cohort engine: the model's function with less work.
 
-Exact levers, each measured in bench/training.py: padding is packed away, from attention too where
-calls are cheap (a CPU); dropout is a hash; the projections of q, k and v are one product; and in
-the last block only the pooled token asks, because nobody reads what the others would answer.
+Exact optimisations, each measured in bench/training.py: padding is removed, on a CPU also from
+attention; dropout is a hash; the projections of q, k and v are one product; and the last block
+computes only the pooled token, since no other output is used.
 """
 
 from collections.abc import Mapping
@@ -21,16 +21,16 @@ Leaves = Mapping[int, Tensor]  # by a span's start: float32 [clients, *shape of 
 
 
 class Dropper:
-    """Which entries stay at a LoRA layer; two layers on one input share a hash."""
+    """Selects the entries that dropout keeps; two layers on one input share a hash."""
 
     def __init__(self, rows: Tensor, tokens: int) -> None:
-        """`rows`: int32 keys of the rows; `tokens`: the most that a row has."""
+        """`rows`: int32 keys of the rows; `tokens`: the length of the longest row."""
         self._rows, self._tokens = rows, tokens
         self._places: dict[tuple[int, int], Tensor] = {}
         self._half: tuple[tuple[int, int, int], Tensor] | None = None
 
     def kept(self, x: Tensor, site: int, p: float, row: Tensor, token: Tensor) -> Tensor | None:
-        """int32 like x [tokens, features], whose rows and positions are given."""
+        """int32 mask like `x` [tokens, features], for the given rows and positions."""
         if not p:
             return None
         key = (site // 2, *x.shape)
@@ -42,35 +42,35 @@ class Dropper:
 
 @dataclass(frozen=True)
 class Pass:
-    """One forward pass: what it is over, and with which adapters."""
+    """One forward pass over a batch with the adapters in `leaves`."""
 
     encoder: Encoder
     batch: Packed
     leaves: Leaves
     dropper: Dropper | None
     prune: bool = True
-    padded: bool = False  # attention over all rows at once rather than length by length
+    padded: bool = False  # attention over all rows at once instead of per length
 
     def logits(self) -> Tensor:
         """float32 [rows, classes]."""
         return self.head(self.pooled(self.embedded()))
 
     def embedded(self) -> Tensor:
-        """The frozen embeddings of real tokens: [tokens, width]."""
+        """The frozen embeddings of the real tokens: [tokens, width]."""
         with torch.no_grad():
             x = self.encoder.embed(self.batch.inputs)
         x = x.reshape(-1, x.shape[-1])
         return x if self.batch.place is None else x[self.batch.place]
 
     def below(self, layers: int) -> Tensor:
-        """What the lowest so many layers make of real tokens: [tokens, width]."""
+        """The output of the lowest `layers` layers for the real tokens: [tokens, width]."""
         x = self.embedded()
         for block in self.encoder.blocks[:layers]:
             x = self._block(block, x)
         return x
 
     def pooled(self, x: Tensor, layers: int = 0) -> Tensor:
-        """What the head sees of each row: [rows, width]; so many `layers` lie behind `x`."""
+        """The head's input for each row: [rows, width]; `x` is the output of `layers` layers."""
         for block in self.encoder.blocks[layers:-1]:
             x = self._block(block, x)
         last = self.encoder.blocks[-1]
@@ -82,7 +82,7 @@ class Pass:
         return x
 
     def head(self, pooled: Tensor) -> Tensor:
-        """Each client's own head on its rows: float32 [rows, classes]."""
+        """Logits by each client's own head for its rows: float32 [rows, classes]."""
         weight = self.leaves[self.encoder.head_weight.start]
         span = self.encoder.head_bias
         bias = None if span is None else self.leaves[span.start]
@@ -118,10 +118,10 @@ class Pass:
         first = self.encoder.norm_first
         qkv = self._project(block.norm_attention(x) if first else x, block.qkv)
         x = x + self._project(self._attend(qkv, block.scale), block.out)
-        return self._perceptron(block, x if first else block.norm_attention(x))
+        return self._mlp(block, x if first else block.norm_attention(x))
 
     def _pruned(self, block: Block, x: Tensor) -> Tensor:
-        """The block's answer at the pooled tokens alone: [rows, width]."""
+        """The output of the block for the pooled tokens: [rows, width]."""
         first, batch = self.encoder.norm_first, self.batch
         width = x.shape[1]
         normed = block.norm_attention(x) if first else x
@@ -133,9 +133,9 @@ class Pass:
         answer = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=block.scale)
         answer = self._project(answer.reshape(batch.rows, width), block.out, only_pooled=True)
         x = x[batch.pooled] + answer
-        return self._perceptron(block, x if first else block.norm_attention(x), only_pooled=True)
+        return self._mlp(block, x if first else block.norm_attention(x), only_pooled=True)
 
-    def _perceptron(self, block: Block, x: Tensor, only_pooled: bool = False) -> Tensor:
+    def _mlp(self, block: Block, x: Tensor, only_pooled: bool = False) -> Tensor:
         first = self.encoder.norm_first
         inner = self._project(block.norm_perceptron(x) if first else x, block.up, only_pooled)
         x = x + self._project(self.encoder.activation(inner), block.down, only_pooled)
@@ -144,18 +144,20 @@ class Pass:
     def _attend(self, qkv: Tensor, scale: float) -> Tensor:
         batch = self.batch
         if self.padded and batch.place is not None:
-            # Padding is on the right: behind the reach of any real token of a causal model.
+            # Padding is on the right, where the real tokens of a causal model do not look.
             mask = None if self.encoder.causal else batch.attends[:, None, None]
-            return self._answers(self._pad(qkv), batch.rows, scale, mask)[batch.place]
+            return self._attention(self._pad(qkv), batch.rows, scale, mask)[batch.place]
         parts = torch.split(qkv, [rows * length for rows, length in batch.blocks])
         found = [
-            self._answers(part, rows, scale)
+            self._attention(part, rows, scale)
             for part, (rows, _) in zip(parts, batch.blocks, strict=True)
         ]
         return torch.cat(found) if len(found) > 1 else found[0]
 
-    def _answers(self, qkv: Tensor, rows: int, scale: float, mask: Tensor | None = None) -> Tensor:
-        """What attention makes of rows of one length: [rows * length, width]."""
+    def _attention(
+        self, qkv: Tensor, rows: int, scale: float, mask: Tensor | None = None
+    ) -> Tensor:
+        """Attention over rows of one length: [rows * length, width]."""
         q, k, v = self._heads(qkv, rows, 3)
         answer = F.scaled_dot_product_attention(
             q, k, v, attn_mask=mask, is_causal=self.encoder.causal, scale=scale
@@ -163,7 +165,7 @@ class Pass:
         return answer.transpose(1, 2).reshape(len(qkv), -1)
 
     def _pad(self, flat: Tensor) -> Tensor:
-        """From real tokens to [rows * length, width], zero where there is none."""
+        """From real tokens to [rows * length, width], zero for padding."""
         batch = self.batch
         if batch.place is None:
             return flat

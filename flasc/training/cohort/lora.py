@@ -1,7 +1,7 @@
-"""A frozen projection with LoRA, for several clients at once, as one autograd function.
+"""A frozen projection with LoRA for several clients, as one autograd function.
 
-Tokens of all clients lie in one matrix [tokens, width], each client's in one run. The frozen
-weight multiplies them all in one go; each client's own A and B multiply its run.
+The tokens of all clients form one matrix [tokens, width], in one run per client. The frozen weight
+multiplies all tokens in one product; each client's A and B multiply its run.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from flasc.models.dropout import masked
 from flasc.training.cohort.encoder import Projection, Site
 
-Runs = Sequence[tuple[int, int]]  # [start, stop) of each client, one after the other
+Runs = Sequence[tuple[int, int]]  # [start, stop) of each client, consecutive
 
 
 def _equal(runs: Runs) -> bool:
@@ -22,7 +22,7 @@ def _equal(runs: Runs) -> bool:
 
 
 def times(x: Tensor, weights: Tensor, runs: Runs) -> Tensor:
-    """Each client's run of `x` [tokens, k] times its own of `weights` [clients, k, m]."""
+    """Each client's run of `x` [tokens, k] times its matrix in `weights` [clients, k, m]."""
     if _equal(runs):
         clients, k, m = weights.shape
         return torch.bmm(x.reshape(clients, -1, k), weights).view(-1, m)
@@ -30,7 +30,7 @@ def times(x: Tensor, weights: Tensor, runs: Runs) -> Tensor:
 
 
 def add_times(y: Tensor, x: Tensor, weights: Tensor, runs: Runs, alpha: float = 1.0) -> None:
-    """Add `alpha` times that product to `y` [tokens, m], which is passed over once."""
+    """Add `alpha` times that product to `y` [tokens, m], in one pass."""
     if _equal(runs):
         blocks = x.reshape(len(runs), -1, x.shape[1])
         y.view(len(runs), -1, y.shape[1]).baddbmm_(blocks, weights, alpha=alpha)
@@ -55,10 +55,10 @@ def project(
     adapters: Sequence[tuple[Tensor, Tensor, Tensor | None]],
     runs: Runs,
 ) -> Tensor:
-    """`projection` of x [tokens, in]; for each of its sites A, B and the kept entries of x.
+    """`projection` of x [tokens, in] with LoRA: [tokens, out] in the dtype of x.
 
-    A is float32 [clients, rank, in], B [clients, outputs of the site, rank], the kept entries
-    int32 [tokens, in] (None where nothing is dropped). Returns [tokens, out] in x's dtype.
+    `adapters` holds for each site A, float32 [clients, rank, in], B [clients, outputs of the site,
+    rank], and the kept entries of x, int32 [tokens, in] (None without dropout).
     """
     if not adapters:
         return F.linear(x, projection.weight, projection.bias)

@@ -1,4 +1,4 @@
-"""What need not be computed twice, as long as there is room for it."""
+"""A size-limited cache of intermediate results."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -9,9 +9,10 @@ Rows = dict[int, Tensor]  # by an example's index: [its tokens, width]
 
 
 class Memory:
-    """Keeps the rows of whole units, the latest used ones, in at most `limit` bytes.
+    """Keeps the rows of the most recently used units, in at most `limit` bytes.
 
-    A unit is what is always computed together: its bits are the same, kept or made again.
+    A unit is a set of examples that are always computed together, so that its bits are the same
+    whether it is kept or computed again.
     """
 
     def __init__(self, limit: int) -> None:
@@ -19,7 +20,7 @@ class Memory:
         self._kept: OrderedDict[Hashable, Rows] = OrderedDict()
 
     def get(self, unit: Hashable, make: Callable[[], Rows]) -> Rows:
-        """The rows of `unit`, made where they are not kept."""
+        """The rows of `unit`, made by `make` if they are not kept."""
         if unit in self._kept:
             self._kept.move_to_end(unit)
             return self._kept[unit]

@@ -1,4 +1,4 @@
-"""Where LoRA sits in an encoder, and the encoder with LoRA added to its weights."""
+"""The LoRA layers of an encoder, and the encoder with LoRA merged into its weights."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,7 +10,7 @@ from flasc.training.cohort.encoder import Block, Encoder, Projection, Site
 
 
 def block_sites(encoder: Encoder) -> Iterator[Site]:
-    """Every LoRA layer, in no particular order."""
+    """All LoRA layers of the encoder."""
     for block in encoder.blocks:
         yield from sites_of(block)
 
@@ -22,7 +22,7 @@ def sites_of(block: Block) -> Iterator[Site]:
 
 
 def merged(encoder: Encoder, vector: Tensor) -> Encoder:
-    """The encoder with LoRA added to its frozen weights: W + scaling B A; no sites are left."""
+    """The encoder with LoRA added to its frozen weights (W + scaling B A), without sites."""
 
     def merge(projection: Projection) -> Projection:
         if not projection.sites:

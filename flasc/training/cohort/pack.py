@@ -1,4 +1,4 @@
-"""Batches of several clients as one matrix of real tokens: padding costs no arithmetic."""
+"""Batches of several clients as one matrix of real tokens, without padding."""
 
 import itertools
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ from flasc.data.examples import Examples
 
 @dataclass(frozen=True)
 class Packed:
-    """Rows (examples) of several clients, each client's in one run.
+    """Rows (examples) of several clients, in one run per client.
 
-    `inputs` are cut to the longest row; `blocks` are (rows, tokens) of rows of one length that lie
-    one after the other; `place` int64 [tokens] says where in [rows * length] each real token
-    stands, None where all are real. `row` and `token` int64 [tokens] are its row and its
-    position, `pooled` int64 [rows] the token that stands for the row. `attends` is bool
-    [rows, length]: real tokens, up to the pooled one where the model is causal.
+    `inputs` are cut to the longest row. `blocks` are (rows, tokens) of consecutive rows of one
+    length. `place` int64 [tokens] is the position of each real token in [rows * length]; None if
+    all are real. `row` and `token` int64 [tokens] are its row and position in the row. `pooled`
+    int64 [rows] is the token that represents the row. `attends` is bool [rows, length]: the real
+    tokens, up to the pooled one for a causal model.
     """
 
     inputs: dict[str, Tensor]
@@ -37,7 +37,7 @@ class Packed:
 
     @property
     def rows(self) -> int:
-        """Examples in all."""
+        """Number of examples."""
         return len(self.labels)
 
 
@@ -50,10 +50,10 @@ def pack(
     last: bool = False,
     pad_token: int | None = None,
 ) -> Packed:
-    """One batch of each client, as indices into `data`, none of them empty.
+    """One non-empty batch of each client, as indices into `data`, without padding.
 
-    Images have no padding: `tokens` is how many the model makes of each. A causal model pools the
-    `last` token that is not `pad_token`, wherever the mask ends, as transformers does.
+    For images, `tokens` is the number of tokens per image. As in transformers, a causal model pools
+    the `last` token that is not `pad_token`, whatever the mask.
     """
     chosen = np.concatenate(batches)
     taken = {name: array[chosen] for name, array in data.features.items()}
@@ -63,13 +63,13 @@ def pack(
         taken = {name: array[:, :length] for name, array in taken.items()}
         real = real[:, :length]
     else:
-        assert tokens is not None, "inputs without a mask: how many tokens do they make?"
+        assert tokens is not None, "inputs without a mask need `tokens`"
         length, real = tokens, np.ones((len(chosen), tokens), bool)
     pooled = np.zeros(len(chosen), np.int64)
     if last:
         text = np.ones_like(real) if pad_token is None else taken["input_ids"] != pad_token
         pooled = (np.arange(length) * text).argmax(1)
-    real[np.arange(len(real)), pooled] = True  # whatever the mask says, it is looked at
+    real[np.arange(len(real)), pooled] = True  # the pooled token always counts as real
     row, token = real.nonzero()
     ends = np.cumsum([0, *map(len, batches)])
     counts = np.concatenate([[0], np.cumsum(real.sum(1))])

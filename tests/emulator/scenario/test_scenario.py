@@ -16,8 +16,10 @@ from emulator.common.distributions import Choice, LogNormal, Uniform
 from emulator.runner.recording.entries import digest
 from emulator.scenario.scenario import MAX_CLIENTS, Scenario
 from emulator.simulation.clients.links import Correlation, FluidTransport, TcpTransport
+from flasc.common.settings import Wire, parse_fraction
 from flasc.models.settings import Lora
-from flasc.training.settings import AdamW, Client, FedAdam, FedAvg, Split, Wire, parse_fraction
+from flasc.tasks.settings import Split
+from flasc.training.settings import AdamW, Client, FedAdam, FedAvg
 
 DATA = Path(__file__).parents[2] / "data"
 LINK = {"down": "20 Mbps", "up": "5 Mbps"}

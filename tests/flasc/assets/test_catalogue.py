@@ -1,25 +1,18 @@
 """Tiny wheels made here, real pip from a local folder, and the pinned files themselves."""
 
-import dataclasses
-import gzip
 import hashlib
-import io
 import os
-import shutil
 import subprocess
 import sys
-import tarfile
 import zipfile
 from pathlib import Path
 
-import huggingface_hub
 import pytest
 
 from flasc.assets import catalogue
 from flasc.assets.catalogue import ASSETS, Asset, File
 from flasc.common.errors import AssetError
-from flasc.models import inventory, resolve
-from flasc.models.standins import STANDINS
+from flasc.models import inventory
 
 CONTENT = b"one\ntwo\n"
 MEMBER = "flasc_tiny/data/words.txt"
@@ -188,7 +181,7 @@ def test_install_needs_no_pip(wheel, tmp_path, monkeypatch):
 ASK = """
 import subprocess, sys
 from pathlib import Path
-from flasc import assets
+from flasc.assets import catalogue as assets
 from flasc.assets.catalogue import Asset, File
 
 pip = subprocess.run
@@ -217,126 +210,10 @@ def test_two_processes_fetch_once(wheel, tmp_path):
     assert (Path(folder) / "words.txt").read_bytes() == CONTENT
 
 
-def ar(members: dict[str, bytes]) -> bytes:
-    """An ar archive, as ar(5) has it."""
-    parts = [b"!<arch>\n"]
-    for name, content in members.items():
-        header = f"{name:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(content):<10}`\n".encode()
-        parts += [header, content, b"\n" * (len(content) % 2)]
-    return b"".join(parts)
-
-
-@pytest.fixture
-def deb(tmp_path, monkeypatch):
-    """A Debian package with words.txt.gz in it, behind a member of odd length."""
-    packed = gzip.compress(CONTENT)
-    content = io.BytesIO()
-    with tarfile.open(fileobj=content, mode="w:xz") as archive:
-        info = tarfile.TarInfo("./usr/share/tiny/words.txt.gz")
-        info.size = len(packed)
-        archive.addfile(info, io.BytesIO(packed))
-    members = {"debian-binary": b"2.0", "data.tar.xz": content.getvalue()}
-    path = tmp_path / "tiny_1.0_all.deb"
-    path.write_bytes(ar(members))
-    words = File("words.txt", len(CONTENT), sha256(CONTENT))
-    pin = sha256(path.read_bytes())
-    asset = Asset("tiny", "data", "tiny", "1.0", pin, "usr/share/tiny", (words,), "CC0",
-                  registry="debian")  # fmt: skip
-    monkeypatch.setitem(ASSETS, "tiny", asset)
-    return path
-
-
-def test_install_from_a_debian_package(deb, tmp_path):
-    folder = catalogue.install("tiny", deb, cache=tmp_path / "cache")
-    assert {p.name: p.read_bytes() for p in folder.iterdir()} == {"words.txt": CONTENT}
-    deb.write_bytes(deb.read_bytes() + b" ")
-    with pytest.raises(AssetError, match="SHA-256"):
-        catalogue.install("tiny", deb, cache=tmp_path / "other")
-
-
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"no archive at all" * 9, ar({"debian-binary": b"2"}), ar({"data.tar.xz": b"no"})],
-)
-def test_what_is_no_debian_package_is_refused(deb, tmp_path, monkeypatch, content):
-    deb.write_bytes(content)
-    pinned = dataclasses.replace(ASSETS["tiny"], sha256=sha256(content))
-    monkeypatch.setitem(ASSETS, "tiny", pinned)
-    with pytest.raises(AssetError, match=r"is not the package of tiny=1\.0"):
-        catalogue.install("tiny", deb, cache=tmp_path / "cache")
-    assert not leftovers(tmp_path / "cache")
-
-
-def test_apt_fetches_a_debian_package(deb, tmp_path, monkeypatch):
-    def apt(command, *, cwd, **_):
-        assert command == ["apt-get", "download", "tiny=1.0"]
-        shutil.copy(deb, cwd)
-        return subprocess.CompletedProcess(command, 0, "", "")
-
-    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
-    monkeypatch.setattr(subprocess, "run", apt)
-    folder = catalogue.locate("tiny", cache=tmp_path / "cache")
-    assert (folder / "words.txt").read_bytes() == CONTENT
-
-
-def test_apt_without_a_list_of_packages(deb, tmp_path, monkeypatch):
-    refused = subprocess.CompletedProcess([], 100, "", "E: Unable to locate package tiny\n")
-    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: refused)
-    with pytest.raises(AssetError, match="apt-get said: E: Unable to locate") as caught:
-        catalogue.locate("tiny", cache=tmp_path / "cache")
-    assert caught.value.hint.startswith("run `apt-get update` once")
-
-
-def test_without_apt(deb, tmp_path, monkeypatch):
-    monkeypatch.setattr(shutil, "which", lambda name: None)
-    with pytest.raises(AssetError, match="found no apt-get") as caught:
-        catalogue.locate("tiny", cache=tmp_path / "cache")
-    assert "apt-get download tiny=1.0" in caught.value.hint
-    assert "FILE.deb" in caught.value.hint
-
-
-@pytest.mark.parametrize("packed", [True, False])
-def test_install_from_a_folder_of_the_original_files(deb, tmp_path, packed):
-    folder = tmp_path / "original"
-    folder.mkdir()
-    with pytest.raises(AssetError, match="found neither"):
-        catalogue.install("tiny", folder, cache=tmp_path / "cache")
-    name, content = ("words.txt.gz", gzip.compress(CONTENT)) if packed else ("words.txt", CONTENT)
-    (folder / name).write_bytes(content)
-    found = catalogue.install("tiny", folder, cache=tmp_path / "cache")
-    assert (found / "words.txt").read_bytes() == CONTENT
-    (folder / name).write_bytes(gzip.compress(b"other") if packed else b"other")
-    with pytest.raises(AssetError, match="SHA-256"):
-        catalogue.install("tiny", folder, cache=tmp_path / "another")
-
-
 def test_unknown_names():
     with pytest.raises(AssetError, match="allowed: minilm, 20newsgroups") as caught:
         catalogue.locate("20newsgroup")
     assert caught.value.hint == "did you mean '20newsgroups'?"
-
-
-def test_cache_folder(monkeypatch, tmp_path):
-    monkeypatch.delenv("FLASC_EMU_CACHE", raising=False)
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert catalogue.cache_folder() == tmp_path / ".cache/flasc-emu"
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert catalogue.cache_folder() == tmp_path / "xdg/flasc-emu"
-    monkeypatch.setenv("FLASC_EMU_CACHE", "~/mine")
-    assert catalogue.cache_folder() == tmp_path / "mine"
-    assert catalogue.cache_folder(tmp_path / "given") == tmp_path / "given"
-
-
-def test_status_lists_every_asset(wheel, tmp_path):
-    before = inventory.status(tmp_path)
-    assert [row.name for row in before] == [*STANDINS, *ASSETS]
-    assert not any(row.cached for row in before)
-    folder = catalogue.install("tiny", wheel, cache=tmp_path)
-    assert [row.name for row in inventory.status(tmp_path) if row.cached] == ["tiny"]
-    assert inventory.status(tmp_path)[-1].folder == folder
-    assert inventory.status(tmp_path)[-1].nbytes == len(CONTENT)
 
 
 def test_the_table_is_well_formed():
@@ -344,71 +221,6 @@ def test_the_table_is_well_formed():
         assert asset.kind in {"model", "data"}
         assert all(len(pinned.sha256) == 64 for pinned in (asset, *asset.files))
         assert all(file.name == Path(file.name).name for file in asset.files)
-
-
-def test_resolve_model_by_name(wheel, tmp_path, monkeypatch):
-    monkeypatch.setitem(ASSETS, "tiny", tiny(wheel, kind="model"))
-    folder = resolve.resolve_model("tiny", cache=tmp_path / "cache")
-    assert folder == catalogue.locate("tiny", cache=tmp_path / "cache")
-
-
-def test_resolve_model_in_a_local_folder(tmp_path):
-    with pytest.raises(AssetError, match=r"a folder without config\.json"):
-        resolve.resolve_model(str(tmp_path))
-    (tmp_path / "config.json").write_text("{}")
-    assert resolve.resolve_model(str(tmp_path)) == tmp_path
-
-
-@pytest.mark.parametrize(
-    "model",
-    ["./nowhere", "/nowhere", "~nobody-at-all/x", "./" + 300 * "a", "a/b/c", "a b", "20newsgroups"],
-)
-def test_resolve_model_refuses_what_is_no_model(model):
-    with pytest.raises(AssetError, match="no such model or folder") as caught:
-        resolve.resolve_model(model)
-    assert "minilm" in caught.value.hint
-
-
-def test_resolve_model_on_the_hub(tmp_path, monkeypatch):
-    asked = []
-
-    def snapshot(name, *, revision, allow_patterns):
-        asked.append((name, revision))
-        assert "*.bin" not in allow_patterns
-        return str(tmp_path)
-
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
-    with pytest.raises(AssetError, match="no safetensors"):
-        resolve.resolve_model("gpt2")
-    (tmp_path / "model.safetensors").touch()
-    assert resolve.resolve_model("gpt2") == tmp_path
-    assert resolve.resolve_model("org/name@v1.0") == tmp_path
-    assert asked[1:] == [("gpt2", None), ("org/name", "v1.0")]
-
-
-def test_resolve_model_offline(tmp_path):
-    """The real huggingface_hub, told to stay offline: its cache answers, or nobody does."""
-    repo = tmp_path / "hub/models--org--name"
-    snapshot = repo / "snapshots" / ("a" * 40)
-    snapshot.mkdir(parents=True)
-    (snapshot / "config.json").write_text("{}")
-    (snapshot / "model.safetensors").touch()
-    (repo / "refs").mkdir()
-    (repo / "refs/main").write_text("a" * 40)
-    code = """
-from flasc.assets.catalogue import resolve_model
-from flasc.common.errors import AssetError
-from flasc.models.standins import STANDINS
-print(resolve_model("org/name"))
-try:
-    resolve_model("minillm")
-except AssetError as error:
-    print(error.hint)
-"""
-    env = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(tmp_path / "hub")}
-    found, hint = run(code, env).splitlines()
-    assert Path(found) == snapshot
-    assert hint.startswith("did you mean 'minilm'?")
 
 
 def test_importing_it_is_light():

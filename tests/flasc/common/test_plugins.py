@@ -8,7 +8,9 @@ import torch
 
 from flasc.common import plugins
 from flasc.common.errors import PluginError
+from flasc.common.settings import Wire
 from flasc.methods import METHODS, MethodSettings
+from flasc.models.settings import Lora
 from flasc.tasks.twenty_newsgroups import Newsgroups
 from flasc.training import settings as config
 from flasc.training.trainer import Trainer
@@ -46,8 +48,8 @@ def test_it_trains(installed, task, monkeypatch):
 
     settings = config.TrainingSettings.model_construct(
         seed=0, task=Newsgroups(name="20newsgroups", clients=len(task.clients)),
-        lora=config.Lora(rank=4), client=config.Client(), server=config.AdamW(),
-        wire=config.Wire(format="coo"), method=Rotating(kind="rotating", parts=4),
+        lora=Lora(rank=4), client=config.Client(), server=config.AdamW(),
+        wire=Wire(format="coo"), method=Rotating(kind="rotating", parts=4),
         evaluation_examples=None,
     )  # fmt: skip
     trainer = Trainer(settings, task, torch.device("cpu"))
@@ -76,7 +78,7 @@ MISTAKES = {
     "nothing_is_there": ("", "cannot be imported: AttributeError"),
     "kind_differs": ("kind: Literal['other']", "found kind 'other'"),
     "no_implementation": ("kind: Literal['NAME']", "found no build and no implementation"),
-    "lora": ("kind: Literal['lora']\n    implementation: ClassVar[str] = 'a:b'", "is already"),
+    "lora": ("kind: Literal['lora']\n    implementation: ClassVar[str] = 'a:b'", "is in use"),
 }
 
 
@@ -96,7 +98,7 @@ def test_of_two_packages_with_one_name_the_second_is_refused(package):
     body = "class x(MethodSettings):\n    kind: Literal['twin']\n    implementation = 'a:b'\n"
     for name in ("first", "second"):
         package(name, HEAD + body, {"flasc_emu.methods": f"twin = {name}:x"})
-    with pytest.raises(PluginError, match="found a kind that there is already"):
+    with pytest.raises(PluginError, match="found a kind that is in use"):
         plugins.members(METHODS, MethodSettings)
 
 

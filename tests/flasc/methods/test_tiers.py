@@ -14,6 +14,7 @@ from flasc import codec
 from flasc.methods.base import ReceivedModel, VectorLayout
 from flasc.methods.het_lora import HetLoraMethod
 from flasc.methods.tiers import deal
+from flasc.models.settings import Lora
 from flasc.training import settings as config
 from flasc.training.client import Draw, Job
 
@@ -101,7 +102,7 @@ def test_a_truncated_tier_sends_what_a_lower_rank_has_and_no_index(make, play):
     assert {d.tier for d in downloads} == {1, 2, 4}
     for message in [*downloads, *trainer.train(downloads)]:
         mask = first_ranks(trainer.adapter, message.tier)
-        lower = make({"kind": "lora", "rank": message.tier}, lora=config.Lora(rank=message.tier))
+        lower = make({"kind": "lora", "rank": message.tier}, lora=Lora(rank=message.tier))
         assert message.nbytes == 12 + 4 * mask.sum() == 12 + 4 * lower.adapter.n
         support = np.flatnonzero(mask)
         values = codec.decode(message.content, n=trainer.adapter.n, support=support).values
@@ -114,8 +115,8 @@ def test_a_truncated_tier_sends_what_a_lower_rank_has_and_no_index(make, play):
 def test_a_truncated_client_is_a_lora_of_its_rank_at_the_servers_scale(make, play):
     """Scale alpha / r stays that of the server's rank: alpha 16 r_k / 4 at the client's own."""
     tiers = [{"share": 1, "rank": 2}]
-    server = make({"kind": "rank_tiers", "tiers": tiers}, lora=config.Lora(rank=4, dropout=0.0))
-    lower = make("lora", lora=config.Lora(rank=2, alpha=16 * 2 / 4, dropout=0.0))
+    server = make({"kind": "rank_tiers", "tiers": tiers}, lora=Lora(rank=4, dropout=0.0))
+    lower = make("lora", lora=Lora(rank=2, alpha=16 * 2 / 4, dropout=0.0))
     mask = torch.from_numpy(first_ranks(server.adapter, 2))
     lower._server.params = server.params[mask].clone()
     lower._contents.clear()

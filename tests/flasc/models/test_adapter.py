@@ -4,7 +4,7 @@ import torch
 from flasc.common.errors import ModelError
 from flasc.models.adapter import Adapter
 from flasc.models.dropout import PlaceDropout
-from flasc.models.pretrained import sequence_classifier
+from flasc.models.pretrained import pretrained
 from flasc.models.settings import Lora
 
 
@@ -14,7 +14,7 @@ def folder(request):
 
 
 def test_the_vector_and_the_model_are_one(folder):
-    adapter = Adapter(sequence_classifier(folder, 4, key=1), Lora(rank=2), "adapter")
+    adapter = Adapter(pretrained(folder, "text", 4, key=1), Lora(rank=2), "adapter")
     vector = torch.randn(adapter.n)
     adapter.write(vector)
     assert torch.equal(adapter.read(), vector)
@@ -27,7 +27,7 @@ def test_the_vector_and_the_model_are_one(folder):
 
 
 def test_spans_say_what_they_are(folder):
-    adapter = Adapter(sequence_classifier(folder, 4, key=1), Lora(rank=2), "adapter")
+    adapter = Adapter(pretrained(folder, "text", 4, key=1), Lora(rank=2), "adapter")
     parts = {span.part for span in adapter.spans}
     assert parts == {"lora_A", "lora_B", "head"}
     for span in adapter.spans:
@@ -36,13 +36,13 @@ def test_spans_say_what_they_are(folder):
 
 
 def test_sizes_are_rank_times_in_and_out(bert):
-    adapter = Adapter(sequence_classifier(bert, 4, key=1), Lora(rank=2), "adapter")
+    adapter = Adapter(pretrained(bert, "text", 4, key=1), Lora(rank=2), "adapter")
     # Two layers, query and value, 32 in and 32 out; a head of 4 x 32 + 4.
     assert adapter.n == 2 * 2 * 2 * (32 + 32) + 4 * 32 + 4
 
 
 def test_head_alone_is_the_head_of_the_same_function(bert):
-    whole = sequence_classifier(bert, 4, key=1)
+    whole = pretrained(bert, "text", 4, key=1)
     batch = {"input_ids": torch.arange(12)[None], "attention_mask": torch.ones(1, 12).long()}
     with torch.inference_mode():
         before = whole(**batch).logits
@@ -53,7 +53,7 @@ def test_head_alone_is_the_head_of_the_same_function(bert):
 
 
 def test_only_loras_dropout_is_on_while_training(folder):
-    adapter = Adapter(sequence_classifier(folder, 4, key=1), Lora(rank=2), "adapter")
+    adapter = Adapter(pretrained(folder, "text", 4, key=1), Lora(rank=2), "adapter")
 
     kinds = (torch.nn.Dropout, PlaceDropout)
 
@@ -71,18 +71,18 @@ def test_only_loras_dropout_is_on_while_training(folder):
 
 def test_targets_that_match_nothing_are_refused(bert):
     with pytest.raises(ModelError, match="'q_proj' matches no module of this bert model") as error:
-        Adapter(sequence_classifier(bert, 4, key=1), Lora(targets=["query", "q_proj"]), "adapter")
+        Adapter(pretrained(bert, "text", 4, key=1), Lora(targets=["query", "q_proj"]), "adapter")
     assert "query, value" in error.value.hint
 
 
 def test_a_folder_that_is_no_model_is_refused(tmp_path):
     with pytest.raises(ModelError, match="cannot load"):
-        sequence_classifier(tmp_path, 4, key=1)
+        pretrained(tmp_path, "text", 4, key=1)
 
 
 def test_equal_keys_draw_equal_heads(bert):
     one, again, other = (
-        Adapter(sequence_classifier(bert, 4, key), Lora(), "head").read() for key in (1, 1, 2)
+        Adapter(pretrained(bert, "text", 4, key), Lora(), "head").read() for key in (1, 1, 2)
     )
     assert torch.equal(one, again)
     assert not torch.equal(one, other)
@@ -90,25 +90,25 @@ def test_equal_keys_draw_equal_heads(bert):
 
 def test_lora_goes_on_the_upper_layers_only(folder):
     lora = Lora(rank=2, upper_layers=1)
-    adapter = Adapter(sequence_classifier(folder, 4, key=1), lora, "adapter")
+    adapter = Adapter(pretrained(folder, "text", 4, key=1), lora, "adapter")
     names = [span.name for span in adapter.spans if span.part != "head"]
     assert names
     assert all(".1." in name and ".0." not in name for name in names)
-    whole = Adapter(sequence_classifier(folder, 4, key=1), Lora(rank=2), "adapter")
+    whole = Adapter(pretrained(folder, "text", 4, key=1), Lora(rank=2), "adapter")
     head = sum(s.stop - s.start for s in adapter.spans if s.part == "head")
     assert 2 * (adapter.n - head) == whole.n - head
 
 
 def test_more_upper_layers_than_there_are(folder):
     with pytest.raises(ModelError, match="upper_layers 3; this model has 2 layers"):
-        Adapter(sequence_classifier(folder, 4, key=1), Lora(upper_layers=3), "adapter")
+        Adapter(pretrained(folder, "text", 4, key=1), Lora(upper_layers=3), "adapter")
 
 
 def test_a_target_that_is_one_module_needs_no_layers(bert):
     target = "bert.encoder.layer.0.attention.self.query"
     with pytest.raises(ModelError, match="one layer's module"):
         Adapter(
-            sequence_classifier(bert, 4, key=1),
+            pretrained(bert, "text", 4, key=1),
             Lora(upper_layers=1, targets=[target]),
             "adapter",
         )

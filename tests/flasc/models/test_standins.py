@@ -9,7 +9,7 @@ from safetensors.numpy import load_file
 
 from flasc.models import inventory, pretraining, resolve, standins
 from flasc.models.pretrained import identity, pretrained
-from flasc.models.standins import STANDINS
+from flasc.models.standins import SUBSTITUTES
 
 FILES = {"fashion-vit": "garments", "scenes-vit": "garments", "friends-gpt2": "transcripts"}
 every_standin = pytest.mark.parametrize("name", FILES)
@@ -21,16 +21,16 @@ def data(request, name):
 
 
 def test_every_standin_is_here():
-    assert set(FILES) == set(STANDINS) == set(pretraining.TASKS)
+    assert set(FILES) == set(SUBSTITUTES) == set(pretraining.TASKS)
 
 
 @every_standin
 def test_it_is_made_once_and_the_same_again(name, data, tmp_path):
     said = []
     folder = resolve.resolve_model(name, cache=tmp_path / "one", notify=said.append)
-    assert len(said) == STANDINS[name].epochs
+    assert len(said) == SUBSTITUTES[name].epochs
     assert resolve.resolve_model(name, cache=tmp_path / "one", notify=said.append) == folder
-    assert len(said) == STANDINS[name].epochs
+    assert len(said) == SUBSTITUTES[name].epochs
     again = resolve.resolve_model(name, cache=tmp_path / "two")
     one, other = ((f / "model.safetensors").read_bytes() for f in (folder, again))
     assert one == other
@@ -40,13 +40,13 @@ def test_it_is_made_once_and_the_same_again(name, data, tmp_path):
 
 @every_standin
 def test_it_has_the_size_that_is_said_and_has_learned(name, data, tmp_path, monkeypatch):
-    monkeypatch.setitem(STANDINS, name, dataclasses.replace(STANDINS[name], epochs=20))
+    monkeypatch.setitem(SUBSTITUTES, name, dataclasses.replace(SUBSTITUTES[name], epochs=20))
     folder = resolve.resolve_model(name, cache=tmp_path)
     weights = load_file(folder / "model.safetensors")
-    assert sum(w.size for w in weights.values()) == STANDINS[name].parameters
+    assert sum(w.size for w in weights.values()) == SUBSTITUTES[name].parameters
     about = json.loads((folder / "pretraining.json").read_text())
-    assert about["settings"] == STANDINS[name].digest
-    assert f"stand-in {name} (settings {STANDINS[name].digest[:12]}" in identity(folder)
+    assert about["settings"] == SUBSTITUTES[name].digest
+    assert f"substitute model {name} (settings {SUBSTITUTES[name].digest[:12]}" in identity(folder)
     losses = about["loss of each epoch, nats"]
     assert losses[-1] < losses[0]
     head = "causal" if "gpt2" in name else "image"
@@ -54,9 +54,9 @@ def test_it_has_the_size_that_is_said_and_has_learned(name, data, tmp_path, monk
 
 
 def test_other_settings_are_another_folder(tmp_path):
-    one = STANDINS["fashion-vit"]
+    one = SUBSTITUTES["fashion-vit"]
     assert dataclasses.replace(one, epochs=7).folder(tmp_path) != one.folder(tmp_path)
-    assert dataclasses.replace(one, about="x").folder(tmp_path) == one.folder(tmp_path)
+    assert dataclasses.replace(one, description="x").folder(tmp_path) == one.folder(tmp_path)
 
 
 def test_ctrl_c_leaves_nothing_behind(garments, tmp_path, monkeypatch):

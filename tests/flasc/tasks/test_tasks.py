@@ -6,7 +6,9 @@ import torch
 from pydantic import TypeAdapter
 
 from flasc.common.errors import ModelError
+from flasc.common.settings import Wire
 from flasc.data.objective import IGNORED
+from flasc.models.settings import Lora
 from flasc.tasks import TASKS
 from flasc.training import settings as config
 from flasc.training.trainer import Trainer, provenance
@@ -53,10 +55,10 @@ def trainer(settings, tmp_path, method="lora"):
     training = config.TrainingSettings(
         seed=0,
         task=settings,
-        lora=config.Lora(rank=2),
+        lora=Lora(rank=2),
         client=config.Client(lr=0.05),
         server=config.AdamW(lr=0.02),
-        wire=config.Wire(),
+        wire=Wire(),
         method=method,
         evaluation_examples=None,
     )
@@ -111,7 +113,7 @@ def test_it_learns_what_it_holds(name, settings, tmp_path):
     about = provenance(live)
     assert about["metric"] == NAMES[name][2]
     assert live.settings.task.metric == NAMES[name][2], "what reports say without torch"
-    assert about["model"] == live.settings.task.model  # a folder: no stand-in
+    assert about["model"] == live.settings.task.model  # a folder, not a substitute model
     live.export(tmp_path / "adapter")
     assert (tmp_path / "adapter/adapter_model.safetensors").exists()
 

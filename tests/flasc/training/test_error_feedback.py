@@ -10,10 +10,11 @@ from safetensors.numpy import load, save
 
 from emulator.runner.recording import Recording, RecordingTrainer
 from flasc import codec
-from flasc.training import error_feedback, settings
+from flasc.common.settings import Wire
+from flasc.training import error_feedback
 
 FLASC = {"kind": "flasc", "down": 0.25, "up": 0.0625, "error_feedback": True}
-WIRES = [settings.Wire(), settings.Wire(values="int4", rounding="stochastic")]
+WIRES = [Wire(), Wire(values="int4", rounding="stochastic")]
 KINDS = [
     {"kind": "lora", "error_feedback": True},
     FLASC,
@@ -121,7 +122,7 @@ def test_dense_messages_leave_nothing_out(make):
 
 @pytest.mark.parametrize("method", KINDS, ids=lambda m: m["kind"])
 def test_a_snapshot_holds_memories_exactly(make, method):
-    wire = settings.Wire(values="int8")
+    wire = Wire(values="int8")
     trainer, restored = make(method, wire=wire), make(method, wire=wire)
     play(trainer, COHORTS[:2])
     restored.restore(load(save(trainer.snapshot())))

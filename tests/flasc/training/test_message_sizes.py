@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from flasc import codec
+from flasc.common.settings import Wire
 from flasc.methods.dense import DenseLora, Full, Head
 from flasc.methods.flasc import Flasc
 from flasc.methods.sparse_adapter import SparseAdapter
@@ -14,7 +15,7 @@ from flasc.methods.top_k import count
 from flasc.models.settings import Lora  # fmt: skip
 from flasc.tasks.twenty_newsgroups import Newsgroups
 from flasc.training.message_sizes import entries, message_bytes
-from flasc.training.settings import AdamW, Client, TrainingSettings, Wire
+from flasc.training.settings import AdamW, Client, TrainingSettings
 
 METHODS_PAGE = (Path(__file__).parents[3] / "docs/background/methods.md").read_text("utf-8")
 

@@ -9,6 +9,7 @@ from hypothesis.extra import numpy as arrays
 
 from flasc import codec
 from flasc.common import rng
+from flasc.common.settings import Wire
 from flasc.training import settings as config
 from flasc.training.privacy import clipped, noisy_mean
 
@@ -93,7 +94,7 @@ def test_noise_is_gaussian_on_every_coordinate_also_of_nobody():
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda m: m["kind"] + str(len(m)))
 def test_the_server_steps_by_the_private_mean_of_what_it_decodes(make, method):
-    wire = config.Wire.model_validate(method.get("wire", {}))
+    wire = Wire.model_validate(method.get("wire", {}))
     method = {key: value for key, value in method.items() if key != "wire"}
     dp = settings(clip=1e-4, cohort=2, scaling="mean")
     trainer = make(method, dp=dp, wire=wire, server=config.FedAvg(kind="fedavg"))

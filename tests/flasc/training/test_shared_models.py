@@ -9,8 +9,8 @@ import sys
 import pytest
 import torch
 
+from flasc.tasks.settings import Split
 from flasc.tasks.twenty_newsgroups import Newsgroups
-from flasc.training.settings import Split
 from flasc.training.shared_models import KEPT, SharedModels, copied
 from flasc.training.trainer import Trainer
 
@@ -27,12 +27,12 @@ def outcome(trainer):
 
 @pytest.fixture
 def shared(make):
-    """Trainers of one workshop, from a method's settings."""
-    workshop = SharedModels()
+    """Trainers of one shared, from a method's settings."""
+    shared = SharedModels()
 
     def build(method, **keys):
         fresh = make(method, **keys)
-        return Trainer(fresh.settings, fresh.task, torch.device("cpu"), workshop)
+        return Trainer(fresh.settings, fresh.task, torch.device("cpu"), shared)
 
     return build
 
@@ -59,9 +59,9 @@ def test_another_rank_or_seed_shares_what_it_may(make, shared, task):
 
 
 def test_a_copy_shares_memory_but_not_modules_or_flags(bert, task):
-    workshop = SharedModels()
-    models = [workshop.pretrained(bert, "text", 4, 0, None, frozen=True) for _ in range(2)]
-    models.append(workshop.pretrained(bert, "text", 4, 0, None, frozen=False))
+    shared = SharedModels()
+    models = [shared.pretrained(bert, "text", 4, 0, None, frozen=True) for _ in range(2)]
+    models.append(shared.pretrained(bert, "text", 4, 0, None, frozen=False))
     first, second, third = ([*model.parameters()] for model in models)
     first[0].requires_grad = False
     assert second[0].requires_grad
@@ -90,27 +90,27 @@ def test_a_task_is_loaded_once_for_its_settings_and_seed(monkeypatch, task):
         return dataclasses.replace(task)
 
     monkeypatch.setattr(Newsgroups, "load", load)
-    workshop = SharedModels()
+    shared = SharedModels()
     plain = Newsgroups(name="20newsgroups")
     other = plain.model_copy(update={"split": Split(alpha=0.5)})
-    first = workshop.task(plain, 0, None, print)
-    assert workshop.task(plain, 0, None, print) is first
-    workshop.task(other, 0, None, print)
-    assert workshop.task(plain, 0, None, print) is first
-    workshop.task(plain, 1, None, print)  # one too many: the longest unused is forgotten
-    workshop.task(other, 0, None, print)
+    first = shared.task(plain, 0, None, print)
+    assert shared.task(plain, 0, None, print) is first
+    shared.task(other, 0, None, print)
+    assert shared.task(plain, 0, None, print) is first
+    shared.task(plain, 1, None, print)  # one too many: the longest unused is forgotten
+    shared.task(other, 0, None, print)
     assert loads == [(0.1, 0), (0.5, 0), (0.1, 1), (0.5, 0)]
     assert KEPT == 2
 
 
-def test_a_workshop_opens_without_torch():
+def test_shared_models_load_no_torch():
     code = "import sys; from flasc.training.shared_models import SharedModels\n"
     code += "SharedModels(); sys.exit('torch' in sys.modules)"
     assert not subprocess.run([sys.executable, "-c", code], check=False).returncode
 
 
 class Others:
-    """Hands of equal trainers elsewhere: every other piece, last first, through pickle."""
+    """Helpers with an equal trainer: every other piece, last first, through pickle."""
 
     def __init__(self, trainer):
         self.trainer = trainer
@@ -136,16 +136,16 @@ SPARSE = {"kind": "sparse_adapter", "density": 0.25}
 def test_pieces_done_elsewhere_give_the_same_bits(method, engine, make, monkeypatch):
     monkeypatch.setattr("flasc.training.cohort.engine.BATCH_TOKENS", {"cpu": 120})  # 6 parts
     monkeypatch.setattr("flasc.training.client.EVALUATION_BATCH", 10)
-    hands = Others(make(method, engine=engine))
+    helpers = Others(make(method, engine=engine))
     fresh = make(method, engine=engine)
-    spread = Trainer(fresh.settings, fresh.task, torch.device("cpu"), SharedModels(hands))
+    spread = Trainer(fresh.settings, fresh.task, torch.device("cpu"), SharedModels(helpers))
     assert outcome(spread) == outcome(fresh)
-    assert hands.lent == 2 * 1 + 3  # of three clients in two rounds, of six parts
+    assert helpers.lent == 2 * 1 + 3  # of three clients in two rounds, of six parts
 
 
 def test_what_is_remembered_is_not_lent(make):
-    hands = Others(None)
+    helpers = Others(None)
     fresh = make("head")
-    spread = Trainer(fresh.settings, fresh.task, torch.device("cpu"), SharedModels(hands))
+    spread = Trainer(fresh.settings, fresh.task, torch.device("cpu"), SharedModels(helpers))
     assert outcome(spread) == outcome(make("head"))
-    assert not hands.lent
+    assert not helpers.lent

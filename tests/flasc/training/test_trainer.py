@@ -7,6 +7,7 @@ import torch
 from flasc import codec
 from flasc.common import rng
 from flasc.common.errors import DivergedError, ModelError
+from flasc.common.settings import Wire
 from flasc.training import settings as config
 from flasc.training.engine import pick_device
 
@@ -148,7 +149,7 @@ def test_a_nearly_full_mask_still_reaches_the_client(make, density):
 
 
 def test_half_precision_rounds_what_clients_start_from(make):
-    exact, rounded = make("lora"), make("lora", wire=config.Wire(values="fp16"))
+    exact, rounded = make("lora"), make("lora", wire=Wire(values="fp16"))
     assert rounded.download(0).nbytes < 0.51 * exact.download(0).nbytes
     decoded = codec.decode(rounded.download(0).content, n=rounded.adapter.n).to_dense()
     halved = rounded.params.numpy().astype(np.float16).astype(np.float32)
@@ -174,7 +175,7 @@ WIRES = [
 class TestEveryWire:
     def test_the_server_steps_by_what_it_decodes(self, make, method, wire):
         server = config.FedAvg(kind="fedavg")
-        trainer = make(method, wire=config.Wire.model_validate(wire), server=server)
+        trainer = make(method, wire=Wire.model_validate(wire), server=server)
         play(trainer, COHORTS[:1])
         n, before = trainer.adapter.n, trainer.params.numpy().copy()
         support = codec.decode(trainer.download(1).content, n=n).indices
@@ -184,7 +185,7 @@ class TestEveryWire:
         np.testing.assert_array_equal(trainer.params.numpy(), before - sent)
 
     def test_bytes_are_those_of_the_format(self, make, method, wire):
-        trainer = make(method, wire=config.Wire.model_validate(wire))
+        trainer = make(method, wire=Wire.model_validate(wire))
         n = trainer.adapter.n
         (upload,) = trainer.train([trainer.download(1)])
         support = codec.decode(trainer.download(1).content, n=n).indices
@@ -197,7 +198,7 @@ class TestEveryWire:
                 assert message.nbytes == codec.size(decoded.indices, n, dtype=dtype)
 
     def test_draws_follow_from_round_and_client_alone(self, make, method, wire):
-        wire = config.Wire.model_validate(wire)
+        wire = Wire.model_validate(wire)
         trainer, restored = (make(method, wire=wire) for _ in range(2))
         play(trainer, COHORTS[:2])
         restored.restore(trainer.snapshot())
@@ -210,7 +211,7 @@ class TestEveryWire:
 @pytest.mark.parametrize("down", ["fp16", "int8", "int4"])
 def test_clients_start_from_what_they_decode(make, down):
     """And their update is relative to it, whatever the server itself has."""
-    trainer, shadow = make("lora", wire=config.Wire(down={"values": down})), make("lora")
+    trainer, shadow = make("lora", wire=Wire(down={"values": down})), make("lora")
     play(trainer, COHORTS[:1])
     download = trainer.download(1)
     (upload,) = trainer.train([download])
@@ -222,7 +223,7 @@ def test_clients_start_from_what_they_decode(make, down):
 
 
 def test_seeds_and_rounds_draw_other_roundings(make):
-    wire = config.Wire(values="int4", rounding="stochastic")
+    wire = Wire(values="int4", rounding="stochastic")
     first, other = make("head", wire=wire), make("head", wire=wire, seed=1)
     other.restore(first.snapshot())
     assert first.download(0).content != other.download(0).content

@@ -14,6 +14,7 @@ from flasc.training import client, settings
 from flasc.training.client import Draw, Job
 from flasc.training.cohort import Cohort, supported
 from flasc.training.cohort import forward as lean
+from flasc.training.cohort.forward import Pass
 from flasc.training.cohort.merge import merged
 from flasc.training.cohort.pack import pack
 
@@ -140,7 +141,7 @@ class TestAgainstTheReference:
         adapter, data = build(kind), examples(kind)
         work = jobs(adapter)
         judged = client.Reference(adapter, SETTINGS).train(work, data)
-        other = [Job(j.start, j.examples, j.trains, Draw(1, 2, j.draw.client)) for j in work]
+        other = [Job(j.start, j.examples, j.trainable, Draw(1, 2, j.draw.client)) for j in work]
         assert furthest(Cohort(adapter, SETTINGS, "fp32").train(other, data), judged) > 1e-2
         dry = build(kind, dropout=0.0)
         assert furthest(Cohort(dry, SETTINGS, "fp32").train(work, data), judged) > 1e-3
@@ -149,8 +150,8 @@ class TestAgainstTheReference:
         adapter, data = build(kind), examples(kind)
         work = jobs(adapter)
         masked = Cohort(adapter, SETTINGS, "fp32", 9).train(work, data)[1].delta
-        assert not masked[~work[1].trains].any()
-        assert masked[work[1].trains].any()
+        assert not masked[~work[1].trainable].any()
+        assert masked[work[1].trainable].any()
 
     def test_scores_are_equal_with_the_adapter_merged(self, kind):
         adapter, data = build(kind), examples(kind)
@@ -238,6 +239,29 @@ class TestAgainstTheReference:
         units = len({job.examples.tobytes() for job in work}) + len(engine.parts(data, 70))
         assert len(runs) == units if limit == 1 << 29 else len(runs) > units
         assert engine._memory.nbytes <= limit
+
+
+@pytest.mark.parametrize("kind", ["bert", "gpt2", "vit"])
+def test_training_and_scores_start_above_remembered_layers(kind, monkeypatch):
+    adapter, data = build(kind, upper=1), examples(kind)
+    engine, work, blocks = Cohort(adapter, SETTINGS, "fp32"), jobs(adapter), []
+    for name in ("_block", "_pruned"):
+        real = getattr(Pass, name)
+        monkeypatch.setattr(
+            Pass, name, lambda one, *args, real=real: blocks.append(1) or real(one, *args)
+        )
+    lower = engine._lower
+    assert lower == len(engine._encoder.blocks) - 1 > 0
+    first = engine.train(work, data)
+    steps = sum(one.steps for one in first)
+    blocks.clear()
+    again = engine.train(work, data)
+    assert len(blocks) == steps  # one block per step: those below are remembered
+    assert all(torch.equal(a.delta, b.delta) for a, b in zip(first, again, strict=True))
+    engine.score(work[0].start, data, 70)
+    blocks.clear()
+    engine.score(work[0].start, data, 70)
+    assert len(blocks) == len(engine.parts(data, 70))
 
 
 def test_memory_that_runs_out_halves_the_group(monkeypatch):
