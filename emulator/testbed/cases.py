@@ -11,7 +11,6 @@ from emulator.common.text import nearest, printable
 from emulator.network.network import Delivery
 from emulator.network.tcp import Congestion, Tcp
 from emulator.runner.recording import Recording, RecordingTrainer
-from emulator.runner.recording.entries import RecordedScore
 from emulator.scenario.scenario import Scenario
 from emulator.scenario.study import Study, TrainingJob
 from emulator.simulation.clients import fleet, link_profiles
@@ -19,6 +18,7 @@ from emulator.simulation.records import Absence, Computation, Row, Transfer
 from emulator.simulation.simulate import simulate
 from emulator.testbed.schedule import Message, Star
 from emulator.testbed.simulate import time_messages
+from flasc.common.messages import Score
 
 STAGE_S = 1.0  # to build a stage and end it
 MOST_CLIENTS = 100  # namespaces and devices
@@ -76,9 +76,9 @@ class Case:
 class _Replayed(RecordingTrainer):
     """What was recorded, without its scores: a round in between may never have been scored."""
 
-    def evaluate(self, split: str) -> RecordedScore:
+    def evaluate(self, split: str) -> Score:
         """A score that no target is below."""
-        return RecordedScore(1, 0.0, 0.0)
+        return Score(1, 0.0, 0.0)
 
 
 def cases(

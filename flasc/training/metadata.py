@@ -1,6 +1,5 @@
 """What holds of a training whatever is done with it: who holds how much, what an example takes."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +8,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from flasc.common import plugins
+from flasc.common.messages import TrainingMetadata
 from flasc.data.objective import SingleLabel
 from flasc.models import pretrained
 from flasc.models.adapter import Adapter
@@ -16,18 +16,6 @@ from flasc.tasks.base import Task
 
 if TYPE_CHECKING:
     from flasc.training.trainer import Trainer
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingMetadata:
-    """Examples by client, and the operations that training on one takes, forward and backward.
-
-    `labels` are each client's examples by label; empty where an example has not just one.
-    """
-
-    examples: tuple[int, ...]
-    flop_per_example: float
-    labels: tuple[tuple[int, ...], ...] = ()
 
 
 def describe(adapter: Adapter, vector: Tensor, task: Task) -> TrainingMetadata:

@@ -17,14 +17,15 @@ import json
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from emulator.common.errors import RecordingError
 from emulator.common.files import storage
-from emulator.runner.recording.entries import MessageEntry, Step, digest
+from emulator.runner.recording.entries import Step, digest
 from emulator.runner.recording.store import FORMAT, Recording
+from flasc.common.messages import MessageInfo
 
 KIND = "flasc-emu packed recording 1"
 MAX_BYTES = 2**26  # unpacked: about a million facts
@@ -69,7 +70,7 @@ def _rows(recording: Recording) -> Iterator[list[Any]]:
         yield ["step", numbers[step.parent], uploads, step.weights]
     for kind, facts in (("download", recording.downloads), ("upload", recording.uploads)):
         for fact in facts.values():
-            state, *values = astuple(fact)
+            state, *values = fact.values().values()
             yield [kind, numbers[state], *values]
     for (state, split), score in recording.scores.items():
         known = [score.by_label] if score.by_label else []
@@ -174,7 +175,7 @@ def _facts(root: str, rows: Sequence[Sequence[Any]]) -> Iterator[dict[str, Any]]
                 yield {"fact": "aggregate", "state": step.id, **asdict(step)}
             case "download" | "upload":
                 number, *rest = values
-                names = [each.name for each in fields(MessageEntry)]
+                names = ["state", *(each.name for each in fields(MessageInfo))]
                 yield {"fact": kind, **_named(names, [state(number), *rest])}
             case "score":
                 number, *rest = values

@@ -3,8 +3,10 @@
 import hashlib
 import json
 import math
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar
+
+from flasc.common.messages import MessageInfo, Score
 
 
 def digest(value: object) -> str:
@@ -13,16 +15,15 @@ def digest(value: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-@dataclass(frozen=True, slots=True)
-class MessageEntry:
-    """What a policy needs to know of a message. `state` is the version that it was made from."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageEntry(MessageInfo):
+    """A recorded message; `state` is the id of the state that it was made from."""
 
     state: str
-    client: int
-    nbytes: int
-    value_bytes: int
-    examples: int = 0
-    steps: int = 0
+
+    def values(self) -> dict[str, Any]:
+        """The values by name in their order on disk."""
+        return {"state": self.state} | asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,26 +40,7 @@ class Step:
         return digest(["aggregate", self.parent, self.uploads, self.weights])
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedScore:
-    """A score as it was measured; `by_label` is empty in older recordings too."""
-
-    examples: int
-    accuracy: float
-    loss: float
-    by_label: tuple[tuple[int, int], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedAbout:
-    """What holds of the training itself; None where an older recording does not say."""
-
-    examples: tuple[int, ...] | None = None
-    flop_per_example: float | None = None
-    labels: tuple[tuple[int, ...], ...] | None = None
-
-
-Told = TypeVar("Told", MessageEntry, RecordedScore)
+Told = TypeVar("Told", MessageEntry, Score)
 NO_FACT = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 _LARGEST = 2**63 - 1  # of whole numbers: the ledger's
 

@@ -2,16 +2,17 @@
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from emulator.common.errors import RecordingError
-from emulator.runner.recording.entries import MessageEntry, RecordedAbout, RecordedScore, Step
+from emulator.runner.recording.entries import MessageEntry, Step
 from emulator.runner.recording.store import Recording
-from emulator.simulation.trainer import Download, Score, Trainer, TrainingMetadata, Upload
+from emulator.simulation.trainer import Trainer
+from flasc.common.messages import MessageInfo, Score, TrainingMetadata
 
 KEEP_EVERY = 10  # rounds between states that stay; the newest state is kept as well
 
@@ -49,8 +50,8 @@ class RecordingTrainer:
         self._live_state = ""
         self._held = contextlib.ExitStack()
         # Real messages that a later call needs: downloads not yet trained, uploads not yet merged.
-        self._downloads: dict[tuple[str, int], Download] = {}
-        self._uploads: dict[tuple[str, int], Upload] = {}
+        self._downloads: dict[tuple[str, int], MessageInfo] = {}
+        self._uploads: dict[tuple[str, int], MessageInfo] = {}
         self.state = recording.root
         self.trained = 0
         self.replayed = 0
@@ -74,7 +75,7 @@ class RecordingTrainer:
             self._add("download", self.state, self._downloads[key])
         return self.recording.downloads[key]
 
-    def train(self, downloads: Sequence[Download]) -> list[MessageEntry]:
+    def train(self, downloads: Sequence[MessageInfo]) -> list[MessageEntry]:
         """One upload for each download, trained where it is not known yet."""
         keys = [(_fact(d).state, d.client) for d in downloads]
         if any(key not in self.recording.uploads for key in keys):
@@ -83,7 +84,7 @@ class RecordingTrainer:
             self._train(list(unknown))
         return [self.recording.uploads[key] for key in keys]
 
-    def aggregate(self, uploads: Sequence[Upload], weights: Sequence[float]) -> None:
+    def aggregate(self, uploads: Sequence[MessageInfo], weights: Sequence[float]) -> None:
         """Step the server, or only note that this step is known."""
         step = Step(
             self.state,
@@ -106,12 +107,12 @@ class RecordingTrainer:
             self.trained += 1
         self.state = step.id
 
-    def evaluate(self, split: str) -> RecordedScore:
+    def evaluate(self, split: str) -> Score:
         """Score the current version, or read how it scored."""
         key = (self.state, split)
         if key not in self.recording.scores and key not in self._at(self.state).scores:
             assert self._live is not None
-            score: Score = self._live.evaluate(split)
+            score = self._live.evaluate(split)
             by_label: dict[str, Any] = {"by_label": score.by_label} if score.by_label else {}
             self.recording.add(
                 "evaluate",
@@ -124,14 +125,14 @@ class RecordingTrainer:
             )
         return self.recording.scores[key]
 
-    def release(self, messages: Sequence[Download | Upload]) -> None:
+    def release(self, messages: Sequence[MessageInfo]) -> None:
         """Drop the real messages behind these; should one be needed, it is made again."""
         for message in messages:
             key = (_fact(message).state, message.client)
             self._downloads.pop(key, None)
             self._uploads.pop(key, None)
 
-    def metadata(self, require_flops: bool = False) -> RecordedAbout:
+    def metadata(self, require_flops: bool = False) -> TrainingMetadata:
         """As recorded; where it is `needed` and was not, the real trainer is asked."""
         if require_flops and self.recording.about.flop_per_example is None:
             self._open()
@@ -259,20 +260,11 @@ class RecordingTrainer:
         if self.recording.depth(step.parent) % KEEP_EVERY:
             self.recording.drop_state(step.parent)
 
-    def _add(self, kind: str, state: str, message: Download | Upload) -> None:
-        entry = asdict(
-            MessageEntry(
-                state,
-                message.client,
-                message.nbytes,
-                message.value_bytes,
-                getattr(message, "examples", 0),
-                getattr(message, "steps", 0),
-            )
-        )
-        self.recording.add(kind, **entry)
+    def _add(self, kind: str, state: str, message: MessageInfo) -> None:
+        own = {each.name: getattr(message, each.name) for each in fields(MessageInfo)}
+        self.recording.add(kind, **MessageEntry(state=state, **own).values())
 
 
-def _fact(message: Download | Upload) -> MessageEntry:
+def _fact(message: MessageInfo) -> MessageEntry:
     assert isinstance(message, MessageEntry), "messages of this trainer only"
     return message

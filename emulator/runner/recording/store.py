@@ -17,8 +17,6 @@ from emulator.common.files import held, replace, storage, sweep
 from emulator.runner.recording.entries import (
     NO_FACT,
     MessageEntry,
-    RecordedAbout,
-    RecordedScore,
     Step,
     counts,
     digest,
@@ -26,6 +24,7 @@ from emulator.runner.recording.entries import (
     validated,
 )
 from emulator.runner.recording.model_export import is_stamped, remove_model, stamp, write_model
+from flasc.common.messages import Score, TrainingMetadata
 
 FORMAT = 2
 
@@ -53,8 +52,8 @@ class Recording:
         self.downloads: dict[tuple[str, int], MessageEntry] = {}
         self.uploads: dict[tuple[str, int], MessageEntry] = {}
         self.steps: dict[str, Step] = {}
-        self.scores: dict[tuple[str, str], RecordedScore] = {}
-        self.about = RecordedAbout()
+        self.scores: dict[tuple[str, str], Score] = {}
+        self.about = TrainingMetadata()
         self._read_bytes = 0
         self._check_settings()
         self.refresh()
@@ -134,7 +133,7 @@ class Recording:
             case "evaluate":
                 state, split = entry.pop("state"), entry.pop("split")
                 by_label = tuple(map(right_of, entry.pop("by_label", ())))
-                self.scores[state, split] = validated(RecordedScore(**entry, by_label=by_label))
+                self.scores[state, split] = validated(Score(**entry, by_label=by_label))
             case "about":
                 examples = counts(entry.pop("examples"))
                 flop = float(entry.pop("flop_per_example"))
@@ -142,7 +141,7 @@ class Recording:
                 held = None if labels is None else tuple(map(counts, labels))
                 if not 0 <= flop < math.inf or (held and len(held) != len(examples)):
                     raise ValueError("found numbers that no training has")
-                self.about = RecordedAbout(examples, flop, held)
+                self.about = TrainingMetadata(examples, flop, held)
             case other:
                 raise ValueError(f"unknown fact {other!r}")
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:  # plug-ins import this, before the unions that they extend ar
     from emulator.simulation.clients.fleet import Fleet
     from emulator.simulation.selection.base import Selector
     from emulator.simulation.settings import RoundPlan
-    from emulator.simulation.trainer import Download, Trainer, Upload
+    from emulator.simulation.trainer import Trainer
+    from flasc.common.messages import MessageInfo
 
 LAST = 9  # a priority after all of SimPy's own
 WORK = (Transfer, Computation, Absence)  # rows that led to an update
@@ -63,7 +64,7 @@ class SimulationContext:
     eligible: NDArray[np.bool_]
     training: RoundPlan
     selector: Selector
-    billed_bytes: Callable[[Download | Upload], int]
+    billed_bytes: Callable[[MessageInfo], int]
     log: EventLog
 
 

@@ -7,7 +7,8 @@ import pytest
 from emulator.simulation.records import Round, Transfer
 from emulator.simulation.rounds.staleness import Polynomial
 from emulator.simulation.simulate import simulate
-from emulator.simulation.trainer import StubMessage, StubTrainer
+from emulator.simulation.trainer import StubTrainer
+from flasc.common.messages import MessageInfo
 
 DEADLINE = {"kind": "deadline", "deadline": "1000 h"}
 # What each comes to where nobody is late and all are alike.
@@ -155,10 +156,10 @@ def test_whoever_ends_at_the_instant_of_the_first_is_stopped_by_nobody(scenario,
 
     class Unlike(StubTrainer):
         def download(self, client):
-            return StubMessage(client, 250_000 * client, 0)
+            return MessageInfo(client, 250_000 * client, 0)
 
         def train(self, downloads):
-            return [StubMessage(d.client, 10**6 * (1 - d.client), 0, d.client) for d in downloads]
+            return [MessageInfo(d.client, 10**6 * (1 - d.client), 0, d.client) for d in downloads]
 
     rows = simulate(
         scenario(
