@@ -1,4 +1,4 @@
-"""Commands about a study: run, check, report."""
+"""Command `run`."""
 
 import contextlib
 from pathlib import Path
@@ -12,7 +12,8 @@ from emulator.common.errors import EmulationError
 
 if TYPE_CHECKING:
     from emulator.cli.progress import How
-    from emulator.runner.executors import Engine, TrainingResult
+    from emulator.runner.events import TrainingResult
+    from emulator.runner.executors import Engine
     from emulator.scenario.study import Study
 
 
@@ -83,7 +84,8 @@ def run(
     """
     from emulator.cli.progress import display, titles
     from emulator.runner import run as running
-    from emulator.runner.executors import Options, TrainingResult
+    from emulator.runner.events import Event, TrainingFinished, TrainingResult
+    from emulator.runner.executors import Options
 
     study = _read(scenario, overrides, only, networks)
     trainings = study.trainings()
@@ -95,18 +97,16 @@ def run(
         display(progress, trainings, chosen.workers) as shown,
     ):
 
-        def finished(index: int, result: TrainingResult | Exception) -> None:
-            lines = _result_lines(study, names[index], result)
-            shown.end(index, lines, failed=not isinstance(result, TrainingResult))
+        def on_event(event: Event) -> None:
+            if isinstance(event, TrainingFinished):
+                lines = _result_lines(study, names[event.training], event.result)
+                end = shown.end if isinstance(event.result, TrainingResult) else shown.fail
+                end(event.training, lines)
+            else:
+                shown.show(event)
 
         outcome = running.run(
-            study,
-            folder,
-            Options(recordings, device),
-            engine=chosen,
-            notify=shown.show,
-            finished=finished,
-            say=shown.say,
+            study, folder, Options(recordings, device), engine=chosen, on_event=on_event
         )
     if outcome.written:
         _print_report(folder, "table")
@@ -137,10 +137,10 @@ def _engine(
 
 
 def _result_lines(study: "Study", name: str, result: "TrainingResult | Exception") -> list[str]:
-    """One method's lines of the table, as soon as they are known."""
+    """The lines of the table for one training, or its error."""
     from emulator.reports.terminal import method_lines
     from emulator.results.metrics import outcome, summarise
-    from emulator.runner.executors import TrainingResult
+    from emulator.runner.events import TrainingResult
 
     if not isinstance(result, TrainingResult):
         return [f"{name}: {result}"]
