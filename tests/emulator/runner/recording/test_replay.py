@@ -431,5 +431,5 @@ def test_labels_that_no_training_has_are_refused(bench, fact, change):
     for each in facts:
         each.update(change if each["fact"] == fact else {})
     log.write_text("".join(json.dumps(each) + "\n" for each in facts), "utf-8")
-    with pytest.raises(RecordingError, match="is no fact of a recording"):
+    with pytest.raises(RecordingError, match="not an entry of a recording"):
         bench.open()
