@@ -27,39 +27,41 @@ if TYPE_CHECKING:
     help="Folder for results  [default: runs/NAME, then -on-NETWORK]",
 )
 @RECORDINGS
-@click.option("--method", "only", multiple=True, metavar="NAME", help="Only this one. Repeatable.")
-@click.option("--workers", type=click.IntRange(1), help="Processes  [default: one a core]")
+@click.option(
+    "--method", "only", multiple=True, metavar="NAME", help="Only this method. Repeatable."
+)
+@click.option("--workers", type=click.IntRange(1), help="Processes  [default: one per core]")
 @click.option(
     "--engine",
     type=click.Choice(["local", "ray"]),
     default="local",
     show_default=True,
-    help="Who runs the workers: this machine, or Ray (pip install 'flasc-emu[ray]').",
+    help="Where workers run: on this machine, or on Ray (pip install 'flasc-emu[ray]').",
 )
 @click.option(
     "--address",
     metavar="HOST:PORT",
-    help="With --engine ray: of a cluster, or 'auto' on a node of one  [default: a Ray of our own]",
+    help="With --engine ray: a cluster, or 'auto' on one of its nodes  [default: local Ray]",
 )
 @click.option(
     "--needs",
     multiple=True,
     metavar="NAME=AMOUNT",
-    help="With --engine ray: what a worker takes of its node: CPU=1, GPU=0.25. Repeatable.",
+    help="With --engine ray: resources per worker: CPU=1, GPU=0.25. Repeatable.",
 )
 @click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda"]),
     default="auto",
     show_default=True,
-    help="Where to train.",
+    help="Device for training.",
 )
 @click.option(
     "--progress",
     type=click.Choice(["auto", "live", "plain", "json", "none"]),
     default="auto",
     show_default=True,
-    help="How to follow it on stderr: a live view, lines, or a JSON object a line.",
+    help="Progress on stderr: a live view, lines, or one JSON object per line.",
 )
 def run(
     scenario: Path,
@@ -75,12 +77,11 @@ def run(
     device: str,
     progress: "How",
 ) -> None:
-    """Train, time and report.
+    """Run a scenario: train, simulate and report.
 
-    What is already recorded is not trained again: a new network takes seconds, and a run that was
-    cut off goes on when it is run again. SCENARIO may also be the folder of a run, which is then
-    carried out again, as under another --network; or a packed recording, which is priced without
-    training.
+    What is recorded is not trained again: a new network takes seconds, and an interrupted run
+    resumes when you run it again. SCENARIO may also be the folder of a run, to run it again, for
+    example under another --network; or a packed recording, which is replayed without training.
     """
     from emulator.cli.progress import display, titles
     from emulator.runner import run as running

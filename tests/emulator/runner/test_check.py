@@ -18,7 +18,7 @@ def test_it_counts_and_shows_the_links(scenario, tmp_path):
     lines = list(plan(inputs.read(scenario()), tmp_path / "recordings"))
     assert lines == [
         "toy: fine",
-        "3 trainings (3 methods, 1 seed) of at most 4 rounds, 3 of 30 clients a round; "
+        "3 trainings (3 methods, 1 seed) of at most 4 rounds, 3 of 30 clients per round; "
         "6 emulations (2 variants)",
         "target: 20.0% on the validation split",
         "recorded already: 0 rounds of 0 of 3 trainings, 0 to the end; "
