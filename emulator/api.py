@@ -144,8 +144,8 @@ def run(
     if outcome.failures:
         index, error = outcome.failures[0]
         training = found.study.trainings()[index]
-        said = f"{training.method}, seed {training.seed}: {error.message}"
-        raise EmulationError(f"not finished: {said}", error.hint)
+        failed = f"{training.method}, seed {training.seed}: {error.message}"
+        raise EmulationError(f"not finished: {failed}", error.hint)
     return Results.read(folder)
 
 

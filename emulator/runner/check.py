@@ -57,8 +57,8 @@ def plan(study: Study, recordings: Path, screen: Screen = SCREEN) -> Iterator[st
         if before is None or not np.array_equal(before.up_Bps, clients.up_Bps):
             plots[label] = list(_plots(clients, screen))
         before = clients
-    for label, said in _distinct(scenario, links).items():
-        yield f"{printable(label)}: {said}"
+    for label, text in _distinct(scenario, links).items():
+        yield f"{printable(label)}: {text}"
         yield from plots.get(label, ())
     if remark := metadata.round_trips(study):
         yield remark
@@ -77,8 +77,8 @@ def _recorded(trainings: Sequence[TrainingJob], recordings: Path) -> str:
     sure = sum(map(is_foreseen, whole))
     ends = [f"{sure} to the end"]
     if unsure := len(whole) - sure:
-        said = f"{unsure} perhaps to the end (who takes part is not known until it is run)"
-        ends = [*ends, said] if sure else [said]
+        text = f"{unsure} perhaps to the end (who takes part is not known until it is run)"
+        ends = [*ends, text] if sure else [text]
     rest = "" if len(whole) == len(trainings) else "; how long the rest takes is not known"
     return (
         f"recorded already: {sum(rounds)} rounds of {sum(map(bool, rounds))} of "
@@ -131,8 +131,8 @@ def _links(scenario: Scenario, clients: Fleet, with_server: bool) -> str:
         "policy": scenario.policy.describe(scenario.training.cohort),
         "selection": [] if scenario.selection.kind == "uniform" else [scenario.selection.kind],
     }
-    said = [f"{what}: {', '.join(dict.fromkeys(names))}" for what, names in named.items() if names]
-    return "; ".join([f"{links}, over {network.transport.kind}", *said, *_shared(clients)])
+    text = [f"{what}: {', '.join(dict.fromkeys(names))}" for what, names in named.items() if names]
+    return "; ".join([f"{links}, over {network.transport.kind}", *text, *_shared(clients)])
 
 
 def _distinct(scenario: Scenario, links: Mapping[str, str]) -> dict[str, str]:
@@ -154,8 +154,8 @@ def _distinct(scenario: Scenario, links: Mapping[str, str]) -> dict[str, str]:
 def _settings(scenario: Scenario, point: Mapping[str, str], axes: Sequence[str]) -> Iterator[str]:
     for axis in axes:
         for key, value in scenario.vary[axis][point[axis]].items():
-            said = printable(value) if isinstance(value, str) else short_repr(value)
-            yield f"{printable(key)}: {said}"
+            text = printable(value) if isinstance(value, str) else short_repr(value)
+            yield f"{printable(key)}: {text}"
 
 
 def _shared(clients: fleet.Fleet) -> Iterator[str]:
@@ -201,10 +201,10 @@ def require_trainable(study: Study, recordings: Path) -> None:
     for training in study.trainings():
         found = _refused(training.settings.task)
         if found and not is_whole(training, recordings):
-            key, said = found
+            key, text = found
             where = study.document.where(("task", key))
             raise ScenarioError(
-                f"{where}: task.{key}: {said}", "fix the scenario, then run flasc-emu check"
+                f"{where}: task.{key}: {text}", "fix the scenario, then run flasc-emu check"
             )
 
 

@@ -33,11 +33,11 @@ SCREEN = Screen()
 
 @dataclass(frozen=True, slots=True)
 class Messages:
-    """Mean bytes of a client's messages in a round; `how`: 'recorded' or 'computed'."""
+    """Mean bytes of a client's messages in a round; `source`: 'recorded' or 'computed'."""
 
     down: float
     up: float
-    how: str
+    source: str
 
 
 def bars(values: Floats, width: int, blocks: bool = True) -> str:
@@ -68,7 +68,7 @@ def messages(trainings: Sequence[TrainingJob], recordings: Path) -> Iterator[str
             least_s = [round_s(found, variant) for variant in training.variants.values()]
             times = dict.fromkeys(format_duration(s) for s in (min(least_s), max(least_s)))
             text = (
-                f"{format_size(found.down):>7} down, {format_size(found.up):>7} up ({found.how}); "
+                f"{format_size(found.down):>7} down, {format_size(found.up):>7} up ({found.source}); "
                 f"{' to '.join(times)}"
             )
         yield f"  {printable(method):<{width}}  {text}"

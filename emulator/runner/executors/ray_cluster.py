@@ -64,7 +64,7 @@ class OnRay:
             num_gpus=self.needs.get("GPU", 0),
             resources=rest,
             max_restarts=0,
-            concurrency_groups={"told": 1, "said": 1},
+            concurrency_groups={"tell": 1, "hear": 1},
         )(_grouped(self.ray))
 
         def start() -> ray_worker.RayWorker:
@@ -72,11 +72,11 @@ class OnRay:
                 self.ray, actor.remote(ray_worker.work, options), options.recordings
             )
 
-        def ready(members: Sequence[ray_worker.RayWorker]) -> Iterable[ray_worker.RayWorker]:
-            by_ref = {member.heard: member for member in members}
+        def ready(workers: Sequence[ray_worker.RayWorker]) -> Iterable[ray_worker.RayWorker]:
+            by_ref = {worker.heard: worker for worker in workers}
             with _restored_signals():
                 found, _ = self.ray.wait(list(by_ref), num_returns=1, timeout=PATIENCE_WALL_S)
-            if not found and not any(member.up for member in members):
+            if not found and not any(worker.up for worker in workers):
                 on_event(Note(0, "waiting for room on the cluster"))
             return [by_ref[ref] for ref in found]
 
@@ -87,8 +87,8 @@ def _grouped(ray: Any) -> type[ray_worker.RayActor]:
     """`RayActor` with one thread per method, so that a waiting `hear` does not block `tell`."""
 
     class Grouped(ray_worker.RayActor):
-        tell = ray.method(concurrency_group="told")(ray_worker.RayActor.tell)
-        hear = ray.method(concurrency_group="said")(ray_worker.RayActor.hear)
+        tell = ray.method(concurrency_group="tell")(ray_worker.RayActor.tell)
+        hear = ray.method(concurrency_group="hear")(ray_worker.RayActor.hear)
 
     return Grouped
 
@@ -141,8 +141,8 @@ def connected(
             # Even without a dashboard Ray starts its process, which queries cloud services for
             # their name. It does not start if its port is occupied.
             occupied = stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
-            how = {"num_cpus": cpus, "include_dashboard": False, "dashboard_port": occupied}
-            _init(ray, address="local", _temp_dir=folder, **how)
+            settings = {"num_cpus": cpus, "include_dashboard": False, "dashboard_port": occupied}
+            _init(ray, address="local", _temp_dir=folder, **settings)
         else:
             _init(ray, address=address)
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
@@ -217,7 +217,7 @@ def _check_address(address: str) -> None:
         raise _unreachable(address, error) from None
 
 
-def _init(ray: Any, **how: Any) -> None:
+def _init(ray: Any, **settings: Any) -> None:
     """Start or join Ray without output. Raises EmulationError."""
     handler = signal.getsignal(signal.SIGTERM)
     is_main = threading.current_thread() is threading.main_thread()  # others may not set it
@@ -225,12 +225,15 @@ def _init(ray: Any, **how: Any) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             ray.init(
-                **how, log_to_driver=False, configure_logging=False, logging_level=logging.CRITICAL
+                **settings,
+                log_to_driver=False,
+                configure_logging=False,
+                logging_level=logging.CRITICAL,
             )
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         first = str(error).strip().splitlines()[0]
-        if how["address"] != "local":
-            raise _unreachable(how["address"], first) from error
+        if settings["address"] != "local":
+            raise _unreachable(settings["address"], first) from error
         raise EmulationError(
             f"--engine ray: a local Ray instance did not start: {first}",
             "if the machine was busy, run the same command again; --engine local needs no Ray",

@@ -95,9 +95,9 @@ class RecordingServer:
         """The device and versions that the recording was made with."""
         return self._recording.provenance()
 
-    def do_add(self, fact: str, durable: bool, entry: Mapping[str, Any]) -> None:
+    def do_add(self, kind: str, durable: bool, entry: Mapping[str, Any]) -> None:
         """Append an entry."""
-        self._recording.add(fact, durable, **entry)
+        self._recording.add(kind, durable, **entry)
 
     def do_has_state(self, state: str) -> bool:
         """Whether a state was saved."""
@@ -177,10 +177,10 @@ class RemoteRecording(Recording):
         yield
 
     @override
-    def add(self, fact: str, durable: bool = False, **entry: Any) -> None:
+    def add(self, kind: str, durable: bool = False, **entry: Any) -> None:
         entry = json.loads(json.dumps(entry, allow_nan=False))  # as it will be read
-        self._learn({"fact": fact, **entry})
-        (self._ask if durable else self._tell)("add", fact, durable, entry)
+        self._apply_entry({"fact": kind, **entry})
+        (self._ask if durable else self._tell)("add", kind, durable, entry)
 
     @override
     def has_state(self, state: str) -> bool:

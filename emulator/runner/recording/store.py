@@ -88,7 +88,7 @@ class Recording:
         """Add the entries in further lines of the log."""
         for number, line in enumerate(lines.splitlines(), 1):
             try:
-                self._learn(json.loads(line))
+                self._apply_entry(json.loads(line))
             except INVALID as error:
                 path = self.folder / "log.jsonl"
                 where = f"{path}: line {number} after byte {self._read_bytes}"
@@ -114,14 +114,14 @@ class Recording:
             ) from error
         return content[: content.rfind(b"\n") + 1]
 
-    def _learn(self, entry: dict[str, Any]) -> None:
+    def _apply_entry(self, entry: dict[str, Any]) -> None:
         match entry.pop("fact"):
             case "download":
-                fact = validated(MessageEntry(**entry))
-                self.downloads[fact.state, fact.client] = fact
+                message = validated(MessageEntry(**entry))
+                self.downloads[message.state, message.client] = message
             case "upload":
-                fact = validated(MessageEntry(**entry))
-                self.uploads[fact.state, fact.client] = fact
+                message = validated(MessageEntry(**entry))
+                self.uploads[message.state, message.client] = message
             case "aggregate":
                 state = entry.pop("state")
                 uploads = tuple((str(s), int(c)) for s, c in entry.pop("uploads"))
@@ -189,9 +189,9 @@ class Recording:
         if path.exists() and not (content := path.read_bytes()).endswith(b"\n"):
             os.truncate(path, content.rfind(b"\n") + 1)
 
-    def add(self, fact: str, durable: bool = False, **entry: Any) -> None:
+    def add(self, kind: str, durable: bool = False, **entry: Any) -> None:
         """Append one entry in one write; `durable` waits until it is on the disk."""
-        text = json.dumps({"fact": fact, **entry}, separators=(",", ":"), allow_nan=False)
+        text = json.dumps({"fact": kind, **entry}, separators=(",", ":"), allow_nan=False)
         line = text.encode() + b"\n"
         with storage(self.folder), (self.folder / "log.jsonl").open("ab", buffering=0) as log:
             size = log.tell()
@@ -204,7 +204,7 @@ class Recording:
             if durable:
                 os.fsync(log.fileno())
         self._read_bytes += len(line)
-        self._learn(json.loads(line))
+        self._apply_entry(json.loads(line))
 
     # -- states
 

@@ -35,12 +35,12 @@ def test_the_least_round_is_bytes_over_rates(scenario):
 def test_recorded_bytes_are_those_that_a_run_sends(scenario, toys, tmp_path):
     read = inputs.read(scenario())
     training = read.trainings()[0]
-    assert known(training, tmp_path).how == "computed"
+    assert known(training, tmp_path).source == "computed"
     assert not is_whole(training, tmp_path)
     done = run_training(0, training, Options(tmp_path), ignore, SharedModels())
     rows = next(iter(done.emulations.values()))
     found = known(training, tmp_path)
-    assert found.how == "recorded"
+    assert found.source == "recorded"
     assert found.down == bytes_sent(rows, "down") / 12  # four rounds of three clients
     assert found.up == bytes_sent(rows, "up") / 12
     assert is_whole(training, tmp_path)
