@@ -68,8 +68,8 @@ def messages(trainings: Sequence[TrainingJob], recordings: Path) -> Iterator[str
             least_s = [round_s(found, variant) for variant in training.variants.values()]
             times = dict.fromkeys(format_duration(s) for s in (min(least_s), max(least_s)))
             text = (
-                f"{format_size(found.down):>7} down, {format_size(found.up):>7} up ({found.source}); "
-                f"{' to '.join(times)}"
+                f"{format_size(found.down):>7} down, {format_size(found.up):>7} up "
+                f"({found.source}); {' to '.join(times)}"
             )
         yield f"  {printable(method):<{width}}  {text}"
 
