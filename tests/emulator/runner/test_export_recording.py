@@ -27,7 +27,8 @@ def invoke(tmp_path, monkeypatch, toys):
 @pytest.fixture
 def file(invoke, scenario, toys):
     """A run of toys, packed; its recordings are gone."""
-    assert invoke("run", scenario(), "--workers", 1)[0] == 0
+    code, _, err = invoke("run", scenario(), "--workers", 1)
+    assert code == 0, err
     assert invoke("export", "recording", "runs/toy")[0] == 0
     Path("runs/recordings").rename("elsewhere")
     toys.clear()
