@@ -1,20 +1,20 @@
-"""flasc-emu: what a federated fine-tuning method costs over real networks.
+"""flasc-emu: simulated times and bytes of federated fine-tuning over networks.
 
-`emulator` keeps time and knows no gradient; `flasc` learns and knows no clock.
+`emulator` simulates time and computes no gradient; `flasc` trains and measures no time.
 `from emulator import Scenario, run, compare`: docs/howto/use_from_python.md.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from emulator.api import Results, Scenario, compare, frame, run
+    from emulator.api import EmulatorError, Results, Scenario, compare, frame, ray_engine, run
 
 __version__ = "0.2.0"
-__all__ = ["Results", "Scenario", "compare", "frame", "run"]
+__all__ = ["EmulatorError", "Results", "Scenario", "compare", "frame", "ray_engine", "run"]
 
 
 def __getattr__(name: str) -> Any:
-    """The names of `emulator.api`, loaded when first asked for: importing us must stay instant."""
+    """A name of `emulator.api`, loaded at its first use: `import emulator` takes no time."""
     if name in __all__:
         from emulator import api
 

@@ -1,6 +1,6 @@
-"""flasc-emu from Python: read a scenario, run it, compare runs. `from emulator import ...`.
+"""The Python API: read a scenario, run it, compare runs. Use `from emulator import ...`.
 
-Results are frozen rows, one a fact, and `frame(rows)` makes a data frame of any.
+Results are frozen dataclasses; `frame(rows)` converts any of them to a data frame.
 """
 
 import json
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emulator.common.errors import EmulationError
+from emulator.common.errors import EmulationError, EmulatorError
 from emulator.reports import run_report as report
 from emulator.results.comparison import Comparison, Contrast, FrontPoint
 from emulator.results.dataframe import frame
@@ -18,12 +18,15 @@ from emulator.results.metrics import Outcome, points
 from emulator.runner import compare as comparison
 from emulator.runner import inputs
 from emulator.runner import run as running
+from emulator.runner.events import OnEvent, ignore
 from emulator.runner.executors import Engine, Local, Options
+from emulator.runner.executors.ray_cluster import connected as ray_engine
 from emulator.scenario import document, study
 
 __all__ = [
     "Comparison",
     "Contrast",
+    "EmulatorError",
     "FrontPoint",
     "Outcome",
     "Results",
@@ -31,16 +34,17 @@ __all__ = [
     "Score",
     "compare",
     "frame",
+    "ray_engine",
     "run",
 ]
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """A scenario with all its variants, checked. `study` has each of them as typed settings."""
+    """A validated scenario; `study` has each of its variants as typed settings."""
 
     study: study.Study
-    networks: tuple[Path, ...] = ()  # whose names its folder of results has
+    networks: tuple[Path, ...] = ()  # their names are part of the folder of results
 
     @classmethod
     def read(
@@ -50,11 +54,11 @@ class Scenario:
         methods: Sequence[str] = (),
         networks: Sequence[str | Path] = (),
     ) -> "Scenario":
-        """The scenario in a file, or of a run's folder or a packed recording.
+        """The scenario in a file, in the folder of a run or in a packed recording.
 
-        `changes` are values by dotted path, None to delete; `methods` only some of them; `networks`
-        files that take the place of its network, a variant each. Raises ScenarioError, LedgerError
-        and RecordingError.
+        `changes` are new values by dotted path (None deletes a key), `methods` the methods to use
+        (empty: all), and `networks` files that replace the network, one variant per file. Raises
+        ScenarioError, LedgerError and RecordingError.
         """
         overrides = [f"{key}={_as_yaml(value)}" for key, value in (changes or {}).items()]
         files = tuple(Path(each) for each in networks)
@@ -62,29 +66,29 @@ class Scenario:
 
     @classmethod
     def of(cls, data: Mapping[str, Any], methods: Sequence[str] = ()) -> "Scenario":
-        """The scenario that a mapping describes, as its YAML would. Raises ScenarioError."""
+        """The scenario in a mapping with the keys of the YAML file. Raises ScenarioError."""
         tree = document.parse(document.dump(data), "scenario")
         return cls(study.expand_variants(document.with_overrides(tree, ()), "scenario", methods))
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """The name of the scenario."""
         return self.study.scenario.name
 
     @property
     def variants(self) -> list[str]:
-        """The labels of its variants."""
+        """The labels of the variants."""
         return list(self.study.variants)
 
 
 def _as_yaml(value: object) -> str:
-    """In ASCII: JSON's own would be two halves of a character, which no YAML text may hold."""
+    """JSON in ASCII: \\U escapes instead of surrogate pairs, which YAML does not allow."""
     return json.dumps(value, ensure_ascii=False).encode("ascii", "backslashreplace").decode()
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A model that was scored on validation: simulated seconds and bytes until then."""
+    """A model scored on the validation split, with simulated seconds and bytes until then."""
 
     method: str
     variant: str
@@ -97,7 +101,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Results:
-    """What a run came to: an outcome an emulation, and every scored model."""
+    """The results of a run: one outcome per simulation, and every scored model."""
 
     folder: Path
     outcomes: tuple[Outcome, ...]
@@ -105,7 +109,7 @@ class Results:
 
     @classmethod
     def read(cls, folder: str | Path) -> "Results":
-        """The results in a run's folder. Raises LedgerError."""
+        """The results in the folder of a run. Raises LedgerError."""
         with Ledger.open(Path(folder) / "ledger.sqlite") as ledger:
             scores = tuple(
                 Score(each.method, each.variant, each.seed, *point)
@@ -122,24 +126,25 @@ def run(
     workers: int = 1,
     device: str = "auto",
     engine: Engine | None = None,
+    on_event: OnEvent = ignore,
 ) -> Results:
-    """Train what is not recorded, time it, write the reports into `out`, read them.
+    """Train what is not recorded, simulate, write the reports to `out`; returns the results.
 
-    `out` is runs/NAME where none is given, and -on-NETWORK of each network that was.
-
-    More than one of `workers` are processes of their own: call it under
-    `if __name__ == "__main__":` then. An `engine` takes their place. Raises EmulationError where a
-    method failed, and what reading a scenario raises.
+    `out` None is runs/NAME, with -on-NETWORK for each network of the scenario. With more than one
+    of `workers`, which are processes, call this under `if __name__ == "__main__":`; an `engine`
+    replaces them. `on_event` is called with each event of `emulator.runner.events`. Raises
+    EmulationError if a method failed, and the errors of `Scenario.read`.
     """
     found = scenario if isinstance(scenario, Scenario) else Scenario.read(scenario)
     folder = Path(out) if out else Path("runs") / running.folder_name(found.study, found.networks)
     options = Options(Path(recordings), device)
-    outcome = running.run(found.study, folder, options, engine=engine or Local(workers))
+    chosen = engine or Local(workers)
+    outcome = running.run(found.study, folder, options, engine=chosen, on_event=on_event)
     if outcome.failures:
         index, error = outcome.failures[0]
         training = found.study.trainings()[index]
-        said = f"{training.method}, seed {training.seed}: {error.message}"
-        raise EmulationError(f"not finished: {said}", error.hint)
+        failed = f"{training.method}, seed {training.seed}: {error.message}"
+        raise EmulationError(f"not finished: {failed}", error.hint)
     return Results.read(folder)
 
 
@@ -149,6 +154,6 @@ def compare(
     target: float | None = None,
     force: bool = False,
 ) -> Comparison:
-    """Runs against each other: docs/howto/compare_runs.md. Raises LedgerError and ScenarioError."""
+    """Compare runs: docs/howto/compare_runs.md. Raises LedgerError and ScenarioError."""
     folders = [each.folder if isinstance(each, Results) else Path(each) for each in runs]
     return comparison.compare(folders, baseline, target, force)

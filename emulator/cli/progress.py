@@ -1,4 +1,4 @@
-"""What a person or a program hears while a run goes on: a live view, plain lines, or JSON."""
+"""Progress display of a run: a live view, plain lines, or JSON lines."""
 
 import json
 import time
@@ -8,13 +8,12 @@ from types import TracebackType
 from typing import Any, Literal
 
 from rich.console import Console
-from rich.progress import BarColumn, TaskID, TextColumn
-from rich.progress import Progress as Bars
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Column
-from typing_extensions import Self
+from typing_extensions import Self, override
 
 from emulator.common.units import format_duration, format_size
-from emulator.runner.executors import Progress
+from emulator.runner.events import Note, TrainingProgress
 from emulator.scenario.document import printable
 from emulator.scenario.study import TrainingJob
 
@@ -25,7 +24,7 @@ _COLUMNS = "{:>9} {:>8} {:>12} {:>7} {:>7}"  # with a name and a bar of 8, 80 ch
 
 
 def titles(trainings: Sequence[TrainingJob]) -> list[str]:
-    """What to call each training: its method, with seed and variant where only they tell."""
+    """Title of each training: its method, with seed and variant if they are needed."""
     seeds = {training.seed for training in trainings}
     count = Counter((training.method, training.seed) for training in trainings)
     found = []
@@ -40,10 +39,10 @@ def titles(trainings: Sequence[TrainingJob]) -> list[str]:
 
 
 class Display:
-    """Shows nothing, but knows the wall time left.
+    """Shows nothing; estimates the remaining wall time.
 
-    Time left assumes that rounds to come take as long as rounds trained so far, that every
-    training goes to its last round (early stops make it less) and that nothing is recorded yet.
+    The estimate assumes that the remaining rounds take as long as those trained so far, that no
+    training stops early and that none of the rounds is recorded.
     """
 
     def __init__(self, console: Console, trainings: Sequence[TrainingJob], workers: int) -> None:
@@ -68,32 +67,44 @@ class Display:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Nothing is open."""
+        """Close the display."""
 
     def say(self, line: str) -> None:
-        """One line that stays."""
+        """Print a line that stays."""
 
-    def show(self, index: int, progress: Progress) -> None:
-        """Take note of how far a training, by its index, is."""
-        if not progress.note:
-            to_do = self._rounds[index] - progress.round
+    def show(self, event: TrainingProgress | Note) -> None:
+        """Show a note, or the progress of a training."""
+        if isinstance(event, TrainingProgress):
+            index = event.training
+            to_do = self._rounds[index] - event.round
             self._to_do[index] = min(self._to_do[index], to_do)  # replayed for other variants
-            self._trained[index] = progress.trained
-        self._show(index, progress)
+            self._trained[index] = event.trained
+            self._show(index, event)
+        elif event.training is None:
+            self.say(event.text)
+        else:
+            self._note(event.training, event.text)
 
-    def _show(self, index: int, progress: Progress) -> None:
-        """Show it."""
+    def _show(self, index: int, progress: TrainingProgress) -> None:
+        """Show the progress of a training."""
 
-    def end(self, index: int, lines: Sequence[str] = (), failed: bool = False) -> None:
-        """A training is over; `lines` are what came of it."""
+    def _note(self, index: int, text: str) -> None:
+        """Show a note about a training."""
+
+    def end(self, index: int, lines: Sequence[str] = ()) -> None:
+        """End a training; `lines` are its result for a person."""
         self._to_do[index] = 0
         for line in lines:
             self.say(line)
 
-    def _left_s(self) -> float | None:
-        """Wall seconds left, once a pace is known: two rounds are needed to see one's length.
+    def fail(self, index: int, lines: Sequence[str] = ()) -> None:
+        """End a training that failed; `lines` are its error for a person."""
+        self.end(index, lines)
 
-        No worker can help another with its training: the longest one alone is a lower bound.
+    def _left_s(self) -> float | None:
+        """Estimated wall seconds left; None until two rounds have shown how long one takes.
+
+        The longest training alone is a lower bound.
         """
         now, trained = time.monotonic(), sum(self._trained.values())
         if self._first is None and trained:
@@ -107,31 +118,34 @@ class Display:
 
 
 class Plain(Display):
-    """A line every few seconds for each training that is computed."""
+    """Prints a line every few seconds for each training that is computed."""
 
     def __init__(self, console: Console, trainings: Sequence[TrainingJob], workers: int) -> None:
         super().__init__(console, trainings, workers)
         self._said_wall_s: dict[int, float] = {}
 
+    @override
     def say(self, line: str) -> None:
-        """One line that stays, above the live view if there is one."""
         self.console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
 
-    def _show(self, index: int, progress: Progress) -> None:
-        if progress.note:
-            self.say(f"{self._titles[index]}: {progress.note}")
-        elif self._is_due(index, progress):
+    @override
+    def _show(self, index: int, progress: TrainingProgress) -> None:
+        if self._is_due(index, progress):
             self.say(f"{self._titles[index]}: {', '.join(self._parts(index, progress))}")
 
-    def _parts(self, index: int, progress: Progress) -> list[str]:
-        number, accuracy, clock, down, up = _words(progress)
+    @override
+    def _note(self, index: int, text: str) -> None:
+        self.say(f"{self._titles[index]}: {text}")
+
+    def _parts(self, index: int, progress: TrainingProgress) -> list[str]:
+        number, accuracy, clock, down, up = _values(progress)
         moved = [f"{down} down", f"{up} up"]
         left_s = self._left_s()
         left = [] if left_s is None else [f"about {format_duration(left_s)} left"]
         scored = [f"{self._metrics[index]} {accuracy}"] if accuracy else []
         return [f"round {number}", *scored, f"simulated {clock}", *moved, *left]
 
-    def _is_due(self, index: int, progress: Progress) -> bool:
+    def _is_due(self, index: int, progress: TrainingProgress) -> bool:
         now = time.monotonic()
         if not progress.trained or now - self._said_wall_s.get(index, -1e9) < PLAIN_EVERY_WALL_S:
             return False
@@ -140,12 +154,12 @@ class Plain(Display):
 
 
 class Live(Plain):
-    """A table that is drawn over and over: a bar and a row for each training under way."""
+    """A table that is redrawn: a row with a bar for each training in progress."""
 
     def __init__(self, console: Console, trainings: Sequence[TrainingJob], workers: int) -> None:
         super().__init__(console, trainings, workers)
         one_line = Column(no_wrap=True, overflow="ellipsis")
-        self._bars = Bars(
+        self._bars = Progress(
             TextColumn("{task.description}", markup=False, table_column=one_line),
             BarColumn(bar_width=8),
             TextColumn("{task.fields[status]}", markup=False, table_column=one_line),
@@ -155,54 +169,69 @@ class Live(Plain):
         metric = "accuracy" if set(self._metrics) <= {"accuracy"} else "score"
         header = _COLUMNS.format("round", metric, "simulated", "down", "up")
         whole = sum(self._rounds.values())
-        self._whole = self._bars.add_task(_named("all"), total=whole, status=header)
+        self._whole = self._bars.add_task(_padded("all"), total=whole, status=header)
         self._tasks: dict[int, TaskID] = {}
 
+    @override
     def __enter__(self) -> Self:
         self._bars.start()
         return self
 
+    @override
     def __exit__(self, *error: object) -> None:
         self._bars.stop()
 
-    def end(self, index: int, lines: Sequence[str] = (), failed: bool = False) -> None:
-        """Its row goes, `lines` stay."""
+    @override
+    def end(self, index: int, lines: Sequence[str] = ()) -> None:
         if index in self._tasks:
             self._bars.remove_task(self._tasks.pop(index))
-        super().end(index, lines, failed)
+        super().end(index, lines)
 
-    def _show(self, index: int, progress: Progress) -> None:
+    @override
+    def _note(self, index: int, text: str) -> None:
+        self._update(index, 0, printable(text))
+
+    @override
+    def _show(self, index: int, progress: TrainingProgress) -> None:
+        self._update(index, progress.round, _COLUMNS.format(*_values(progress)))
+
+    def _update(self, index: int, completed: int, status: str) -> None:
         if index not in self._tasks:
-            name, rounds = _named(self._titles[index]), self._rounds[index]
+            name, rounds = _padded(self._titles[index]), self._rounds[index]
             self._tasks[index] = self._bars.add_task(name, total=rounds, status="")
-        status = printable(progress.note) or _COLUMNS.format(*_words(progress))
-        self._bars.update(self._tasks[index], completed=progress.round, status=status)
+        self._bars.update(self._tasks[index], completed=completed, status=status)
         left_s, done = self._left_s(), sum(self._rounds.values()) - sum(self._to_do.values())
         left = "" if left_s is None else f", {format_duration(left_s)} left"
-        self._bars.update(self._whole, completed=done, description=_named(f"all{left}"))
+        self._bars.update(self._whole, completed=done, description=_padded(f"all{left}"))
 
 
 class Json(Display):
-    """One JSON object a line for each event: docs/reference/progress_events.md has the fields."""
+    """One JSON object per line and event; fields: docs/reference/progress_events.md."""
 
+    @override
     def say(self, line: str) -> None:
-        """A note that is of no training."""
         self._emit({"event": "note", "text": line})
 
-    def end(self, index: int, lines: Sequence[str] = (), failed: bool = False) -> None:
-        """`done` or `failed`, with what came of it as text."""
+    @override
+    def end(self, index: int, lines: Sequence[str] = ()) -> None:
         super().end(index)
-        what = {"event": "failed" if failed else "done"}
-        self._emit(what | self._whose(index) | {"text": "\n".join(lines)})
+        self._emit({"event": "done"} | self._training(index) | {"text": "\n".join(lines)})
 
-    def _show(self, index: int, progress: Progress) -> None:
-        if progress.note:
-            self._emit({"event": "note"} | self._whose(index) | {"text": progress.note})
-            return
+    @override
+    def fail(self, index: int, lines: Sequence[str] = ()) -> None:
+        super().end(index)
+        self._emit({"event": "failed"} | self._training(index) | {"text": "\n".join(lines)})
+
+    @override
+    def _note(self, index: int, text: str) -> None:
+        self._emit({"event": "note"} | self._training(index) | {"text": text})
+
+    @override
+    def _show(self, index: int, progress: TrainingProgress) -> None:
         left_s = self._left_s()
         self._emit(
             {"event": "score" if progress.split else "round"}
-            | self._whose(index)
+            | self._training(index)
             | {
                 "variant": progress.variant,
                 "round": progress.round,
@@ -218,7 +247,7 @@ class Json(Display):
             }
         )
 
-    def _whose(self, index: int) -> dict[str, Any]:
+    def _training(self, index: int) -> dict[str, Any]:
         training = self._trainings[index]
         return {"training": index, "method": training.method, "seed": training.seed}
 
@@ -228,7 +257,7 @@ class Json(Display):
 
 
 def display(how: How, trainings: Sequence[TrainingJob], workers: int) -> Display:
-    """On stderr, as results go to stdout; `auto` is live on a terminal and plain elsewhere."""
+    """A display on stderr (results go to stdout); `auto`: live on a terminal, else plain."""
     console = Console(stderr=True, force_terminal=True if how == "live" else None)
     kinds: dict[How, Callable[[Console, Sequence[TrainingJob], int], Display]] = {
         "auto": Live if console.is_terminal else Plain,
@@ -240,8 +269,8 @@ def display(how: How, trainings: Sequence[TrainingJob], workers: int) -> Display
     return kinds[how](console, trainings, workers)
 
 
-def _words(progress: Progress) -> tuple[str, str, str, str, str]:
-    """Round, accuracy, simulated clock, bytes down and up."""
+def _values(progress: TrainingProgress) -> tuple[str, str, str, str, str]:
+    """Round, accuracy, simulated time, bytes down and up, as text."""
     return (
         f"{progress.round}/{progress.rounds}",
         "" if progress.accuracy is None else f"{progress.accuracy:.3f}",
@@ -251,6 +280,6 @@ def _words(progress: Progress) -> tuple[str, str, str, str, str]:
     )
 
 
-def _named(title: str) -> str:
+def _padded(title: str) -> str:
     short = title if len(title) <= NAME_WIDTH else f"{title[: NAME_WIDTH - 1]}…"
     return short.ljust(NAME_WIDTH)

@@ -12,7 +12,8 @@ from emulator.common.errors import EmulationError
 
 if TYPE_CHECKING:
     from emulator.cli.progress import How
-    from emulator.runner.executors import Engine, TrainingResult
+    from emulator.runner.events import TrainingResult
+    from emulator.runner.executors import Engine
     from emulator.scenario.study import Study
 
 
@@ -79,7 +80,7 @@ def run(
     device: str,
     progress: "How",
 ) -> None:
-    """Train, time and report.
+    """Run a scenario: train, simulate and report.
 
     Recorded trainings are replayed, so another network takes seconds and an interrupted run resumes
     when you run it again. SCENARIO may also be the folder of a run, for example to replay it under
@@ -88,7 +89,8 @@ def run(
     from emulator.cli.progress import display, titles
     from emulator.runner import inputs
     from emulator.runner import run as running
-    from emulator.runner.executors import Options, TrainingResult
+    from emulator.runner.events import Event, TrainingFinished, TrainingResult
+    from emulator.runner.executors import Options
 
     study = inputs.read(scenario, overrides, only, networks)
     trainings = study.trainings()
@@ -100,18 +102,16 @@ def run(
         display(progress, trainings, chosen.workers) as shown,
     ):
 
-        def finished(index: int, result: TrainingResult | Exception) -> None:
-            lines = _result_lines(study, names[index], result)
-            shown.end(index, lines, failed=not isinstance(result, TrainingResult))
+        def on_event(event: Event) -> None:
+            if isinstance(event, TrainingFinished):
+                lines = _result_lines(study, names[event.training], event.result)
+                end = shown.end if isinstance(event.result, TrainingResult) else shown.fail
+                end(event.training, lines)
+            else:
+                shown.show(event)
 
         outcome = running.run(
-            study,
-            folder,
-            Options(recordings, device),
-            engine=chosen,
-            notify=shown.show,
-            finished=finished,
-            say=shown.say,
+            study, folder, Options(recordings, device), engine=chosen, on_event=on_event
         )
     if outcome.written:
         print_report(folder, "table")
@@ -145,7 +145,7 @@ def _result_lines(study: "Study", name: str, result: "TrainingResult | Exception
     """The lines of the result table for one training, or its error."""
     from emulator.reports.terminal import method_lines
     from emulator.results.metrics import outcome, summarise
-    from emulator.runner.executors import TrainingResult
+    from emulator.runner.events import TrainingResult
 
     if not isinstance(result, TrainingResult):
         return [f"{name}: {result}"]

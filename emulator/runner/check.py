@@ -1,4 +1,4 @@
-"""What a study would do, in words, before anything runs. Torch-free."""
+"""`check`: what a study would train and simulate, as text. Does not import torch."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,9 +23,9 @@ from flasc.training.settings import Task
 
 
 def plan(study: Study, recordings: Path, screen: Screen = SCREEN) -> Iterator[str]:
-    """Lines for a terminal: how much there is to do, and over which networks.
+    """Lines for a terminal: the number of trainings, and the networks.
 
-    Raises ScenarioError before the first where it is known that something cannot be trained.
+    Raises ScenarioError before the first line if something cannot be trained.
     """
     require_trainable(study, recordings)
     scenario = study.scenario
@@ -36,7 +36,7 @@ def plan(study: Study, recordings: Path, screen: Screen = SCREEN) -> Iterator[st
     yield (
         f"{_counted(len(trainings), 'training')} ({_counted(len(scenario.methods), 'method')}, "
         f"{_counted(len(training.seeds), 'seed')}) of at most {training.rounds} rounds, "
-        f"{training.cohort} of {scenario.task.clients} clients a round; "
+        f"{training.cohort} of {scenario.task.clients} clients per round; "
         f"{_counted(emulations, 'emulation')} ({_counted(len(study.variants), 'variant')})"
     )
     if training.target:
@@ -57,8 +57,8 @@ def plan(study: Study, recordings: Path, screen: Screen = SCREEN) -> Iterator[st
         if before is None or not np.array_equal(before.up_Bps, clients.up_Bps):
             plots[label] = list(_plots(clients, screen))
         before = clients
-    for label, said in _told_apart(scenario, links).items():
-        yield f"{printable(label)}: {said}"
+    for label, text in _distinct(scenario, links).items():
+        yield f"{printable(label)}: {text}"
         yield from plots.get(label, ())
     if remark := metadata.round_trips(study):
         yield remark
@@ -66,7 +66,7 @@ def plan(study: Study, recordings: Path, screen: Screen = SCREEN) -> Iterator[st
 
 
 def recorded_rounds(training: TrainingJob, recordings: Path) -> int:
-    """Server steps that a recording holds for this training. Raises RecordingError."""
+    """Number of server steps that are recorded of a training. Raises RecordingError."""
     settings = training.settings.model_dump(mode="json")
     return len(Recording(recordings, settings).steps)
 
@@ -77,8 +77,8 @@ def _recorded(trainings: Sequence[TrainingJob], recordings: Path) -> str:
     sure = sum(map(is_foreseen, whole))
     ends = [f"{sure} to the end"]
     if unsure := len(whole) - sure:
-        said = f"{unsure} perhaps to the end (who takes part is not known until it is run)"
-        ends = [*ends, said] if sure else [said]
+        text = f"{unsure} perhaps to the end (who takes part is not known until it is run)"
+        ends = [*ends, text] if sure else [text]
     rest = "" if len(whole) == len(trainings) else "; how long the rest takes is not known"
     return (
         f"recorded already: {sum(rounds)} rounds of {sum(map(bool, rounds))} of "
@@ -94,7 +94,7 @@ def _fleet(scenario: Scenario) -> Fleet:
 
 
 def _plots(clients: Fleet, screen: Screen) -> Iterator[str]:
-    """A bar for each way whose rate differs from client to client."""
+    """A histogram for each direction whose rate differs among clients."""
     for way, rates_Bps in (("down", clients.down_Bps), ("up", clients.up_Bps)):
         low, high = float(rates_Bps.min()), float(rates_Bps.max())
         if low < high:
@@ -108,7 +108,7 @@ def _counted(n: int, what: str) -> str:
 
 
 def _links(scenario: Scenario, clients: Fleet, with_server: bool) -> str:
-    """The fleet's links as median and, where they differ, the 10th to 90th percentile."""
+    """The links as medians and, if they differ, the 10th to 90th percentile."""
     network = scenario.network
     links = f"{_rates(clients.down_Bps, clients.up_Bps)}, RTT {_spread(_rtt, clients.delay_s)}"
     if clients.loss.any():
@@ -131,12 +131,12 @@ def _links(scenario: Scenario, clients: Fleet, with_server: bool) -> str:
         "policy": scenario.policy.describe(scenario.training.cohort),
         "selection": [] if scenario.selection.kind == "uniform" else [scenario.selection.kind],
     }
-    said = [f"{what}: {', '.join(dict.fromkeys(names))}" for what, names in named.items() if names]
-    return "; ".join([f"{links}, over {network.transport.kind}", *said, *_shared(clients)])
+    text = [f"{what}: {', '.join(dict.fromkeys(names))}" for what, names in named.items() if names]
+    return "; ".join([f"{links}, over {network.transport.kind}", *text, *_shared(clients)])
 
 
-def _told_apart(scenario: Scenario, links: Mapping[str, str]) -> dict[str, str]:
-    """`links` by variant; where several have the same line, with what `vary` sets for each."""
+def _distinct(scenario: Scenario, links: Mapping[str, str]) -> dict[str, str]:
+    """`links` by variant; equal lines are extended by the settings of `vary`."""
     point_of = variant_labels(scenario)
     alike: defaultdict[str, list[Mapping[str, str]]] = defaultdict(list)
     for label, line in links.items():
@@ -154,12 +154,12 @@ def _told_apart(scenario: Scenario, links: Mapping[str, str]) -> dict[str, str]:
 def _settings(scenario: Scenario, point: Mapping[str, str], axes: Sequence[str]) -> Iterator[str]:
     for axis in axes:
         for key, value in scenario.vary[axis][point[axis]].items():
-            said = printable(value) if isinstance(value, str) else short_repr(value)
-            yield f"{printable(key)}: {said}"
+            text = printable(value) if isinstance(value, str) else short_repr(value)
+            yield f"{printable(key)}: {text}"
 
 
 def _shared(clients: fleet.Fleet) -> Iterator[str]:
-    """What clients share: their own medium between both ways, and cells."""
+    """What clients share: half-duplex links and cells."""
     if clients.half_duplex.any():
         yield f"half duplex: {clients.half_duplex.mean():.0%} of the clients"
     if n := len(clients.cell_up_Bps):
@@ -192,34 +192,34 @@ def _percent(share: float) -> str:
 
 
 def require_trainable(study: Study, recordings: Path) -> None:
-    """Raises ScenarioError for what has yet to be trained and cannot be.
+    """Raise ScenarioError for a training that is not recorded and cannot be computed.
 
-    What is recorded to its end takes no data; nor does a packed recording, which trains nothing.
+    A training that is recorded to its end needs no data; a packed recording trains nothing.
     """
     if study.packed is not None:
         return
     for training in study.trainings():
         found = _refused(training.settings.task)
         if found and not is_whole(training, recordings):
-            key, said = found
+            key, text = found
             where = study.document.where(("task", key))
             raise ScenarioError(
-                f"{where}: task.{key}: {said}", "fix the scenario, then run flasc-emu check"
+                f"{where}: task.{key}: {text}", "fix the scenario, then run flasc-emu check"
             )
 
 
 def _refused(task: Task) -> tuple[str, str] | None:
-    """The key of a task that its data or its model does not bear, and what is said of it."""
+    """The key of a task that its data or model does not allow, and the message; or None."""
     most = task.most_clients
     if most is not None and task.clients > most:
         return "clients", (
             f"found {task.clients}; allowed: at most {most} of {task.name}, whose data are "
-            "shared out among them"
+            "split among them"
         )
-    ours = plugins.origin(type(task)) is None  # another package's may find its model elsewhere
+    ours = plugins.origin(type(task)) is None  # a plug-in may find its model elsewhere
     if ours and (found := task.missing_model()):
         return "model", (
             f"found {short_repr(task.model)}, {printable(found)}; allowed: a folder with "
-            "config.json, from where this command is run, or a name: see flasc-emu list models"
+            "config.json, relative to the current folder, or a name: see flasc-emu list models"
         )
     return None

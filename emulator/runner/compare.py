@@ -1,4 +1,4 @@
-"""Runs against each other: read, checked to be of one kind, and handed to `contrast`."""
+"""Reads runs, checks that they can be compared, and compares them."""
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,19 +22,19 @@ def compare(
     target: float | None = None,
     force: bool = False,
 ) -> Comparison:
-    """What the runs in `folders` say of each other; `baseline` None is the first method.
+    """The comparison of the runs in `folders`; `baseline` None is the first method.
 
-    `target` asks for another accuracy than the runs did. Runs of different tasks or targets are
-    refused, unless by `force`. Raises LedgerError and ScenarioError.
+    `target` replaces the target accuracy of the runs. Runs of different tasks or targets are an
+    error, except with `force`. Raises LedgerError and ScenarioError.
     """
     for folder in folders:
         if folder.is_file():
             raise LedgerError(
                 f"{folder}: found a file; allowed: the folder of a run, in runs/",
-                "a scenario or a packed recording is run first: flasc-emu run FILE",
+                "run the scenario or packed recording first: flasc-emu run FILE",
             )
         if not folder.is_dir():
-            raise LedgerError(f"{folder}: no such folder", "name the folder of a run, in runs/")
+            raise LedgerError(f"{folder}: no such folder", "give the folder of a run, in runs/")
     runs = {folder: inputs.read(folder) for folder in folders}
     scenarios = {folder: run.scenario for folder, run in runs.items()}
     if not force:
@@ -46,14 +46,14 @@ def compare(
     cells = _cells(runs, goal)
     if not cells:
         raise LedgerError(
-            f"{folders[0]}: found no emulation in it", "let the run get further, by running it"
+            f"{folders[0]}: found no simulation in it", "run the same command again to resume"
         )
     found = contrasted(cells, baseline, goal, _ended_at(scenarios.values(), goal))
     return replace(found, metric=" or ".join({s.task.metric: "" for s in scenarios.values()}))
 
 
 def _cells(runs: Mapping[Path, study.Study], target: float | None) -> Cells:
-    """Every emulation, measured; a name that means two things is told apart by its run."""
+    """Every simulation, measured; an ambiguous name gets the folder of its run."""
     cells: Cells = {}
     variant_name, method_name = _Names(), _Names()
     for folder, run in runs.items():
@@ -70,7 +70,7 @@ def _cells(runs: Mapping[Path, study.Study], target: float | None) -> Cells:
 
 
 class _Names:
-    """Names by what they stand for: the second meaning of a name is told apart by its run."""
+    """Unique names: the second meaning of a name gets the folder of its run."""
 
     def __init__(self) -> None:
         self._names: dict[tuple[str, str], str] = {}
@@ -82,7 +82,7 @@ class _Names:
 
 
 def _conditions(scenario: Scenario) -> str:
-    """What the methods of a variant are up against: all but how each is trained, and how long."""
+    """All settings of a variant but those of training and its length, as JSON."""
     own = {*TrainingSettings.model_fields, "seeds", "rounds", "target"}
     training = scenario.training.model_copy(update=dict.fromkeys(own & _keys(scenario.training)))
     return scenario.model_copy(update={"training": training}).model_dump_json(
@@ -104,7 +104,7 @@ def _task(scenario: Scenario) -> dict[str, object]:
 
 
 def _ended_at(scenarios: Iterable[Scenario], goal: float | None) -> float | None:
-    """The least target below `goal` that ended a run."""
+    """The lowest target below `goal` that ended a run."""
     targets = [s.training.target for s in scenarios if s.training.target]
     lower = [t.accuracy for t in targets if t.stop_after != "never" and goal and t.accuracy < goal]
     return min(lower, default=None)
@@ -118,9 +118,9 @@ def _expect_alike(what: str, found: Mapping[Path, object]) -> None:
     for (one, ours), (other, theirs) in itertools.combinations(found.items(), 2):
         if ours != theirs:
             raise LedgerError(
-                f"{one} and {other}: found another {what}: {_difference(ours, theirs)}",
-                "--force compares them nevertheless"
-                + ("; --target 50% takes one for all" if what == "target" else ""),
+                f"{one} and {other}: found different {what}s: {_difference(ours, theirs)}",
+                "--force compares them anyway"
+                + ("; --target 50% sets one for all" if what == "target" else ""),
             )
 
 

@@ -1,4 +1,4 @@
-"""What can be said before anything runs: message sizes, the least time of a round, small plots."""
+"""Estimates before a run: message sizes, a lower bound of a round's time, histograms."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from flasc.training.message_sizes import message_bytes
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _ASCII = " .:-=+*#@"
-MOST_BARS = 40
+MAX_BARS = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """What a plot is drawn on: how wide, and whether it shows more than ASCII."""
+    """Width of the terminal, and whether it shows block characters."""
 
     columns: int = 80
     blocks: bool = True
@@ -33,28 +33,28 @@ SCREEN = Screen()
 
 @dataclass(frozen=True, slots=True)
 class Messages:
-    """Bytes of one client's messages in a round, and how they are known."""
+    """Mean bytes of a client's messages in a round; `source`: 'recorded' or 'computed'."""
 
     down: float
     up: float
-    how: str
+    source: str
 
 
 def bars(values: Floats, width: int, blocks: bool = True) -> str:
-    """A histogram of positive `values` over the logarithm, in at most `width` characters.
+    """A histogram of the logarithms of positive `values`, in at most `width` characters.
 
-    Heights are relative to the fullest bin; a bin that holds anything at all shows.
+    Heights are relative to the largest bin; every bin that is not empty is visible.
     """
     ticks = _BLOCKS if blocks else _ASCII
-    counts, _ = np.histogram(np.log(values), max(1, min(width, MOST_BARS)))
+    counts, _ = np.histogram(np.log(values), max(1, min(width, MAX_BARS)))
     heights = np.ceil(counts / counts.max() * (len(ticks) - 1)).astype(int)
     return "".join(ticks[height] for height in heights)
 
 
 def messages(trainings: Sequence[TrainingJob], recordings: Path) -> Iterator[str]:
-    """A line a method: what it sends, and the least that a round can take because of that.
+    """One line per method: its message sizes and the resulting lower bound of a round's time.
 
-    Where trainings of one method differ (by seed or variant), the first is taken.
+    If trainings of a method differ (by seed or variant), the first is used.
     """
     first: dict[str, TrainingJob] = {}
     for training in trainings:
@@ -63,24 +63,24 @@ def messages(trainings: Sequence[TrainingJob], recordings: Path) -> Iterator[str
     yield "a client's messages in a round, and bytes / rates until the slowest of a cohort is done:"
     for method, training in first.items():
         found = known(training, recordings)
-        said = "not known until it is trained"
+        text = "not known until it is trained"
         if found is not None:
             least_s = [round_s(found, variant) for variant in training.variants.values()]
             times = dict.fromkeys(format_duration(s) for s in (min(least_s), max(least_s)))
-            said = (
-                f"{format_size(found.down):>7} down, {format_size(found.up):>7} up ({found.how}); "
-                f"{' to '.join(times)}"
+            text = (
+                f"{format_size(found.down):>7} down, {format_size(found.up):>7} up "
+                f"({found.source}); {' to '.join(times)}"
             )
-        yield f"  {printable(method):<{width}}  {said}"
+        yield f"  {printable(method):<{width}}  {text}"
 
 
 def known(training: TrainingJob, recordings: Path) -> Messages | None:
-    """The mean of what a recording remembers, or else what settings tell. Raises RecordingError."""
+    """Mean recorded sizes, or else sizes from the settings. Raises RecordingError."""
     recording = Recording(recordings, training.settings.model_dump(mode="json"))
     if recording.downloads and recording.uploads:
         down, up = (
-            float(np.mean([fact.nbytes for fact in facts.values()]))
-            for facts in (recording.downloads, recording.uploads)
+            float(np.mean([entry.nbytes for entry in entries.values()]))
+            for entries in (recording.downloads, recording.uploads)
         )
         return Messages(down, up, "recorded")
     computed = message_bytes(training.settings)
@@ -88,9 +88,9 @@ def known(training: TrainingJob, recordings: Path) -> Messages | None:
 
 
 def is_whole(training: TrainingJob, recordings: Path) -> bool:
-    """Whether a recording reaches the last round, or far enough past the target to end there.
+    """Whether a recording reaches the last round, or the round after the target where runs end.
 
-    A policy that asks the network who takes part may still leave the recorded path.
+    If the network decides which clients take part, a run may still leave the recorded path.
     """
     plan = next(iter(training.variants.values())).training
     recording = Recording(recordings, training.settings.model_dump(mode="json"))
@@ -108,9 +108,9 @@ def is_whole(training: TrainingJob, recordings: Path) -> bool:
 
 
 def is_foreseen(training: TrainingJob) -> bool:
-    """Whether who takes part follows from the seed alone: then what is recorded is what is asked.
+    """Whether the seed alone decides which clients take part, so that a replay needs no training.
 
-    Where times or absences have a say, only a run tells.
+    It does not if times or absences matter.
     """
     return all(
         scenario.policy.kind == "synchronous"
@@ -125,7 +125,7 @@ def is_foreseen(training: TrainingJob) -> bool:
 
 
 def round_s(sent: Messages, scenario: Scenario) -> float:
-    """Median over cohorts of the slowest client's bytes / rates: no round trips, nothing shared.
+    """Median over cohorts of the slowest client's bytes / rates, without RTT and shared links.
 
     The slowest of c independent clients is below the quantile q with probability q^c, so its
     median is the clients' quantile 2^(-1/c).

@@ -1,7 +1,7 @@
-"""A study's trainings into a packed recording: what its emulations ask for, and no more.
+"""Exports a study as a packed recording: the entries that its simulations need, and no others.
 
-A store may hold what other scenarios made of the same trainings. So each emulation is replayed, and
-what it reads is recorded a second time.
+A store may have entries that other scenarios added to the same trainings. Therefore each simulation
+is replayed, and what it reads is recorded again.
 """
 
 import tempfile
@@ -19,21 +19,21 @@ from emulator.simulation.simulate import simulate
 
 
 class _Recorded(RecordingTrainer):
-    """A recording in place of the trainer that made it; its state is an id."""
+    """A recording used as a real trainer, whose state is an id."""
 
     def snapshot(self) -> dict[str, np.ndarray]:
-        """The id, as bytes."""
+        """The id as bytes."""
         return {"state": np.frombuffer(bytes.fromhex(self.state), np.uint8)}
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
-        """Go to the state of that id."""
+        """Continue at the state with this id."""
         self.state = arrays["state"].tobytes().hex()
 
 
 def packed_recording(study: Study, recordings: Path) -> bytes:
-    """What `study` trained, as `emulator.runner.recording.archive` has it.
+    """The trainings of `study` in the format of `emulator.runner.recording.archive`.
 
-    Raises RecordingError where `recordings` lack some of it.
+    Raises RecordingError if `recordings` are incomplete.
     """
     scenario = document.dump(study.document.data)
     with tempfile.TemporaryDirectory(prefix="flasc-emu-") as folder:
@@ -47,14 +47,14 @@ def _copied(training: TrainingJob, recordings: Path, store: Path) -> Recording:
 
     def train() -> Any:
         raise RecordingError(
-            f"{recordings}: found no whole recording of {training.method}, seed {training.seed}, "
-            "in this folder",
+            f"{recordings}: found no complete recording of {training.method}, "
+            f"seed {training.seed}, in this folder",
             "run the scenario first, or give its folder with --recordings",
         )
 
     recorded: Any = _Recorded(source, train)
-    made_on = source.provenance() if source.steps else {}
-    trainer = RecordingTrainer(copy, lambda: (recorded, made_on))
+    provenance = source.provenance() if source.steps else {}
+    trainer = RecordingTrainer(copy, lambda: (recorded, provenance))
     try:
         for scenario in training.variants.values():
             trainer.restart()

@@ -10,7 +10,7 @@ from emulator.common.text import printable
 from emulator.results.ledger import Ledger
 from emulator.runner.recording import archive
 from emulator.scenario import document
-from emulator.scenario import networks as elsewhere
+from emulator.scenario import networks as network_files
 from emulator.scenario.study import Study, expand_variants
 from emulator.scenario.yaml_nodes import Node
 
@@ -21,13 +21,13 @@ def read(
     only: Sequence[str] = (),
     networks: Sequence[Path] = (),
 ) -> Study:
-    """The study at `path` with 'a.b=value' overrides, of the methods named in `only` (or all).
+    """The study at `path` with 'a.b=value' overrides and the methods in `only` (empty: all).
 
-    `path` is a scenario, or the folder of a run or a packed recording, whose scenario it then is.
-    `networks` are files that take the place of its network, a variant each; a folder is all in it.
+    `path` is a scenario, or a run's folder or packed recording with a scenario in it. `networks`
+    are files that replace its network, one variant per file; a folder stands for all its files.
 
-    Raises ScenarioError, LedgerError for a folder that is no run's, and RecordingError for a
-    damaged recording.
+    Raises ScenarioError, LedgerError for a folder that is not that of a run, and RecordingError for
+    a damaged recording.
     """
     is_packed = archive.is_packed(path)
     if path.is_dir() or is_packed:
@@ -38,22 +38,22 @@ def read(
         if isinstance(tree.value, dict) and list(tree.value) == ["network"]:
             raise ScenarioError(
                 f"{document.printable(str(path))}: found a network alone; allowed: a scenario",
-                "a network goes with a scenario: flasc-emu check SCENARIO --network FILE",
+                "give the network with a scenario: flasc-emu check SCENARIO --network FILE",
             )
     if networks:
-        tree, overrides = elsewhere.with_networks(
-            tree, elsewhere.expand_folders(networks), overrides
+        tree, overrides = network_files.with_networks(
+            tree, network_files.expand_folders(networks), overrides
         )
     found = expand_variants(document.with_overrides(tree, overrides), str(path), only)
     return replace(found, packed=path) if is_packed else found
 
 
 def from_run(folder: Path) -> tuple[Node, list[str]]:
-    """The scenario that made a run's `folder`, and its methods. Raises LedgerError."""
+    """The scenario and the methods of the run in `folder`. Raises LedgerError."""
     if (folder / "settings.json").exists():
         raise LedgerError(
-            f"{folder} is a recording: it says what was trained, not for how many rounds",
-            "name the folder of a run, or a scenario",
+            f"{folder} is a recording, which does not have a scenario",
+            "give the folder of a run, or a scenario",
         )
     with Ledger.open(folder / "ledger.sqlite") as ledger:
         meta = ledger.meta()
@@ -63,12 +63,12 @@ def from_run(folder: Path) -> tuple[Node, list[str]]:
         return document.parse(meta["scenario"], name), methods
     except (KeyError, ValueError, TypeError) as error:
         raise LedgerError(
-            f"{folder}: its ledger names no scenario and methods ({error!r})",
+            f"{folder}: its ledger has no scenario and methods ({error!r})",
             "run the scenario again with this version of flasc-emu",
         ) from None
 
 
 def from_recording(path: Path) -> tuple[Node, list[str]]:
-    """The scenario in a packed recording, and its methods. Raises RecordingError."""
+    """The scenario and the methods of a packed recording. Raises RecordingError."""
     found = archive.read(path)
     return document.parse(found.scenario, f"{printable(str(path))}: scenario"), found.methods

@@ -12,7 +12,7 @@ import numpy as np
 from emulator.common.distributions import Floats
 from emulator.results.metadata import Group, RunMetadata
 from emulator.results.privacy import Account, accountant
-from emulator.runner.executors import TrainingResult
+from emulator.runner.events import TrainingResult
 from emulator.scenario import document
 from emulator.scenario.document import printable
 from emulator.scenario.scenario import Scenario

@@ -5,22 +5,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from emulator.common.files import distinct, replace, slug, storage
-from emulator.runner.executors import TrainingResult
+from emulator.runner.events import TrainingResult
 from emulator.runner.recording.model_export import is_stamped, remove_model
 from emulator.scenario.study import TrainingJob
 
 
 def model_folders(trainings: Sequence[TrainingJob]) -> list[str]:
-    """One folder name a training, told apart by number where names would coincide."""
+    """One folder name per training; equal names get a number."""
     return distinct(f"{slug(each.method)}-seed-{each.seed}" for each in trainings)
 
 
 def copy_models(
     trainings: Sequence[TrainingJob], done: dict[int, TrainingResult], folder: Path
 ) -> None:
-    """Bring `folder` up to date: the results' models, as far as they are kept, and no others.
+    """Make `folder` hold the models of the results that still exist, and no others.
 
-    A recording keeps the newest one alone, and another run may train on from it at any time.
+    A recording keeps its newest model alone, and another run may replace it at any time.
     """
     names = model_folders(trainings)
     results = {names[index]: result for index, result in done.items()}
@@ -35,7 +35,7 @@ def copy_models(
 
 
 def _copy_model(model: Path, target: Path, stamp: bytes) -> None:
-    """Copy `model`, if it has this stamp before and after: else somebody is replacing it."""
+    """Copy `model` if it has this stamp before and after; else another run is replacing it."""
     if not is_stamped(model, stamp):
         return
     remove_model(target)

@@ -1,8 +1,8 @@
-"""A study from scenario to report: trainings carried out, rows filed, results written."""
+"""Runs a study: trainings, ledger, models, report."""
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as replaced
 from pathlib import Path
@@ -11,7 +11,14 @@ from emulator.common.errors import StorageError
 from emulator.common.files import held, storage, sweep
 from emulator.reports import write
 from emulator.results.ledger import Ledger
-from emulator.runner.executors import Engine, Options, Progress, TrainingResult
+from emulator.runner.events import (
+    Note,
+    OnEvent,
+    TrainingFinished,
+    TrainingResult,
+    ignore,
+)
+from emulator.runner.executors import Engine, Options
 from emulator.runner.metadata import describe, provenance, require_accountant
 from emulator.runner.models import copy_models
 from emulator.runner.recording import archive
@@ -21,7 +28,7 @@ from flasc.common.errors import AssetError, UserError
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run came to: server steps computed and reused, files, (index, error) of failures."""
+    """Server steps computed and reused, files written, and (training, error) of each failure."""
 
     trained_rounds: int
     reused_rounds: int
@@ -30,13 +37,13 @@ class Outcome:
 
 
 def folder_name(study: Study, networks: Sequence[Path]) -> str:
-    """Of a run's results; a packed recording has no models and shall not take a run's away."""
+    """Name of the results folder; a replay of a packed recording must not delete a run's models."""
     name = study.scenario.name + ("-recorded" if study.packed else "")
     return "-on-".join([name, *(network.stem for network in networks)])
 
 
 def default_workers() -> int:
-    """One process a core that this process may use, at most eight."""
+    """One process per core that this process may use, at most eight."""
     affinity = getattr(os, "sched_getaffinity", None)
     return min(len(affinity(0)) if affinity else os.cpu_count() or 1, 8)
 
@@ -47,30 +54,25 @@ def run(
     options: Options,
     *,
     engine: Engine,
-    notify: Callable[[int, Progress], None] = lambda *_: None,
-    finished: Callable[[int, TrainingResult | UserError], None] = lambda *_: None,
-    say: Callable[[str], None] = lambda _: None,
+    on_event: OnEvent = ignore,
 ) -> Outcome:
-    """Carry the study out into `folder`, which one run at a time may write to.
+    """Run the study and write its results to `folder`, which one run at a time may use.
 
-    `notify` and `finished` hear how each training, by its index in `study.trainings()`, goes and
-    ends. Rows are filed in the study's order whatever order trainings end in, so that the ledger is
-    the same each time. A failing training leaves the others be.
+    The ledger has the study's order, in whatever order trainings end, so that it is the same each
+    time. A training that fails does not affect the others.
 
-    Raises StorageError and AssetError: what a machine refuses one training it refuses them all;
-    SupportError where privacy is asked for and could not be accounted for.
+    Raises StorageError and AssetError, as they would occur in every training, and SupportError if
+    the accountant for differential privacy is not installed.
     """
     require_accountant(study.variants.values())
-    with (
-        held(folder, lambda: say(f"{folder}: another run writes here; waiting for its end")),
-        recorded(study, options) as known,
-    ):
-        return _run(study, folder, known, engine, notify, finished)
+    waiting = Note(None, f"{folder}: waiting for the end of another run that writes here")
+    with held(folder, lambda: on_event(waiting)), recorded(study, options) as known:
+        return _run(study, folder, known, engine, on_event)
 
 
 @contextlib.contextmanager
 def recorded(study: Study, options: Options) -> Iterator[Options]:
-    """`options` with the study's own recordings, where it is read from a packed one."""
+    """`options`; for a packed recording with its own recordings, and without training."""
     if study.packed is None:
         yield options
     else:
@@ -79,12 +81,7 @@ def recorded(study: Study, options: Options) -> Iterator[Options]:
 
 
 def _run(
-    study: Study,
-    folder: Path,
-    options: Options,
-    engine: Engine,
-    notify: Callable[[int, Progress], None],
-    finished: Callable[[int, TrainingResult | UserError], None],
+    study: Study, folder: Path, options: Options, engine: Engine, on_event: OnEvent
 ) -> Outcome:
     trainings = study.trainings()
     results: dict[int, TrainingResult | UserError] = {}
@@ -92,12 +89,12 @@ def _run(
     with storage(folder):
         sweep(folder)
     with Ledger.create(folder / "ledger.sqlite", describe(study).to_meta()) as ledger:
-        with contextlib.closing(engine.run_all(trainings, options, notify)) as ended:
+        with contextlib.closing(engine.run_all(trainings, options, on_event)) as ended:
             for index, result in ended:
                 if isinstance(result, StorageError | AssetError):
                     raise result
                 results[index] = result
-                finished(index, result)
+                on_event(TrainingFinished(index, result))
                 while filed in results:
                     _file(ledger, results[filed])
                     filed += 1
@@ -119,6 +116,6 @@ def _file(ledger: Ledger, result: TrainingResult | UserError) -> None:
 
 
 def write_report(folder: Path) -> Sequence[Path]:
-    """Everything that is derived from the ledger in `folder`, written anew."""
+    """Write all files that are derived from the ledger in `folder`; returns their paths."""
     with Ledger.open(folder / "ledger.sqlite") as ledger:
         return write.write(ledger, folder)

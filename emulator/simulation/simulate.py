@@ -24,7 +24,8 @@ from emulator.simulation.selection import SelectionSettings
 from emulator.simulation.selection.base import Selector
 from emulator.simulation.selection.uniform import PoissonSelector
 from emulator.simulation.settings import RoundPlan
-from emulator.simulation.trainer import Download, Trainer, Upload
+from emulator.simulation.trainer import Trainer
+from flasc.common.messages import MessageInfo
 
 
 class SimulationSettings(Protocol):
@@ -55,7 +56,7 @@ class SimulationSettings(Protocol):
         """The client selection."""
 
 
-def billed_bytes(how: str) -> Callable[[Download | Upload], int]:
+def billed_bytes(how: str) -> Callable[[MessageInfo], int]:
     """Bytes of a message that are timed: 'encoded' (all) or 'values' (as counted in the paper)."""
     if how == "values":
         return lambda message: message.value_bytes

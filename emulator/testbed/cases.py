@@ -13,7 +13,6 @@ from emulator.common.text import nearest, printable
 from emulator.network.network import Delivery
 from emulator.network.tcp import Congestion, Tcp
 from emulator.runner.recording import Recording, RecordingTrainer
-from emulator.runner.recording.entries import RecordedScore
 from emulator.scenario.scenario import Scenario
 from emulator.scenario.study import Study, TrainingJob
 from emulator.simulation.clients import fleet, link_profiles
@@ -21,6 +20,7 @@ from emulator.simulation.records import Absence, Computation, Row, Transfer
 from emulator.simulation.simulate import simulate
 from emulator.testbed.schedule import Message, Star
 from emulator.testbed.simulate import time_messages
+from flasc.common.messages import Score
 
 SETUP_S = 1.0  # to build the test bed and end it
 MAX_CLIENTS = 100  # each needs a namespace and devices
@@ -79,8 +79,8 @@ class _Replayed(RecordingTrainer):
     """Replays a recording without its scores, since not every round was evaluated."""
 
     @override
-    def evaluate(self, split: str) -> RecordedScore:
-        return RecordedScore(1, 0.0, 0.0)
+    def evaluate(self, split: str) -> Score:
+        return Score(1, 0.0, 0.0)
 
 
 def cases(

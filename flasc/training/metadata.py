@@ -1,6 +1,5 @@
-"""What holds of a training whatever is done with it: who holds how much, what an example takes."""
+"""Metadata of a training, and the versions that it ran with."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +8,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from flasc.common import plugins
+from flasc.common.messages import TrainingMetadata
 from flasc.data.objective import SingleLabel
 from flasc.models import pretrained
 from flasc.models.adapter import Adapter
@@ -18,24 +18,12 @@ if TYPE_CHECKING:
     from flasc.training.trainer import Trainer
 
 
-@dataclass(frozen=True, slots=True)
-class TrainingMetadata:
-    """Examples by client, and the operations that training on one takes, forward and backward.
-
-    `labels` are each client's examples by label; empty where an example has not just one.
-    """
-
-    examples: tuple[int, ...]
-    flop_per_example: float
-    labels: tuple[tuple[int, ...], ...] = ()
-
-
 def describe(adapter: Adapter, vector: Tensor, task: Task) -> TrainingMetadata:
-    """Of a model at `vector`, float32 [n], on a task's data.
+    """Metadata of a model at `vector`, float32 [n], and the data of a task.
 
-    Operations are counted by torch on the model's own forward and backward pass over one example
-    at full length, padding and LoRA included: what a plain implementation does on a device,
-    whichever engine trains here. A multiplication and an addition are two.
+    Torch counts the operations of the model's forward and backward pass over one example of full
+    length, padding and LoRA included: those of a plain implementation, whatever the engine. A
+    multiplication and an addition are two operations.
     """
     one = task.train.batch(np.zeros(1, np.int64), vector.device)
     adapter.write(vector)
@@ -56,7 +44,7 @@ def _labels_by_client(task: Task) -> tuple[tuple[int, ...], ...]:
 
 
 def provenance(trainer: "Trainer") -> dict[str, str]:
-    """What a training ran on: versions, device and data edition."""
+    """Device, versions and data edition of a training."""
     import peft
     import transformers
 
@@ -74,5 +62,5 @@ def provenance(trainer: "Trainer") -> dict[str, str]:
         "transformers": transformers.__version__,
         "peft": peft.__version__,
         "numpy": np.__version__,
-        **dict(filter(None, brought)),  # whose code, besides ours, decides what is learned
+        **dict(filter(None, brought)),  # packages of plug-ins
     }

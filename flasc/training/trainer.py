@@ -16,14 +16,14 @@ from torch import Tensor
 
 from flasc.common import rng
 from flasc.common.errors import DivergedError
-from flasc.common.messages import Message, Request, Score
+from flasc.common.messages import Message, Request, Score, TrainingMetadata
 from flasc.data.examples import Examples
 from flasc.methods.base import Mask, Method, ReceivedModel, VectorLayout
 from flasc.models.adapter import Adapter
 from flasc.tasks.base import Task
 from flasc.training import client, engine, error_feedback, saliency
 from flasc.training.engine import Part
-from flasc.training.metadata import TrainingMetadata, describe
+from flasc.training.metadata import describe
 from flasc.training.metadata import provenance as provenance
 from flasc.training.payload import PayloadCodec
 from flasc.training.privacy import noisy_mean
@@ -108,9 +108,9 @@ class Trainer:
             self._contents[tier] = self._encode_download(tier)
         return Message(
             client,
-            self.version,
-            self._contents[tier],
             self._payload.value_bytes(self._download_mask(tier), "down"),
+            version=self.version,
+            content=self._contents[tier],
             tier=tier,
             asks=self._method.request(self.version),
             memory=self._memories[client],
@@ -211,9 +211,9 @@ class Trainer:
             memory = error_feedback.remember(delta - sent)
         return Message(
             download.client,
-            download.version,
-            content,
             self._payload.value_bytes(up, "up"),
+            version=download.version,
+            content=content,
             examples=self._examples(download),
             steps=trained.steps,
             tier=download.tier,

@@ -1,5 +1,6 @@
 """The commands as functions; the page about them is executed."""
 
+import inspect
 import re
 import shutil
 import subprocess
@@ -12,7 +13,9 @@ import emulator
 from emulator import Results, Scenario, compare, frame, run
 from emulator.common.errors import EmulationError, ScenarioError, SupportError
 from emulator.results.comparison import Contrast
+from emulator.runner.events import Note, TrainingFinished, TrainingProgress
 from emulator.scenario.study import UNVARIED
+from emulator.simulation.records import Emulation
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -34,11 +37,16 @@ def test_the_page_runs(capsys):
     assert names["own"].variants == [UNVARIED]
 
 
-def test_every_name_on_the_page_is_there():
+def test_the_pages_have_every_name_and_no_other():
     page = (ROOT / "docs/howto/use_from_python.md").read_text("utf-8")
+    reference = (ROOT / "docs/reference/python_api.md").read_text("utf-8")
     for name in emulator.__all__:
         assert name in page
+        assert f"\n## {name}\n" in reference
         assert getattr(emulator, name)
+    for text in (page, reference):
+        for names in re.findall(r"^from emulator import (.*)$", text, re.M):
+            assert set(names.split(", ")) <= set(emulator.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         emulator.nothing  # noqa: B018
 
@@ -53,6 +61,30 @@ def test_results_are_those_that_the_ledger_has(scenario):
     (outcome,) = (o for o in found.outcomes if (o.method, o.variant) == ("head", "slow"))
     assert (last.accuracy, last.time_s) == (outcome.final_accuracy, outcome.duration_s)
     assert last.nbytes == outcome.bytes_down + outcome.bytes_up
+
+
+def test_ray_engine_takes_what_the_page_says():
+    page = (ROOT / "docs/reference/python_api.md").read_text("utf-8")
+    described = f"ray_engine({', '.join(inspect.signature(emulator.ray_engine).parameters)})"
+    assert described in page
+    with (
+        pytest.raises(emulator.EmulatorError, match="no Ray at nowhere: not HOST:PORT"),
+        emulator.ray_engine(address="nowhere", workers=None, needs={"GPU": 0.25}, device="cuda"),
+    ):
+        pass
+
+
+def test_events_are_reported(scenario):
+    heard = []
+    results = run(scenario(), out="there", on_event=heard.append)
+    finished = [each for each in heard if isinstance(each, TrainingFinished)]
+    assert [each.training for each in finished] == [0, 1, 2]
+    assert {e for each in finished for e in each.result.emulations} == {
+        Emulation(o.method, o.variant, o.seed) for o in results.outcomes
+    }
+    rounds = [e for e in heard if isinstance(e, TrainingProgress) and not e.split]
+    assert {each.round for each in rounds} == {1, 2, 3, 4}
+    assert any(isinstance(each, Note) or each.split for each in heard)
 
 
 def test_results_over_other_networks_leave_those_of_the_run_alone(scenario):

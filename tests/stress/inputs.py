@@ -28,6 +28,7 @@ from emulator.results.ledger import Ledger
 from emulator.runner import export_recording, inputs, training_job
 from emulator.runner import run as running
 from emulator.runner.check import plan
+from emulator.runner.events import ignore
 from emulator.runner.executors import Local, Options
 from emulator.runner.recording import Recording, RecordingTrainer
 from emulator.simulation.clients import fleet, link_profiles
@@ -182,7 +183,7 @@ class Inputs:
             if found.scenario.task.clients <= 10 * FEW and len(found.variants) < 10:
                 with running.recorded(found, Options(self.folder / "none")) as options:
                     for training in found.trainings():
-                        training_job.run_training(training, options, lambda _: None, SharedModels())
+                        training_job.run_training(0, training, options, ignore, SharedModels())
 
         return act
 

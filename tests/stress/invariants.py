@@ -25,7 +25,8 @@ from emulator.runner.recording import Recording, RecordingTrainer
 from emulator.scenario.scenario import Scenario
 from emulator.simulation.records import Absence, Computation, Evaluation, Round, Row, Transfer
 from emulator.simulation.simulate import simulate
-from emulator.simulation.trainer import Download, StubMessage, StubTrainer, Upload
+from emulator.simulation.trainer import StubTrainer
+from flasc.common.messages import MessageInfo
 
 CLOSE = 1e-9  # of a rate, relative
 BYTES = 1e-6  # of a flow's size, relative, and a byte
@@ -93,9 +94,9 @@ class Live(StubTrainer):
         self.merged: Counter[int] = Counter()  # updates by client
         self.breaks_at = breaks_at
 
-    def download(self, client: int) -> StubMessage:
+    def download(self, client: int) -> MessageInfo:
         nbytes = self.down(client, self.version % 5)
-        return StubMessage(client, nbytes, nbytes)
+        return MessageInfo(client, nbytes, nbytes)
 
     def down(self, client: int, more: int) -> int:
         """Bytes down to a client, 0 to 4 `more` by the version."""
@@ -105,12 +106,12 @@ class Live(StubTrainer):
         """Bytes up from a client."""
         return self.up_bytes * (1 + client % 2)
 
-    def train(self, downloads: Sequence[Download]) -> list[StubMessage]:
+    def train(self, downloads: Sequence[MessageInfo]) -> list[MessageInfo]:
         return [
-            StubMessage(d.client, self.up(d.client), 0, 1 + d.client % 40, 2) for d in downloads
+            MessageInfo(d.client, self.up(d.client), 0, 1 + d.client % 40, 2) for d in downloads
         ]
 
-    def aggregate(self, uploads: Sequence[Upload], weights: Sequence[float]) -> None:
+    def aggregate(self, uploads: Sequence[MessageInfo], weights: Sequence[float]) -> None:
         if self.version == self.breaks_at:
             raise KeyboardInterrupt
         super().aggregate(uploads, weights)

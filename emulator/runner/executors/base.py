@@ -1,30 +1,29 @@
-"""The seam between a study and where its trainings run: what every engine does."""
+"""The interface between a run and the workers that compute its trainings."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Protocol
 
-from emulator.runner.training_job import Options, Progress, TrainingResult
+from emulator.runner.events import OnEvent, TrainingResult
+from emulator.runner.training_job import Options
 from emulator.scenario.study import TrainingJob
 from flasc.common.errors import UserError
 
 Result = TrainingResult | UserError
 Results = Generator[tuple[int, Result], None, None]
-Notify = Callable[[int, Progress], None]
 
 
 class Engine(Protocol):
-    """Carries trainings out; nothing about it shows in a result."""
+    """Runs trainings; results do not depend on the engine."""
 
     @property
     def workers(self) -> int:
-        """How many trainings go on at once, at most."""
+        """The largest number of trainings that run at the same time."""
 
     def run_all(
-        self, trainings: Sequence[TrainingJob], options: Options, notify: Notify
+        self, trainings: Sequence[TrainingJob], options: Options, on_event: OnEvent
     ) -> Results:
-        """Yield (index, result) of each training as it ends; an error of one leaves others be.
+        """Yield (index, result) of each training as it ends; an error of one affects no other.
 
-        `notify` is told how far a training, by its index, has got. What was trained is recorded in
-        `options.recordings` of this machine, whatever becomes of who trained it. Closing the
-        iterator ends all workers.
+        What was trained is recorded in `options.recordings` of this machine, even if its worker
+        dies. Closing the iterator ends all workers.
         """

@@ -1,11 +1,10 @@
-"""Trainings spread over processes of this machine, one torch thread each.
+"""Trainings on processes of this machine, one torch thread each.
 
-Two threads in one process are slower than two processes with one thread, and one thread is what
-makes sums independent of the number of cores. Once fewer trainings than workers are left, the idle
-ones help with theirs (`emulator.runner.executors.work_sharing`).
+Two threads in one process are slower than two processes with one thread each, and with one thread
+sums do not depend on the number of cores. When fewer trainings than workers are left, the idle
+workers help with them (`emulator.runner.executors.work_sharing`).
 """
 
-import functools
 import multiprocessing
 import os
 import signal
@@ -15,7 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 
-from emulator.runner.executors.base import Notify, Results
+from emulator.runner.events import OnEvent
+from emulator.runner.executors.base import Results
 from emulator.runner.executors.pool import WorkerPool
 from emulator.runner.executors.process_worker import Worker
 from emulator.runner.executors.worker_loop import run_job, serve
@@ -26,28 +26,28 @@ from flasc.training.shared_models import SharedModels
 
 @dataclass(frozen=True)
 class Local:
-    """The engine of one machine. One worker means this process.
+    """The engine of one machine. With one worker, trainings run in this process.
 
-    A worker that dies is an EmulationError for its training; what it had trained is recorded.
+    If a worker dies, its training ends with an EmulationError; what it trained is recorded.
     """
 
     workers: int
 
     def run_all(
-        self, trainings: Sequence[TrainingJob], options: Options, notify: Notify
+        self, trainings: Sequence[TrainingJob], options: Options, on_event: OnEvent
     ) -> Results:
         """Yield (index, result) of each training as it ends; see `Engine`."""
         if self.workers > 1:
-            crew = WorkerPool(trainings, self.workers, lambda: Worker(_work, options), _ready)
-            yield from crew.results(notify)
+            pool = WorkerPool(trainings, self.workers, lambda: Worker(_work, options), _ready)
+            yield from pool.results(on_event)
             return
-        workshop = SharedModels()
+        shared = SharedModels()
         for index, training in enumerate(trainings):
-            yield index, run_job(training, options, functools.partial(notify, index), workshop)
+            yield index, run_job(index, training, options, on_event, shared)
 
 
 def _ready(workers: Sequence[Worker]) -> Iterator[Worker]:
-    """Those who have something to say, or have died; waits for one."""
+    """The workers that have sent a message or have died; waits for at least one."""
     by_pipe = {worker.pipe: worker for worker in workers}
     for pipe in wait(list(by_pipe)):
         assert isinstance(pipe, Connection)
@@ -55,7 +55,7 @@ def _ready(workers: Sequence[Worker]) -> Iterator[Worker]:
 
 
 def _work(pipe: Connection, options: Options) -> None:
-    """A worker process, until the parent hangs up."""
+    """Main function of a worker process; it ends when the parent closes the pipe."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # an exception stops a download as well
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -63,11 +63,11 @@ def _work(pipe: Connection, options: Options) -> None:
     try:
         serve(pipe, options)
     except SystemExit:
-        os._exit(1)  # nothing is left to tidy up, and torch takes seconds to take itself apart
+        os._exit(1)  # nothing is left to clean up, and torch takes seconds to unload
 
 
 def _end_with_parent() -> None:
-    """A parent that was killed cannot say goodbye, and nobody waits for what is trained now."""
+    """End this process when its parent ends: a killed parent cannot close the pipe in order."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

@@ -1,4 +1,4 @@
-"""Workers that share out trainings, and pieces of them, whatever connects us to them."""
+"""Assigns trainings, and pieces of them, to workers of any kind."""
 
 from abc import ABC, abstractmethod
 from collections import Counter, deque
@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 from emulator.common.errors import EmulationError
-from emulator.runner.executors.base import Notify, Results
+from emulator.runner.events import Note, OnEvent, TrainingProgress
+from emulator.runner.executors.base import Results
 from emulator.runner.executors.work_sharing import (
     Assist,
     Finished,
@@ -15,17 +16,17 @@ from emulator.runner.executors.work_sharing import (
     Ready,
     SharedWork,
     Take,
+    Train,
 )
-from emulator.runner.training_job import Progress
 from emulator.scenario.study import TrainingJob
 
 
 class WorkerHandle(ABC):
-    """A worker as its crew sees it: it trains or helps.
+    """The pool's view of a worker, which trains, helps or is idle.
 
-    `index` is the training that it carries out, -1 for none, with its `board` of pieces offered;
-    `helped` is the worker that it helps, and `busy` what it has not yet answered to. One that is
-    not `up` has yet to be heard of.
+    `index` is the training that the worker runs (-1: none), `shared` the pieces that this training
+    offers; `helped` is the worker that it helps, and `busy` the message that it has not answered
+    yet. A worker that is not `up` has not sent its first message.
     """
 
     up = True
@@ -33,117 +34,117 @@ class WorkerHandle(ABC):
     def __init__(self) -> None:
         self.helped: WorkerHandle | None = None
         self.busy: Assist | Piece | None = None
-        self._source: SharedWork | None = None  # of the pieces that it has
+        self._source: SharedWork | None = None  # of the pieces that it was sent
         self.stop_training()
 
     def give(self, index: int, training: TrainingJob) -> None:
-        """A training to carry out, by its index."""
+        """Send a training."""
         self.index, self.training, self.helped = index, training, None
-        self.send(training)
+        self.send(Train(index, training))
 
     def stop_training(self) -> None:
-        """Be without a training."""
+        """Note that the worker has no training."""
         self.index, self.asks = -1, False
-        self.board: SharedWork | None = None
+        self.shared: SharedWork | None = None
 
     def assist(self, other: "WorkerHandle") -> None:
-        """Get ready to help `other`."""
+        """Have the worker prepare to help `other`."""
         self.helped, self.busy, self._source = other, Assist(other.training.settings), None
         self.send(self.busy)
 
     def take_piece(self) -> None:
-        """The next piece of whoever it helps, if it can do one now."""
-        board = self.helped.board if self.helped else None
-        if self.busy or board is None or (index := board.take()) is None:
+        """Send the next piece of the helped training, if there is one and the worker is free."""
+        shared = self.helped.shared if self.helped else None
+        if self.busy or shared is None or (index := shared.take()) is None:
             return
-        self.busy = Piece(index, None if board is self._source else board.pieces)
-        self._source = board
+        self.busy = Piece(index, None if shared is self._source else shared.pieces)
+        self._source = shared
         self.send(self.busy)
 
     def hear(self, message: Ready | Finished) -> None:
-        """It has done what it was busy with."""
+        """Note the answer of a helper."""
         self.busy = None
         if isinstance(message, Finished) and self._source:
             self._source.finish(message)
 
     def put_back(self) -> None:
-        """What it was busy with is for somebody else."""
+        """Return the worker's piece, so that another worker does it."""
         if isinstance(self.busy, Piece) and self._source:
             self._source.give_back(self.busy.index)
 
     def answer(self) -> None:
-        """Tell it what to do next for its own training, once it asks and there is something."""
-        if self.asks and self.board and (told := self.board.answer()):
+        """Answer a Take of the worker, if there is one and an answer."""
+        if self.asks and self.shared and (answer := self.shared.answer()):
             self.asks = False
-            self.send(told)
+            self.send(answer)
 
     @abstractmethod
     def send(self, message: Any) -> None:
-        """Say something to it; where it is dead `receive` finds out."""
+        """Send a message; if the worker is dead, `receive` reports it."""
 
     @abstractmethod
     def receive(self) -> Sequence[Any]:
-        """What it has to say to the crew; None is the last word of one that has died."""
+        """Messages of the worker to the pool; None is the last message of a dead worker."""
 
     @abstractmethod
     def terminate(self) -> None:
-        """Ask it to end."""
+        """Ask the worker to end."""
 
     @abstractmethod
     def end(self) -> None:
-        """End it, and wait until it is gone."""
+        """End the worker and wait for its end."""
 
     @abstractmethod
     def died(self) -> EmulationError:
-        """What to say of one that fell silent; after `end`."""
+        """The error of a worker that died; called after `end`."""
 
 
-M = TypeVar("M", bound=WorkerHandle)
+W = TypeVar("W", bound=WorkerHandle)
 
 
-class WorkerPool(Generic[M]):
-    """The workers: each has a training, helps another's, or is idle."""
+class WorkerPool(Generic[W]):
+    """The workers of a run. Each one runs a training, helps another worker or is idle."""
 
     def __init__(
         self,
         trainings: Sequence[TrainingJob],
-        most: int,
-        start: Callable[[], M],
-        wait: Callable[[Sequence[M]], Iterable[M]],
+        limit: int,
+        start: Callable[[], W],
+        wait: Callable[[Sequence[W]], Iterable[W]],
         tries: int = 1,
     ) -> None:
-        """At most so many workers; `wait` gives those that have something to say, if any has yet.
+        """Start at most `limit` workers; `wait` returns those that sent messages, perhaps none.
 
-        A training is begun up to `tries` times, as its worker may die.
+        A training is started up to `tries` times, as its worker may die.
         """
-        self._to_start, self._start, self._wait, self._tries = most, start, wait, tries
-        self._members: list[M] = []
+        self._to_start, self._start, self._wait, self._tries = limit, start, wait, tries
+        self._workers: list[W] = []
         self._waiting = deque(enumerate(trainings))
-        self._begun: Counter[int] = Counter()
+        self._starts: Counter[int] = Counter()
         self._lost: EmulationError | None = None
 
-    def results(self, notify: Notify) -> Results:
+    def results(self, on_event: OnEvent) -> Results:
         """Yield (index, result) of each training as it ends. Closing it ends all workers."""
         try:
             self._fill(len(self._waiting))
-            for member, message in self._messages():
-                if isinstance(message, Progress):
-                    notify(member.index, message)
+            for worker, message in self._messages():
+                if isinstance(message, Note | TrainingProgress):
+                    on_event(message)
                 elif isinstance(message, Offer | Take | Ready | Finished):
-                    self._hand_out(member, message)
+                    self._share_work(worker, message)
                 elif message is not None:
-                    index = self._free(member)
-                    self._share()
+                    index = self._free(worker)
+                    self._assign()
                     yield index, message
-                elif (index := self._lose(member)) >= 0:
-                    if self._begun[index] < self._tries:
-                        self._waiting.appendleft((index, member.training))
+                elif (index := self._lose(worker)) >= 0:
+                    if self._starts[index] < self._tries:
+                        self._waiting.appendleft((index, worker.training))
                         self._to_start += 1
                         self._fill(1)
-                        notify(index, Progress(note="its worker died; another one goes on"))
+                        on_event(Note(index, "its worker died; another one continues"))
                     else:
-                        yield index, member.died()
-                    self._share()
+                        yield index, worker.died()
+                    self._assign()
             for index, _ in self._waiting:
                 yield (
                     index,
@@ -154,73 +155,73 @@ class WorkerPool(Generic[M]):
             self._end()
 
     def _fill(self, wanted: int) -> None:
-        """Start workers that are wanted, as far as there may be more."""
+        """Start up to `wanted` workers, within the limit."""
         for _ in range(min(wanted, self._to_start)):
-            self._members.append(self._start())
+            self._workers.append(self._start())
             self._to_start -= 1
-        self._share()
+        self._assign()
 
-    def _messages(self) -> Iterator[tuple[M, Any]]:
-        """What each has to say, until no training is left with anyone, nor for anyone."""
-        while self._members and (self._waiting or any(m.index >= 0 for m in self._members)):
-            for member in self._wait(self._members):
-                for message in member.receive():
-                    if member in self._members:
-                        yield member, message
-            self._share()
+    def _messages(self) -> Iterator[tuple[W, Any]]:
+        """The messages of all workers, until no training is running or waiting."""
+        while self._workers and (self._waiting or any(w.index >= 0 for w in self._workers)):
+            for worker in self._wait(self._workers):
+                for message in worker.receive():
+                    if worker in self._workers:
+                        yield worker, message
+            self._assign()
 
-    def _free(self, member: M) -> int:
-        """Its training has ended, and with it whatever help it had: the training's index."""
-        index = member.index
-        for other in self._members:
-            if other.helped is member:
+    def _free(self, worker: W) -> int:
+        """Note that a training has ended, and release its helpers. Returns its index."""
+        index = worker.index
+        for other in self._workers:
+            if other.helped is worker:
                 other.helped = None
-        member.stop_training()
+        worker.stop_training()
         return index
 
-    def _lose(self, member: M) -> int:
-        """A worker is dead; what it did for another is done again. Its training's index or -1."""
-        index = self._free(member)
-        self._members.remove(member)
-        member.put_back()
-        member.end()
-        if not member.up:
-            self._lost = member.died()
+    def _lose(self, worker: W) -> int:
+        """Remove a dead worker and return its piece. Returns the index of its training or -1."""
+        index = self._free(worker)
+        self._workers.remove(worker)
+        worker.put_back()
+        worker.end()
+        if not worker.up:
+            self._lost = worker.died()
         return index
 
-    def _hand_out(self, member: M, message: Offer | Take | Ready | Finished) -> None:
-        """Pieces to those who offer them, and to those who help."""
+    def _share_work(self, worker: W, message: Offer | Take | Ready | Finished) -> None:
+        """Note a message about pieces, and assign what can be assigned."""
         if isinstance(message, Offer):
-            member.board = SharedWork(message)
+            worker.shared = SharedWork(message)
             if not self._waiting:
                 self._fill(self._to_start)
         elif isinstance(message, Take):
-            member.asks = True
+            worker.asks = True
         else:
-            member.hear(message)
-        self._share()
+            worker.hear(message)
+        self._assign()
 
-    def _share(self) -> None:
-        """Trainings to who is idle, then help to whoever has the least, and pieces."""
-        idle = [m for m in self._members if m.index < 0 and m.up]
-        for member in idle:
-            if self._waiting and not member.busy:
+    def _assign(self) -> None:
+        """Assign trainings to idle workers, then helpers to trainings with fewest, then pieces."""
+        idle = [w for w in self._workers if w.index < 0 and w.up]
+        for worker in idle:
+            if self._waiting and not worker.busy:
                 index, training = self._waiting.popleft()
-                self._begun[index] += 1
-                member.give(index, training)
-        helpers = [m for m in idle if m.index < 0]
+                self._starts[index] += 1
+                worker.give(index, training)
+        helpers = [w for w in idle if w.index < 0]
         for helper in helpers:
             helped = [other.helped for other in helpers]
-            offering = [m for m in self._members if m.board is not None]
+            offering = [w for w in self._workers if w.shared is not None]
             if helper.helped is None and not helper.busy and offering:
                 helper.assist(min(offering, key=helped.count))
             helper.take_piece()
-        for member in self._members:
-            member.answer()
+        for worker in self._workers:
+            worker.answer()
 
     def _end(self) -> None:
-        """End them all at once: each may take a moment."""
-        for member in self._members:
-            member.terminate()
-        for member in self._members:
-            member.end()
+        """End all workers at the same time: each may take a moment."""
+        for worker in self._workers:
+            worker.terminate()
+        for worker in self._workers:
+            worker.end()

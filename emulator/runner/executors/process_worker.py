@@ -1,4 +1,4 @@
-"""A worker process as its parent sees it."""
+"""Handle of a worker process, used by its parent."""
 
 import contextlib
 import multiprocessing
@@ -9,75 +9,77 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any
 
+from typing_extensions import override
+
 from emulator.common.errors import EmulationError
 from emulator.runner.executors.pool import WorkerHandle
 from emulator.runner.training_job import Options
 
-# Long enough to stop a download and let go of the recording.
+# Time to stop a download and release the recording.
 GRACE_WALL_S = 5.0
 
 
 class Worker(WorkerHandle):
-    """A process that trains or helps, and our end of the pipe to it."""
+    """A worker process and the parent's end of the pipe to it."""
 
     def __init__(self, work: Callable[[Connection, Options], None], options: Options) -> None:
-        """`work` is what the process does with its end of the pipe."""
+        """Start a process that calls `work` with its end of the pipe."""
         super().__init__()
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self._process = context.Process(target=work, args=(theirs, options), daemon=True)
-        with signals_held_back():
+        with delayed_signals():
             self._process.start()
-        theirs.close()  # so that a dead worker is an end of file
+        theirs.close()  # so that the pipe ends when the worker dies
 
+    @override
     def send(self, message: Any) -> None:
-        """Say something to it; where it is dead `receive` finds out."""
         with contextlib.suppress(OSError):
             self.pipe.send(message)
 
+    @override
     def receive(self) -> list[Any]:
-        """What the worker has to say; None where it has died."""
         try:
             return [self.pipe.recv()]
         except (EOFError, OSError):
             return [None]
 
+    @override
     def terminate(self) -> None:
-        """Ask it to end."""
         self._process.terminate()
 
+    @override
     def end(self) -> None:
-        """End it, and wait until it is gone."""
         self.terminate()
         self.pipe.close()
         self._process.join(GRACE_WALL_S)
         self._process.kill()
         self._process.join()
 
+    @override
     def died(self) -> EmulationError:
-        """What to say of a worker that fell silent; after `end`."""
         code = self._process.exitcode
         if code is not None and code < 0:
             return EmulationError(
                 f"its worker process was killed (signal {-code})",
-                "if memory ran out, give --workers 1; "
-                "run the same command again to go on from where it stopped",
+                "run the same command again to resume; if memory ran out, add --workers 1",
             )
         return EmulationError(
-            f"its worker process ended unasked (exit code {code})",
-            "what it said stands above; with --workers 1 the same error shows undisturbed",
+            f"its worker process ended unexpectedly (exit code {code})",
+            "see its output above; --workers 1 shows the same error alone",
         )
 
 
 @contextlib.contextmanager
-def signals_held_back() -> Iterator[None]:
-    """What asks us to stop waits until a worker is whole: half started, it ends in a traceback.
+def delayed_signals() -> Iterator[None]:
+    """Delay signals until a worker has started: one that has half started prints a traceback.
 
-    The mask is inherited: the parent alone decides what Ctrl-C ends. It is not enough for us, as
-    another thread (the progress display's) may take the signal, which interrupts this one. Handlers
-    run in the main thread, which alone may set them: where we are another, none interrupts us.
+    The worker inherits the mask, so that Ctrl-C reaches the parent alone. For the parent a mask is
+    not enough: another thread (the progress display's) may receive the signal, which interrupts
+    the main thread. Only the main thread may set handlers, and they run in it alone: no other
+    thread is interrupted.
     """
-    resource_tracker.ensure_running()  # its own start would let signals through
+    resource_tracker.ensure_running()  # starting it later would unblock signals
     held: list[int] = []
     asked = [
         number

@@ -1,8 +1,8 @@
-"""A worker on Ray: an actor, in which a thread serves, and our end of what connects us to it.
+"""A worker on Ray: the actor, in which a thread runs the worker loop, and the handle of the actor.
 
-An actor keeps one base model for all that it trains or helps with. Its two methods are a pipe:
-`tell` puts a message in, `hear` waits for those that came out. Nothing in here imports `ray`: a
-worker needs flasc-emu alone.
+An actor keeps one base model for all trainings that it runs or helps. Its two methods are a pipe:
+`tell` sends it a message, `hear` waits for its messages. This module does not import `ray`: a node
+needs flasc-emu alone.
 """
 
 import os
@@ -16,6 +16,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import override
+
 from emulator.common.errors import EmulationError
 from emulator.runner.executors.pool import WorkerHandle
 from emulator.runner.executors.worker_loop import serve
@@ -24,37 +26,37 @@ from emulator.runner.recording.remote import Pipe, Request
 from emulator.runner.training_job import Options
 from emulator.scenario.study import TrainingJob
 
-MOST_UNHEARD = 64  # messages: a worker that is further ahead waits
+MAX_UNREAD = 64  # messages; a worker with more waits
 
 VERSION = version("flasc-emu")
 
 
 @dataclass(frozen=True)
 class Hello:
-    """A worker's first word: where it is, and what it runs."""
+    """The first message of a worker: its node and its version of flasc-emu."""
 
     node: str
     version: str
 
 
 class QueuePipe:
-    """A worker's end: two queues in its process."""
+    """The worker's end of the pipe: two queues in its process."""
 
     def __init__(self) -> None:
-        self.told: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self.said: queue.Queue[Any] = queue.Queue(MOST_UNHEARD)
+        self.inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.outbox: queue.Queue[Any] = queue.Queue(MAX_UNREAD)
 
     def send(self, message: Any) -> None:
-        """Say something, once there is room."""
-        self.said.put(message)
+        """Send a message; waits while the queue is full."""
+        self.outbox.put(message)
 
     def recv(self) -> Any:
-        """Wait for what is told."""
-        return self.told.get()
+        """The next message; waits for it."""
+        return self.inbox.get()
 
 
 def work(pipe: Pipe, options: Options) -> None:
-    """A worker's life: what it trains is recorded at home."""
+    """Main function of a worker: what it trains is recorded on the machine of the run."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     pipe.send(Hello(platform.node(), VERSION))
@@ -62,83 +64,80 @@ def work(pipe: Pipe, options: Options) -> None:
 
 
 class RayActor:
-    """What runs in the actor."""
+    """The object in the actor."""
 
-    def __init__(self, life: Callable[[Pipe, Options], None], options: Options) -> None:
-        """`life` is what it does with its end of the pipe: `work`."""
-        self._tube, self._life, self._options = QueuePipe(), life, options
+    def __init__(self, main: Callable[[Pipe, Options], None], options: Options) -> None:
+        """Call `main` (`work`) with the worker's end of the pipe, in a thread."""
+        self._pipe, self._main, self._options = QueuePipe(), main, options
         self._bug: BaseException | None = None
-        threading.Thread(target=self._live, daemon=True).start()
+        threading.Thread(target=self._run, daemon=True).start()
 
-    def _live(self) -> None:
+    def _run(self) -> None:
         try:
-            self._life(self._tube, self._options)
+            self._main(self._pipe, self._options)
         except BaseException as bug:
             self._bug = bug
-        self._tube.send(None)
+        self._pipe.send(None)
 
     def tell(self, message: Any) -> None:
-        """Say something to the worker."""
-        self._tube.told.put(message)
+        """Send a message to the worker."""
+        self._pipe.inbox.put(message)
 
     def hear(self) -> list[Any]:
-        """Wait for what it says; None is its last word. Raises what no worker should meet."""
-        heard = [self._tube.said.get()]
-        while not self._tube.said.empty() and heard[-1] is not None:
-            heard.append(self._tube.said.get())
+        """The next messages of the worker; None is the last one. Raises errors that are bugs."""
+        heard = [self._pipe.outbox.get()]
+        while not self._pipe.outbox.empty() and heard[-1] is not None:
+            heard.append(self._pipe.outbox.get())
         if heard[-1] is None and self._bug:
             raise self._bug
         return heard
 
 
 class RayWorker(WorkerHandle):
-    """A worker on Ray as its crew sees it; what it records is recorded here.
+    """Handle of a worker on Ray; records what it trains.
 
-    `heard` is the reference to what it says next.
+    `heard` is the Ray reference to its next messages.
     """
 
     def __init__(self, ray: Any, actor: Any, store: Path) -> None:
-        self._home: RecordingServer | None = None
+        self._server: RecordingServer | None = None
         super().__init__()
         self.up, self._node, self._why = False, "", ""
         self._ray, self._actor, self._store = ray, actor, store
         self.heard = actor.hear.remote()
 
+    @override
     def give(self, index: int, training: TrainingJob) -> None:
-        """A training to carry out, by its index."""
-        self._home = RecordingServer(self._store, training.settings.model_dump(mode="json"))
+        self._server = RecordingServer(self._store, training.settings.model_dump(mode="json"))
         super().give(index, training)
 
+    @override
     def stop_training(self) -> None:
-        """Be without a training, and let go of its recording."""
         super().stop_training()
-        if self._home:
-            self._home.close()
+        if self._server:
+            self._server.close()
 
+    @override
     def send(self, message: Any) -> None:
-        """Say something to it; where it is dead `receive` finds out."""
         self._actor.tell.remote(message)
 
+    @override
     def receive(self) -> Sequence[Any]:
-        """What it has to say to the crew; None where it has died.
-
-        Raises EmulationError for a worker that runs another flasc-emu, StorageError where what it
-        records cannot be.
-        """
+        # Raises EmulationError for another version of flasc-emu, StorageError if recording fails.
         exceptions = self._ray.exceptions
         try:
             heard = self._ray.get(self.heard)
         except exceptions.RayTaskError:
-            raise  # a bug of ours, with its traceback
+            raise  # a bug, with its traceback
         except exceptions.RayError as error:
             lines = str(error).strip().splitlines()
-            self._why = lines["Error: " in lines[-1] and -1]  # what raised, where something did
+            self._why = lines["Error: " in lines[-1] and -1]  # the error, if there is one
             return [None]
         self.heard = self._actor.hear.remote()
-        return [message for message in heard if not self._settled(message)]
+        return [message for message in heard if not self._handled(message)]
 
-    def _settled(self, message: Any) -> bool:
-        """Whether it was no matter of the crew's."""
+    def _handled(self, message: Any) -> bool:
+        """Handle a message that is not for the pool; False if it is."""
         if isinstance(message, Hello):
             if message.version != VERSION:
                 raise EmulationError(
@@ -148,28 +147,28 @@ class RayWorker(WorkerHandle):
                 )
             self.up, self._node = True, message.node
         elif isinstance(message, Request):
-            assert self._home is not None
-            answer = self._home.do(message)
+            assert self._server is not None
+            answer = self._server.do(message)
             if message.asked:
                 self.send(answer)
         else:
             return False
         return True
 
+    @override
     def terminate(self) -> None:
-        """End it: what it was told last is all that it does."""
         self._ray.kill(self._actor)
 
+    @override
     def end(self) -> None:
-        """End it."""
         self.terminate()
-        if self._home:
-            self._home.close()
+        if self._server:
+            self._server.close()
 
+    @override
     def died(self) -> EmulationError:
-        """What to say of one that fell silent; after `end`."""
         where = f" on node {self._node}" if self._node else ""
         return EmulationError(
             f"its worker{where} died: {self._why}",
-            "run the same command again to go on from where it stopped",
+            "run the same command again to resume",
         )

@@ -1,11 +1,11 @@
-"""Idle workers help a training: its pieces are handed out one by one, through the parent.
+"""Idle workers help a training: its pieces are assigned one by one, through the parent process.
 
-A training's worker offers pieces (clients to train, batches to score) and asks for one after the
-other; helpers get theirs from the same heap, so that nobody waits for more than one piece. A
-helper's piece that is lost with it goes back on the heap. Results do not depend on who did what.
+The worker of a training offers pieces (clients to train, batches to score) and takes one after the
+other. Helpers take theirs from the same queue, so that no worker waits for more than one piece. If
+a helper dies, its piece returns to the queue. Results do not depend on which worker did a piece.
 
-Pieces and results are pickled where they are made, as a pipe would do, and pass through the
-parent unread: it does not import torch. What is unpickled comes from workers that we started.
+Pieces and results are pickled by the workers, as a pipe would do, and the parent passes them on
+as bytes: it does not import torch. Only messages of workers that this run started are unpickled.
 """
 
 import pickle
@@ -15,12 +15,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from emulator.runner.recording.remote import Pipe
+from emulator.scenario.study import TrainingJob
 from flasc.training.settings import TrainingSettings
 
 
 @dataclass(frozen=True)
+class Train:
+    """To a worker: run this training, whose index is reported in its events."""
+
+    index: int
+    training: TrainingJob
+
+
+@dataclass(frozen=True)
 class Offer:
-    """A training's worker: so many pieces, pickled as one list, those to begin with first."""
+    """From the worker of a training: `count` pieces, pickled as one list in order of priority."""
 
     count: int
     pieces: bytes
@@ -28,24 +37,24 @@ class Offer:
 
 @dataclass(frozen=True)
 class Take:
-    """A training's worker: what shall I do, or what has come back?"""
+    """From the worker of a training: requests a Piece to do or a Finished one."""
 
 
 @dataclass(frozen=True)
 class Assist:
-    """To a helper: get ready to carry out pieces of this training."""
+    """To a helper: prepare to do pieces of a training with these settings."""
 
     settings: TrainingSettings
 
 
 @dataclass(frozen=True)
 class Ready:
-    """A helper: I am."""
+    """From a helper that is prepared."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Carry out this one of an offer's `pieces`; None where they were sent before."""
+    """To a worker: do the piece `index` of an offer; None `pieces` were sent before."""
 
     index: int
     pieces: bytes | None = None
@@ -53,77 +62,76 @@ class Piece:
 
 @dataclass(frozen=True)
 class Finished:
-    """A helper, passed on to the training's worker: the pickled result of a piece."""
+    """From a helper, passed on to the worker of the training: the pickled result of a piece."""
 
     index: int
     result: bytes
 
 
 class SharedWork:
-    """The parent's side of an offer: which pieces wait, and what came back."""
+    """The pool's record of an offer: pieces that wait, and results of helpers."""
 
     def __init__(self, offer: Offer) -> None:
         self.pieces = offer.pieces
         self._waiting = deque(range(offer.count))
-        self._back: deque[Finished] = deque()
+        self._finished: deque[Finished] = deque()
 
     def take(self) -> int | None:
-        """The next piece that waits, if one does."""
+        """The index of the next piece; None if none waits."""
         return self._waiting.popleft() if self._waiting else None
 
     def give_back(self, index: int) -> None:
-        """A piece whose helper is gone."""
+        """Return the piece of a helper that died."""
         self._waiting.appendleft(index)
 
     def finish(self, finished: Finished) -> None:
-        """A helper's result, until the training's worker asks."""
-        self._back.append(finished)
+        """Keep a helper's result until the worker of the training takes it."""
+        self._finished.append(finished)
 
     def answer(self) -> Piece | Finished | None:
-        """What to tell the training's worker; None: nothing yet."""
-        if self._back:
-            return self._back.popleft()
+        """The answer to a Take; None if there is none yet."""
+        if self._finished:
+            return self._finished.popleft()
         index = self.take()
         return None if index is None else Piece(index)
 
 
 class RemoteHelpers:
-    """`flasc.training.shared_models.Helpers` of a worker, whose end of the pipe to the parent this
-    is."""
+    """`flasc.training.shared_models.Helpers` of a worker, reached through its pipe to the pool."""
 
     def __init__(self, pipe: Pipe) -> None:
         self._pipe = pipe
 
     def carry_out(self, pieces: Sequence[Any], here: Callable[[Any], Any]) -> list[Any]:
-        """The result of each piece, in order: found here, or by a helper."""
-        found: dict[int, Any] = {}
+        """The result of each piece, in order, computed by `here` or by a helper."""
+        results: dict[int, Any] = {}
         self._pipe.send(Offer(len(pieces), pickle.dumps(list(pieces))))
-        while len(found) < len(pieces):
+        while len(results) < len(pieces):
             self._pipe.send(Take())
-            told: Piece | Finished = self._pipe.recv()
-            if isinstance(told, Piece):
-                found[told.index] = here(pieces[told.index])
+            answer: Piece | Finished = self._pipe.recv()
+            if isinstance(answer, Piece):
+                results[answer.index] = here(pieces[answer.index])
             else:
-                found[told.index] = pickle.loads(told.result)
-        return [found[index] for index in range(len(pieces))]
+                results[answer.index] = pickle.loads(answer.result)
+        return [results[index] for index in range(len(pieces))]
 
 
 class Helper:
-    """A worker's side of helping: `prepare` builds the trainer whose `work` does the pieces."""
+    """The helping side of a worker: `prepare` builds the trainer whose `work` does a piece."""
 
     def __init__(self, pipe: Pipe, prepare: Callable[[TrainingSettings], Any]) -> None:
         self._pipe, self._prepare = pipe, prepare
         self._trainer: Any = None
         self._pieces: list[Any] = []
 
-    def obey(self, told: Assist | Piece) -> None:
-        """Do as told and say so."""
-        if isinstance(told, Assist):
-            self._trainer, self._pieces = None, []
-            self._trainer = self._prepare(told.settings)
+    def handle(self, message: Assist | Piece) -> None:
+        """Carry out a message of the pool and answer it."""
+        if isinstance(message, Assist):
+            self._trainer, self._pieces = None, []  # free the previous one first
+            self._trainer = self._prepare(message.settings)
             self._pipe.send(Ready())
             return
-        if told.pieces is not None:
-            self._pieces = pickle.loads(told.pieces)
-        result = self._trainer.work(self._pieces[told.index])
-        self._pipe.send(Finished(told.index, pickle.dumps(result)))
+        if message.pieces is not None:
+            self._pieces = pickle.loads(message.pieces)
+        result = self._trainer.work(self._pieces[message.index])
+        self._pipe.send(Finished(message.index, pickle.dumps(result)))

@@ -1,50 +1,48 @@
-"""A worker's life, on any engine: trainings or pieces in, results out."""
+"""Main loop of a worker on any engine: receives trainings or pieces, sends results."""
 
 import functools
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
 
+from emulator.runner.events import OnEvent
 from emulator.runner.executors.base import Result
-from emulator.runner.executors.work_sharing import Helper, RemoteHelpers
+from emulator.runner.executors.work_sharing import Helper, RemoteHelpers, Train
 from emulator.runner.recording import Recording
 from emulator.runner.recording.remote import Pipe
-from emulator.runner.training_job import Options, Progress, prepare, run_training
+from emulator.runner.training_job import OpenRecording, Options, prepare, run_training
 from emulator.scenario.study import TrainingJob
 from flasc.common.errors import UserError
 from flasc.training.shared_models import SharedModels
 
-Recorded = Callable[[Path, Mapping[str, Any]], Recording]
 
+def serve(pipe: Pipe, options: Options, open_recording: OpenRecording = Recording) -> None:
+    """Handle the messages of the pool until it closes the pipe.
 
-def serve(pipe: Pipe, options: Options, recorded: Recorded = Recording) -> None:
-    """Do what the other end of the pipe says until it hangs up.
-
-    `recorded` opens a recording. A helper that cannot help goes: who asked for it will meet the
-    same, and say so.
+    A helper that meets an error ends: the training that it helps meets the same error and reports
+    it.
     """
-    workshop = SharedModels(RemoteHelpers(pipe))
-    helper = Helper(pipe, functools.partial(prepare, options=options, workshop=workshop))
+    shared = SharedModels(RemoteHelpers(pipe))
+    helper = Helper(pipe, functools.partial(prepare, options=options, shared=shared))
     try:
         while True:
-            told = pipe.recv()
-            if isinstance(told, TrainingJob):
-                pipe.send(run_job(told, options, pipe.send, workshop, recorded))
+            message = pipe.recv()
+            if isinstance(message, Train):
+                index, job = message.index, message.training
+                pipe.send(run_job(index, job, options, pipe.send, shared, open_recording))
             else:
-                helper.obey(told)
+                helper.handle(message)
     except (EOFError, UserError):
         return
 
 
 def run_job(
+    index: int,
     training: TrainingJob,
     options: Options,
-    notify: Callable[[Progress], None],
-    workshop: SharedModels,
-    recorded: Recorded = Recording,
+    on_event: OnEvent,
+    shared: SharedModels,
+    open_recording: OpenRecording = Recording,
 ) -> Result:
-    """A training carried out, or the error that it met."""
+    """The result of a training, or the error that it failed with."""
     try:
-        return run_training(training, options, notify, workshop, recorded)
+        return run_training(index, training, options, on_event, shared, open_recording)
     except UserError as error:
         return error

@@ -1,16 +1,16 @@
-"""The seam again, remembering: what was trained once is answered from disk.
+"""Recordings: what was trained once is read from disk.
 
-A training state has an id: the hash of its parent's id and of the operation that made it; the
-root's is the hash of the settings. A recording is a folder named after its root:
+A training state has an id: the hash of its parent's id and of the operation that made it. The id of
+the root is the hash of the settings. A recording is a folder named after its root:
 
     settings.json   what is trained, and on what (provenance)
-    log.jsonl       facts, one a line, only ever appended
+    log.jsonl       entries, one per line, appended only
     states/         some states to restart from (safetensors), named by id
     adapter/        the newest exported model
 
-`RecordingTrainer` has the seam's interface. A known id costs a dictionary look-up; an unknown one
-is trained from the nearest kept state. So a second network trains nothing, a killed run goes on by
-being run again, and a changed decision trains only what follows from it.
+`RecordingTrainer` has the interface of a `Trainer`. A known id is looked up in a dictionary; an
+unknown one is trained from the nearest saved state. This one mechanism gives replay, resuming and
+incremental retraining.
 """
 
 from emulator.runner.recording.entries import digest

@@ -1,14 +1,14 @@
-"""A packed recording: all that a study needs to be priced again, in one small file.
+"""Packed recordings: all that is needed to replay a study, in one small file.
 
-gzip (RFC 1952) of one JSON object (RFC 8259): the study's `scenario` (YAML) and `methods`, and of
-each of its `trainings` the settings, what it was made on, and its facts as rows. States are numbers
-there, 0 the root and n what the n-th step made; their ids follow from the settings and the steps,
-so they are not kept. Models and states to train on from are left out.
+The file is the gzip (RFC 1952) of one JSON object (RFC 8259): the study's `scenario` (YAML) and
+`methods`, and for each of its `trainings` the settings, the provenance and the entries as rows.
+States are numbers: 0 is the root and n the result of the n-th step. Their ids are hashes of the
+settings and the steps, so they are not stored. Models and saved states are not included.
 
     ["download", state, client, nbytes, value_bytes, examples, steps], and "upload"
     ["step", parent, [[state, client], ...], [weight, ...]]
-    ["score", state, split, examples, accuracy, loss], and [[right, of], ...] by label if known
-    ["about", [examples of each client], flop_per_example], and [[of each label], ...] if known
+    ["score", state, split, examples, accuracy, loss], and [[correct, total] per label]
+    ["about", [examples of each client], flop_per_example], and [[per label], ...] if known
 """
 
 import contextlib
@@ -17,24 +17,25 @@ import json
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from emulator.common.errors import RecordingError
 from emulator.common.files import storage
-from emulator.runner.recording.entries import MessageEntry, Step, digest
+from emulator.runner.recording.entries import Step, digest
 from emulator.runner.recording.store import FORMAT, Recording
+from flasc.common.messages import MessageInfo
 
 KIND = "flasc-emu packed recording 1"
-MAX_BYTES = 2**26  # unpacked: about a million facts
+MAX_BYTES = 2**26  # unpacked: about a million entries
 _MAGIC = b"\x1f\x8b"
 _BAD = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True)
 class Archive:
-    """What a file holds: a scenario as YAML, the methods carried out, trainings as above."""
+    """The content of a file: a scenario as YAML, its methods, and trainings as above."""
 
     path: Path
     scenario: str
@@ -43,17 +44,17 @@ class Archive:
 
 
 def pack(scenario: str, methods: Sequence[str], recordings: Iterable[Recording]) -> bytes:
-    """The file's content, the same for the same facts. Raises RecordingError."""
+    """The content of the file; the same for the same entries. Raises RecordingError."""
     trainings = [
         {"settings": each.settings, "provenance": each.provenance(), "facts": list(_rows(each))}
         for each in recordings
     ]
     whole = {"kind": KIND, "scenario": scenario, "methods": methods, "trainings": trainings}
     text = json.dumps(whole, separators=(",", ":"), allow_nan=False)
-    if len(text) > MAX_BYTES:  # nobody could read it again
+    if len(text) > MAX_BYTES:  # `read` would refuse it
         raise RecordingError(
             f"found {len(text)} bytes to pack; allowed: {MAX_BYTES}",
-            "pack a part at a time: --method NAME, or --set training.seeds=[0]",
+            "pack a part of it: --method NAME, or --set training.seeds=[0]",
         )
     return gzip.compress(text.encode(), mtime=0)
 
@@ -67,9 +68,9 @@ def _rows(recording: Recording) -> Iterator[list[Any]]:
     for step in recording.steps.values():
         uploads = [[numbers[state], client] for state, client in step.uploads]
         yield ["step", numbers[step.parent], uploads, step.weights]
-    for kind, facts in (("download", recording.downloads), ("upload", recording.uploads)):
-        for fact in facts.values():
-            state, *values = astuple(fact)
+    for kind, entries in (("download", recording.downloads), ("upload", recording.uploads)):
+        for entry in entries.values():
+            state, *values = entry.values().values()
             yield [kind, numbers[state], *values]
     for (state, split), score in recording.scores.items():
         known = [score.by_label] if score.by_label else []
@@ -77,7 +78,7 @@ def _rows(recording: Recording) -> Iterator[list[Any]]:
 
 
 def is_packed(path: Path) -> bool:
-    """Whether a file begins like one; a scenario does not. A pipe is left as it is."""
+    """Whether a file begins like a packed recording. A pipe is not read."""
     try:
         if not path.is_file():
             return False
@@ -88,7 +89,7 @@ def is_packed(path: Path) -> bool:
 
 
 def read(path: Path) -> Archive:
-    """The packed recording at `path`. Raises RecordingError where it is none."""
+    """The packed recording at `path`. Raises RecordingError."""
     try:
         with gzip.open(path) as file:
             content = file.read(MAX_BYTES + 1)
@@ -113,13 +114,13 @@ def _refuse(constant: str) -> None:
 def _foreign(path: Path, why: str) -> RecordingError:
     return RecordingError(
         f"{path}: not a packed recording: found {why:.200}",
-        "get the file anew, or run its scenario",
+        "get the file again, or run its scenario",
     )
 
 
 @contextlib.contextmanager
 def extracted(path: Path) -> Iterator[Path]:
-    """The recordings in the file at `path`, in a folder that goes afterwards.
+    """The recordings in the file at `path`, in a temporary folder.
 
     Raises RecordingError and StorageError.
     """
@@ -140,17 +141,17 @@ def extracted(path: Path) -> Iterator[Path]:
 def _unpack(training: Mapping[str, Any], store: Path) -> None:
     settings, provenance = dict(training["settings"]), dict(training["provenance"])
     root = digest({"format": FORMAT, "settings": settings})
-    lines = "".join(json.dumps(fact) + "\n" for fact in _facts(root, training["facts"]))
+    lines = "".join(json.dumps(entry) + "\n" for entry in _entries(root, training["facts"]))
     whole = json.dumps({"settings": settings, "provenance": provenance})
     with storage(store):
         (store / root).mkdir(exist_ok=True)
         (store / root / "settings.json").write_text(whole, "utf-8")
         (store / root / "log.jsonl").write_text(lines, "utf-8")
-    Recording(store, settings)  # reads it all: what is no fact is told now
+    Recording(store, settings)  # reads and validates all entries
 
 
-def _facts(root: str, rows: Sequence[Sequence[Any]]) -> Iterator[dict[str, Any]]:
-    """The rows as the store's facts. Raises what a row that is none does."""
+def _entries(root: str, rows: Sequence[Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    """The rows as entries of a log. Raises an error of `_BAD` for an invalid row."""
     states = [root]
 
     def state(number: object) -> str:
@@ -174,14 +175,14 @@ def _facts(root: str, rows: Sequence[Sequence[Any]]) -> Iterator[dict[str, Any]]
                 yield {"fact": "aggregate", "state": step.id, **asdict(step)}
             case "download" | "upload":
                 number, *rest = values
-                names = [each.name for each in fields(MessageEntry)]
+                names = ["state", *(each.name for each in fields(MessageInfo))]
                 yield {"fact": kind, **_named(names, [state(number), *rest])}
             case "score":
                 number, *rest = values
                 names = ["state", "split", "examples", "accuracy", "loss", "by_label"]
                 yield {"fact": "evaluate", **_named(names, [state(number), *rest], optional=1)}
             case _:
-                raise ValueError(f"fact {kind!r:.60}")
+                raise ValueError(f"entry {kind!r:.60}")
 
 
 def _named(names: Sequence[str], values: Sequence[Any], optional: int = 0) -> dict[str, Any]:

@@ -1,10 +1,12 @@
-"""What a recording says: facts, their ids, and what none of them can be."""
+"""The entries of a recording, their ids and their validation."""
 
 import hashlib
 import json
 import math
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar
+
+from flasc.common.messages import MessageInfo, Score
 
 
 def digest(value: object) -> str:
@@ -13,21 +15,20 @@ def digest(value: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-@dataclass(frozen=True, slots=True)
-class MessageEntry:
-    """What a policy needs to know of a message. `state` is the version that it was made from."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageEntry(MessageInfo):
+    """A recorded message; `state` is the id of the state that it was made from."""
 
     state: str
-    client: int
-    nbytes: int
-    value_bytes: int
-    examples: int = 0
-    steps: int = 0
+
+    def values(self) -> dict[str, Any]:
+        """The values by name in their order on disk."""
+        return {"state": self.state} | asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One aggregation: from `parent`, by the updates (state, client) in order, to a new state."""
+    """One aggregation: from the state `parent`, by the updates (state, client), in this order."""
 
     parent: str
     uploads: tuple[tuple[str, int], ...]
@@ -35,38 +36,19 @@ class Step:
 
     @property
     def id(self) -> str:
-        """The id of the state that it makes."""
+        """The id of the new state."""
         return digest(["aggregate", self.parent, self.uploads, self.weights])
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedScore:
-    """A score as it was measured; `by_label` is empty in older recordings too."""
-
-    examples: int
-    accuracy: float
-    loss: float
-    by_label: tuple[tuple[int, int], ...] = ()
+Entry = TypeVar("Entry", MessageEntry, Score)
+INVALID = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+_LARGEST = 2**63 - 1  # integer, as in the ledger
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedAbout:
-    """What holds of the training itself; None where an older recording does not say."""
-
-    examples: tuple[int, ...] | None = None
-    flop_per_example: float | None = None
-    labels: tuple[tuple[int, ...], ...] | None = None
-
-
-Told = TypeVar("Told", MessageEntry, RecordedScore)
-NO_FACT = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
-_LARGEST = 2**63 - 1  # of whole numbers: the ledger's
-
-
-def validated(told: Told) -> Told:
-    """`told`, where its values are what a training says. Raises ValueError."""
-    for each in fields(told):
-        value = getattr(told, each.name)
+def validated(entry: Entry) -> Entry:
+    """`entry`, if a training can have its values. Raises ValueError."""
+    for each in fields(entry):
+        value = getattr(entry, each.name)
         if each.type is int:
             fits = type(value) is int and 0 <= value <= _LARGEST
         elif each.type is float:
@@ -75,20 +57,20 @@ def validated(told: Told) -> Told:
             fits = type(value) is str or each.name == "by_label"  # checked before
         if not fits:
             raise ValueError(f"found {each.name} {value!r:.60}")
-    return told
+    return entry
 
 
 def counts(found: Any) -> tuple[int, ...]:
-    """`found` as numbers of something. Raises ValueError and TypeError."""
+    """`found` as a tuple of counts. Raises ValueError and TypeError."""
     counts = tuple(found)
     if not all(type(count) is int and 0 <= count <= _LARGEST for count in counts):
-        raise ValueError("found numbers that no training has")
+        raise ValueError("found counts that are impossible")
     return counts
 
 
-def right_of(found: Any) -> tuple[int, int]:
-    """`found` as so many right, of so many. Raises ValueError and TypeError."""
+def correct_of(found: Any) -> tuple[int, int]:
+    """`found` as (correct, total). Raises ValueError and TypeError."""
     right, of = counts(found)
     if right > of:
-        raise ValueError(f"found {right} right of {of}")
+        raise ValueError(f"found {right} correct of {of}")
     return right, of

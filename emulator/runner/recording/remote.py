@@ -1,10 +1,9 @@
-"""A recording used far from its folder: by a worker on another machine, say.
+"""A recording used by a worker that cannot access its folder, such as one on another machine.
 
-`RemoteRecording` is the worker's side, a Recording without a disk; `RecordingServer` the folder's,
-which does what calls
-ask for. One `RecordingServer` after the other may serve a training: what was told is recorded at
-once, so
-that a worker that is lost costs what it had not told yet.
+`RemoteRecording` is the worker's side, a Recording without a disk. `RecordingServer` is the side of
+the folder and handles the worker's requests. Each entry is recorded as soon as it arrives, so that
+the loss of a worker costs only what it had not sent. A training may have several servers, one after
+another.
 """
 
 import contextlib
@@ -17,28 +16,29 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from typing_extensions import override
 
 from emulator.common.errors import EmulatorError
 from emulator.common.files import storage
 from emulator.runner.recording.model_export import write_model
 from emulator.runner.recording.store import Recording
 
-POLL_WALL_S = 0.5  # for another process to let go of the recording
+POLL_WALL_S = 0.5  # while another process has locked the recording
 
 
 class Pipe(Protocol):
-    """Two ends, as of `multiprocessing.Pipe`."""
+    """One end of a pipe, as of `multiprocessing.Pipe`."""
 
     def send(self, message: Any, /) -> None:
-        """Say something to the other end."""
+        """Send a message to the other end."""
 
     def recv(self) -> Any:
-        """Wait for what the other end says. Raises EOFError where it is gone."""
+        """The next message of the other end; waits for it. Raises EOFError after its end."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """To `RecordingServer`: do this. Its Answer is waited for where it is `asked`."""
+    """To `RecordingServer`: call a method. The worker waits for the Response if `asked`."""
 
     method: str
     args: tuple[Any, ...]
@@ -47,30 +47,30 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """What came of a call: a value, or an error that is the caller's to raise."""
+    """The result of a request: a value, or an error that the worker raises."""
 
     value: Any
 
 
 class RecordingServer:
-    """The folder's side. Made anew for each who records; `close` lets go of the recording."""
+    """The side of the folder, one per worker and training; `close` releases the recording."""
 
     def __init__(self, store: Path, settings: Mapping[str, Any]) -> None:
         self._store, self._settings = store, settings
         self._made: Recording | None = None
         self._held = contextlib.ExitStack()
 
-    def do(self, call: Request) -> Response:
-        """Carry out a call. Raises the StorageError of one that nobody waits for."""
+    def do(self, request: Request) -> Response:
+        """Handle a request. Raises the EmulatorError of a request without a response."""
         try:
-            return Response(getattr(self, f"do_{call.method}")(*call.args))
+            return Response(getattr(self, f"do_{request.method}")(*request.args))
         except EmulatorError as error:
-            if not call.asked:
+            if not request.asked:
                 raise
             return Response(error)
 
     def close(self) -> None:
-        """Let go of the recording."""
+        """Release the recording."""
         self._held.close()
 
     @property
@@ -79,12 +79,12 @@ class RecordingServer:
             self._made = Recording(self._store, self._settings)
         return self._made
 
-    def do_unread(self, start_byte: int) -> bytes:
-        """The log's whole lines from there on."""
+    def do_lines_from(self, start_byte: int) -> bytes:
+        """The complete lines of the log from `start_byte` on."""
         return self._recording.lines_from(start_byte)
 
-    def do_hold(self, provenance: Mapping[str, str], start_byte: int) -> bytes | None:
-        """Hold it for writing, and the log's lines from there on; None while another does."""
+    def do_lock(self, provenance: Mapping[str, str], start_byte: int) -> bytes | None:
+        """Lock it for writing; returns the lines from `start_byte` on, or None if it is locked."""
         try:
             self._held.enter_context(self._recording.writing(provenance, _refuse))
         except _BusyError:
@@ -92,31 +92,31 @@ class RecordingServer:
         return self._recording.lines_from(start_byte)
 
     def do_provenance(self) -> dict[str, str]:
-        """What it was made on."""
+        """The device and versions that the recording was made with."""
         return self._recording.provenance()
 
-    def do_add(self, fact: str, durable: bool, entry: Mapping[str, Any]) -> None:
-        """Append a fact."""
-        self._recording.add(fact, durable, **entry)
+    def do_add(self, kind: str, durable: bool, entry: Mapping[str, Any]) -> None:
+        """Append an entry."""
+        self._recording.add(kind, durable, **entry)
 
     def do_has_state(self, state: str) -> bool:
-        """Whether it was kept."""
+        """Whether a state was saved."""
         return self._recording.has_state(state)
 
-    def do_file_state(self, state: str, content: bytes) -> None:
-        """Keep a state."""
+    def do_write_state(self, state: str, content: bytes) -> None:
+        """Save a state."""
         self._recording.write_state(state, content)
 
     def do_load_state(self, state: str) -> dict[str, np.ndarray]:
-        """A kept state."""
+        """A saved state."""
         return self._recording.load_state(state)
 
     def do_drop_state(self, state: str) -> None:
-        """Forget a state."""
+        """Delete a state."""
         self._recording.drop_state(state)
 
     def do_model(self, state: str) -> Path | None:
-        """Where the newest exported model is, if it is that of `state`."""
+        """The folder with the model of `state`, if that is the newest exported model."""
         return self._recording.model(state)
 
     def do_keep_model(self, state: str, files: Mapping[str, bytes]) -> None:
@@ -147,63 +147,65 @@ class RemoteRecording(Recording):
     def _tell(self, method: str, *args: Any) -> None:
         self._pipe.send(Request(method, args, asked=False))
 
+    @override
     def _check_settings(self) -> None:
-        """Home does."""
+        pass  # the server does
 
+    @override
     def lines_from(self, start_byte: int) -> bytes:
-        """The log's whole lines from there on."""
-        content: bytes = self._ask("unread", start_byte)
+        content: bytes = self._ask("lines_from", start_byte)
         return content
 
+    @override
     def provenance(self) -> dict[str, str]:
-        """What the recording was made on, as it says itself."""
         found: dict[str, str] = self._ask("provenance")
         return found
 
+    @override
     @contextlib.contextmanager
     def writing(
         self, provenance: Mapping[str, str], waiting: Callable[[], None] = lambda: None
     ) -> Iterator[None]:
-        """Have the recording held for writing, until Home is closed."""
-        unread = self._ask("hold", dict(provenance), self._read_bytes)
+        # The lock ends with the server.
+        unread = self._ask("lock", dict(provenance), self._read_bytes)
         if unread is None:
             waiting()
         while unread is None:
             time.sleep(POLL_WALL_S)
-            unread = self._ask("hold", dict(provenance), self._read_bytes)
+            unread = self._ask("lock", dict(provenance), self._read_bytes)
         self.apply(unread)
         yield
 
-    def add(self, fact: str, durable: bool = False, **entry: Any) -> None:
-        """Have one fact appended; `durable` waits until it is on the disk at home."""
-        entry = json.loads(json.dumps(entry, allow_nan=False))  # as it will be read again
-        self._learn({"fact": fact, **entry})
-        (self._ask if durable else self._tell)("add", fact, durable, entry)
+    @override
+    def add(self, kind: str, durable: bool = False, **entry: Any) -> None:
+        entry = json.loads(json.dumps(entry, allow_nan=False))  # as it will be read
+        self._apply_entry({"fact": kind, **entry})
+        (self._ask if durable else self._tell)("add", kind, durable, entry)
 
+    @override
     def has_state(self, state: str) -> bool:
-        """Whether `state` was kept."""
         return bool(self._ask("has_state", state))
 
+    @override
     def write_state(self, state: str, content: bytes) -> None:
-        """Have a state kept."""
-        self._tell("file_state", state, content)
+        self._tell("write_state", state, content)
 
+    @override
     def load_state(self, state: str) -> dict[str, np.ndarray]:
-        """Fetch a kept state. Raises RecordingError where it is damaged."""
         arrays = self._ask("load_state", state)
-        return {name: array.copy() for name, array in arrays.items()}  # theirs may be read-only
+        return {name: array.copy() for name, array in arrays.items()}  # Ray's may be read-only
 
+    @override
     def drop_state(self, state: str) -> None:
-        """Have a state forgotten that something newer replaces."""
         self._tell("drop_state", state)
 
+    @override
     def model(self, state: str) -> Path | None:
-        """Where the model of `state` was exported to, at home."""
         folder: Path | None = self._ask("model", state)
         return folder
 
+    @override
     def keep_model(self, state: str, write: Callable[[Path], None]) -> Path:
-        """Have `write` make a model, and send it home. Raises StorageError of the disk here."""
         with storage(Path(tempfile.gettempdir())):
             temporary = tempfile.TemporaryDirectory(prefix="flasc-emu-")
         with temporary as name:
@@ -220,7 +222,7 @@ class RemoteRecording(Recording):
 
 
 class _BusyError(Exception):
-    """Another process holds the recording."""
+    """Another process has locked the recording."""
 
 
 def _refuse() -> None:

@@ -1,39 +1,41 @@
-"""A trainer that remembers: known ids from disk, unknown ones from the real trainer."""
+"""`RecordingTrainer`: reads known results from a recording, trains unknown ones."""
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from typing_extensions import override
 
 from emulator.common.errors import RecordingError
-from emulator.runner.recording.entries import MessageEntry, RecordedAbout, RecordedScore, Step
+from emulator.runner.recording.entries import MessageEntry, Step
 from emulator.runner.recording.store import Recording
-from emulator.simulation.trainer import Download, Score, Trainer, TrainingMetadata, Upload
+from emulator.simulation.trainer import Trainer
+from flasc.common.messages import MessageInfo, Score, TrainingMetadata
 
-KEEP_EVERY = 10  # rounds between states that stay; the newest state is kept as well
+KEEP_EVERY = 10  # rounds between saved states; the newest state is saved as well
 
 
 class LiveTrainer(Trainer, Protocol):
-    """A trainer whose state can be kept, taken up and exported."""
+    """A trainer whose state can be saved, restored and exported."""
 
     def snapshot(self) -> dict[str, np.ndarray]:
         """The whole state as arrays by name."""
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
-        """Take up a snapshot, exactly."""
+        """Continue exactly from a snapshot."""
 
     def export(self, folder: Path) -> None:
-        """Write the current model for others to load."""
+        """Write the current model to a folder."""
 
 
-class RecordingTrainer:
-    """A trainer that remembers. `make` builds the real one, the first time that it is needed.
+class RecordingTrainer(Trainer):
+    """A trainer with a recording. `make` builds the real trainer when it is first needed.
 
-    `trained` counts the server steps that were really computed, `replayed` those read from disk.
-    `waiting` is told where another process trains the same and has to be waited for.
+    `trained` counts the server steps that were computed, `replayed` those that were read from disk.
+    `waiting` is called if another process trains the same and this one has to wait for it.
     """
 
     def __init__(
@@ -48,25 +50,25 @@ class RecordingTrainer:
         self._live: LiveTrainer | None = None
         self._live_state = ""
         self._held = contextlib.ExitStack()
-        # Real messages that a later call needs: downloads not yet trained, uploads not yet merged.
-        self._downloads: dict[tuple[str, int], Download] = {}
-        self._uploads: dict[tuple[str, int], Upload] = {}
+        # Real messages for later calls: downloads not yet trained, uploads not yet aggregated.
+        self._downloads: dict[tuple[str, int], MessageInfo] = {}
+        self._uploads: dict[tuple[str, int], MessageInfo] = {}
         self.state = recording.root
         self.trained = 0
         self.replayed = 0
 
     def restart(self) -> None:
-        """Go back to the root: the next emulation starts there."""
+        """Return to the root, where each simulation starts."""
         self.state = self.recording.root
 
     def close(self) -> None:
-        """Let go of the recording."""
+        """Release the recording."""
         self._held.close()
 
-    # -- the seam
+    # -- the interface of a trainer
 
+    @override
     def download(self, client: int) -> MessageEntry:
-        """What `client` would fetch of the current version."""
         key = (self.state, client)
         if key not in self.recording.downloads and key not in self._at(self.state).downloads:
             assert self._live is not None
@@ -74,20 +76,20 @@ class RecordingTrainer:
             self._add("download", self.state, self._downloads[key])
         return self.recording.downloads[key]
 
-    def train(self, downloads: Sequence[Download]) -> list[MessageEntry]:
-        """One upload for each download, trained where it is not known yet."""
-        keys = [(_fact(d).state, d.client) for d in downloads]
+    @override
+    def train(self, downloads: Sequence[MessageInfo]) -> list[MessageEntry]:
+        keys = [(_entry(d).state, d.client) for d in downloads]
         if any(key not in self.recording.uploads for key in keys):
             self._open()
             unknown = dict.fromkeys(k for k in keys if k not in self.recording.uploads)
             self._train(list(unknown))
         return [self.recording.uploads[key] for key in keys]
 
-    def aggregate(self, uploads: Sequence[Upload], weights: Sequence[float]) -> None:
-        """Step the server, or only note that this step is known."""
+    @override
+    def aggregate(self, uploads: Sequence[MessageInfo], weights: Sequence[float]) -> None:
         step = Step(
             self.state,
-            tuple((_fact(upload).state, upload.client) for upload in uploads),
+            tuple((_entry(upload).state, upload.client) for upload in uploads),
             tuple(weights),
         )
         if step.id in self.recording.steps or step.id in self._open().steps:
@@ -106,12 +108,12 @@ class RecordingTrainer:
             self.trained += 1
         self.state = step.id
 
-    def evaluate(self, split: str) -> RecordedScore:
-        """Score the current version, or read how it scored."""
+    @override
+    def evaluate(self, split: str) -> Score:
         key = (self.state, split)
         if key not in self.recording.scores and key not in self._at(self.state).scores:
             assert self._live is not None
-            score: Score = self._live.evaluate(split)
+            score = self._live.evaluate(split)
             by_label: dict[str, Any] = {"by_label": score.by_label} if score.by_label else {}
             self.recording.add(
                 "evaluate",
@@ -124,24 +126,25 @@ class RecordingTrainer:
             )
         return self.recording.scores[key]
 
-    def release(self, messages: Sequence[Download | Upload]) -> None:
-        """Drop the real messages behind these; should one be needed, it is made again."""
+    @override
+    def release(self, messages: Sequence[MessageInfo]) -> None:
+        # If a real message is needed after all, it is made again.
         for message in messages:
-            key = (_fact(message).state, message.client)
+            key = (_entry(message).state, message.client)
             self._downloads.pop(key, None)
             self._uploads.pop(key, None)
 
-    def metadata(self, require_flops: bool = False) -> RecordedAbout:
-        """As recorded; where it is `needed` and was not, the real trainer is asked."""
+    @override
+    def metadata(self, require_flops: bool = False) -> TrainingMetadata:
         if require_flops and self.recording.about.flop_per_example is None:
             self._open()
         return self.recording.about
 
     def export(self) -> Path | None:
-        """The current model, exported once: a folder inside the recording.
+        """The folder in the recording with the current model, which is exported once.
 
-        None where only training again would bring it back: a recording may come without states.
-        Raises StorageError.
+        None if the model would have to be trained again, as in a recording without states. Raises
+        StorageError.
         """
         if folder := self.recording.model(self.state):
             return folder
@@ -154,7 +157,7 @@ class RecordingTrainer:
     # -- the real trainer behind it
 
     def _open(self) -> Recording:
-        """Make the real trainer and take hold of the recording, the first time."""
+        """Make the real trainer and lock the recording, at the first call."""
         if self._live is None:
             self._live, provenance = self._make()
             self._held.enter_context(self.recording.writing(provenance, self._waiting))
@@ -162,18 +165,18 @@ class RecordingTrainer:
             if not self.recording.has_state(self.recording.root):
                 self.recording.save_state(self.recording.root, self._live.snapshot())
             if self.recording.about.labels is None:
-                self._learn_about(self._live.metadata())
+                self._add_metadata(self._live.metadata())
         return self.recording
 
-    def _learn_about(self, about: TrainingMetadata) -> None:
-        if about.examples is not None and about.flop_per_example is not None:
+    def _add_metadata(self, metadata: TrainingMetadata) -> None:
+        if metadata.examples is not None and metadata.flop_per_example is not None:
             labels: dict[str, Any] = {}
-            if about.labels is not None:  # or it is read from a recording that does not say
-                labels["labels"] = [[int(count) for count in held] for held in about.labels]
+            if metadata.labels is not None:  # None: read from an older recording
+                labels["labels"] = [[int(count) for count in held] for held in metadata.labels]
             self.recording.add(
                 "about",
-                examples=[int(count) for count in about.examples],
-                flop_per_example=float(about.flop_per_example),
+                examples=[int(count) for count in metadata.examples],
+                flop_per_example=float(metadata.flop_per_example),
                 **labels,
             )
 
@@ -185,11 +188,11 @@ class RecordingTrainer:
         return self.recording
 
     def _rebuild(self, state: str, wanted: frozenset[tuple[str, int]]) -> None:
-        """Restore the nearest kept state and repeat the known steps up to `state`.
+        """Restore the nearest saved state and repeat the known steps up to `state`.
 
-        On the way, the uploads of those steps and the `wanted` ones are trained again where they
-        are not held; the start lies early enough for all of them. What is held stays held: a
-        client may have trained twice from one version, or its update be on its way still.
+        The uploads of those steps and the `wanted` ones are trained again on the way, unless they
+        are held; the start is early enough for all of them. Held uploads stay held: a client may
+        have trained twice from one version, or its update may still be in transit.
         """
         assert self._live is not None
         steps: list[Step] = []
@@ -206,7 +209,7 @@ class RecordingTrainer:
         try:
             self._live.restore(arrays)
         except (KeyError, ValueError, TypeError, RuntimeError) as error:
-            why = f"it is no state of this training: {error!r}"
+            why = f"not a state of this training: {error!r}"
             raise self.recording.damaged(at, why) from error
         self._live_state = at
         for step in reversed(steps):
@@ -218,14 +221,14 @@ class RecordingTrainer:
             del self._uploads[key]
 
     def _train(self, keys: Sequence[tuple[str, int]]) -> None:
-        """Get the updates of `keys`, from whichever versions they start."""
+        """Train the uploads of `keys` from their versions."""
         if all(key[0] == self._live_state or key in self._downloads for key in keys):
             self._train_live(keys)
         else:
             self._rebuild(self.state, frozenset(keys))
 
     def _train_live(self, keys: Sequence[tuple[str, int]]) -> None:
-        """Train from the live version or from held downloads; the recording must agree."""
+        """Train from the live version or from held downloads. Raises RecordingError."""
         assert self._live is not None
         if not keys:
             return
@@ -241,9 +244,9 @@ class RecordingTrainer:
             elif (known.nbytes, known.examples) != (upload.nbytes, upload.examples):
                 raise RecordingError(
                     f"{self.recording.folder}: trained again, client {key[1]} sends "
-                    f"{upload.nbytes} bytes where {known.nbytes} were recorded",
+                    f"{upload.nbytes} bytes; {known.nbytes} were recorded",
                     "the recording was made on another kind of machine or with other versions "
-                    "(see its settings.json): go on there, or give another --recordings folder",
+                    "(see its settings.json): resume there, or give another --recordings folder",
                 )
 
     def _step(self, step: Step) -> None:
@@ -253,26 +256,17 @@ class RecordingTrainer:
         self._live_state = step.id
 
     def _keep(self, step: Step) -> None:
-        """Keep the newest state, and every so many rounds one for good."""
+        """Save the newest state; delete the one before, except one per KEEP_EVERY rounds."""
         assert self._live is not None
         self.recording.save_state(step.id, self._live.snapshot())
         if self.recording.depth(step.parent) % KEEP_EVERY:
             self.recording.drop_state(step.parent)
 
-    def _add(self, kind: str, state: str, message: Download | Upload) -> None:
-        entry = asdict(
-            MessageEntry(
-                state,
-                message.client,
-                message.nbytes,
-                message.value_bytes,
-                getattr(message, "examples", 0),
-                getattr(message, "steps", 0),
-            )
-        )
-        self.recording.add(kind, **entry)
+    def _add(self, kind: str, state: str, message: MessageInfo) -> None:
+        own = {each.name: getattr(message, each.name) for each in fields(MessageInfo)}
+        self.recording.add(kind, **MessageEntry(state=state, **own).values())
 
 
-def _fact(message: Download | Upload) -> MessageEntry:
+def _entry(message: MessageInfo) -> MessageEntry:
     assert isinstance(message, MessageEntry), "messages of this trainer only"
     return message

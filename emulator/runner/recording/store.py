@@ -1,4 +1,4 @@
-"""The facts of one training, on disk and in memory."""
+"""The recording of one training, on disk and in memory."""
 
 import contextlib
 import errno
@@ -15,35 +15,34 @@ import numpy as np
 from emulator.common.errors import RecordingError
 from emulator.common.files import held, replace, storage, sweep
 from emulator.runner.recording.entries import (
-    NO_FACT,
+    INVALID,
     MessageEntry,
-    RecordedAbout,
-    RecordedScore,
     Step,
+    correct_of,
     counts,
     digest,
-    right_of,
     validated,
 )
 from emulator.runner.recording.model_export import is_stamped, remove_model, stamp, write_model
+from flasc.common.messages import Score, TrainingMetadata
 
 FORMAT = 2
 
 
 def fingerprint(arrays: Mapping[str, np.ndarray]) -> str:
     """SHA-256 of arrays with their names, types and shapes, as hexadecimal digits."""
-    said = hashlib.sha256()
+    found = hashlib.sha256()
     for name, array in sorted(arrays.items()):
-        said.update(f"{name}\0{array.dtype.str}\0{array.shape}\0".encode())
-        said.update(np.ascontiguousarray(array).data)
-    return said.hexdigest()
+        found.update(f"{name}\0{array.dtype.str}\0{array.shape}\0".encode())
+        found.update(np.ascontiguousarray(array).data)
+    return found.hexdigest()
 
 
 class Recording:
-    """The facts of one training, on disk and in memory.
+    """The entries of one training, on disk and in memory.
 
     Raises RecordingError for a folder that is not the recording of `settings` or contradicts
-    itself, StorageError where the disk refuses.
+    itself, and StorageError for a disk that cannot be written to.
     """
 
     def __init__(self, store: Path, settings: Mapping[str, Any]) -> None:
@@ -53,8 +52,8 @@ class Recording:
         self.downloads: dict[tuple[str, int], MessageEntry] = {}
         self.uploads: dict[tuple[str, int], MessageEntry] = {}
         self.steps: dict[str, Step] = {}
-        self.scores: dict[tuple[str, str], RecordedScore] = {}
-        self.about = RecordedAbout()
+        self.scores: dict[tuple[str, str], Score] = {}
+        self.about = TrainingMetadata()
         self._read_bytes = 0
         self._check_settings()
         self.refresh()
@@ -73,34 +72,34 @@ class Recording:
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise self._foreign(f"settings.json cannot be read ({error})") from error
         if settings != self.settings:
-            raise self._foreign("its settings are not those its name stands for")
+            raise self._foreign("its settings do not have the hash in its name")
 
     def _foreign(self, why: str) -> RecordingError:
         return RecordingError(
             f"{self.folder}: not a recording of this training: {why}",
-            "move the folder away to train anew, or give another folder with --recordings",
+            "move the folder away to train again, or give another folder with --recordings",
         )
 
     def refresh(self) -> None:
-        """Read the lines that were appended since. A torn last line is left for `repair`."""
+        """Read the lines that were appended since. An incomplete last line stays."""
         self.apply(self.lines_from(self._read_bytes))
 
     def apply(self, lines: bytes) -> None:
-        """Take in what follows in the log."""
+        """Add the entries in further lines of the log."""
         for number, line in enumerate(lines.splitlines(), 1):
             try:
-                self._learn(json.loads(line))
-            except NO_FACT as error:
+                self._apply_entry(json.loads(line))
+            except INVALID as error:
                 path = self.folder / "log.jsonl"
                 where = f"{path}: line {number} after byte {self._read_bytes}"
                 raise RecordingError(
-                    f"{where} is no fact of a recording ({error})",
-                    "restore the file, or move its folder away to train anew",
+                    f"{where}: not an entry of a recording ({error})",
+                    "restore the file, or move its folder away to train again",
                 ) from error
         self._read_bytes += len(lines)
 
     def lines_from(self, start_byte: int) -> bytes:
-        """The log's whole lines from there on."""
+        """The complete lines of the log from `start_byte` on."""
         path = self.folder / "log.jsonl"
         try:
             with path.open("rb") as log:
@@ -115,39 +114,39 @@ class Recording:
             ) from error
         return content[: content.rfind(b"\n") + 1]
 
-    def _learn(self, entry: dict[str, Any]) -> None:
+    def _apply_entry(self, entry: dict[str, Any]) -> None:
         match entry.pop("fact"):
             case "download":
-                fact = validated(MessageEntry(**entry))
-                self.downloads[fact.state, fact.client] = fact
+                message = validated(MessageEntry(**entry))
+                self.downloads[message.state, message.client] = message
             case "upload":
-                fact = validated(MessageEntry(**entry))
-                self.uploads[fact.state, fact.client] = fact
+                message = validated(MessageEntry(**entry))
+                self.uploads[message.state, message.client] = message
             case "aggregate":
                 state = entry.pop("state")
                 uploads = tuple((str(s), int(c)) for s, c in entry.pop("uploads"))
                 weights = tuple(map(float, entry.pop("weights")))
                 step = Step(uploads=uploads, weights=weights, **entry)
                 if step.id != state:
-                    raise ValueError("its id does not follow from what it says")
+                    raise ValueError("its id is not the hash of its content")
                 self.steps[state] = step
             case "evaluate":
                 state, split = entry.pop("state"), entry.pop("split")
-                by_label = tuple(map(right_of, entry.pop("by_label", ())))
-                self.scores[state, split] = validated(RecordedScore(**entry, by_label=by_label))
+                by_label = tuple(map(correct_of, entry.pop("by_label", ())))
+                self.scores[state, split] = validated(Score(**entry, by_label=by_label))
             case "about":
                 examples = counts(entry.pop("examples"))
                 flop = float(entry.pop("flop_per_example"))
                 labels = entry.pop("labels", None)
-                held = None if labels is None else tuple(map(counts, labels))
-                if not 0 <= flop < math.inf or (held and len(held) != len(examples)):
-                    raise ValueError("found numbers that no training has")
-                self.about = RecordedAbout(examples, flop, held)
+                counted = None if labels is None else tuple(map(counts, labels))
+                if not 0 <= flop < math.inf or (counted and len(counted) != len(examples)):
+                    raise ValueError("found counts that are impossible")
+                self.about = TrainingMetadata(examples, flop, counted)
             case other:
-                raise ValueError(f"unknown fact {other!r}")
+                raise ValueError(f"unknown entry {other!r}")
 
     def provenance(self) -> dict[str, str]:
-        """What the recording was made on, as it says itself."""
+        """The device and versions that the recording was made with."""
         try:
             found = json.loads((self.folder / "settings.json").read_text("utf-8"))["provenance"]
             return {str(name): str(value) for name, value in dict(found).items()}
@@ -155,7 +154,7 @@ class Recording:
             raise self._foreign(f"settings.json names no provenance ({error})") from error
 
     def depth(self, state: str) -> int:
-        """How many aggregations lie between the root and `state`."""
+        """Number of aggregations between the root and `state`."""
         count = 0
         while state != self.root:
             state, count = self.steps[state].parent, count + 1
@@ -167,9 +166,9 @@ class Recording:
     def writing(
         self, provenance: Mapping[str, str], waiting: Callable[[], None] = lambda: None
     ) -> Iterator[None]:
-        """Hold the recording for writing; `waiting` is told if another process does.
+        """Lock the recording for writing; `waiting` is called if another process has locked it.
 
-        Whoever waited finds what the other has trained.
+        Afterwards the recording has the entries that the other process added.
         """
         with held(self.folder, waiting):
             with storage(self.folder):
@@ -182,7 +181,7 @@ class Recording:
             yield
 
     def _repair(self) -> None:
-        """Clear away what a kill or a full disk left unfinished."""
+        """Remove incomplete files and lines that a kill or a full disk left."""
         (self.folder / "states").mkdir(exist_ok=True)
         for folder in (self.folder, self.folder / "states"):
             sweep(folder)
@@ -190,9 +189,9 @@ class Recording:
         if path.exists() and not (content := path.read_bytes()).endswith(b"\n"):
             os.truncate(path, content.rfind(b"\n") + 1)
 
-    def add(self, fact: str, durable: bool = False, **entry: Any) -> None:
-        """Append one fact, in one write; `durable` waits until it is on the disk."""
-        text = json.dumps({"fact": fact, **entry}, separators=(",", ":"), allow_nan=False)
+    def add(self, kind: str, durable: bool = False, **entry: Any) -> None:
+        """Append one entry in one write; `durable` waits until it is on the disk."""
+        text = json.dumps({"fact": kind, **entry}, separators=(",", ":"), allow_nan=False)
         line = text.encode() + b"\n"
         with storage(self.folder), (self.folder / "log.jsonl").open("ab", buffering=0) as log:
             size = log.tell()
@@ -205,7 +204,7 @@ class Recording:
             if durable:
                 os.fsync(log.fileno())
         self._read_bytes += len(line)
-        self._learn(json.loads(line))
+        self._apply_entry(json.loads(line))
 
     # -- states
 
@@ -213,24 +212,24 @@ class Recording:
         return self.folder / "states" / f"{state}.safetensors"
 
     def has_state(self, state: str) -> bool:
-        """Whether `state` was kept."""
+        """Whether `state` was saved."""
         return self._state_path(state).exists()
 
     def save_state(self, state: str, arrays: dict[str, np.ndarray]) -> None:
-        """Write a state to restart from, with a hash: a damaged one must not be trained on."""
+        """Save a state to restart from, with a hash that detects damage."""
         from safetensors.numpy import save
 
         self.write_state(state, save(arrays, metadata={"sha256": fingerprint(arrays)}))
 
     def write_state(self, state: str, content: bytes) -> None:
-        """The same, from what the file is to hold."""
+        """Save a state, given the content of its file."""
         with storage(self.folder):
             replace(self._state_path(state), content)
 
     def load_state(self, state: str) -> dict[str, np.ndarray]:
-        """Read a kept state. Raises RecordingError where it is damaged.
+        """Read a saved state. Raises RecordingError if it is damaged.
 
-        One that was kept before there were hashes is taken as it is.
+        Older states have no hash and are not verified.
         """
         from safetensors import SafetensorError, safe_open
 
@@ -241,30 +240,30 @@ class Recording:
         except (OSError, ValueError, TypeError, KeyError, SafetensorError) as error:
             raise self.damaged(state, str(error)) from error
         if kept is not None and kept != fingerprint(arrays):
-            raise self.damaged(state, "its content is not what was written")
+            raise self.damaged(state, "its content does not have its hash")
         return arrays
 
     def damaged(self, state: str, why: str) -> RecordingError:
-        """What there is to say of a kept state that is of no use."""
+        """The error of a saved state that cannot be used."""
         return RecordingError(
             f"{self._state_path(state)}: cannot be read ({why})",
             "delete the file: the state is then trained again",
         )
 
     def drop_state(self, state: str) -> None:
-        """Forget a state that something newer replaces. Raises StorageError."""
+        """Delete a state that a newer one replaces. Raises StorageError."""
         with storage(self.folder):
             self._state_path(state).unlink(missing_ok=True)
 
     # -- the model
 
     def model(self, state: str) -> Path | None:
-        """Where the model of `state` was exported to, if it is the newest that was."""
+        """The folder with the model of `state`, if that is the newest exported model."""
         folder = self.folder / "adapter"
         return folder if is_stamped(folder, stamp(state)) else None
 
     def keep_model(self, state: str, write: Callable[[Path], None]) -> Path:
-        """Have `write` make a folder with the model of `state`, in place of an earlier one.
+        """Replace the exported model by that of `state`, which `write` writes to a folder.
 
         Raises StorageError.
         """

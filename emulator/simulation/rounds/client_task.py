@@ -12,7 +12,7 @@ import simpy
 
 from emulator.simulation.records import Absence, Computation, Transfer
 from emulator.simulation.rounds.context import SimulationContext
-from emulator.simulation.trainer import Download, Upload
+from flasc.common.messages import MessageInfo
 
 Process = Generator[simpy.Event, Any, None]
 PATIENCE = 100  # attempts in a row that moved no byte, after which a transfer fails
@@ -26,9 +26,9 @@ class ClientTask:
     round: int
     version: int
     client: int
-    download: Download
+    download: MessageInfo
     start_s: float
-    upload: Upload | None = None
+    upload: MessageInfo | None = None
     arrived: bool = False
     row_numbers: list[int] = field(default_factory=list)  # of its rows in the log
     process: simpy.Process = field(init=False)
@@ -127,7 +127,7 @@ def _carry(context: SimulationContext, task: ClientTask, direction: str, nbytes:
         nbytes -= moved
 
 
-def _compute(context: SimulationContext, task: ClientTask, upload: Upload) -> Process:
+def _compute(context: SimulationContext, task: ClientTask, upload: MessageInfo) -> Process:
     """Waits for the compute time of the client's examples; each absence adds another row."""
     whole_s = upload.examples * context.fleet.seconds_per_example.item(task.client)
     left_s, examples, steps = whole_s, upload.examples, upload.steps

@@ -17,7 +17,8 @@ if TYPE_CHECKING:  # plug-ins import this module before the unions that they ext
     from emulator.simulation.clients.fleet import Fleet
     from emulator.simulation.selection.base import Selector
     from emulator.simulation.settings import RoundPlan
-    from emulator.simulation.trainer import Download, Trainer, Upload
+    from emulator.simulation.trainer import Trainer
+    from flasc.common.messages import MessageInfo
 
 LAST = 9  # a priority after all priorities of SimPy
 WORK = (Transfer, Computation, Absence)  # rows of client tasks
@@ -63,7 +64,7 @@ class SimulationContext:
     eligible: NDArray[np.bool_]
     training: RoundPlan
     selector: Selector
-    billed_bytes: Callable[[Download | Upload], int]
+    billed_bytes: Callable[[MessageInfo], int]
     log: EventLog
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from emulator.cli import progress
 from emulator.cli.progress import Display, Json, Live, Plain, display, titles
 from emulator.runner import inputs
-from emulator.runner.executors import Progress
+from emulator.runner.events import Note, TrainingProgress
 
 PAGE = Path(__file__).parents[3] / "docs/reference/progress_events.md"
 
@@ -37,21 +37,33 @@ def plain(trainings, clock):
     return display, out
 
 
-def at(number, trained=None, **more):
+def at(training, number, trained=None, **more):
     moved = {"bytes_down": 1_500_000 * number, "bytes_up": 300_000 * number}
     trained = number if trained is None else trained
-    return Progress(number, 4, 0.5 * number, 0.25, trained, **moved, **more)
+    return progress_of(training, number, 4, 0.5 * number, 0.25, trained, **moved, **more)
+
+
+def progress_of(training, number, rounds, clock_s, accuracy, trained, **more):
+    return TrainingProgress(
+        training,
+        round=number,
+        rounds=rounds,
+        clock_s=clock_s,
+        accuracy=accuracy,
+        trained=trained,
+        **more,
+    )
 
 
 def test_plain_lines_come_at_most_every_ten_seconds_a_training(plain, clock):
     display, out = plain
     with display:
-        display.show(0, at(1))
+        display.show(at(0, 1))
         clock.now += 9
-        display.show(0, at(2))
-        display.show(1, at(1))
+        display.show(at(0, 2))
+        display.show(at(1, 1))
         clock.now += 2
-        display.show(0, at(3))
+        display.show(at(0, 3))
     lines = out.getvalue().splitlines()
     assert [line.split(",")[0] for line in lines] == [
         "LoRA: round 1/4", "head: round 1/4", "LoRA: round 3/4"
@@ -62,18 +74,18 @@ def test_plain_lines_come_at_most_every_ten_seconds_a_training(plain, clock):
 def test_what_is_only_replayed_says_nothing(plain):
     display, out = plain
     for number in range(1, 5):
-        display.show(0, at(number, trained=0))
+        display.show(at(0, number, trained=0))
     assert out.getvalue() == ""
 
 
 def test_time_left_is_rounds_to_do_at_the_pace_seen(plain, clock):
     display, _ = plain
     clock.now += 500  # loading; no part of the pace
-    display.show(0, at(1))
-    display.show(1, at(1))
+    display.show(at(0, 1))
+    display.show(at(1, 1))
     clock.now += 20
-    display.show(1, at(2))
-    display.show(0, at(2))
+    display.show(at(1, 2))
+    display.show(at(0, 2))
     # The pace: from the first round seen, three in 20 s by two workers. To do: 8 rounds.
     round_s = 2 * 20 / 3
     assert display._left_s() == pytest.approx(round_s * 8 / 2)
@@ -87,11 +99,11 @@ def test_time_left_is_rounds_to_do_at_the_pace_seen(plain, clock):
 
 def test_replays_for_other_variants_do_not_lengthen_the_time_left(plain, clock):
     display, _ = plain
-    display.show(0, at(1))
+    display.show(at(0, 1))
     clock.now += 10
-    display.show(0, at(4))
+    display.show(at(0, 4))
     before = display._left_s()
-    display.show(0, at(1, trained=4))
+    display.show(at(0, 1, trained=4))
     assert display._left_s() == before
 
 
@@ -100,7 +112,7 @@ def test_notes_and_names_are_shown_as_they_are_but_for_control_characters(scenar
     path.write_text(path.read_text().replace("  head:", '  "[red]x[/red] \\e[31m\\a":'))
     out = io.StringIO()
     display = Plain(Console(file=out, width=80), inputs.read(path).trainings(), 1)
-    display.show(1, Progress(note="fetching [bold]things[/bold]\x1b[2J"))
+    display.show(Note(1, "fetching [bold]things[/bold]\x1b[2J"))
     assert out.getvalue() == ("[red]x[/red] \\x1b[31m\\x07: fetching [bold]things[/bold]\\x1b[2J\n")
 
 
@@ -112,10 +124,10 @@ def test_live_view_keeps_a_line_a_training_within_80_columns(scenario, clock):
     console = Console(file=out, width=80, force_terminal=True, color_system=None)
     display = Live(console, found, workers=2)
     with display:
-        display.show(0, Progress(note="loading data and model"))
-        display.show(1, Progress(1200, 1200, 7000.0, 0.123, 1, bytes_down=10**9, bytes_up=10**6))
+        display.show(Note(0, "loading data and model"))
+        display.show(progress_of(1, 1200, 1200, 7000.0, 0.123, 1, bytes_down=10**9, bytes_up=10**6))
         clock.now += 400
-        display.show(0, Progress(2, 4, 370_000.0, 0.123, 2, bytes_down=1, bytes_up=0))
+        display.show(progress_of(0, 2, 4, 370_000.0, 0.123, 2, bytes_down=1, bytes_up=0))
         shown = [str(task.description).strip() for task in display._bars.tasks]
         console.print(display._bars.get_renderable())
         display.end(0)
@@ -151,12 +163,12 @@ def test_each_event_is_a_json_object_on_a_line(events, clock):
     display, said = events
     with display:
         display.say("waiting for\nthe other")
-        display.show(0, Progress(note="loading data and model"))
-        display.show(0, at(1, variant="slow"))
+        display.show(Note(0, "loading data and model"))
+        display.show(at(0, 1, variant="slow"))
         clock.now += 10
-        display.show(0, at(2, variant="slow", split="validation"))
+        display.show(at(0, 2, variant="slow", split="validation"))
         display.end(0, ["LoRA", "  fast  3 s"])
-        display.end(1, ["head: the disk is full"], failed=True)
+        display.fail(1, ["head: the disk is full"])
     whose = {"training": 0, "method": "LoRA", "seed": 0}
     rows = said()
     assert rows[0] == {"event": "note", "text": "waiting for\nthe other"}
@@ -175,7 +187,7 @@ def test_each_event_is_a_json_object_on_a_line(events, clock):
 
 def test_its_page_has_every_field_and_no_other(events):
     display, said = events
-    display.show(0, at(1))
+    display.show(at(0, 1))
     display.end(0, ["LoRA"])
     table = PAGE.read_text("utf-8").partition("## Events")[2]
     cells = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
@@ -194,7 +206,7 @@ def test_auto_is_a_live_view_on_a_terminal_only(trainings, monkeypatch):
 def test_none_is_silent(trainings, capsys):
     with display("none", trainings, 1) as shown:
         shown.say("hello")
-        shown.show(0, at(1))
+        shown.show(at(0, 1))
         shown.end(0, ["done"])
     assert capsys.readouterr() == ("", "")
 
@@ -218,5 +230,5 @@ def test_a_metric_goes_by_its_name(scenario, clock):
     trainings = inputs.read(scenario(text)).trainings()
     out = io.StringIO()
     with Plain(Console(file=out, width=200), trainings, workers=2) as display:
-        display.show(0, at(1))
+        display.show(at(0, 1))
     assert "round 1/4, next-token accuracy 0.250, simulated" in out.getvalue()

@@ -13,7 +13,8 @@ from emulator.results.ledger import Ledger
 from emulator.scenario.scenario import Scenario
 from emulator.simulation.records import Computation, Emulation, Evaluation, Round, Row, Transfer
 from emulator.simulation.simulate import simulate
-from emulator.simulation.trainer import StubAbout, StubScore, StubTrainer
+from emulator.simulation.trainer import StubTrainer
+from flasc.common.messages import Score, TrainingMetadata
 
 ROUNDS = 10
 
@@ -92,16 +93,16 @@ def study_of(write_run: Write) -> Callable[..., Study]:
 class Schooled(StubTrainer):
     """Two labels, of which it learns the first; clients hold one or the other."""
 
-    def evaluate(self, split: str) -> StubScore:
+    def evaluate(self, split: str) -> Score:
         right = min(10, self.version * (4 if self.heard_late else 2))
-        return StubScore(20, right / 20, 1.0, ((right, 10), (0, 10)))
+        return Score(20, right / 20, 1.0, ((right, 10), (0, 10)))
 
     def aggregate(self, uploads: Any, weights: Any) -> None:
         self.heard_late = len(uploads) < 6
         super().aggregate(uploads, weights)
 
-    def metadata(self, require_flops: bool = False) -> StubAbout:
-        return StubAbout([4] * 20, 1e9, [[4, 0], [0, 4]] * 10)
+    def metadata(self, require_flops: bool = False) -> TrainingMetadata:
+        return TrainingMetadata([4] * 20, 1e9, [[4, 0], [0, 4]] * 10)
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from emulator.common.errors import RecordingError, ScenarioError
 from emulator.runner import inputs
 from emulator.runner.check import plan, recorded_rounds
 from emulator.runner.estimates import Screen
-from emulator.runner.executors import Options, carry_out
+from emulator.runner.events import ignore
+from emulator.runner.training_job import Options, run_training
 from flasc.tasks.twenty_newsgroups import Newsgroups
 from flasc.training.shared_models import SharedModels
 
@@ -17,7 +18,7 @@ def test_it_counts_and_shows_the_links(scenario, tmp_path):
     lines = list(plan(inputs.read(scenario()), tmp_path / "recordings"))
     assert lines == [
         "toy: fine",
-        "3 trainings (3 methods, 1 seed) of at most 4 rounds, 3 of 30 clients a round; "
+        "3 trainings (3 methods, 1 seed) of at most 4 rounds, 3 of 30 clients per round; "
         "6 emulations (2 variants)",
         "target: 20.0% on the validation split",
         "recorded already: 0 rounds of 0 of 3 trainings, 0 to the end; "
@@ -69,7 +70,7 @@ def test_clients_are_counted_by_group(scenario, tmp_path):
 def test_it_knows_what_is_recorded(scenario, toys, tmp_path):
     read = inputs.read(scenario())
     first = read.trainings()[0]
-    carry_out(first, Options(tmp_path), lambda _: None, SharedModels())
+    run_training(0, first, Options(tmp_path), ignore, SharedModels())
     assert recorded_rounds(first, tmp_path) == 4
     text = "\n".join(plan(read, tmp_path))
     assert "recorded already: 4 rounds of 1 of 3 trainings, 1 to the end; how" in text
@@ -116,7 +117,7 @@ def test_what_has_yet_to_be_trained_must_be_trainable(scenario, toys, tmp_path, 
     with pytest.raises(ScenarioError, match=r"task\.clients: found 30; allowed: at most 20"):
         list(plan(read, tmp_path))
     for training in read.trainings():
-        carry_out(training, Options(tmp_path), lambda _: None, SharedModels())
+        run_training(0, training, Options(tmp_path), ignore, SharedModels())
     assert "3 to the end" in list(plan(read, tmp_path))[3]
 
 

@@ -85,10 +85,10 @@ def test_names_with_two_meanings_are_told_apart(run, tmp_path):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ("task.tokens=64", "another task: tokens 128 and 64"),
-        ("training.evaluation.examples=9", "another task: evaluation.examples None and 9"),
-        ("training.target.accuracy=0.3", "another target: 0.2 and 0.3"),
-        ("training.target=null", "another target: 0.2 and None"),
+        ("task.tokens=64", "different tasks: tokens 128 and 64"),
+        ("training.evaluation.examples=9", "different tasks: evaluation.examples None and 9"),
+        ("training.target.accuracy=0.3", "different targets: 0.2 and 0.3"),
+        ("training.target=null", "different targets: 0.2 and None"),
     ],
 )
 def test_what_does_not_compare_is_refused_unless_forced(run, tmp_path, change, says):
@@ -113,12 +113,12 @@ def test_beyond_the_runs_own_target_little_is_said(run, invoke, tmp_path):
 def test_a_folder_that_is_no_run_is_one_message(invoke, tmp_path):
     code, _, err = invoke("compare", "nothing")
     assert code == 2
-    assert err.startswith("error: nothing: no such folder\nhint: name the folder of a run")
+    assert err.startswith("error: nothing: no such folder\nhint: give the folder of a run")
     (tmp_path / "packed.json.gz").touch()
     code, _, err = invoke("compare", "packed.json.gz")
     assert code == 2
     assert err.startswith("error: packed.json.gz: found a file; allowed: the folder of a run")
-    assert "hint: a scenario or a packed recording is run first" in err
+    assert "hint: run the scenario or packed recording first" in err
 
 
 def test_a_metric_goes_by_its_name(run, invoke):

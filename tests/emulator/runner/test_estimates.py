@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from emulator.results.metrics import bytes_sent
 from emulator.runner import inputs
 from emulator.runner.estimates import Messages, bars, is_whole, known, messages, round_s
-from emulator.runner.executors import Options, carry_out
+from emulator.runner.events import ignore
+from emulator.runner.training_job import Options, run_training
 from flasc.training.shared_models import SharedModels
 
 
@@ -34,12 +35,12 @@ def test_the_least_round_is_bytes_over_rates(scenario):
 def test_recorded_bytes_are_those_that_a_run_sends(scenario, toys, tmp_path):
     read = inputs.read(scenario())
     training = read.trainings()[0]
-    assert known(training, tmp_path).how == "computed"
+    assert known(training, tmp_path).source == "computed"
     assert not is_whole(training, tmp_path)
-    done = carry_out(training, Options(tmp_path), lambda _: None, SharedModels())
+    done = run_training(0, training, Options(tmp_path), ignore, SharedModels())
     rows = next(iter(done.emulations.values()))
     found = known(training, tmp_path)
-    assert found.how == "recorded"
+    assert found.source == "recorded"
     assert found.down == bytes_sent(rows, "down") / 12  # four rounds of three clients
     assert found.up == bytes_sent(rows, "up") / 12
     assert is_whole(training, tmp_path)
@@ -49,7 +50,7 @@ def test_a_training_ended_by_its_target_is_whole(scenario, toys, tmp_path):
     path = scenario()
     path.write_text(path.read_text().replace("rounds: 4", "rounds: 99").replace("never", "1"))
     training = inputs.read(path).trainings()[1]
-    carry_out(training, Options(tmp_path), lambda _: None, SharedModels())
+    run_training(0, training, Options(tmp_path), ignore, SharedModels())
     assert is_whole(training, tmp_path)
     longer = inputs.read(path, ["training.target.accuracy=0.85"]).trainings()[1]
     assert not is_whole(longer, tmp_path)

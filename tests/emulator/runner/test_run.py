@@ -6,8 +6,10 @@ import sqlite3
 import pytest
 
 from emulator.common.errors import EmulationError, StorageError
+from emulator.common.files import slug
 from emulator.results.ledger import Ledger
 from emulator.runner import inputs, metadata, models, run
+from emulator.runner.events import TrainingFinished
 from emulator.runner.executors import Local, Options
 from flasc.common.errors import AssetError, DivergedError
 
@@ -77,10 +79,8 @@ def test_rows_are_in_the_studys_order_whatever_ends_first(
         yield from ((index, ended[index]) for index in order)
 
     heard = []
-    carry(
-        inputs.read(scenario()), Otherwise(shuffled), finished=lambda index, _: heard.append(index)
-    )
-    assert heard == order
+    carry(inputs.read(scenario()), Otherwise(shuffled), on_event=heard.append)
+    assert [e.training for e in heard if isinstance(e, TrainingFinished)] == order
     with sqlite3.connect(tmp_path / "out/ledger.sqlite") as db:
         assert list(db.iterdump()) == expected
 
@@ -152,8 +152,8 @@ def test_a_model_stays_that_another_run_has_trained_on_from(scenario, toys, carr
 
 
 def test_no_model_is_copied_that_another_run_has_put_there(scenario, toys, carry, tmp_path):
-    def meanwhile(trainings, options, notify):
-        yield from HERE.run_all(trainings, options, notify)
+    def meanwhile(trainings, options, on_event):
+        yield from HERE.run_all(trainings, options, on_event)
         more = inputs.read(scenario(), ["training.rounds=8"], ["LoRA"])
         run.run(more, tmp_path / "more", options, engine=HERE)
 
@@ -175,7 +175,7 @@ def test_no_model_is_copied_that_another_run_has_put_there(scenario, toys, carry
     ],
 )
 def test_folder_names_are_plain(name, folder):
-    assert run.slug(name) == folder
+    assert slug(name) == folder
 
 
 def test_folders_whose_names_coincide_are_numbered(scenario):

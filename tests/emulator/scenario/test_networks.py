@@ -100,7 +100,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path):
         inputs.read(tmp_path)
     with Ledger.create(tmp_path / "ledger.sqlite", {"name": "x"}):
         pass
-    with pytest.raises(LedgerError, match="names no scenario and methods"):
+    with pytest.raises(LedgerError, match="has no scenario and methods"):
         inputs.read(tmp_path)
     (tmp_path / "settings.json").touch()
     with pytest.raises(LedgerError, match="is a recording") as error:

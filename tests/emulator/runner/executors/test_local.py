@@ -12,7 +12,8 @@ import pytest
 
 from emulator.common.errors import EmulationError
 from emulator.runner import inputs
-from emulator.runner.executors import Local, Options, TrainingResult, process_worker
+from emulator.runner.events import Note, TrainingResult, ignore
+from emulator.runner.executors import Local, Options, process_worker
 from emulator.simulation.records import Evaluation, Transfer
 from flasc.common.errors import DivergedError
 
@@ -40,14 +41,14 @@ def rows(folder):
 def test_one_worker_is_this_process(scenario, toys, tmp_path):
     trainings = inputs.read(scenario()).trainings()
     heard = []
-    ended = dict(Local(1).run_all(trainings, Options(tmp_path), lambda *args: heard.append(args)))
+    ended = dict(Local(1).run_all(trainings, Options(tmp_path), heard.append))
     assert list(ended) == [0, 1, 2]
     assert all(
         isinstance(result, TrainingResult) and result.trained_rounds == 4
         for result in ended.values()
     )
     assert len(toys) == 3
-    rounds = [p.round for index, p in heard if index == 1 and not p.note]
+    rounds = [e.round for e in heard if e.training == 1 and not isinstance(e, Note)]
     assert rounds == [1, 1, 2, 2, 3, 3, 4, 4] * 2  # a round and its evaluation; two variants
 
 
@@ -55,9 +56,9 @@ def test_what_is_told_of_a_training_is_what_its_rows_say(scenario, toys, tmp_pat
     trainings = inputs.read(scenario(), (), ["head"]).trainings()
     heard = []
     engine = Local(1)
-    ended = dict(engine.run_all(trainings, Options(tmp_path), lambda _, told: heard.append(told)))
+    ended = dict(engine.run_all(trainings, Options(tmp_path), heard.append))
     for emulation, found in ended[0].emulations.items():
-        told = [each for each in heard if each.variant == emulation.variant]
+        told = [each for each in heard if getattr(each, "variant", "") == emulation.variant]
         scores = [row for row in found if isinstance(row, Evaluation)]
         assert [each.accuracy for each in told if each.split] == [row.accuracy for row in scores]
         assert [each.clock_s for each in told if each.split] == [row.time_s for row in scores]
@@ -70,7 +71,7 @@ def test_what_is_told_of_a_training_is_what_its_rows_say(scenario, toys, tmp_pat
 
 def test_an_error_of_one_leaves_the_others_be(scenario, toys, tmp_path):
     trainings = inputs.read(scenario(), [BAD], ["bad", "head"]).trainings()
-    ended = dict(Local(1).run_all(trainings, Options(tmp_path), lambda *_: None))
+    ended = dict(Local(1).run_all(trainings, Options(tmp_path), ignore))
     kinds = {trainings[index].method: type(result) for index, result in ended.items()}
     assert kinds == {"head": TrainingResult, "bad": DivergedError}
 
@@ -84,20 +85,20 @@ def test_a_bug_is_not_swallowed(scenario, toys, tmp_path, monkeypatch):
 def test_workers_replay_what_this_process_trained(scenario, toys, tmp_path):
     trainings = inputs.read(scenario()).trainings()
     options = Options(tmp_path)
-    alone = dict(Local(1).run_all(trainings, options, lambda *_: None))
+    alone = dict(Local(1).run_all(trainings, options, ignore))
     heard = []
-    spread = dict(Local(2).run_all(trainings, options, lambda *args: heard.append(args)))
+    spread = dict(Local(2).run_all(trainings, options, heard.append))
     assert {i: r.emulations for i, r in spread.items()} == {
         i: r.emulations for i, r in alone.items()
     }
     assert all(result.trained_rounds == 0 for result in spread.values())
-    assert {index for index, _ in heard} == {0, 1, 2}
+    assert {each.training for each in heard} == {0, 1, 2}
 
 
 def test_closing_early_ends_the_workers(scenario, toys, tmp_path):
     trainings = inputs.read(scenario()).trainings()
-    list(Local(1).run_all(trainings, Options(tmp_path), lambda *_: None))
-    ended = Local(2).run_all(trainings, Options(tmp_path), lambda *_: None)
+    list(Local(1).run_all(trainings, Options(tmp_path), ignore))
+    ended = Local(2).run_all(trainings, Options(tmp_path), ignore)
     next(ended)
     ended.close()
     assert not multiprocessing.active_children()
@@ -110,7 +111,7 @@ def test_workers_that_cannot_start_are_named_and_the_rest_is_not_lost(
         "emulator.runner.executors.local._work", os._exit
     )  # every worker dies at once
     trainings = inputs.read(scenario()).trainings()
-    ended = dict(Local(2).run_all(trainings, Options(tmp_path), lambda *_: None))
+    ended = dict(Local(2).run_all(trainings, Options(tmp_path), ignore))
     assert sorted(ended) == [0, 1, 2]
     assert all(isinstance(result, EmulationError) for result in ended.values())
     assert "no worker was left" in ended[2].message
@@ -198,7 +199,7 @@ def test_a_signal_that_another_thread_takes_waits_until_the_worker_is_whole(numb
 
     def start_worker():
         nonlocal whole
-        with process_worker.signals_held_back():
+        with process_worker.delayed_signals():
             os.kill(os.getpid(), number)
             time.sleep(0.01)
             whole = True
@@ -217,7 +218,7 @@ def test_a_signal_that_another_thread_takes_waits_until_the_worker_is_whole(numb
 
 def test_workers_may_be_started_from_any_thread():
     def start_worker():
-        with process_worker.signals_held_back():
+        with process_worker.delayed_signals():
             return signal.getsignal(signal.SIGINT)
 
     with ThreadPoolExecutor(1) as pool:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import pytest
 
 from emulator.common.errors import EmulationError
+from emulator.runner.events import Note, ignore
 from emulator.runner.executors.pool import WorkerHandle, WorkerPool
-from emulator.runner.training_job import Progress
 
 
 @dataclass
@@ -27,8 +27,9 @@ class Scripted(WorkerHandle):
         self.dies_of, self.says = dies_of, deque() if up else deque([None])
 
     def send(self, message):
-        self.log.append((self.number, message.name))
-        self.says.append(None if message.name in self.dies_of else message.name)
+        name = message.training.name
+        self.log.append((self.number, name))
+        self.says.append(None if name in self.dies_of else name)
 
     def receive(self):
         return [self.says.popleft()]
@@ -56,7 +57,7 @@ def carried(names, most, members, tries=1):
 
     crew = WorkerPool([Todo(name) for name in names], most, start, wait, tries)
     results = {}
-    for index, result in crew.results(lambda index, progress: notes.append((index, progress))):
+    for index, result in crew.results(notes.append):
         assert index not in results
         results[index] = str(result)
     return results, notes, log
@@ -83,7 +84,7 @@ def test_one_that_dies_is_an_error_of_its_training():
 def test_where_it_may_be_tried_again_another_one_goes_on():
     results, notes, _ = carried("ab", 2, [(0, {"dies_of": "a"}), (1, {}), (2, {})], tries=2)
     assert results == {0: "a", 1: "b"}
-    assert notes == [(0, Progress(note="its worker died; another one goes on"))]
+    assert notes == [Note(0, "its worker died; another one continues")]
 
 
 def test_a_training_that_kills_whoever_has_it_is_given_up():
@@ -109,7 +110,7 @@ def test_whoever_is_idle_takes_over_where_a_new_one_never_comes():
         return [member for member in found if member.says]
 
     crew = WorkerPool([Todo("a"), Todo("b")], 2, start, wait, tries=2)
-    assert dict(crew.results(lambda *_: None)) == {0: "a", 1: "b"}
+    assert dict(crew.results(ignore)) == {0: "a", 1: "b"}
 
 
 def test_where_nobody_can_start_the_reason_is_said():
@@ -123,7 +124,7 @@ def test_closing_it_ends_everybody():
     crew = WorkerPool(
         [Todo("a"), Todo("b")], 2, lambda: Scripted(0, log), lambda found: [found[0]], tries=1
     )
-    results = crew.results(lambda *_: None)
+    results = crew.results(ignore)
     assert next(results) == (0, "a")
     results.close()
     assert log[-4:] == [(0, "terminate"), (0, "terminate"), (0, "end"), (0, "end")]

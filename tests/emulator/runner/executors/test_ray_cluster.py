@@ -114,7 +114,7 @@ def test_a_worker_that_is_killed_changes_nothing_in_the_result(command, scenario
     command.go()
     code, out, err = command.end(process)
     assert code == 0, err
-    assert "its worker died; another one goes on" in err
+    assert "its worker died; another one continues" in err
     assert "\n11 rounds trained" in out  # a round was recorded before the kill
     assert not noise(err)
     found = rows(command.folder)
@@ -157,7 +157,7 @@ def test_what_no_node_has_is_said(command, scenario, cluster):
     args = ("--engine", "ray", "--address", cluster, "--needs", "GPU=0.25")
     code, _, err = command.run("run", scenario(), *args)
     assert code == 2
-    assert "error: found no node with CPU=1, GPU=0.25; there are: CPU=2, seat=2" in err
+    assert "error: found no node with CPU=1, GPU=0.25; the nodes have: CPU=2, seat=2" in err
     assert not noise(err)
 
 
@@ -209,7 +209,7 @@ def test_a_node_that_dies_costs_its_unfinished_rounds(command, scenario, cluster
     command.go()
     code, out, err = command.end(process)
     assert code == 0, err
-    assert "its worker died; another one goes on" in err
+    assert "its worker died; another one continues" in err
     assert "\n11 rounds trained" in out
     found = rows(command.folder)
     command.run("run", path, "--workers", "1", "--recordings", "elsewhere")
@@ -251,7 +251,7 @@ def test_without_ray_it_says_how_to_get_it(scenario, monkeypatch):
 def test_needs_that_are_none_are_refused(scenario, text):
     code, out = invoke(scenario(), "--engine", "ray", "--needs", text)
     assert code == 2
-    assert f"--needs: found {text!r}; allowed: CPU, GPU or a name" in out
+    assert f"--needs: found {text!r}; allowed: CPU, GPU or a resource" in out
 
 
 @pytest.mark.parametrize("args", [["--address", "auto"], ["--needs", "GPU=1"]])
@@ -287,7 +287,7 @@ def test_room_is_what_is_scarcest(needs, node, room):
 
 
 def test_workers_that_need_nothing_are_refused():
-    with pytest.raises(EmulationError, match="found workers that take nothing"):
+    with pytest.raises(EmulationError, match="found no resources"):
         ray_cluster.room_for({"CPU": 0}, {"CPU": 8})
 
 
@@ -301,10 +301,10 @@ def test_a_signal_stays_what_it_is_where_ray_makes_ctrl_c_of_it(number):
 
     before = signal.signal(number, stop)
     try:
-        with pytest.raises(Stopped), ray_cluster._signals_told_apart():
+        with pytest.raises(Stopped), ray_cluster._restored_signals():
             signal.raise_signal(number)  # as ray.wait does: any KeyboardInterrupt, not ours
         assert signal.getsignal(number) is stop
-        with pytest.raises(KeyboardInterrupt) as plain, ray_cluster._signals_told_apart():
+        with pytest.raises(KeyboardInterrupt) as plain, ray_cluster._restored_signals():
             raise KeyboardInterrupt
         assert plain.type is KeyboardInterrupt
     finally:

@@ -76,9 +76,9 @@ def test_a_training_and_a_helper_through_pipes():
 
     to_helper, of_helper = Pipe()
     helper = Helper(of_helper, lambda settings: Trainer())
-    helper.obey(Assist("settings"))
+    helper.handle(Assist("settings"))
     assert to_helper.recv() == Ready()
-    helper.obey(Piece(lent, offer.pieces))
+    helper.handle(Piece(lent, offer.pieces))
     board.finish(to_helper.recv())
     while True:
         training.join(0.001)

@@ -4,34 +4,15 @@ import numpy as np
 import pytest
 
 from emulator.runner.recording import Recording, RecordingTrainer
+from flasc.common.messages import MessageInfo, Score, TrainingMetadata
 
 SETTINGS = {"what": "toy", "seed": 0}
 
 
-@dataclass(frozen=True)
-class ToyMessage:
-    client: int
+@dataclass(frozen=True, kw_only=True)
+class ToyMessage(MessageInfo):
     version: int
     vector: np.ndarray
-    nbytes: int
-    value_bytes: int = 8
-    examples: int = 3
-    steps: int = 1
-
-
-@dataclass(frozen=True)
-class ToyScore:
-    examples: int
-    accuracy: float
-    loss: float
-    by_label: tuple = ((3, 6), (0, 4))
-
-
-@dataclass(frozen=True)
-class ToyAbout:
-    examples: tuple = (3,) * 20
-    flop_per_example: float = 7.0
-    labels: tuple = ((1, 2),) * 20
 
 
 class ToyTrainer:
@@ -43,15 +24,20 @@ class ToyTrainer:
         self.trained = []  # every (version, client) that was really trained
         self.drift = drift
 
+    def _message(self, client, version, vector, nbytes):
+        return ToyMessage(client, nbytes, 8, 3, 1, version=version, vector=vector)
+
     def download(self, client):
-        return ToyMessage(client, self.version, self.vector.copy(), 100 + client)
+        return self._message(client, self.version, self.vector.copy(), 100 + client)
 
     def train(self, downloads):
         uploads = []
         for d in downloads:
             self.trained.append((d.version, d.client))
             moved = np.sin(d.vector * (d.client + 1)) + d.version + self.drift
-            uploads.append(ToyMessage(d.client, d.version, moved, int(200 + abs(moved.sum()) * 10)))
+            uploads.append(
+                self._message(d.client, d.version, moved, int(200 + abs(moved.sum()) * 10))
+            )
         return uploads
 
     def aggregate(self, uploads, weights):
@@ -60,13 +46,14 @@ class ToyTrainer:
         self.version += 1
 
     def evaluate(self, split):
-        return ToyScore(10, float(abs(np.sin(self.vector.sum()))), float(self.vector.sum()))
+        total = float(self.vector.sum())
+        return Score(10, float(abs(np.sin(total))), total, ((3, 6), (0, 4)))
 
     def release(self, messages):
         pass
 
     def metadata(self, require_flops=False):
-        return ToyAbout()
+        return TrainingMetadata((3,) * 20, 7.0, ((1, 2),) * 20)
 
     def snapshot(self):
         return {"vector": self.vector.copy(), "version": np.array(self.version)}

@@ -401,7 +401,7 @@ def test_labels_are_recorded_and_older_recordings_have_none(bench):
 def test_what_a_trainer_does_not_know_of_labels_is_not_recorded(bench, toy, monkeypatch):
     """As one that reads an older recording."""
     unknown = dataclasses.replace(toy().metadata(), labels=None)
-    monkeypatch.setattr(toy, "about", lambda _: unknown)
+    monkeypatch.setattr(toy, "metadata", lambda _: unknown)
     trainer = bench.open()
     play(trainer, 1)
     assert (trainer.metadata().labels, trainer.metadata().examples) == (None, (3,) * 20)
@@ -431,5 +431,5 @@ def test_labels_that_no_training_has_are_refused(bench, fact, change):
     for each in facts:
         each.update(change if each["fact"] == fact else {})
     log.write_text("".join(json.dumps(each) + "\n" for each in facts), "utf-8")
-    with pytest.raises(RecordingError, match="is no fact of a recording"):
+    with pytest.raises(RecordingError, match="not an entry of a recording"):
         bench.open()

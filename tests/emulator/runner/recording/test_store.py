@@ -94,7 +94,7 @@ def test_a_state_is_what_was_written(tmp_path):
     raw = bytearray(path.read_bytes())
     raw[-1] ^= 1
     path.write_bytes(raw)
-    with pytest.raises(RecordingError, match="not what was written"):
+    with pytest.raises(RecordingError, match="does not have its hash"):
         recording.load_state("x")
 
 
@@ -111,7 +111,7 @@ def test_another_trainings_state_is_a_damaged_one(bench, log):
             Recording(bench.store, SETTINGS).save_state(path.stem, {"other": np.zeros(3)})
     trainer = bench.open()
     trainer.aggregate(trainer.train([trainer.download(c) for c in (1, 2)]), [0.5, 0.5])
-    with pytest.raises(RecordingError, match="no state of this training"):
+    with pytest.raises(RecordingError, match="not a state of this training"):
         trainer.train([trainer.download(3)])
 
 

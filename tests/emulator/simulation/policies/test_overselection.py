@@ -4,7 +4,8 @@ import pytest
 
 from emulator.simulation.records import Transfer
 from emulator.simulation.simulate import simulate
-from emulator.simulation.trainer import StubMessage, StubTrainer
+from emulator.simulation.trainer import StubTrainer
+from flasc.common.messages import MessageInfo
 
 
 def test_the_first_ones_count(played, transfers_of, rounds_of, spread):
@@ -27,10 +28,10 @@ def test_whoever_ends_at_the_instant_of_the_first_is_stopped_by_nobody(scenario,
 
     class Unlike(StubTrainer):
         def download(self, client):
-            return StubMessage(client, 250_000 * client, 0)
+            return MessageInfo(client, 250_000 * client, 0)
 
         def train(self, downloads):
-            return [StubMessage(d.client, 10**6 * (1 - d.client), 0, d.client) for d in downloads]
+            return [MessageInfo(d.client, 10**6 * (1 - d.client), 0, d.client) for d in downloads]
 
     rows = simulate(
         scenario(

@@ -27,7 +27,8 @@ def invoke(tmp_path, monkeypatch, toys):
 @pytest.fixture
 def file(invoke, scenario, toys):
     """A run of toys, packed; its recordings are gone."""
-    assert invoke("run", scenario(), "--workers", 1)[0] == 0
+    code, _, err = invoke("run", scenario(), "--workers", 1)
+    assert code == 0, err
     assert invoke("export", "recording", "runs/toy")[0] == 0
     Path("runs/recordings").rename("elsewhere")
     toys.clear()
@@ -110,7 +111,7 @@ def test_what_would_have_to_be_trained_is_said_and_not_done(invoke, file, toys, 
 def test_what_is_not_recorded_to_its_end_is_not_packed(invoke, scenario, file):
     code, _, err = invoke("export", "recording", scenario(), "--out", "x.json.gz")
     assert code == 2
-    assert "found no whole recording of LoRA, seed 0" in err
+    assert "found no complete recording of LoRA, seed 0" in err
     assert "--recordings" in err
     only = invoke(
         "export", "recording", "runs/toy", "--method", "head",

@@ -1,0 +1,72 @@
+"""Results of trainings, and what a run reports while it is in progress."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from emulator.common.errors import StalledError
+from emulator.simulation.records import Emulation, Row
+from flasc.common.errors import UserError
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """All simulations of a training, its cost, and its exported model, if there is one.
+
+    The exported model is valid while the folder `model` has this `stamp`: another run may train on
+    from there. `stalled` has the error of each simulation that could not continue to its end;
+    `reused_rounds` counts the server steps that were read from the recording, not computed.
+    """
+
+    emulations: Mapping[Emulation, list[Row]]
+    trained_rounds: int
+    model: Path | None
+    stamp: bytes
+    provenance: Mapping[str, str]
+    stalled: Mapping[Emulation, StalledError] = field(default_factory=dict)
+    reused_rounds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A text for a person: what a training, or the run as a whole (None), waits for."""
+
+    training: int | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingProgress:
+    """The state of a training (its index in `Study.trainings()`) under one variant.
+
+    `clock_s` is simulated seconds, `accuracy` (0 to 1) the newest score on any split, `trained` the
+    number of server steps computed so far, `bytes_down` and `bytes_up` the bytes charged so far.
+    `split` was scored just now; it is empty at the end of a round.
+    """
+
+    training: int
+    variant: str = ""
+    round: int = 0
+    rounds: int = 0
+    clock_s: float = 0.0
+    accuracy: float | None = None
+    split: str = ""
+    trained: int = 0
+    bytes_down: int = 0
+    bytes_up: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingFinished:
+    """The end of a training: its result, or the error that it failed with."""
+
+    training: int
+    result: TrainingResult | UserError
+
+
+Event = Note | TrainingProgress | TrainingFinished
+OnEvent = Callable[[Event], None]
+
+
+def ignore(_: Event) -> None:
+    """Drop an event."""
