@@ -4,6 +4,7 @@ A method's settings and behaviour are in one file. Importing it does not import 
 `flasc-emu check` reads the settings of every method.
 """
 
+# ruff: noqa: ARG002  (the defaults of `Method` need fewer arguments than its subclasses)
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence

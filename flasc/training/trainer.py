@@ -287,7 +287,7 @@ class Trainer:
     def release(self, messages: Sequence[Message]) -> None:
         """Does nothing: messages hold all their memory."""
 
-    def metadata(self, require_flops: bool = False) -> TrainingMetadata:
+    def metadata(self, require_flops: bool = False) -> TrainingMetadata:  # noqa: ARG002
         """Facts about this training that do not depend on the simulation."""
         return describe(self.adapter, self.params, self.task)
 
