@@ -40,8 +40,7 @@ from flasc.models.adapter import Adapter
 from flasc.models.dropout import PlaceDropout
 from flasc.models.settings import Lora
 from flasc.tasks.twenty_newsgroups import Newsgroups
-from flasc.training import client
-from flasc.training import settings as config
+from flasc.training import client, settings as config
 from flasc.training.client import Draw, Job, Trained, batches
 from flasc.training.cohort import Cohort
 from flasc.training.cohort.merge import block_sites

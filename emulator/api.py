@@ -15,9 +15,7 @@ from emulator.results.comparison import Comparison, Contrast, FrontPoint
 from emulator.results.dataframe import frame
 from emulator.results.ledger import Ledger
 from emulator.results.metrics import Outcome, points
-from emulator.runner import compare as comparison
-from emulator.runner import inputs
-from emulator.runner import run as running
+from emulator.runner import compare as comparison, inputs, run as running
 from emulator.runner.events import OnEvent, ignore
 from emulator.runner.executors import Engine, Local, Options
 from emulator.runner.executors.ray_cluster import connected as ray_engine

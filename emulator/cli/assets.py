@@ -10,11 +10,7 @@ FAMILIES = [
 
 
 @click.command("list")
-@click.argument(
-    "what",
-    type=click.Choice(FAMILIES),
-    required=False,
-)
+@click.argument("what", type=click.Choice(FAMILIES), required=False)
 def list_(what: str | None) -> None:
     """List the methods, tasks and other names that a scenario can use."""
     from emulator.scenario.catalogue import catalogue

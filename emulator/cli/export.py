@@ -62,8 +62,7 @@ def figures(run: Path, form: str, width: str, only: tuple[str, ...], out: Path |
     """Write each figure of a RUN to a file, for a paper."""
     from emulator.common.errors import LedgerError
     from emulator.reports import plot_style, run_report
-    from emulator.reports.figures import DOUBLE_IN, SINGLE_IN
-    from emulator.reports.figures import figures as drawings
+    from emulator.reports.figures import DOUBLE_IN, SINGLE_IN, figures as drawings
 
     with _ledger(run) as ledger:
         found = run_report.load(ledger)

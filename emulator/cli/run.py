@@ -87,8 +87,7 @@ def run(
     another --network, or a packed recording, which is replayed without training.
     """
     from emulator.cli.progress import display, titles
-    from emulator.runner import inputs
-    from emulator.runner import run as running
+    from emulator.runner import inputs, run as running
     from emulator.runner.events import Event, TrainingFinished, TrainingResult
     from emulator.runner.executors import Options
 

@@ -75,8 +75,7 @@ def validate(
     from emulator.common.files import replace, storage
     from emulator.runner import inputs, run
     from emulator.runner.executors import Options
-    from emulator.testbed import cases as plan
-    from emulator.testbed import validate as compare
+    from emulator.testbed import cases as plan, validate as compare
     from emulator.testbed.linux.run import ceiling
 
     found = inputs.read(scenario, overrides, only)

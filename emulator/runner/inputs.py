@@ -9,8 +9,7 @@ from emulator.common.errors import LedgerError, ScenarioError
 from emulator.common.text import printable
 from emulator.results.ledger import Ledger
 from emulator.runner.recording import archive
-from emulator.scenario import document
-from emulator.scenario import networks as network_files
+from emulator.scenario import document, networks as network_files
 from emulator.scenario.study import Study, expand_variants
 from emulator.scenario.yaml_nodes import Node
 

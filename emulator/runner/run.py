@@ -3,21 +3,14 @@
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from dataclasses import replace as replaced
+from dataclasses import dataclass, replace as replaced
 from pathlib import Path
 
 from emulator.common.errors import StorageError
 from emulator.common.files import held, storage, sweep
 from emulator.reports import write
 from emulator.results.ledger import Ledger
-from emulator.runner.events import (
-    Note,
-    OnEvent,
-    TrainingFinished,
-    TrainingResult,
-    ignore,
-)
+from emulator.runner.events import Note, OnEvent, TrainingFinished, TrainingResult, ignore
 from emulator.runner.executors import Engine, Options
 from emulator.runner.metadata import describe, provenance, require_accountant
 from emulator.runner.models import copy_models
@@ -49,12 +42,7 @@ def default_workers() -> int:
 
 
 def run(
-    study: Study,
-    folder: Path,
-    options: Options,
-    *,
-    engine: Engine,
-    on_event: OnEvent = ignore,
+    study: Study, folder: Path, options: Options, *, engine: Engine, on_event: OnEvent = ignore
 ) -> Outcome:
     """Run the study and write its results to `folder`, which one run at a time may use.
 

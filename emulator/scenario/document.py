@@ -160,8 +160,7 @@ def _override(tree: Node, text: str) -> Node:
     match = _OVERRIDE.fullmatch(text)
     if not (match and match[1].isprintable()):
         raise ScenarioError(
-            f"{where}: found no key.path=value; allowed: like network.clients.up=5 Mbps",
-            QUOTE_KEY,
+            f"{where}: found no key.path=value; allowed: like network.clients.up=5 Mbps", QUOTE_KEY
         )
     node = parse_yaml(match[2], where, numbered=False)
     if not node and match[2].strip():

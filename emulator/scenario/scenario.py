@@ -4,12 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from typing_extensions import Self
 
 from emulator.common.errors import FieldError
@@ -41,14 +36,10 @@ if TYPE_CHECKING:  # which packages are installed is known at run time only
     Selection = SelectionSettings
 else:
     Policy = Annotated[
-        plugins.members(POLICIES, PolicySettings),
-        kind_or("synchronous"),
-        ShortForm(spelled_out),
+        plugins.members(POLICIES, PolicySettings), kind_or("synchronous"), ShortForm(spelled_out)
     ]
     Selection = Annotated[
-        plugins.members(SELECTIONS, SelectionSettings),
-        kind_or("uniform"),
-        ShortForm(spelled_out),
+        plugins.members(SELECTIONS, SelectionSettings), kind_or("uniform"), ShortForm(spelled_out)
     ]
 
 MAX_CLIENTS = 10_000_000  # their links need a few gigabytes of memory

@@ -19,11 +19,7 @@ def cache_folder(cache: Path | None = None) -> Path:
 
 
 def keep(
-    folder: Path,
-    complete: Callable[[Path], bool],
-    make: Callable[[Path], None],
-    *,
-    nbytes: int,
+    folder: Path, complete: Callable[[Path], bool], make: Callable[[Path], None], *, nbytes: int
 ) -> Path:
     """Return `folder`, made first if it is not `complete`; under a lock, and atomically.
 

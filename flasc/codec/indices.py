@@ -148,8 +148,5 @@ FORMATS = {  # a message holds the position of its format in this table
     "rice": Wire(lambda indices, _: _rice(_gaps(indices))[1], _encode_rice, _decode_rice),
     "aligned": Wire(lambda *_: 0, lambda *_: b"", _decode_aligned),
 }
-CHOICES = {
-    "auto": ("dense", "bitmask", "coo", "rice"),
-    "indexed": ("bitmask", "coo", "rice"),
-}
+CHOICES = {"auto": ("dense", "bitmask", "coo", "rice"), "indexed": ("bitmask", "coo", "rice")}
 WIRES = (*CHOICES, *FORMATS)

@@ -30,9 +30,7 @@ class Pluggable(Settings):
 
 
 def members(
-    built_in: Sequence[type[Pluggable]],
-    base: type[Pluggable],
-    reserved: Collection[str] = (),
+    built_in: Sequence[type[Pluggable]], base: type[Pluggable], reserved: Collection[str] = ()
 ) -> Any:
     """The union of the `built_in` settings and those of packages, each tagged with its kind.
 

@@ -179,10 +179,7 @@ class Method:
         return None
 
     def weigh(
-        self,
-        weights: Sequence[float],
-        received: Sequence[ReceivedModel],
-        deltas: Sequence[Tensor],
+        self, weights: Sequence[float], received: Sequence[ReceivedModel], deltas: Sequence[Tensor]
     ) -> Sequence[float]:
         """The weights of the updates in their sum, given the weights of the round policy.
 

@@ -91,10 +91,7 @@ class HetLoraMethod(TruncatedMethod):
 
     @override
     def weigh(
-        self,
-        weights: Sequence[float],
-        received: Sequence[ReceivedModel],
-        deltas: Sequence[Tensor],
+        self, weights: Sequence[float], received: Sequence[ReceivedModel], deltas: Sequence[Tensor]
     ) -> Sequence[float]:
         # In proportion to ||B A|| of each sender; the sum of the weights does not change.
         if self.settings.weighting == "uniform":

@@ -16,8 +16,7 @@ import torch
 from flasc.assets.catalogue import locate
 from flasc.assets.packages import Notify
 from flasc.common import rng
-from flasc.data import fashion_mnist, fashion_scenes, friends, lines
-from flasc.data import tokens as text
+from flasc.data import fashion_mnist, fashion_scenes, friends, lines, tokens as text
 from flasc.data.examples import Examples
 from flasc.data.objective import MultiLabel, NextToken, Objective, SingleLabel
 from flasc.models.standins import SubstituteModel

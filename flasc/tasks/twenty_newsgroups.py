@@ -9,8 +9,7 @@ from typing_extensions import Self, override
 from flasc.assets.catalogue import locate
 from flasc.assets.packages import Notify
 from flasc.common.settings import PositiveInt
-from flasc.data import newsgroups, newsgroups_raw
-from flasc.data import tokens as text
+from flasc.data import newsgroups, newsgroups_raw, tokens as text
 from flasc.data.examples import Examples
 from flasc.models.resolve import resolve_model
 from flasc.tasks.base import Task

@@ -23,8 +23,7 @@ from flasc.models.adapter import Adapter
 from flasc.tasks.base import Task
 from flasc.training import client, engine, error_feedback, saliency
 from flasc.training.engine import Part
-from flasc.training.metadata import describe
-from flasc.training.metadata import provenance as provenance
+from flasc.training.metadata import describe, provenance as provenance
 from flasc.training.payload import PayloadCodec
 from flasc.training.privacy import noisy_mean
 from flasc.training.server import Optimiser, weighted_sum

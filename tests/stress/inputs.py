@@ -25,8 +25,7 @@ from emulator.reports import run_report as report
 from emulator.reports.export import json_csv as report_export
 from emulator.reports.page import data as report_data
 from emulator.results.ledger import Ledger
-from emulator.runner import export_recording, inputs, training_job
-from emulator.runner import run as running
+from emulator.runner import export_recording, inputs, run as running, training_job
 from emulator.runner.check import plan
 from emulator.runner.events import ignore
 from emulator.runner.executors import Local, Options

@@ -169,6 +169,5 @@ class RayWorker(WorkerHandle):
     def died(self) -> EmulationError:
         where = f" on node {self._node}" if self._node else ""
         return EmulationError(
-            f"its worker{where} died: {self._why}",
-            "run the same command again to resume",
+            f"its worker{where} died: {self._why}", "run the same command again to resume"
         )

@@ -130,11 +130,7 @@ class Cohort:
         return torch.cat([gradient.flatten(1) for gradient in found], dim=1)
 
     def _logits(
-        self,
-        one: Pass,
-        data: Examples,
-        chosen: Sequence[NDArray[np.int64]],
-        below: Sequence[Rows],
+        self, one: Pass, data: Examples, chosen: Sequence[NDArray[np.int64]], below: Sequence[Rows]
     ) -> Tensor:
         """float32 [examples, classes], from cached features or lower layers if possible."""
         if self.caches_features:

@@ -17,12 +17,7 @@ WHOLE = ROOT.parent / "shared/reference/simgrid_star.json"
 
 
 def star(
-    up=(10.0, 20.0),
-    down=(40.0, 80.0),
-    delay=(0.0, 0.0),
-    server_down=1e9,
-    server_up=1e9,
-    at_s=0.0,
+    up=(10.0, 20.0), down=(40.0, 80.0), delay=(0.0, 0.0), server_down=1e9, server_up=1e9, at_s=0.0
 ):
     env = simpy.Environment(at_s)
     access = np.array(up), np.array(down), np.array(delay)

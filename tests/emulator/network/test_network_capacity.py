@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 import simpy
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from emulator.common.errors import StalledError
 from emulator.network import network as transfer

@@ -5,8 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import simpy
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import assume, given, settings, strategies as st
 
 from emulator.network.capacity.profile import Profile
 from emulator.network.network import Network

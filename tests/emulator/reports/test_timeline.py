@@ -4,8 +4,7 @@ import itertools
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from emulator.reports.run_report import MOST_CLIENTS, MOST_LINES, Study, _timeline
 from emulator.reports.timeline import PHASES, Phase, lines, spaced
@@ -85,9 +84,7 @@ def test_spaced_is_even_and_keeps_the_ends(items: list[int], n: int) -> None:
         assert max(steps) - min(steps) <= 1
 
 
-def test_a_study_keeps_as_many_rounds_as_there_is_room_for(
-    study_of: Callable[..., Study],
-) -> None:
+def test_a_study_keeps_as_many_rounds_as_there_is_room_for(study_of: Callable[..., Study]) -> None:
     study = study_of({"A": 0.1}, {"x": 1})
     timeline = study.timelines[Emulation("A", "x", 0)]
     assert len(timeline.rounds) == timeline.of_rounds == 10

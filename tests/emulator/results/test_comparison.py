@@ -3,8 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from emulator.common.errors import ScenarioError
 from emulator.results.comparison import Measured, contrasted, front

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from emulator.common.errors import LedgerError, StorageError
 from emulator.results.ledger import ROWS_PER_STATEMENT, Ledger, contradictions

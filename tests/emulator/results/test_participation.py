@@ -1,8 +1,7 @@
 """Whom a model serves: by hand, by its laws, and through an emulation."""
 
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
+from hypothesis import assume, given, strategies as st
 
 from emulator.results.participation import by_group, participation
 from emulator.simulation.records import (

@@ -10,8 +10,7 @@ import pytest
 from dp_accounting import pld, rdp
 
 from emulator.common.errors import LedgerError, SupportError
-from emulator.reports import run_report as results
-from emulator.reports import terminal
+from emulator.reports import run_report as results, terminal
 from emulator.reports.export import json_csv
 from emulator.reports.page import page
 from emulator.results.ledger import Ledger

@@ -5,8 +5,7 @@ import statistics
 from itertools import product
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from emulator.results.statistics import holm, paired, sign_test, unpaired
 

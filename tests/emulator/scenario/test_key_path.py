@@ -1,8 +1,7 @@
 """Dotted paths of keys."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from emulator.common.errors import ScenarioError
 from emulator.scenario.key_path import dotted, parse_path

@@ -8,8 +8,7 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from pydantic import BaseModel, ValidationError
 
 from emulator.common.distributions import Choice, LogNormal, Uniform
@@ -158,7 +157,7 @@ POLICIES = [
     {"kind": "asynchronous", "concurrency": 3},
 ]
 COMPUTES = [
-    {"speed": {"kind": "choice", "values": ["1 GFLOP/s"]}, "utilisation": 0.5, "max_rank": 4.0},
+    {"speed": {"kind": "choice", "values": ["1 GFLOP/s"]}, "utilisation": 0.5, "max_rank": 4.0}
 ]
 # Privacy accounting needs clients that are always available.
 PRIVATE = put(

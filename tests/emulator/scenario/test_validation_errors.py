@@ -2,8 +2,7 @@ from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -181,10 +180,7 @@ TRAINING_KEYS = "rounds, cohort, rate, test, wire, size, seeds, from, pair, mixe
             GOOD + "methods:\n  FLASC 1/4:\n    kind: flasc\n    down: lots\n",
             "x.yaml:5: methods.\"FLASC 1/4\".down: found 'lots'; allowed: a fraction, like 0.0625",
         ),
-        (
-            GOOD + "methods:\n  a.b:\n    kind: flasc\n",
-            'x.yaml:3: methods."a.b".down: missing key',
-        ),
+        (GOOD + "methods:\n  a.b:\n    kind: flasc\n", 'x.yaml:3: methods."a.b".down: missing key'),
         (
             GOOD + "methods:\n  F:\n    kind: flasc\n    flasc: 1\n    dwn: 1\n    down: 1\n",
             "x.yaml:6: methods.F.dwn: unknown key; did you mean 'down'? allowed: kind, down, flasc",
@@ -209,10 +205,7 @@ TRAINING_KEYS = "rounds, cohort, rate, test, wire, size, seeds, from, pair, mixe
             GOOD + "methods:\n  '': {kind: lora}\n",
             "x.yaml:3: methods.\"\": found ''; allowed: text of 1 or more characters",
         ),
-        (
-            GOOD + "server: {kind: [1]}\n",
-            "x.yaml:2: server.kind: found [1]; allowed: lora, flasc",
-        ),
+        (GOOD + "server: {kind: [1]}\n", "x.yaml:2: server.kind: found [1]; allowed: lora, flasc"),
         (
             GOOD + "server: {kind: lora, down: 1}\n",
             "x.yaml:2: server.down: unknown key; allowed: kind",
@@ -225,10 +218,7 @@ TRAINING_KEYS = "rounds, cohort, rate, test, wire, size, seeds, from, pair, mixe
             GOOD + "law:\n  kind: unifrm\n",
             "x.yaml:3: law.kind: found 'unifrm'; did you mean 'uniform'? allowed: uniform, choice",
         ),
-        (
-            GOOD + "law:\n  low: 1\n",
-            "x.yaml:2: law.kind: missing key; allowed: uniform, choice",
-        ),
+        (GOOD + "law:\n  low: 1\n", "x.yaml:2: law.kind: missing key; allowed: uniform, choice"),
         (
             GOOD + "law:\n  kind: choice\n  values: [1 Mbps, 5]\n",
             "x.yaml:4: law.values.1: found 5; allowed: a rate with its unit, like 20 Mbps or "

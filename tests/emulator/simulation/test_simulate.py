@@ -13,8 +13,7 @@ from emulator.simulation.records import Round, Transfer
 from emulator.simulation.simulate import simulate
 from emulator.simulation.trainer import StubTrainer
 
-from .small_scenario import of
-from .small_scenario import scenario as closed_form
+from .small_scenario import of, scenario as closed_form
 
 SERVER = {"down": "1 Gbps", "up": "1 Gbps"}
 LINK = {"down": "8 Mbps", "up": "0.8 Mbps", "rtt": "100 ms"}

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from flasc.codec import DTYPES, WIRES, decode, encode, size, value_bytes
 from flasc.common.errors import CodecError

@@ -108,9 +108,7 @@ def test_a_target_that_is_one_module_needs_no_layers(bert):
     target = "bert.encoder.layer.0.attention.self.query"
     with pytest.raises(ModelError, match="one layer's module"):
         Adapter(
-            pretrained(bert, "text", 4, key=1),
-            Lora(upper_layers=1, targets=[target]),
-            "adapter",
+            pretrained(bert, "text", 4, key=1), Lora(upper_layers=1, targets=[target]), "adapter"
         )
 
 

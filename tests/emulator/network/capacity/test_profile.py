@@ -4,8 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from emulator.network.capacity.profile import Profile
 
@@ -83,11 +82,7 @@ def test_an_offset_is_a_later_start(profile, now, offset):
     assert moved.mean == profile.mean
 
 
-@given(
-    st.lists(st.floats(1e-3, 1e3), min_size=1, max_size=5),
-    st.floats(0, 1e4),
-    st.floats(0, 1e9),
-)
+@given(st.lists(st.floats(1e-3, 1e3), min_size=1, max_size=5), st.floats(0, 1e4), st.floats(0, 1e9))
 def test_pieces_go_on_however_late_and_rounded(lengths_s, offset_s, now_s):
     # Who wakes when the next piece begins must be in it, and not told of the same time again.
     ends_s = np.cumsum([0.0, *lengths_s])

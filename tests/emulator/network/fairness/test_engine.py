@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from emulator.network.fairness.engine import FlowEngine
 from emulator.network.fairness.progressive_filling import max_min_rates

@@ -5,8 +5,7 @@ import math
 import random
 
 import pytest
-from hypothesis import example, given, reject, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, reject, settings, strategies as st
 
 from emulator.network.fairness import keyed_heap, mesh, star
 from emulator.network.fairness.engine import FlowEngine

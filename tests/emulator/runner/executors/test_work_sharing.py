@@ -8,8 +8,7 @@ import time
 from multiprocessing import Pipe
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from emulator.runner.executors.work_sharing import (
     Assist,

@@ -7,8 +7,7 @@ import tempfile
 from dataclasses import asdict
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from emulator.common.errors import RecordingError, StorageError
 from emulator.runner.recording import Recording, archive

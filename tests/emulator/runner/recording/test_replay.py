@@ -3,8 +3,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from safetensors import SafetensorError
 
 from emulator.common.errors import RecordingError, StorageError
@@ -301,12 +300,7 @@ def asynchronous(trainer, plan):
 
 
 # Client 3 trains version 0 twice, in steps 1 and 2; step 3 mixes versions 0, 1 and 2.
-MIXED = [
-    ([3, 4, 5], 1),
-    ([6], 1),
-    ([7, 8, 9], 3),
-    ([1], 2),
-]
+MIXED = [([3, 4, 5], 1), ([6], 1), ([7, 8, 9], 3), ([1], 2)]
 TWICE = [([3, 4], 1), ([3], 0), ([5], 2), ([3], 1), ([6], 1)]
 
 

@@ -12,8 +12,7 @@ from flasc.models.adapter import Adapter
 from flasc.models.settings import Lora
 from flasc.training import client, settings
 from flasc.training.client import Draw, Job
-from flasc.training.cohort import Cohort, supported
-from flasc.training.cohort import forward as lean
+from flasc.training.cohort import Cohort, forward as lean, supported
 from flasc.training.cohort.forward import Pass
 from flasc.training.cohort.merge import merged
 from flasc.training.cohort.pack import pack
