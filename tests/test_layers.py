@@ -15,8 +15,6 @@ ALLOWED = {
     "flasc.common.messages": ("emulator/",),
     "flasc.common.plugins": ("emulator/",),
     "flasc.common.settings": ("emulator/",),
-    "flasc.methods": ("emulator/scenario/",),
-    "flasc.tasks": ("emulator/scenario/",),
     "flasc.tasks.settings": ("emulator/scenario/",),
     "flasc.models.settings": ("emulator/scenario/",),
     "flasc.training.settings": (

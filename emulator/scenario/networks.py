@@ -69,7 +69,7 @@ def network_in(file: Path, overrides: Sequence[str] = ()) -> Node:
     return tree.value["network"]
 
 
-_FORM = "a file for --network has one key, network: see scenarios/networks/"
+_FORM = "a file for --network has one key, network: move that section to a file of its own"
 
 
 def _axes_elsewhere(vary: Node | None) -> Mapping[str, Node]:
