@@ -1,9 +1,11 @@
 """What all policies have in common, and policies that amount to synchronous rounds."""
 
 import itertools
+from typing import get_args
 
 import pytest
 
+from emulator.simulation import policies
 from emulator.simulation.records import Round
 from emulator.simulation.simulate import simulate
 
@@ -27,6 +29,13 @@ POLICIES = {
     "buffered": {"kind": "buffered", "concurrency": 12, "buffer": 5},
     "asynchronous": {"kind": "asynchronous", "concurrency": 12},
 }
+
+
+def test_every_policy_is_here():
+    kinds = {p if isinstance(p, str) else p["kind"] for p in POLICIES.values()}
+    assert kinds == {get_args(s.model_fields["kind"].annotation)[0] for s in policies.POLICIES}
+
+
 every_policy = pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
 every_selection = pytest.mark.parametrize("selection", ["uniform", "oort"])
 
