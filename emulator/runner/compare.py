@@ -61,7 +61,9 @@ def _cells(runs: Mapping[Path, study.Study], target: float | None) -> Cells:
             for filed in ledger.emulations():
                 scenario = run.variants[filed.variant]
                 variant = variant_name(filed.variant, _conditions(scenario), folder)
-                method = method_name(filed.method, _method(run.scenario, filed.method), folder)
+                trained = run.scenario.training_settings(filed.method, 0)
+                means = trained.model_dump_json(exclude={"task"})
+                method = method_name(filed.method, means, folder)
                 rows = ledger.rows(filed)
                 shown = Emulation(method, variant, filed.seed)
                 measured = Measured(outcome(shown, rows, target), tuple(points(rows)))
@@ -84,18 +86,11 @@ class _Names:
 def _conditions(scenario: Scenario) -> str:
     """All settings of a variant but those of training and its length, as JSON."""
     own = {*TrainingSettings.model_fields, "seeds", "rounds", "target"}
-    training = scenario.training.model_copy(update=dict.fromkeys(own & _keys(scenario.training)))
+    fields = own & type(scenario.training).model_fields.keys()
+    training = scenario.training.model_copy(update=dict.fromkeys(fields))
     return scenario.model_copy(update={"training": training}).model_dump_json(
         exclude={"name", "methods", "vary"}, warnings=False
     )
-
-
-def _keys(settings: object) -> set[str]:
-    return set(getattr(type(settings), "model_fields", {}))
-
-
-def _method(scenario: Scenario, method: str) -> str:
-    return scenario.training_settings(method, 0).model_dump_json(exclude={"task"})
 
 
 def _task(scenario: Scenario) -> dict[str, object]:

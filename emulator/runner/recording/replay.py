@@ -44,9 +44,7 @@ class RecordingTrainer(Trainer):
         make: Callable[[], tuple[LiveTrainer, Mapping[str, str]]],
         waiting: Callable[[], None] = lambda: None,
     ) -> None:
-        self.recording = recording
-        self._make = make
-        self._waiting = waiting
+        self.recording, self._make, self._waiting = recording, make, waiting
         self._live: LiveTrainer | None = None
         self._live_state = ""
         self._held = contextlib.ExitStack()
@@ -54,8 +52,7 @@ class RecordingTrainer(Trainer):
         self._downloads: dict[tuple[str, int], MessageInfo] = {}
         self._uploads: dict[tuple[str, int], MessageInfo] = {}
         self.state = recording.root
-        self.trained = 0
-        self.replayed = 0
+        self.trained = self.replayed = 0
 
     def restart(self) -> None:
         """Return to the root, where each simulation starts."""
@@ -114,16 +111,10 @@ class RecordingTrainer(Trainer):
         if key not in self.recording.scores and key not in self._at(self.state).scores:
             assert self._live is not None
             score = self._live.evaluate(split)
-            by_label: dict[str, Any] = {"by_label": score.by_label} if score.by_label else {}
-            self.recording.add(
-                "evaluate",
-                state=self.state,
-                split=split,
-                examples=score.examples,
-                accuracy=score.accuracy,
-                loss=score.loss,
-                **by_label,
-            )
+            values = asdict(score)
+            if not score.by_label:
+                del values["by_label"]
+            self.recording.add("evaluate", state=self.state, split=split, **values)
         return self.recording.scores[key]
 
     @override
