@@ -153,7 +153,6 @@ def _settings(scenario: Scenario, point: Mapping[str, str], axes: Sequence[str])
 
 
 def _shared(clients: Fleet) -> Iterator[str]:
-    """What clients share: half-duplex links and cells."""
     if clients.half_duplex.any():
         yield f"half duplex: {clients.half_duplex.mean():.0%} of the clients"
     if n := len(clients.cell_up_Bps):

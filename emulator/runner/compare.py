@@ -39,7 +39,8 @@ def compare(
     scenarios = {folder: run.scenario for folder, run in runs.items()}
     if not force:
         _expect_alike("task", {f: _task(s) for f, s in scenarios.items()})
-    goals = {folder: _target(s) for folder, s in scenarios.items()}
+    targets = {folder: s.training.target for folder, s in scenarios.items()}
+    goals = {f: goal.accuracy if goal else None for f, goal in targets.items()}
     if target is None and not force:
         _expect_alike("target", goals)
     goal = target if target is not None else next(iter(goals.values()))
@@ -103,10 +104,6 @@ def _ended_at(scenarios: Iterable[Scenario], goal: float | None) -> float | None
     targets = [s.training.target for s in scenarios if s.training.target]
     lower = [t.accuracy for t in targets if t.stop_after != "never" and goal and t.accuracy < goal]
     return min(lower, default=None)
-
-
-def _target(scenario: Scenario) -> float | None:
-    return scenario.training.target.accuracy if scenario.training.target else None
 
 
 def _expect_alike(what: str, found: Mapping[Path, object]) -> None:

@@ -90,11 +90,12 @@ esac
 def script(scenario: Scenario, variant: str, fleet: Fleet) -> str:
     """POSIX shell script for all hosts of `scenario`, whose clients are `fleet`."""
     title = f"{scenario.name}, {variant}"
+    longest_rtt_s = 2 * float(fleet.delay_s.max())
     return _SCRIPT.format(
         title="".join(c if c.isprintable() else "?" for c in title),
         last=len(fleet) - 1,
         notes="".join(f"# {note}\n" for note in not_shaped(scenario.network, fleet)),
-        server=_server(fleet),
+        server=_queues(fleet.server_up_Bps, fleet.server_down_Bps, longest_rtt_s),
         clients="\n".join(_client(fleet, i) for i in range(len(fleet))),
     )
 
@@ -107,11 +108,6 @@ def not_shaped(network: Network, fleet: Fleet) -> Iterator[str]:
         yield f"Not shaped: {n} cells, which clients on several hosts share."
     if fleet.half_duplex.any():
         yield "Not shaped: half duplex; both directions have their full rate at the same time."
-
-
-def _server(fleet: Fleet) -> str:
-    rtt_s = 2 * float(fleet.delay_s.max())
-    return _queues(fleet.server_up_Bps, fleet.server_down_Bps, rtt_s)
 
 
 def _client(fleet: Fleet, i: int) -> str:

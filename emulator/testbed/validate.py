@@ -44,10 +44,8 @@ class Comparison:
     def transfers(self) -> list[Pair]:
         """The duration of each message, in the case's order."""
         simulated_s = [float(d.finish_s - d.start_s) for d in self.case.simulated]
-        return [
-            Pair(ours_s, statistics.median(theirs_s))
-            for ours_s, theirs_s in zip(simulated_s, self.durations_s(), strict=True)
-        ]
+        measured_s = map(statistics.median, self.durations_s())
+        return [Pair(*both) for both in zip(simulated_s, measured_s, strict=True)]
 
     def durations_s(self) -> list[list[float]]:
         """Seconds of each message in each measurement."""
@@ -112,7 +110,10 @@ def tables(comparisons: Sequence[Comparison]) -> Group:
     """One table per case with one row per message; then one of all cases."""
     parts: list[Table | Text] = []
     for comparison in comparisons:
-        parts += [Text(_title(comparison)), _transfers(comparison), Text()]
+        case, count = comparison.case, len(comparison.enacted)
+        disturbed = f" ({comparison.discarded} disturbed)" if comparison.discarded else ""
+        title = f"{case.name}: round {case.round}, median of {count}{disturbed}"
+        parts += [Text(title), _transfers(comparison), Text()]
     return Group(*parts, _summary(comparisons))
 
 
@@ -155,12 +156,6 @@ def _facts(comparison: Comparison, ceiling_Bps: float) -> dict[str, Any]:
 
 def _pair(pair: Pair) -> dict[str, float]:
     return {**asdict(pair), "error": pair.error}
-
-
-def _title(comparison: Comparison) -> str:
-    case, count = comparison.case, len(comparison.enacted)
-    disturbed = f" ({comparison.discarded} disturbed)" if comparison.discarded else ""
-    return f"{case.name}: round {case.round}, median of {count}{disturbed}"
 
 
 def _cells(pair: Pair) -> tuple[str, str, str]:

@@ -161,15 +161,11 @@ class RecordingTrainer(Trainer):
 
     def _add_metadata(self, metadata: TrainingMetadata) -> None:
         if metadata.examples is not None and metadata.flop_per_example is not None:
-            labels: dict[str, Any] = {}
+            values: dict[str, Any] = {"examples": [int(count) for count in metadata.examples]}
+            values["flop_per_example"] = float(metadata.flop_per_example)
             if metadata.labels is not None:  # None: read from an older recording
-                labels["labels"] = [[int(count) for count in held] for held in metadata.labels]
-            self.recording.add(
-                "about",
-                examples=[int(count) for count in metadata.examples],
-                flop_per_example=float(metadata.flop_per_example),
-                **labels,
-            )
+                values["labels"] = [[int(count) for count in held] for held in metadata.labels]
+            self.recording.add("about", **values)
 
     def _at(self, state: str) -> Recording:
         """Bring the real trainer to `state`."""
