@@ -16,7 +16,7 @@ from emulator.runner.estimates import SCREEN, Screen, bars, is_foreseen, is_whol
 from emulator.runner.recording import Recording
 from emulator.scenario.scenario import Scenario
 from emulator.scenario.study import Study, TrainingJob, variant_labels
-from emulator.simulation.clients import fleet, link_profiles
+from emulator.simulation.clients import link_profiles
 from emulator.simulation.clients.fleet import Fleet
 from flasc.common import plugins
 from flasc.training.settings import Task
@@ -52,7 +52,7 @@ def plan(study: Study, recordings: Path, screen: Screen = SCREEN) -> Iterator[st
     vary_server = any(server != servers[0] for server in servers)
     links, plots = {}, {}
     for label, variant in study.variants.items():
-        clients = _fleet(variant)
+        clients = metadata.first_fleet(variant)
         links[label] = _links(variant, clients, vary_server)
         if before is None or not np.array_equal(before.up_Bps, clients.up_Bps):
             plots[label] = list(_plots(clients, screen))
@@ -86,13 +86,6 @@ def _recorded(trainings: Sequence[TrainingJob], recordings: Path) -> str:
     )
 
 
-def _fleet(scenario: Scenario) -> Fleet:
-    training = scenario.training
-    return fleet.draw_fleet(
-        scenario.network, scenario.compute, scenario.task.clients, training.seeds[0]
-    )
-
-
 def _plots(clients: Fleet, screen: Screen) -> Iterator[str]:
     """A histogram for each direction whose rate differs among clients."""
     for way, rates_Bps in (("down", clients.down_Bps), ("up", clients.up_Bps)):
@@ -110,9 +103,10 @@ def _counted(n: int, what: str) -> str:
 def _links(scenario: Scenario, clients: Fleet, with_server: bool) -> str:
     """The links as medians and, if they differ, the 10th to 90th percentile."""
     network = scenario.network
-    links = f"{_rates(clients.down_Bps, clients.up_Bps)}, RTT {_spread(_rtt, clients.delay_s)}"
+    rtt = _spread(format_duration, 2 * clients.delay_s)
+    links = f"{_rates(clients.down_Bps, clients.up_Bps)}, RTT {rtt}"
     if clients.loss.any():
-        links += f", loss {_spread(_percent, clients.loss)}"
+        links += f", loss {_spread('{:.2%}'.format, clients.loss)}"
     accesses = network.accesses.values()
     counts = np.bincount(clients.group, minlength=len(clients.groups))
     groups = [f"{n} {printable(name)}" for n, name in zip(counts, clients.groups, strict=True)]
@@ -158,8 +152,7 @@ def _settings(scenario: Scenario, point: Mapping[str, str], axes: Sequence[str])
             yield f"{printable(key)}: {text}"
 
 
-def _shared(clients: fleet.Fleet) -> Iterator[str]:
-    """What clients share: half-duplex links and cells."""
+def _shared(clients: Fleet) -> Iterator[str]:
     if clients.half_duplex.any():
         yield f"half duplex: {clients.half_duplex.mean():.0%} of the clients"
     if n := len(clients.cell_up_Bps):
@@ -181,14 +174,6 @@ def _spread(text: Callable[[float], str], values: Floats) -> str:
 
 def _rate(rate_Bps: float) -> str:
     return format_rate(8 * rate_Bps)
-
-
-def _rtt(delay_s: float) -> str:
-    return format_duration(2 * delay_s)
-
-
-def _percent(share: float) -> str:
-    return f"{share:.2%}"
 
 
 def require_trainable(study: Study, recordings: Path) -> None:

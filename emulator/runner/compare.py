@@ -39,7 +39,8 @@ def compare(
     scenarios = {folder: run.scenario for folder, run in runs.items()}
     if not force:
         _expect_alike("task", {f: _task(s) for f, s in scenarios.items()})
-    goals = {folder: _target(s) for folder, s in scenarios.items()}
+    targets = {folder: s.training.target for folder, s in scenarios.items()}
+    goals = {f: goal.accuracy if goal else None for f, goal in targets.items()}
     if target is None and not force:
         _expect_alike("target", goals)
     goal = target if target is not None else next(iter(goals.values()))
@@ -61,7 +62,9 @@ def _cells(runs: Mapping[Path, study.Study], target: float | None) -> Cells:
             for filed in ledger.emulations():
                 scenario = run.variants[filed.variant]
                 variant = variant_name(filed.variant, _conditions(scenario), folder)
-                method = method_name(filed.method, _method(run.scenario, filed.method), folder)
+                trained = run.scenario.training_settings(filed.method, 0)
+                means = trained.model_dump_json(exclude={"task"})
+                method = method_name(filed.method, means, folder)
                 rows = ledger.rows(filed)
                 shown = Emulation(method, variant, filed.seed)
                 measured = Measured(outcome(shown, rows, target), tuple(points(rows)))
@@ -84,18 +87,11 @@ class _Names:
 def _conditions(scenario: Scenario) -> str:
     """All settings of a variant but those of training and its length, as JSON."""
     own = {*TrainingSettings.model_fields, "seeds", "rounds", "target"}
-    training = scenario.training.model_copy(update=dict.fromkeys(own & _keys(scenario.training)))
+    fields = own & type(scenario.training).model_fields.keys()
+    training = scenario.training.model_copy(update=dict.fromkeys(fields))
     return scenario.model_copy(update={"training": training}).model_dump_json(
         exclude={"name", "methods", "vary"}, warnings=False
     )
-
-
-def _keys(settings: object) -> set[str]:
-    return set(getattr(type(settings), "model_fields", {}))
-
-
-def _method(scenario: Scenario, method: str) -> str:
-    return scenario.training_settings(method, 0).model_dump_json(exclude={"task"})
 
 
 def _task(scenario: Scenario) -> dict[str, object]:
@@ -108,10 +104,6 @@ def _ended_at(scenarios: Iterable[Scenario], goal: float | None) -> float | None
     targets = [s.training.target for s in scenarios if s.training.target]
     lower = [t.accuracy for t in targets if t.stop_after != "never" and goal and t.accuracy < goal]
     return min(lower, default=None)
-
-
-def _target(scenario: Scenario) -> float | None:
-    return scenario.training.target.accuracy if scenario.training.target else None
 
 
 def _expect_alike(what: str, found: Mapping[Path, object]) -> None:

@@ -8,15 +8,13 @@ import numpy as np
 
 from emulator.common.distributions import Floats
 from emulator.common.units import format_duration, format_size
+from emulator.runner.metadata import first_fleet
 from emulator.runner.recording import Recording
 from emulator.scenario.document import printable
 from emulator.scenario.scenario import Scenario
 from emulator.scenario.study import TrainingJob
-from emulator.simulation.clients import fleet
 from flasc.training.message_sizes import message_bytes
 
-_BLOCKS = " ▁▂▃▄▅▆▇█"
-_ASCII = " .:-=+*#@"
 MAX_BARS = 40
 
 
@@ -45,7 +43,7 @@ def bars(values: Floats, width: int, blocks: bool = True) -> str:
 
     Heights are relative to the largest bin; every bin that is not empty is visible.
     """
-    ticks = _BLOCKS if blocks else _ASCII
+    ticks = " ▁▂▃▄▅▆▇█" if blocks else " .:-=+*#@"
     counts, _ = np.histogram(np.log(values), max(1, min(width, MAX_BARS)))
     heights = np.ceil(counts / counts.max() * (len(ticks) - 1)).astype(int)
     return "".join(ticks[height] for height in heights)
@@ -98,12 +96,9 @@ def is_whole(training: TrainingJob, recordings: Path) -> bool:
         return True
     if plan.target is None or plan.target.stop_after == "never":
         return False
-    scored = [state for state, split in recording.scores if split == "validation"]
-    accuracies = [
-        recording.scores[state, "validation"].accuracy
-        for state in sorted(scored, key=recording.depth)
-    ]
-    past = [a >= plan.target.accuracy for a in accuracies]
+    states = [state for state, split in recording.scores if split == "validation"]
+    scores = [recording.scores[each, "validation"] for each in sorted(states, key=recording.depth)]
+    past = [score.accuracy >= plan.target.accuracy for score in scores]
     return any(past) and len(past) - past.index(True) > plan.target.stop_after
 
 
@@ -130,8 +125,6 @@ def round_s(sent: Messages, scenario: Scenario) -> float:
     The slowest of c independent clients is below the quantile q with probability q^c, so its
     median is the clients' quantile 2^(-1/c).
     """
-    clients = fleet.draw_fleet(
-        scenario.network, scenario.compute, scenario.task.clients, scenario.training.seeds[0]
-    )
+    clients = first_fleet(scenario)
     each_s = sent.down / clients.down_Bps + sent.up / clients.up_Bps
     return float(np.quantile(each_s, 0.5 ** (1 / scenario.training.cohort)))

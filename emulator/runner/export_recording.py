@@ -22,11 +22,9 @@ class _Recorded(RecordingTrainer):
     """A recording used as a real trainer, whose state is an id."""
 
     def snapshot(self) -> dict[str, np.ndarray]:
-        """The id as bytes."""
         return {"state": np.frombuffer(bytes.fromhex(self.state), np.uint8)}
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
-        """Continue at the state with this id."""
         self.state = arrays["state"].tobytes().hex()
 
 

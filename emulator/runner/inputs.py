@@ -28,15 +28,18 @@ def read(
     Raises ScenarioError, LedgerError for a folder that is not that of a run, and RecordingError for
     a damaged recording.
     """
-    is_packed = archive.is_packed(path)
-    if path.is_dir() or is_packed:
-        tree, methods = from_recording(path) if is_packed else from_run(path)
+    if is_packed := archive.is_packed(path):
+        packed = archive.read(path)
+        tree = document.parse(packed.scenario, f"{printable(str(path))}: scenario")
+        only = only or packed.methods
+    elif path.is_dir():
+        tree, methods = _from_run(path)
         only = only or methods
     else:
         tree = document.read(path)
         if isinstance(tree.value, dict) and list(tree.value) == ["network"]:
             raise ScenarioError(
-                f"{document.printable(str(path))}: found a network alone; allowed: a scenario",
+                f"{printable(str(path))}: found a network alone; allowed: a scenario",
                 "give the network with a scenario: flasc-emu check SCENARIO --network FILE",
             )
     if networks:
@@ -47,7 +50,7 @@ def read(
     return replace(found, packed=path) if is_packed else found
 
 
-def from_run(folder: Path) -> tuple[Node, list[str]]:
+def _from_run(folder: Path) -> tuple[Node, list[str]]:
     """The scenario and the methods of the run in `folder`. Raises LedgerError."""
     if (folder / "settings.json").exists():
         raise LedgerError(
@@ -65,9 +68,3 @@ def from_run(folder: Path) -> tuple[Node, list[str]]:
             f"{folder}: its ledger has no scenario and methods ({error!r})",
             "run the scenario again with this version of flasc-emu",
         ) from None
-
-
-def from_recording(path: Path) -> tuple[Node, list[str]]:
-    """The scenario and the methods of a packed recording. Raises RecordingError."""
-    found = archive.read(path)
-    return document.parse(found.scenario, f"{printable(str(path))}: scenario"), found.methods

@@ -4,20 +4,19 @@ This happens when a run starts, because a distribution may read a file that is m
 """
 
 import json
-from collections.abc import Iterable
 from importlib.metadata import version
 
 import numpy as np
 
 from emulator.common.distributions import Floats
 from emulator.results.metadata import Group, RunMetadata
-from emulator.results.privacy import Account, accountant
+from emulator.results.privacy import Account
 from emulator.runner.events import TrainingResult
 from emulator.scenario import document
 from emulator.scenario.document import printable
 from emulator.scenario.scenario import Scenario
 from emulator.scenario.study import Study
-from emulator.simulation.clients import fleet
+from emulator.simulation.clients.fleet import Fleet, draw_fleet
 
 POINTS = 51  # quantiles of a distribution (every 2 %), or one per client if there are fewer
 
@@ -37,10 +36,14 @@ def fleets(study: Study) -> dict[str, tuple[Group, ...]]:
     return {label: tuple(_groups(variant)) for label, variant in study.variants.items()}
 
 
+def first_fleet(scenario: Scenario) -> Fleet:
+    """Return the clients of a scenario, drawn with its first seed."""
+    clients, seed = scenario.task.clients, scenario.training.seeds[0]
+    return draw_fleet(scenario.network, scenario.compute, clients, seed)
+
+
 def _groups(scenario: Scenario) -> list[Group]:
-    clients = fleet.draw_fleet(
-        scenario.network, scenario.compute, scenario.task.clients, scenario.training.seeds[0]
-    )
+    clients = first_fleet(scenario)
     members = [clients.group == number for number in range(len(clients.groups))]
     return [
         Group(name, int(of.sum()), _quantiles(clients.down_Bps[of]), _quantiles(clients.up_Bps[of]))
@@ -62,12 +65,6 @@ def privacy_account(scenario: Scenario) -> Account | None:
         return None
     clients, cohort = scenario.task.clients, scenario.training.cohort
     return Account(dp.noise, dp.delta, dp.sampling, clients, cohort)
-
-
-def require_accountant(scenarios: Iterable[Scenario]) -> None:
-    """Raise SupportError if a scenario has differential privacy and the accountant is missing."""
-    if any(map(privacy_account, scenarios)):
-        accountant()
 
 
 def describe(study: Study) -> RunMetadata:
@@ -102,12 +99,12 @@ def provenance(done: dict[int, TrainingResult]) -> str:
 
 def round_trips(study: Study) -> str:
     """Return a warning about RTTs that are 0 because they were not set; '' without any."""
-    unset = {label: _without_rtt(variant) for label, variant in study.variants.items()}
-    groups = dict.fromkeys(name for names in unset.values() for name in names)
+    unset = [_without_rtt(variant) for variant in study.variants.values()]
+    groups = dict.fromkeys(name for names in unset for name in names)
     if not groups:
         return ""
     whose = f" for {', '.join(map(printable, groups))}" if study.scenario.network.groups else ""
-    found, whole = sum(map(bool, unset.values())), len(unset)
+    found, whole = sum(map(bool, unset)), len(unset)
     where = "" if found == whole else f" in {found} of {whole} variants"
     return f"RTT 0 ms (not given){whose}{where}: handshakes and slow start take no time"
 

@@ -10,9 +10,10 @@ from emulator.common.errors import StorageError
 from emulator.common.files import held, storage, sweep
 from emulator.reports import write
 from emulator.results.ledger import Ledger
+from emulator.results.privacy import accountant
 from emulator.runner.events import Note, OnEvent, TrainingFinished, TrainingResult, ignore
 from emulator.runner.executors import Engine, Options
-from emulator.runner.metadata import describe, provenance, require_accountant
+from emulator.runner.metadata import describe, privacy_account, provenance
 from emulator.runner.models import copy_models
 from emulator.runner.recording import archive
 from emulator.scenario.study import Study
@@ -52,7 +53,8 @@ def run(
     Raises StorageError and AssetError, as they would occur in every training, and SupportError if
     the accountant for differential privacy is not installed.
     """
-    require_accountant(study.variants.values())
+    if any(map(privacy_account, study.variants.values())):
+        accountant()
     waiting = Note(None, f"{folder}: waiting for the end of another run that writes here")
     with held(folder, lambda: on_event(waiting)), recorded(study, options) as known:
         return _run(study, folder, known, engine, on_event)

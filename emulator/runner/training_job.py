@@ -54,16 +54,6 @@ def _real_trainer(
     return live, trainer.provenance(live)
 
 
-def _unrecorded(recording: Recording) -> RecordingError:
-    """The error of a replay that needs other clients or more rounds than were recorded."""
-    rounds = len(recording.steps)
-    return RecordingError(
-        f"{f'asks for a round that is not among the {rounds}' if rounds else 'is not'} recorded, "
-        "and a packed recording has no states to train on from",
-        "run the scenario that it was made of instead: that trains what is missing",
-    )
-
-
 def prepare(settings: TrainingSettings, options: Options, shared: SharedModels) -> LiveTrainer:
     """A trainer at version 0, for a worker that helps another one with the same settings."""
     return _real_trainer(settings, options, lambda _: None, shared)[0]
@@ -122,7 +112,12 @@ def run_training(
 
     def make() -> tuple[LiveTrainer, Mapping[str, str]]:
         if options.replay:
-            raise _unrecorded(recording)
+            rounds = len(recording.steps)
+            which = f"asks for a round that is not among the {rounds}" if rounds else "is not"
+            raise RecordingError(
+                f"{which} recorded, and a packed recording has no states to train on from",
+                "run the scenario that it was made of instead: that trains what is missing",
+            )
         return _real_trainer(training.settings, options, notify, shared)
 
     trainer = RecordingTrainer(
@@ -130,24 +125,21 @@ def run_training(
     )
     emulations: dict[Emulation, list[Row]] = {}
     stalled: dict[Emulation, StalledError] = {}
-    reused = 0
     rank = lora_rank(training.settings)
     try:
         for label, scenario in training.variants.items():
             trainer.restart()
             emulation = Emulation(training.method, label, training.seed)
-            before = trainer.replayed
             on_stall = functools.partial(stalled.__setitem__, emulation)
             start = TrainingProgress(index, label, rounds=scenario.training.rounds)
             on_row = ProgressReporter(start, on_event, lambda: trainer.trained)
             rows = simulate(scenario, training.seed, trainer, on_row, rank, on_stall)
             if emulation not in stalled or any(isinstance(row, Evaluation) for row in rows):
                 emulations[emulation] = rows
-            reused += trainer.replayed - before
         if not emulations:
             raise next(iter(stalled.values()))
         model, provenance = trainer.export(), recording.provenance()
-        exported = stamp(trainer.state)
+        exported, reused = stamp(trainer.state), trainer.replayed
         return TrainingResult(
             emulations, trainer.trained, model, exported, provenance, stalled, reused
         )

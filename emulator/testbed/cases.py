@@ -1,6 +1,6 @@
 """Validation cases: the messages of one recorded round, with their encoded sizes."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
@@ -98,19 +98,15 @@ def cases(
                 f"--variant: found {name!r}; allowed: {', '.join(study.variants)}",
                 f"did you mean {near!r}?" if near else "",
             )
-    return list(_cases(study, scenario, recordings, variants or list(study.variants), number))
-
-
-def _cases(
-    study: Study, path: Path, recordings: Path, variants: Sequence[str], number: int
-) -> Iterator[Case]:
+    found: list[Case] = []
     for training in study.trainings():
         if training.seed != study.scenario.training.seeds[0]:
             continue
-        for label, scenario in training.variants.items():
-            if label in variants:
-                rows = replay(training, scenario, path, recordings, number)
-                yield case(training.method, label, scenario, training.seed, rows, number)
+        for label, variant in training.variants.items():
+            if label in (variants or study.variants):
+                rows = replay(training, variant, scenario, recordings, number)
+                found.append(case(training.method, label, variant, training.seed, rows, number))
+    return found
 
 
 def check_limit(cases: Iterable[Case], repeats: int, limit_s: float) -> None:

@@ -33,8 +33,11 @@ def table(timed: Sequence[Timed]) -> Table:
     return _by_scenario(timed)
 
 
-def _grid(*columns: str) -> Table:
+def grid_of(*columns: str, texts: Sequence[str] = ()) -> Table:
+    """A table without rows: columns of texts, aligned left, then of numbers."""
     grid = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    for text in texts:
+        grid.add_column(text, overflow="fold")
     for column in columns:
         grid.add_column(column, justify="right")
     return grid
@@ -43,7 +46,7 @@ def _grid(*columns: str) -> Table:
 def _by_flow(timed: Sequence[Timed]) -> Table:
     several = len(timed) > 1
     times = ("start, s", "finish, s", "took, s")
-    grid = _grid(*["scenario"] * several, "flow", "client", "", "size", *times, "mean rate")
+    grid = grid_of(*["scenario"] * several, "flow", "client", "", "size", *times, "mean rate")
     for schedule, deliveries in timed:
         for id_, message, delivery in zip(schedule.ids, schedule.messages, deliveries, strict=True):
             took_s = delivery.finish_s - delivery.start_s
@@ -61,7 +64,7 @@ def _by_flow(timed: Sequence[Timed]) -> Table:
 
 def _by_scenario(timed: Sequence[Timed]) -> Table:
     times = ("first start, s", "last finish, s", "mean, s", "longest, s")
-    grid = _grid("scenario", "flows", "bytes", *times)
+    grid = grid_of("scenario", "flows", "bytes", *times)
     for schedule, deliveries in timed[:MAX_ROWS]:
         took_s = [d.finish_s - d.start_s for d in deliveries] or [0.0]
         grid.add_row(

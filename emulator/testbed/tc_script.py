@@ -90,11 +90,12 @@ esac
 def script(scenario: Scenario, variant: str, fleet: Fleet) -> str:
     """POSIX shell script for all hosts of `scenario`, whose clients are `fleet`."""
     title = f"{scenario.name}, {variant}"
+    longest_rtt_s = 2 * float(fleet.delay_s.max())
     return _SCRIPT.format(
         title="".join(c if c.isprintable() else "?" for c in title),
         last=len(fleet) - 1,
         notes="".join(f"# {note}\n" for note in not_shaped(scenario.network, fleet)),
-        server=_server(fleet),
+        server=_queues(fleet.server_up_Bps, fleet.server_down_Bps, longest_rtt_s),
         clients="\n".join(_client(fleet, i) for i in range(len(fleet))),
     )
 
@@ -109,29 +110,21 @@ def not_shaped(network: Network, fleet: Fleet) -> Iterator[str]:
         yield "Not shaped: half duplex; both directions have their full rate at the same time."
 
 
-def _server(fleet: Fleet) -> str:
-    rtt_s = 2 * float(fleet.delay_s.max())
-    return _quoted(
-        _netem(fleet.server_up_Bps, 0, 0),
-        token_bucket(fleet.server_up_Bps, rtt_s),
-        _netem(fleet.server_down_Bps, 0, 0),
-        token_bucket(fleet.server_down_Bps, rtt_s),
-    )
-
-
 def _client(fleet: Fleet, i: int) -> str:
-    up_Bps, down_Bps = float(fleet.up_Bps[i]), float(fleet.down_Bps[i])
     delay_s, loss = float(fleet.delay_s[i]), float(fleet.loss[i])
-    words = _quoted(
-        _netem(up_Bps, delay_s, loss),
-        token_bucket(up_Bps, 2 * delay_s),
-        _netem(down_Bps, delay_s, loss),
-        token_bucket(down_Bps, 2 * delay_s),
-    )
-    return f'    {i}) shape "$2" \\\n{words} ;;'
+    rates_Bps = float(fleet.up_Bps[i]), float(fleet.down_Bps[i])
+    return f'    {i}) shape "$2" \\\n{_queues(*rates_Bps, 2 * delay_s, delay_s, loss)} ;;'
 
 
-def _quoted(*words: str) -> str:
+def _queues(
+    up_Bps: float, down_Bps: float, rtt_s: float, delay_s: float = 0, loss: float = 0
+) -> str:
+    """The last four arguments of `shape`; `delay_s` and `loss` are those of each direction."""
+    words = [
+        word
+        for rate_Bps in (up_Bps, down_Bps)
+        for word in (_netem(rate_Bps, delay_s, loss), token_bucket(rate_Bps, rtt_s))
+    ]
     return " \\\n".join(f"      {shlex.quote(word)}" for word in words)
 
 

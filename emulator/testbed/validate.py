@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from rich import box
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
@@ -17,8 +16,7 @@ from emulator.common.text import printable
 from emulator.common.units import format_rate, format_size
 from emulator.testbed.cases import Case
 from emulator.testbed.linux.run import LATE_S, Enacted, enact, repeat
-
-MAX_ROWS = 40
+from emulator.testbed.table import MAX_ROWS, grid_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +44,8 @@ class Comparison:
     def transfers(self) -> list[Pair]:
         """The duration of each message, in the case's order."""
         simulated_s = [float(d.finish_s - d.start_s) for d in self.case.simulated]
-        return [
-            Pair(ours_s, statistics.median(theirs_s))
-            for ours_s, theirs_s in zip(simulated_s, self.durations_s(), strict=True)
-        ]
+        measured_s = map(statistics.median, self.durations_s())
+        return [Pair(*both) for both in zip(simulated_s, measured_s, strict=True)]
 
     def durations_s(self) -> list[list[float]]:
         """Seconds of each message in each measurement."""
@@ -65,11 +61,8 @@ class Comparison:
     @property
     def mean(self) -> Pair:
         """The mean duration of a message."""
-        pairs = self.transfers
-        return Pair(
-            statistics.fmean(pair.simulated_s for pair in pairs),
-            statistics.fmean(pair.measured_s for pair in pairs),
-        )
+        pairs = [(pair.simulated_s, pair.measured_s) for pair in self.transfers]
+        return Pair(*map(statistics.fmean, zip(*pairs, strict=True)))
 
     @property
     def mean_error(self) -> float:
@@ -117,7 +110,10 @@ def tables(comparisons: Sequence[Comparison]) -> Group:
     """One table per case with one row per message; then one of all cases."""
     parts: list[Table | Text] = []
     for comparison in comparisons:
-        parts += [Text(_title(comparison)), _transfers(comparison), Text()]
+        case, count = comparison.case, len(comparison.enacted)
+        disturbed = f" ({comparison.discarded} disturbed)" if comparison.discarded else ""
+        title = f"{case.name}: round {case.round}, median of {count}{disturbed}"
+        parts += [Text(title), _transfers(comparison), Text()]
     return Group(*parts, _summary(comparisons))
 
 
@@ -162,32 +158,16 @@ def _pair(pair: Pair) -> dict[str, float]:
     return {**asdict(pair), "error": pair.error}
 
 
-def _title(comparison: Comparison) -> str:
-    case, count = comparison.case, len(comparison.enacted)
-    disturbed = f" ({comparison.discarded} disturbed)" if comparison.discarded else ""
-    return f"{case.name}: round {case.round}, median of {count}{disturbed}"
-
-
-def _grid(first: Sequence[str], last: Sequence[str]) -> Table:
-    grid = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
-    for column in first:
-        grid.add_column(column, overflow="fold")
-    for column in last:
-        grid.add_column(column, justify="right")
-    return grid
-
-
 def _cells(pair: Pair) -> tuple[str, str, str]:
     return f"{pair.simulated_s:.4f}", f"{pair.measured_s:.4f}", f"{100 * pair.error:+.1f} %"
 
 
 def _transfers(comparison: Comparison) -> Table:
     case = comparison.case
-    grid = _grid((), ("client", "", "size", "simulated, s", "measured, s", "error"))
+    grid = grid_of("client", "", "size", "simulated, s", "measured, s", "error")
     pairs = list(zip(case.messages, comparison.transfers, strict=True))
     for message, pair in pairs[:MAX_ROWS]:
-        size = format_size(message.nbytes)
-        client = str(case.clients[message.client])
+        client, size = str(case.clients[message.client]), format_size(message.nbytes)
         grid.add_row(client, message.direction, size, *_cells(pair))
     if len(pairs) > MAX_ROWS:
         grid.caption = f"… and {len(pairs) - MAX_ROWS} more in validation.json"
@@ -195,13 +175,11 @@ def _transfers(comparison: Comparison) -> Table:
 
 
 def _summary(comparisons: Sequence[Comparison]) -> Table:
-    grid = _grid(("method", "variant"), ("makespan, s", "measured, s", "error", "mean |error|"))
+    columns = ("makespan, s", "measured, s", "error", "mean |error|")
+    grid = grid_of(*columns, texts=("method", "variant"))
     for comparison in comparisons:
         case = comparison.case
-        grid.add_row(
-            Text(printable(case.method)),
-            Text(printable(case.variant)),
-            *_cells(comparison.makespan),
-            f"{100 * comparison.mean_error:.1f} %",
-        )
+        names = (Text(printable(name)) for name in (case.method, case.variant))
+        mean = f"{100 * comparison.mean_error:.1f} %"
+        grid.add_row(*names, *_cells(comparison.makespan), mean)
     return grid

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 
@@ -46,20 +46,16 @@ class Local:
             yield index, run_job(index, training, options, on_event, shared)
 
 
-def _ready(workers: Sequence[Worker]) -> Iterator[Worker]:
+def _ready(workers: Sequence[Worker]) -> list[Worker]:
     """The workers that have sent a message or have died; waits for at least one."""
-    by_pipe = {worker.pipe: worker for worker in workers}
-    for pipe in wait(list(by_pipe)):
-        assert isinstance(pipe, Connection)
-        yield by_pipe[pipe]
+    ready = wait([worker.pipe for worker in workers])
+    return [worker for worker in workers if worker.pipe in ready]
 
 
 def _work(pipe: Connection, options: Options) -> None:
     """Main function of a worker process; it ends when the parent closes the pipe."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # an exception stops a download as well
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
         serve(pipe, options)
     except SystemExit:

@@ -145,12 +145,9 @@ class WorkerPool(Generic[W]):
                     else:
                         yield index, worker.died()
                     self._assign()
+            none = EmulationError("no worker was left for it", "run the same command again")
             for index, _ in self._waiting:
-                yield (
-                    index,
-                    self._lost
-                    or EmulationError("no worker was left for it", "run the same command again"),
-                )
+                yield index, self._lost or none
         finally:
             self._end()
 
@@ -190,7 +187,6 @@ class WorkerPool(Generic[W]):
         return index
 
     def _share_work(self, worker: W, message: Offer | Take | Ready | Finished) -> None:
-        """Note a message about pieces, and assign what can be assigned."""
         if isinstance(message, Offer):
             worker.shared = SharedWork(message)
             if not self._waiting:

@@ -81,14 +81,12 @@ def delayed_signals() -> Iterator[None]:
     """
     resource_tracker.ensure_running()  # starting it later would unblock signals
     held: list[int] = []
-    asked = [
-        number
+    is_main = threading.current_thread() is threading.main_thread()
+    before = {
+        number: signal.signal(number, lambda n, _: held.append(n))
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        if signal.getsignal(number) not in (signal.SIG_IGN, None)
-    ]
-    if threading.current_thread() is not threading.main_thread():
-        asked = []
-    before = {number: signal.signal(number, lambda n, _: held.append(n)) for number in asked}
+        if is_main and signal.getsignal(number) not in (signal.SIG_IGN, None)
+    }
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

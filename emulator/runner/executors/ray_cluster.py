@@ -102,10 +102,9 @@ def _restored_signals() -> Iterator[None]:
         came.append(number)
         raise KeyboardInterrupt
 
+    is_main = threading.current_thread() is threading.main_thread()
     asked = [n for n in (signal.SIGTERM, signal.SIGHUP) if callable(signal.getsignal(n))]
-    if threading.current_thread() is not threading.main_thread():
-        asked = []
-    before = {number: signal.signal(number, note) for number in asked}
+    before = {number: signal.signal(number, note) for number in asked if is_main}
     try:
         yield
     finally:

@@ -5,7 +5,6 @@ An actor keeps one base model for all trainings that it runs or helps. Its two m
 needs flasc-emu alone.
 """
 
-import os
 import platform
 import queue
 import threading
@@ -27,7 +26,6 @@ from emulator.runner.training_job import Options
 from emulator.scenario.study import TrainingJob
 
 MAX_UNREAD = 64  # messages; a worker with more waits
-
 VERSION = version("flasc-emu")
 
 
@@ -57,8 +55,6 @@ class QueuePipe:
 
 def work(pipe: Pipe, options: Options) -> None:
     """Main function of a worker: what it trains is recorded on the machine of the run."""
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     pipe.send(Hello(platform.node(), VERSION))
     serve(pipe, options, partial(RemoteRecording, pipe=pipe))
 

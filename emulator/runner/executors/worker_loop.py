@@ -1,6 +1,7 @@
 """Main loop of a worker on any engine: receives trainings or pieces, sends results."""
 
 import functools
+import os
 
 from emulator.runner.events import OnEvent
 from emulator.runner.executors.base import Result
@@ -19,6 +20,8 @@ def serve(pipe: Pipe, options: Options, open_recording: OpenRecording = Recordin
     A helper that meets an error ends: the training that it helps meets the same error and reports
     it.
     """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     shared = SharedModels(RemoteHelpers(pipe))
     helper = Helper(pipe, functools.partial(prepare, options=options, shared=shared))
     try:

@@ -13,16 +13,8 @@ unknown one is trained from the nearest saved state. This one mechanism gives re
 incremental retraining.
 """
 
-from emulator.runner.recording.entries import digest
 from emulator.runner.recording.remote import RecordingServer, RemoteRecording
 from emulator.runner.recording.replay import LiveTrainer, RecordingTrainer
 from emulator.runner.recording.store import Recording
 
-__all__ = [
-    "LiveTrainer",
-    "Recording",
-    "RecordingServer",
-    "RecordingTrainer",
-    "RemoteRecording",
-    "digest",
-]
+__all__ = ["LiveTrainer", "Recording", "RecordingServer", "RecordingTrainer", "RemoteRecording"]

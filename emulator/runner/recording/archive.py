@@ -29,7 +29,6 @@ from flasc.common.messages import MessageInfo
 
 KIND = "flasc-emu packed recording 1"
 MAX_BYTES = 2**26  # unpacked: about a million entries
-_MAGIC = b"\x1f\x8b"
 _BAD = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)
 
 
@@ -83,7 +82,7 @@ def is_packed(path: Path) -> bool:
         if not path.is_file():
             return False
         with path.open("rb") as file:
-            return file.read(len(_MAGIC)) == _MAGIC
+            return file.read(2) == b"\x1f\x8b"  # of gzip
     except OSError:
         return False
 
@@ -166,11 +165,8 @@ def _entries(root: str, rows: Sequence[Sequence[Any]]) -> Iterator[dict[str, Any
                 yield {"fact": "about", **_named(names, values, optional=1)}
             case "step":
                 parent, uploads, weights = values
-                step = Step(
-                    state(parent),
-                    tuple((state(n), int(client)) for n, client in uploads),
-                    tuple(map(float, weights)),
-                )
+                uploads = tuple((state(n), int(client)) for n, client in uploads)
+                step = Step(state(parent), uploads, tuple(map(float, weights)))
                 states.append(step.id)
                 yield {"fact": "aggregate", "state": step.id, **asdict(step)}
             case "download" | "upload":

@@ -7,6 +7,7 @@ another.
 """
 
 import contextlib
+import functools
 import json
 import tempfile
 import time
@@ -24,6 +25,11 @@ from emulator.runner.recording.model_export import write_model
 from emulator.runner.recording.store import Recording
 
 POLL_WALL_S = 0.5  # while another process has locked the recording
+# Methods of `Recording` that `RecordingServer` calls as they are.
+FORWARDED = (
+    *("lines_from", "provenance", "model"),
+    *("has_state", "write_state", "load_state", "drop_state"),
+)
 
 
 class Pipe(Protocol):
@@ -57,12 +63,13 @@ class RecordingServer:
 
     def __init__(self, store: Path, settings: Mapping[str, Any]) -> None:
         self._store, self._settings = store, settings
-        self._made: Recording | None = None
         self._held = contextlib.ExitStack()
 
     def do(self, request: Request) -> Response:
         """Handle a request. Raises the EmulatorError of a request without a response."""
         try:
+            if request.method in FORWARDED:
+                return Response(getattr(self._recording, request.method)(*request.args))
             return Response(getattr(self, f"do_{request.method}")(*request.args))
         except EmulatorError as error:
             if not request.asked:
@@ -73,15 +80,9 @@ class RecordingServer:
         """Release the recording."""
         self._held.close()
 
-    @property
+    @functools.cached_property
     def _recording(self) -> Recording:
-        if self._made is None:
-            self._made = Recording(self._store, self._settings)
-        return self._made
-
-    def do_lines_from(self, start_byte: int) -> bytes:
-        """The complete lines of the log from `start_byte` on."""
-        return self._recording.lines_from(start_byte)
+        return Recording(self._store, self._settings)
 
     def do_lock(self, provenance: Mapping[str, str], start_byte: int) -> bytes | None:
         """Lock it for writing; returns the lines from `start_byte` on, or None if it is locked."""
@@ -91,33 +92,9 @@ class RecordingServer:
             return None
         return self._recording.lines_from(start_byte)
 
-    def do_provenance(self) -> dict[str, str]:
-        """The device and versions that the recording was made with."""
-        return self._recording.provenance()
-
     def do_add(self, kind: str, durable: bool, entry: Mapping[str, Any]) -> None:
         """Append an entry."""
         self._recording.add(kind, durable, **entry)
-
-    def do_has_state(self, state: str) -> bool:
-        """Whether a state was saved."""
-        return self._recording.has_state(state)
-
-    def do_write_state(self, state: str, content: bytes) -> None:
-        """Save a state."""
-        self._recording.write_state(state, content)
-
-    def do_load_state(self, state: str) -> dict[str, np.ndarray]:
-        """A saved state."""
-        return self._recording.load_state(state)
-
-    def do_drop_state(self, state: str) -> None:
-        """Delete a state."""
-        self._recording.drop_state(state)
-
-    def do_model(self, state: str) -> Path | None:
-        """The folder with the model of `state`, if that is the newest exported model."""
-        return self._recording.model(state)
 
     def do_keep_model(self, state: str, files: Mapping[str, bytes]) -> None:
         """Take in an exported model."""
@@ -153,13 +130,11 @@ class RemoteRecording(Recording):
 
     @override
     def lines_from(self, start_byte: int) -> bytes:
-        content: bytes = self._ask("lines_from", start_byte)
-        return content
+        return bytes(self._ask("lines_from", start_byte))
 
     @override
     def provenance(self) -> dict[str, str]:
-        found: dict[str, str] = self._ask("provenance")
-        return found
+        return dict(self._ask("provenance"))
 
     @override
     @contextlib.contextmanager

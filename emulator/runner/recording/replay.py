@@ -44,9 +44,7 @@ class RecordingTrainer(Trainer):
         make: Callable[[], tuple[LiveTrainer, Mapping[str, str]]],
         waiting: Callable[[], None] = lambda: None,
     ) -> None:
-        self.recording = recording
-        self._make = make
-        self._waiting = waiting
+        self.recording, self._make, self._waiting = recording, make, waiting
         self._live: LiveTrainer | None = None
         self._live_state = ""
         self._held = contextlib.ExitStack()
@@ -54,8 +52,7 @@ class RecordingTrainer(Trainer):
         self._downloads: dict[tuple[str, int], MessageInfo] = {}
         self._uploads: dict[tuple[str, int], MessageInfo] = {}
         self.state = recording.root
-        self.trained = 0
-        self.replayed = 0
+        self.trained = self.replayed = 0
 
     def restart(self) -> None:
         """Return to the root, where each simulation starts."""
@@ -114,16 +111,10 @@ class RecordingTrainer(Trainer):
         if key not in self.recording.scores and key not in self._at(self.state).scores:
             assert self._live is not None
             score = self._live.evaluate(split)
-            by_label: dict[str, Any] = {"by_label": score.by_label} if score.by_label else {}
-            self.recording.add(
-                "evaluate",
-                state=self.state,
-                split=split,
-                examples=score.examples,
-                accuracy=score.accuracy,
-                loss=score.loss,
-                **by_label,
-            )
+            values = asdict(score)
+            if not score.by_label:
+                del values["by_label"]
+            self.recording.add("evaluate", state=self.state, split=split, **values)
         return self.recording.scores[key]
 
     @override
@@ -170,15 +161,11 @@ class RecordingTrainer(Trainer):
 
     def _add_metadata(self, metadata: TrainingMetadata) -> None:
         if metadata.examples is not None and metadata.flop_per_example is not None:
-            labels: dict[str, Any] = {}
+            values: dict[str, Any] = {"examples": [int(count) for count in metadata.examples]}
+            values["flop_per_example"] = float(metadata.flop_per_example)
             if metadata.labels is not None:  # None: read from an older recording
-                labels["labels"] = [[int(count) for count in held] for held in metadata.labels]
-            self.recording.add(
-                "about",
-                examples=[int(count) for count in metadata.examples],
-                flop_per_example=float(metadata.flop_per_example),
-                **labels,
-            )
+                values["labels"] = [[int(count) for count in held] for held in metadata.labels]
+            self.recording.add("about", **values)
 
     def _at(self, state: str) -> Recording:
         """Bring the real trainer to `state`."""

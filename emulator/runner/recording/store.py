@@ -116,12 +116,10 @@ class Recording:
 
     def _apply_entry(self, entry: dict[str, Any]) -> None:
         match entry.pop("fact"):
-            case "download":
+            case "download" | "upload" as kind:
                 message = validated(MessageEntry(**entry))
-                self.downloads[message.state, message.client] = message
-            case "upload":
-                message = validated(MessageEntry(**entry))
-                self.uploads[message.state, message.client] = message
+                known = self.downloads if kind == "download" else self.uploads
+                known[message.state, message.client] = message
             case "aggregate":
                 state = entry.pop("state")
                 uploads = tuple((str(s), int(c)) for s, c in entry.pop("uploads"))
@@ -173,10 +171,10 @@ class Recording:
         with held(self.folder, waiting):
             with storage(self.folder):
                 self._repair()
-                settings = {"settings": self.settings, "provenance": dict(provenance)}
-                if not (self.folder / "settings.json").exists():
+                if not (path := self.folder / "settings.json").exists():
+                    settings = {"settings": self.settings, "provenance": dict(provenance)}
                     text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
-                    replace(self.folder / "settings.json", text.encode())
+                    replace(path, text.encode())
             self.refresh()
             yield
 

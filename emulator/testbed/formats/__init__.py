@@ -7,8 +7,6 @@ from emulator.common.text import printable
 from emulator.testbed.formats import simgrid_json, transfers_yaml
 from emulator.testbed.schedule import Schedule
 
-_JSON = (b"{", b"[")
-
 
 def read(path: Path) -> list[Schedule]:
     """The schedules in the file at `path`: one in a YAML file, any number in a JSON file.
@@ -29,7 +27,7 @@ def _is_json(path: Path) -> bool:
         return suffix == ".json"
     try:
         with path.open("rb") as file:
-            return file.read(1000).lstrip().startswith(_JSON)
+            return file.read(1000).lstrip().startswith((b"{", b"["))
     except FileNotFoundError:
         raise ScenarioError(f"{printable(str(path))}: no such file") from None
     except (OSError, ValueError) as error:

@@ -18,17 +18,9 @@ from emulator.scenario.document import Document
 from emulator.scenario.key_path import quoted
 from emulator.scenario.validation_errors import to_scenario_error
 from emulator.scenario.yaml_nodes import Node
+from emulator.testbed import schedule as limits
 from emulator.testbed.formats.ids import Ids
-from emulator.testbed.schedule import (
-    MAX_BYTES,
-    MAX_RATE_BPS,
-    MAX_S,
-    MIN_RATE_BPS,
-    Id,
-    Message,
-    Schedule,
-    Star,
-)
+from emulator.testbed.schedule import Id, Message, Schedule, Star
 from flasc.common.settings import Settings
 
 MAX_FILE_BYTES = 16 * 2**20
@@ -42,9 +34,11 @@ def _whole(value: object) -> object:
 
 
 Name = Annotated[str, Field(max_length=200)] | int | None
-Rate_Bps = Annotated[float, Field(ge=MIN_RATE_BPS, le=MAX_RATE_BPS, allow_inf_nan=False)]
-Seconds = Annotated[float, Field(ge=0, le=MAX_S, allow_inf_nan=False)]
-Size_B = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=MAX_BYTES)]
+Rate_Bps = Annotated[
+    float, Field(ge=limits.MIN_RATE_BPS, le=limits.MAX_RATE_BPS, allow_inf_nan=False)
+]
+Seconds = Annotated[float, Field(ge=0, le=limits.MAX_S, allow_inf_nan=False)]
+Size_B = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=limits.MAX_BYTES)]
 
 
 class Client(Settings):
@@ -101,14 +95,10 @@ def _schedule(data: object, number: int, place: str) -> Schedule:
     clients = [_item(Client, c, f"{place}clients[{n}]") for n, c in enumerate(scenario.clients)]
     flows = [_item(Flow, f, f"{place}flows[{n}]") for n, f in enumerate(scenario.flows)]
     numbers = Ids(_ids(clients), f"{place}clients: id")
+    indices = [numbers.number(f.client, f"{place}flows[{n}]: client") for n, f in enumerate(flows)]
     messages = [
-        Message(
-            numbers.number(flow.client, f"{place}flows[{n}]: client"),
-            flow.dir,
-            flow.size_B,
-            flow.start_s,
-        )
-        for n, flow in enumerate(flows)
+        Message(index, flow.dir, flow.size_B, flow.start_s)
+        for index, flow in zip(indices, flows, strict=True)
     ]
     star = Star(
         up_Bps=[client.up_Bps for client in clients],

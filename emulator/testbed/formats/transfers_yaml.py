@@ -9,35 +9,28 @@ from emulator.common.distributions import Duration, Loss, Rate
 from emulator.common.units import format_rate, format_size, parse_size
 from emulator.scenario import document
 from emulator.scenario.validation_errors import to_scenario_error
+from emulator.testbed import schedule as limits
 from emulator.testbed.formats.ids import Ids
-from emulator.testbed.schedule import (
-    MAX_BYTES,
-    MAX_RATE_BPS,
-    MAX_S,
-    MIN_RATE_BPS,
-    Message,
-    Schedule,
-    Star,
-)
+from emulator.testbed.schedule import Message, Schedule, Star
 from flasc.common.settings import Settings
 
 
 def _size(text: object) -> int:
-    if (nbytes := parse_size(text)) > MAX_BYTES:
-        raise ValueError(f"found {text!r}; allowed: at most {format_size(MAX_BYTES)}")
+    if (nbytes := parse_size(text)) > limits.MAX_BYTES:
+        raise ValueError(f"found {text!r}; allowed: at most {format_size(limits.MAX_BYTES)}")
     return nbytes
 
 
 def _rate(value: float) -> float:
-    if not MIN_RATE_BPS <= value / 8 <= MAX_RATE_BPS:
-        least, most = format_rate(8 * MIN_RATE_BPS), format_rate(8 * MAX_RATE_BPS)
+    if not limits.MIN_RATE_BPS <= value / 8 <= limits.MAX_RATE_BPS:
+        least, most = format_rate(8 * limits.MIN_RATE_BPS), format_rate(8 * limits.MAX_RATE_BPS)
         raise ValueError(f"found {value:g} bps; allowed: {least} to {most}")
     return value
 
 
 Label = Annotated[str, Field(min_length=1, max_length=200)]
 BoundedRate = Annotated[Rate, AfterValidator(_rate)]
-BoundedDuration = Annotated[Duration, Field(le=MAX_S)]
+BoundedDuration = Annotated[Duration, Field(le=limits.MAX_S)]
 
 
 class Access(Settings):
@@ -84,15 +77,11 @@ def read(path: Path) -> Schedule:
         raise to_scenario_error(error, text, Transfers) from None
     links = found.clients if isinstance(found.clients, list) else list(found.clients.values())
     clients = Ids(range(len(links)) if isinstance(found.clients, list) else found.clients)
-    messages = [
-        Message(
-            clients.number(one.client, f"{text.where(('transfers', n))}: transfers.{n}.client"),
-            one.direction,
-            one.size,
-            one.start,
-        )
-        for n, one in enumerate(found.transfers)
-    ]
+    messages = []
+    for n, one in enumerate(found.transfers):
+        place = f"{text.where(('transfers', n))}: transfers.{n}.client"
+        client = clients.number(one.client, place)
+        messages.append(Message(client, one.direction, one.size, one.start))
     star = Star(
         up_Bps=[link.up / 8 for link in links],
         down_Bps=[link.down / 8 for link in links],

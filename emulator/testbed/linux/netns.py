@@ -29,10 +29,10 @@ def become_root() -> None:
     Call it before any thread starts. Raises RefusedError.
     """
     with contextlib.suppress(OSError):
-        return _unshare(CLONE_NEWNET)
+        return _call("unshare", CLONE_NEWNET)
     user, group = os.getuid(), os.getgid()
     try:
-        _unshare(CLONE_NEWUSER)
+        _call("unshare", CLONE_NEWUSER)
         Path("/proc/self/setgroups").write_text("deny")
         Path("/proc/self/uid_map").write_text(f"0 {user} 1")
         Path("/proc/self/gid_map").write_text(f"0 {group} 1")
@@ -45,7 +45,7 @@ def become_root() -> None:
 def new() -> int:
     """Moves this thread into a new network namespace; returns a descriptor that keeps it alive."""
     try:
-        _unshare(CLONE_NEWNET)
+        _call("unshare", CLONE_NEWNET)
         return os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
         raise RefusedError(f"no network namespaces ({error.strerror}): is this root?") from error
@@ -53,8 +53,7 @@ def new() -> int:
 
 def enter(namespace: int) -> None:
     """Moves this thread into `namespace`; existing sockets stay in theirs."""
-    if ctypes.CDLL(None, use_errno=True).setns(namespace, CLONE_NEWNET):
-        raise _error()
+    _call("setns", namespace, CLONE_NEWNET)
 
 
 @contextlib.contextmanager
@@ -69,14 +68,11 @@ def inside(namespace: int) -> Iterator[None]:
         os.close(before)
 
 
-def _unshare(flags: int) -> None:
-    if ctypes.CDLL(None, use_errno=True).unshare(flags):
-        raise _error()
-
-
-def _error() -> OSError:
-    number = ctypes.get_errno()
-    return OSError(number, os.strerror(number))
+def _call(name: str, *arguments: int) -> None:
+    """Calls a function of libc. Raises OSError."""
+    if getattr(ctypes.CDLL(None, use_errno=True), name)(*arguments):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 def tun(name: str) -> int:

@@ -35,13 +35,9 @@ def measure(star: Star, messages: list[Message], congestion: str) -> dict[str, A
 
 def _relay(laid_out: topology.Topology) -> "subprocess.Popen[str]":
     devices = [fd for cable in laid_out.cables for fd in (cable.near, cable.far)]
+    cables = [f"{cable.near}:{cable.far}:{cable.delay_s!r}" for cable in laid_out.cables]
     relay = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "emulator.testbed.linux.delay_relay",
-            *(f"{cable.near}:{cable.far}:{cable.delay_s!r}" for cable in laid_out.cables),
-        ],
+        [sys.executable, "-m", "emulator.testbed.linux.delay_relay", *cables],
         pass_fds=devices,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

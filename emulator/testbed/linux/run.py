@@ -14,7 +14,6 @@ from emulator.testbed.schedule import Message, Star
 SETUP_TIMEOUT_S = 15.0  # setup takes one second, on a busy machine a few
 # Late packets lengthen round trips: above this lateness, a measurement is unreliable.
 LATE_S = 1e-3
-_PROBE = (4, 1_000_000, 1e9)  # clients, bytes each, bytes/s
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +35,8 @@ def enact(star: Star, messages: Sequence[Message], congestion: str, expected_s: 
     Raises SupportError if this machine cannot do it, EmulationError if a connection fails or the
     measurement takes more than twice as long as expected.
     """
-    asked = {
-        "star": asdict(star),
-        "messages": [asdict(message) for message in messages],
-        "congestion": congestion,
-    }
+    sent = [asdict(message) for message in messages]
+    asked = {"star": asdict(star), "messages": sent, "congestion": congestion}
     found = _measured(asked, 2 * expected_s + SETUP_TIMEOUT_S)
     if "refused" in found:
         raise SupportError(
@@ -71,7 +67,7 @@ def ceiling() -> float:
 
     Raises SupportError if this machine cannot build a test network.
     """
-    clients, nbytes, rate_Bps = _PROBE
+    clients, nbytes, rate_Bps = 4, 1_000_000, 1e9
     rates, nothing = [rate_Bps] * clients, [0.0] * clients
     star = Star(rates, rates, nothing, nothing, rate_Bps, rate_Bps)
     messages = [Message(client, "down", nbytes) for client in range(clients)]

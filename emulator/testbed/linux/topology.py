@@ -45,16 +45,13 @@ def build(star: Star) -> Topology:
     link = f"link add router type veth peer name server {end}"
     netns.run("ip", link, *_up("router", "10.0.0.1"))
     near = [netns.tun(f"client{i}") for i in clients]
-    netns.run("ip", *(line for i in clients for line in _up(f"client{i}", _gateway(i))))
+    gateways = [client_address(i).removesuffix("2") + "1" for i in clients]
+    netns.run("ip", *(line for i in clients for line in _up(f"client{i}", gateways[i])))
     longest_s = 2 * max(star.delay_s)
-    netns.run(
-        "tc",
-        _shaped("router", star.server_down_Bps, longest_s, 0),
-        *(
-            _shaped(f"client{i}", star.down_Bps[i], 2 * star.delay_s[i], ETHERNET_B)
-            for i in clients
-        ),
-    )
+    shaped = [_shaped("router", star.server_down_Bps, longest_s, 0)]
+    for i in clients:
+        shaped.append(_shaped(f"client{i}", star.down_Bps[i], 2 * star.delay_s[i], ETHERNET_B))
+    netns.run("tc", *shaped)
     with netns.inside(server):
         netns.run("ip", *_up("server", SERVER), "route add default via 10.0.0.1")
         netns.run("tc", _shaped("server", star.server_up_Bps, longest_s, 0))
@@ -67,10 +64,6 @@ def build(star: Star) -> Topology:
         netns.run("tc", _shaped("access", star.up_Bps[i], 2 * star.delay_s[i], ETHERNET_B))
     os.close(router)
     return Topology(server, namespaces, cables)
-
-
-def _gateway(number: int) -> str:
-    return client_address(number).removesuffix("2") + "1"
 
 
 def _up(device: str, address: str) -> tuple[str, ...]:

@@ -129,8 +129,6 @@ def _receive(connection: socket.socket, nbytes: int) -> None:
     while left:
         # MSG_WAITALL: woken for every segment, Python would delay the relay.
         got = connection.recv_into(into[:left], 0, socket.MSG_WAITALL)
-        left -= got
         if not got:
-            break
-    if left:
-        raise ConnectionError(f"{left} of {nbytes} bytes did not arrive")
+            raise ConnectionError(f"{left} of {nbytes} bytes did not arrive")
+        left -= got
