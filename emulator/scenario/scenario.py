@@ -103,13 +103,10 @@ class Scenario(SimulationSettings):
             whole = method.rank or self.training.lora.rank
             ranks = [getattr(tier, "rank", 1) for tier in getattr(method, "tiers", [])]
             if max(ranks, default=1) > whole:
-                yield (
-                    ("methods", name, "tiers"),
-                    (
-                        f"found a tier of rank {max(ranks)}; allowed: at most the server's, {whole} "
-                        "(the method's own rank, or training.lora.rank)"
-                    ),
-                )
+                found = f"found a tier of rank {max(ranks)}"
+                own = "(the method's own rank, or training.lora.rank)"
+                allowed = f"at most the server's, {whole} {own}"
+                yield ("methods", name, "tiers"), f"{found}; allowed: {allowed}"
         most, first = self.policy.max_concurrency(cohort), self.policy.updates_per_round(cohort)
         if most > clients:
             found = f"found {most} clients at a time with task.clients {clients}"
@@ -118,14 +115,10 @@ class Scenario(SimulationSettings):
             found = f"found a round that waits for {first} updates and asks {most} clients"
             allowed = "first (or else training.cohort) of at most select"
             yield ("policy",), f"{found}; allowed: {allowed}"
-        if self.training.dp and (found := next(self._unaccounted(), "")):
-            yield (
-                ("training", "dp"),
-                (
-                    f"found it with {found}; allowed: synchronous rounds of clients drawn "
-                    "uniformly of all, whose updates weigh the same"
-                ),
-            )
+        if self.training.dp and (what := next(self._unaccounted(), "")):
+            rounds = "synchronous rounds of clients drawn uniformly of all"
+            allowed = f"{rounds}, whose updates weigh the same"
+            yield ("training", "dp"), f"found it with {what}; allowed: {allowed}"
 
     def _unaccounted(self) -> Iterator[str]:
         """The settings for which the privacy accounting of training.dp is not valid."""
