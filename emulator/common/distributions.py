@@ -4,7 +4,7 @@ A draw is the quantile at a uniform number, so it rises with that number.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar, Union, cast
@@ -40,35 +40,26 @@ from flasc.common.settings import Fraction, Settings
 MAX_VALUES = 10_000
 
 
-def _loss(value: float) -> float:
-    if not 0 <= value <= 0.5:
-        raise ValueError(f"found {value:g}; allowed: a loss from 0 to 0.5, like 1 %")
-    return value
+def only(is_allowed: Callable[[float], bool], allowed: str, unit: str = "") -> AfterValidator:
+    """A validator of numbers; its message says that `allowed` is allowed."""
 
+    def check(value: float) -> float:
+        if not is_allowed(value):
+            raise ValueError(f"found {value:g}{unit}; allowed: {allowed}")
+        return value
 
-def _above_zero(value: float) -> float:
-    if value <= 0:
-        raise ValueError(f"found {value:g}; allowed: a number above 0, like 1/16")
-    return value
-
-
-def _above_zero_s(seconds: float) -> float:
-    if seconds <= 0:
-        raise ValueError(f"found {seconds:g} s; allowed: a duration above zero")
-    return seconds
+    return AfterValidator(check)
 
 
 # In bits/s, seconds and floating-point operations/s; their JSON Schema is of the text with a unit.
 Rate = Annotated[float, BeforeValidator(parse_rate), WithJsonSchema(RATE_SCHEMA)]
 Duration = Annotated[float, BeforeValidator(parse_duration), WithJsonSchema(DURATION_SCHEMA)]
 Speed = Annotated[float, BeforeValidator(parse_speed), WithJsonSchema(SPEED_SCHEMA)]
-PositiveDuration = Annotated[Duration, AfterValidator(_above_zero_s)]
-Loss = Annotated[Fraction, AfterValidator(_loss)]
-Share = Annotated[Fraction, AfterValidator(_above_zero)]
+PositiveDuration = Annotated[Duration, only(lambda x: x > 0, "a duration above zero", " s")]
+Loss = Annotated[Fraction, only(lambda x: 0 <= x <= 0.5, "a loss from 0 to 0.5, like 1 %")]
+Share = Annotated[Fraction, only(lambda x: x > 0, "a number above 0, like 1/16")]
 Sigma = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]  # past 10, draws overflow
 Quantity = TypeVar("Quantity")
-
-
 _QUANTITIES = {"Rate": Rate, "Duration": Duration, "Loss": Loss, "Fraction": Share, "Speed": Speed}
 
 
@@ -216,13 +207,8 @@ def kind_tag(value: object) -> str:
 
 
 Distribution = (
-    float
-    | Uniform[float]
-    | Normal[float]
-    | LogNormal[float]
-    | Choice[float]
-    | Empirical[float]
-)  # fmt: skip
+    float | Uniform[float] | Normal[float] | LogNormal[float] | Choice[float] | Empirical[float]
+)
 _CLASSES: dict[str, Any] = {
     "uniform": Uniform,
     "normal": Normal,

@@ -1,15 +1,6 @@
-"""Errors that the user can fix. Each says what was found, what is allowed and what to do.
+"""Errors that the user can fix; internal errors are assertions.
 
-    EmulatorError            exit code 2
-    ├── ScenarioError        a key, value or file of a scenario
-    ├── RecordingError       a recording that is unreadable, of another training or inconsistent
-    ├── LedgerError          a run folder or ledger that is missing or invalid
-    ├── EmulationError       a valid scenario that cannot be carried out
-    │   └── StalledError     a simulation that stopped; its results so far are kept
-    ├── StorageError         a file or folder that cannot be written
-    └── SupportError         this machine cannot do it: exit code 3
-
-Internal errors are assertions.
+Each says what was found, what is allowed and what to do. The exit code is 2 by default.
 """
 
 from flasc.common.errors import UserError
@@ -38,7 +29,7 @@ class EmulationError(EmulatorError):
 
 
 class StalledError(EmulationError):
-    """A simulation that cannot continue."""
+    """A simulation that cannot continue; its results so far are kept."""
 
 
 class StorageError(EmulatorError):

@@ -67,9 +67,8 @@ class Links:
         self.capacity_Bps = np.concatenate([up, down, media, [server_down_Bps, server_up_Bps]])
         assert (self.capacity_Bps > 0).all()
         self._server_down = len(self.capacity_Bps) - 2
-        self._paths: dict[
-            tuple[int, Direction], tuple[int, ...]
-        ] = {}  # of clients that sent or received
+        # Of clients that sent or received.
+        self._paths: dict[tuple[int, Direction], tuple[int, ...]] = {}
 
     def path(self, client: int, direction: Direction) -> tuple[int, ...]:
         """The links that a message between `client` and the server crosses, in this order."""

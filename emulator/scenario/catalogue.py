@@ -6,9 +6,9 @@ from typing import Any, Literal, get_args, get_origin
 
 from emulator.common.distributions import RateDistribution
 from emulator.network.capacity.base import CapacityModel
-from emulator.scenario.scenario import Policy, Selection
 from emulator.simulation.clients.links import DownLink
 from emulator.simulation.clients.presets import PRESETS
+from emulator.simulation.simulate import Policy, Selection
 from flasc.common.plugins import Pluggable, origin
 from flasc.common.settings import Settings, Wire
 from flasc.models import inventory

@@ -19,7 +19,7 @@ FILE_NAME = "flasc-emu.schema.json"
 
 def scenario_schema() -> Schema:
     """JSON Schema of a scenario file, with or without `extends`."""
-    return _authored(Scenario)
+    return _with_extends(_written(Scenario), "flasc-emu scenario")
 
 
 def network_schema() -> Schema:
@@ -31,10 +31,6 @@ def network_schema() -> Schema:
         "properties": {"network": network},
     }  # fmt: skip
     return _with_extends({"$defs": definitions, **file}, "flasc-emu network")
-
-
-def _authored(model: type[BaseModel]) -> Schema:
-    return _with_extends(_written(model), f"flasc-emu {model.__name__.lower()}")
 
 
 def _written(model: type[BaseModel]) -> Schema:

@@ -2,23 +2,17 @@
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
-from typing_extensions import Self
+from typing_extensions import Self, override
 
-from emulator.common.errors import FieldError
-from emulator.common.tagged_unions import ShortForm, kind_or, spelled_out
+from emulator.common.errors import FieldError, KeyPath
 from emulator.common.text import short_repr
-from emulator.simulation.clients.compute import Compute
-from emulator.simulation.clients.links import Label, Network
-from emulator.simulation.policies import POLICIES, PolicySettings
-from emulator.simulation.policies.synchronous import Synchronous
-from emulator.simulation.selection import SELECTIONS, SelectionSettings
-from emulator.simulation.selection.uniform import Uniform
-from emulator.simulation.settings import DifferentialPrivacy, EvaluationPlan, Target
-from flasc.common import plugins
-from flasc.common.settings import PositiveInt, Settings, Wire
+from emulator.simulation.clients.links import Label
+from emulator.simulation.settings import RoundPlan
+from emulator.simulation.simulate import SimulationSettings
+from flasc.common.settings import Wire
 from flasc.models.settings import Lora
 from flasc.training.settings import (
     AdamW,
@@ -30,17 +24,6 @@ from flasc.training.settings import (
     Task,
     TrainingSettings,
 )
-
-if TYPE_CHECKING:  # which packages are installed is known at run time only
-    Policy = PolicySettings
-    Selection = SelectionSettings
-else:
-    Policy = Annotated[
-        plugins.members(POLICIES, PolicySettings), kind_or("synchronous"), ShortForm(spelled_out)
-    ]
-    Selection = Annotated[
-        plugins.members(SELECTIONS, SelectionSettings), kind_or("uniform"), ShortForm(spelled_out)
-    ]
 
 MAX_CLIENTS = 10_000_000  # their links need a few gigabytes of memory
 
@@ -55,21 +38,16 @@ Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(_distinct)]
 
 
-class Training(Settings):
+class Training(RoundPlan):
     """Number of rounds, clients per round, and how the model is trained."""
 
-    rounds: PositiveInt
-    cohort: PositiveInt = 10
     seeds: Seeds = Field(default=[0])
-    target: Target | None = None
-    evaluation: EvaluationPlan = EvaluationPlan()
     lora: Lora = Lora()
     client: Client = Client()
     server: Server = AdamW()
     wire: Wire = Wire()
     engine: Engine = "cohort"
     precision: Precision = "auto"
-    dp: DifferentialPrivacy | None = None
 
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"  # also the name of the run folder
@@ -84,97 +62,63 @@ def _name(value: object) -> object:
     return value
 
 
-class Scenario(Settings):
+class Scenario(SimulationSettings):
     """One variant of a study: `emulator.scenario.study` applies `vary`."""
 
     name: Annotated[str, Field(pattern=NAME), BeforeValidator(_name)]
     task: Task
     training: Training
     methods: Annotated[dict[Label, Method], Field(min_length=1)]
-    network: Network
-    compute: Compute | None = None
-    policy: Policy = Synchronous()
-    selection: Selection = Uniform()
     vary: dict[Label, dict[Label, dict[Label, Any]]] = Field(default_factory=dict)
 
     @property
+    @override
     def clients(self) -> int:
-        """Number of all clients."""
         return self.task.clients
 
     @model_validator(mode="after")
-    def _fleet_fits(self) -> Self:
-        if self.task.clients > MAX_CLIENTS:
-            raise FieldError(
-                ("task", "clients"),
-                f"found {self.task.clients}; allowed: at most {MAX_CLIENTS:,} clients",
-            )
+    def _fits(self) -> Self:
+        for path, message in self._problems():
+            raise FieldError(path, message)
         return self
 
-    @model_validator(mode="after")
-    def _cohort_fits(self) -> Self:
-        if self.training.cohort > self.task.clients:
-            raise FieldError(
-                ("training", "cohort"),
-                f"found {self.training.cohort} with task.clients {self.task.clients}; "
-                "allowed: a cohort of at most all clients",
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _speeds_have_a_table(self) -> Self:
+    def _problems(self) -> Iterator[tuple[KeyPath, str]]:
+        """Settings that do not fit together: the path of one, and a message."""
+        cohort, clients = self.training.cohort, self.task.clients
+        if clients > MAX_CLIENTS:
+            allowed = f"at most {MAX_CLIENTS:,} clients"
+            yield ("task", "clients"), f"found {clients}; allowed: {allowed}"
+        if cohort > clients:
+            found = f"found {cohort} with task.clients {clients}"
+            yield ("training", "cohort"), f"{found}; allowed: a cohort of at most all clients"
         if self.compute and self.compute.per_example == "devices":
             for name, access in self.network.accesses.items():
                 if access.devices is None:
-                    raise FieldError(
-                        ("compute", "per_example"),
-                        f"found devices, and no devices for {name!r}; "
-                        "allowed: with devices of format fedscale for every client",
-                    )
-                access.devices.seconds()
-        return self
-
-    @model_validator(mode="after")
-    def _tiers_fit(self) -> Self:
+                    found = f"found devices, and no devices for {name!r}"
+                    allowed = "with devices of format fedscale for every client"
+                    yield ("compute", "per_example"), f"{found}; allowed: {allowed}"
+                else:
+                    access.devices.seconds()
         for name, method in self.methods.items():
             whole = method.rank or self.training.lora.rank
             ranks = [getattr(tier, "rank", 1) for tier in getattr(method, "tiers", [])]
             if max(ranks, default=1) > whole:
-                raise FieldError(
-                    ("methods", name, "tiers"),
-                    f"found a tier of rank {max(ranks)}; allowed: at most the server's, {whole} "
-                    "(the method's own rank, or training.lora.rank)",
-                )
-        return self
-
-    @model_validator(mode="after")
-    def _policy_fits(self) -> Self:
-        cohort, clients = self.training.cohort, self.task.clients
-        most = self.policy.max_concurrency(cohort)
+                found = f"found a tier of rank {max(ranks)}"
+                own = "(the method's own rank, or training.lora.rank)"
+                allowed = f"at most the server's, {whole} {own}"
+                yield ("methods", name, "tiers"), f"{found}; allowed: {allowed}"
+        most, first = self.policy.max_concurrency(cohort), self.policy.updates_per_round(cohort)
         if most > clients:
-            raise FieldError(
-                ("policy",),
-                f"found {most} clients at a time with task.clients {clients}; "
-                "allowed: at most all clients",
-            )
-        first = self.policy.updates_per_round(cohort)
+            found = f"found {most} clients at a time with task.clients {clients}"
+            yield ("policy",), f"{found}; allowed: at most all clients"
         if first is not None and first > most:
-            raise FieldError(
-                ("policy",),
-                f"found a round that waits for {first} updates and asks {most} clients; "
-                "allowed: first (or else training.cohort) of at most select",
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _privacy_has_an_account(self) -> Self:
-        if self.training.dp and (found := next(self._unaccounted(), None)):
-            raise FieldError(
-                ("training", "dp"),
-                f"found it with {found}; allowed: synchronous rounds of clients drawn "
-                "uniformly of all, whose updates weigh the same",
-            )
-        return self
+            found = f"found a round that waits for {first} updates and asks {most} clients"
+            allowed = "first (or else training.cohort) of at most select"
+            yield ("policy",), f"{found}; allowed: {allowed}"
+        if self.training.dp and (what := next(self._unaccounted(), "")):
+            rounds = "synchronous rounds of clients drawn uniformly of all"
+            allowed = f"{rounds}, whose updates weigh the same"
+            yield ("training", "dp"), f"found it with {what}; allowed: {allowed}"
 
     def _unaccounted(self) -> Iterator[str]:
         """The settings for which the privacy accounting of training.dp is not valid."""

@@ -137,14 +137,5 @@ class SharedLink(NamedTuple):
     round: int = 0
 
 
-Row = (
-    Transfer
-    | Computation
-    | Absence
-    | Round
-    | Evaluation
-    | Client
-    | SharedLink
-    | Holding
-    | LabelScore
-)
+TaskRow = Transfer | Computation | Absence
+Row = TaskRow | Round | Evaluation | Client | SharedLink | Holding | LabelScore

@@ -1,9 +1,10 @@
 """Settings of the rounds of a simulation: number, target, evaluation, privacy."""
 
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
+from emulator.common.distributions import only
 from flasc.common.settings import Fraction, PositiveFloat, PositiveInt, Settings
 from flasc.training.settings import Privacy, Scaling
 
@@ -26,13 +27,9 @@ class DifferentialPrivacy(Settings):
         return Privacy(clip=self.clip, noise=self.noise, scaling=self.scaling, cohort=cohort)
 
 
-def _accuracy(value: float) -> float:
-    if not 0 < value <= 1:
-        raise ValueError(f"found {value:g}; allowed: an accuracy above 0 and at most 1, like 70 %")
-    return value
-
-
-Accuracy = Annotated[Fraction, AfterValidator(_accuracy)]
+Accuracy = Annotated[
+    Fraction, only(lambda x: 0 < x <= 1, "an accuracy above 0 and at most 1, like 70 %")
+]
 
 
 class Target(Settings):
@@ -56,25 +53,11 @@ class EvaluationPlan(Settings):
     test: bool = False
 
 
-class RoundPlan(Protocol):
-    """The training settings that policies use."""
+class RoundPlan(Settings):
+    """The training settings that policies use; `cohort` is the number of clients per round."""
 
-    @property
-    def rounds(self) -> int:
-        """Number of rounds, unless the target ends the training earlier."""
-
-    @property
-    def cohort(self) -> int:
-        """Number of clients per round."""
-
-    @property
-    def target(self) -> Target | None:
-        """The target accuracy, if any."""
-
-    @property
-    def evaluation(self) -> EvaluationPlan:
-        """When and on which split the model is evaluated."""
-
-    @property
-    def dp(self) -> DifferentialPrivacy | None:
-        """Differential privacy, if any."""
+    rounds: PositiveInt
+    cohort: PositiveInt = 10
+    target: Target | None = None
+    evaluation: EvaluationPlan = EvaluationPlan()
+    dp: DifferentialPrivacy | None = None

@@ -1,9 +1,10 @@
 """Simulates the training of one method with one seed under one variant."""
 
 import gc
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import simpy
@@ -11,49 +12,51 @@ from numpy.typing import NDArray
 
 from emulator.common import rng
 from emulator.common.errors import EmulationError, StalledError
+from emulator.common.tagged_unions import ShortForm, kind_or, spelled_out
 from emulator.network.network import Network
 from emulator.simulation.clients import fleet
 from emulator.simulation.clients.compute import Compute
 from emulator.simulation.clients.fleet import Fleet
 from emulator.simulation.clients.link_profiles import LinkProfiles
 from emulator.simulation.clients.links import Network as NetworkSettings
-from emulator.simulation.policies import PolicySettings
+from emulator.simulation.policies import POLICIES, PolicySettings
+from emulator.simulation.policies.synchronous import Synchronous
 from emulator.simulation.records import Client, Holding, Row, SharedLink
 from emulator.simulation.rounds.context import EventLog, SimulationContext
-from emulator.simulation.selection import SelectionSettings
+from emulator.simulation.selection import SELECTIONS, SelectionSettings
 from emulator.simulation.selection.base import Selector
-from emulator.simulation.selection.uniform import PoissonSelector
+from emulator.simulation.selection.uniform import PoissonSelector, Uniform
 from emulator.simulation.settings import RoundPlan
 from emulator.simulation.trainer import Trainer
+from flasc.common import plugins
 from flasc.common.messages import MessageInfo
+from flasc.common.settings import Settings
+
+if TYPE_CHECKING:  # which packages are installed is known at run time only
+    Policy = PolicySettings
+    Selection = SelectionSettings
+else:
+    Policy = Annotated[
+        plugins.members(POLICIES, PolicySettings), kind_or("synchronous"), ShortForm(spelled_out)
+    ]
+    Selection = Annotated[
+        plugins.members(SELECTIONS, SelectionSettings), kind_or("uniform"), ShortForm(spelled_out)
+    ]
 
 
-class SimulationSettings(Protocol):
+class SimulationSettings(Settings):
     """The settings that a simulation uses; a scenario has them."""
 
-    @property
-    def network(self) -> NetworkSettings:
-        """Links of the server and of the clients."""
+    training: RoundPlan
+    network: NetworkSettings
+    compute: Compute | None = None
+    policy: Policy = Synchronous()
+    selection: Selection = Uniform()
 
     @property
+    @abstractmethod
     def clients(self) -> int:
         """Number of clients in the fleet."""
-
-    @property
-    def training(self) -> RoundPlan:
-        """Rounds, target, evaluation and privacy."""
-
-    @property
-    def compute(self) -> Compute | None:
-        """Compute times of clients; None: no time."""
-
-    @property
-    def policy(self) -> PolicySettings:
-        """The round policy."""
-
-    @property
-    def selection(self) -> SelectionSettings:
-        """The client selection."""
 
 
 def billed_bytes(how: str) -> Callable[[MessageInfo], int]:

@@ -12,18 +12,12 @@ from emulator.common.distributions import (
     Empirical,
     ShareDistribution,
     SpeedDistribution,
+    only,
 )
 from emulator.simulation.clients.devices import DeviceTable
 from flasc.common.settings import Fraction, Settings
 
-
-def _utilisation(value: float) -> float:
-    if not 0 < value <= 1:
-        raise ValueError(f"found {value:g}; allowed: above 0 and at most 1, like 30 %")
-    return value
-
-
-Utilisation = Annotated[Fraction, AfterValidator(_utilisation)]
+Utilisation = Annotated[Fraction, only(lambda x: 0 < x <= 1, "above 0 and at most 1, like 30 %")]
 
 
 def _form(value: object) -> str:

@@ -61,15 +61,7 @@ def read_flash(path: Path) -> list[Device]:
     rates that FLASH redraws for every message (its device.py). Its training times are in other
     files, by phone model, and are not read.
     """
+    # In the order of the fields of `Device`.
     columns = {"down_u": False, "up_u": False, "down_sigma": True, "up_sigma": True}
     table = read_table(path, columns, "save the file as JSON, in UTF-8")
-    return [
-        Device(
-            name,
-            down_Bps=row["down_u"] * 1000,
-            up_Bps=row["up_u"] * 1000,
-            down_sigma_Bps=row["down_sigma"] * 1000,
-            up_sigma_Bps=row["up_sigma"] * 1000,
-        )
-        for name, row in table.items()
-    ]
+    return [Device(name, *(row[key] * 1000 for key in columns)) for name, row in table.items()]

@@ -126,6 +126,9 @@ def draw_fleet(
     if compute and compute.speed is not None and compute.utilisation is not None:
         flop = math.nan if flop_per_example is None else flop_per_example
         drawn["compute"] = flop / (drawn["compute"] * compute.utilisation)
+    max_rank, presence = None, [access.availability for access in groups.values()]
+    if compute and compute.max_rank is not None:
+        max_rank = quantile(compute.max_rank, stream(seed, "max rank").random(clients))
     return Fleet(
         down_Bps=drawn["down"] / 8,
         up_Bps=drawn["up"] / 8,
@@ -136,9 +139,9 @@ def draw_fleet(
         group=index.astype(np.int64),
         groups=tuple(groups),
         device=drawn["device"].astype(np.int64),
-        resumes=np.array([_resumes(access) for access in groups.values()])[index],
-        max_rank=_max_rank(compute, clients, seed),
-        availability=_availability(list(groups.values()), index, seed),
+        resumes=np.array([each is None or each.on_return == "resume" for each in presence])[index],
+        max_rank=max_rank,
+        availability=_LazyAvailability(presence, index, seed) if any(presence) else (),
         **_cells(list(groups.values()), index, seed),
         server_down_Bps=_shared(network.server.down, seed, "server/down").item(),
         server_up_Bps=_shared(network.server.up, seed, "server/up").item(),
@@ -211,24 +214,6 @@ def _shared(
     """Rates of `n` shared links, bytes/s, float64 [n]."""
     rates: Floats = _mean_rate(rate, stream(seed, purpose, *counters).random(n)).clip(min=MIN_RATE)
     return rates / 8
-
-
-def _max_rank(compute: Compute | None, clients: int, seed: int) -> Floats | None:
-    if compute is None or compute.max_rank is None:
-        return None
-    return quantile(compute.max_rank, stream(seed, "max rank").random(clients))
-
-
-def _resumes(access: AccessLink) -> bool:
-    return access.availability is None or access.availability.on_return == "resume"
-
-
-def _availability(
-    groups: list[AccessLink], index: NDArray[np.int64], seed: int
-) -> Sequence[Availability]:
-    """The availability of each client; empty if no client ever leaves."""
-    settings = [access.availability for access in groups]
-    return _LazyAvailability(settings, index, seed) if any(settings) else ()
 
 
 class _LazyAvailability(Sequence[Availability]):

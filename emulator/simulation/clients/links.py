@@ -145,7 +145,7 @@ class AccessLink(Settings):
         return settings | dict(data)
 
     @model_validator(mode="after")
-    def _devices_are_used(self) -> Self:
+    def _fits(self) -> Self:
         used = "devices" in (self.down, self.up)
         if used and self.devices is None:
             raise ValueError(
@@ -156,10 +156,6 @@ class AccessLink(Settings):
                 "found devices with down and up beside them; allowed: devices with at most one of "
                 "them (null deletes an inherited key)"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _one_relation_of_up_and_down(self) -> Self:
         if self.correlation.up and (self.up == "devices" or isinstance(self.up, Ratio)):
             found = "of the same device" if self.up == "devices" else "as a ratio of down"
             raise ValueError(f"found up {found}, and a correlation of up; allowed: one of them")
@@ -249,20 +245,16 @@ class Network(Settings):
     transport: Transport = TcpTransport()
     charge: Literal["encoded", "values"] = "encoded"
 
-    @model_validator(mode="after")
-    def _one_description_of_clients(self) -> Self:
-        if (self.clients is None) == (self.groups is None):
-            found = "neither" if self.clients is None else "both"
-            raise ValueError(f"found {found}; allowed: either 'clients' or 'groups'")
-        return self
-
     @property
     def accesses(self) -> Mapping[str, AccessLink]:
         """Access links by group; without groups, one group named `clients`."""
         return {"clients": self.clients} if self.clients else self.groups or {}
 
     @model_validator(mode="after")
-    def _loss_needs_tcp(self) -> Self:
+    def _fits(self) -> Self:
+        if (self.clients is None) == (self.groups is None):
+            found = "neither" if self.clients is None else "both"
+            raise ValueError(f"found {found}; allowed: either 'clients' or 'groups'")
         lossy = any(access.loss != 0 for access in self.accesses.values())
         if self.transport.kind == "fluid" and lossy:
             raise ValueError("found loss with transport fluid; allowed: loss with transport tcp")

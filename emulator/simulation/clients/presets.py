@@ -4,7 +4,7 @@ Measured figures are those of the users of one country at the time; a scenario m
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 PresetName = Literal[
@@ -48,13 +48,7 @@ OFCOM_2024 = Source(
     "https://www.ofcom.org.uk/phones-and-broadband/mobile-phones/"
     "which-mobile-operator-has-the-longest-file-download-time/",
 )
-OFCOM_2024_SHARES = Source(
-    "Ofcom",
-    "Mobile Matters, October 2023 to March 2024",
-    2024,
-    "https://geekabit.co.uk/category/ofcom",
-    "Geekabit",
-)
+OFCOM_2024_SHARES = replace(OFCOM_2024, url="https://geekabit.co.uk/category/ofcom", by="Geekabit")
 OOKLA_AIRPORTS = Source(
     "Ookla",
     "Fastest airport Wi-Fi, five Canadian airports",
@@ -97,13 +91,11 @@ OOKLA_GEO = Source(
     2021,
     "https://www.ookla.com/articles/starlink-hughesnet-viasat-performance-q2-2021",
 )
-OOKLA_GEO_RTT = Source(
-    "Ookla",
-    "How Starlink's Satellite Internet Stacks Up Against HughesNet and Viasat, April to June 2021",
-    2021,
-    "https://rcrwireless.com/20210804/carriers/nice-link-if-you-can-get-it-"
+OOKLA_GEO_RTT = replace(
+    OOKLA_GEO,
+    url="https://rcrwireless.com/20210804/carriers/nice-link-if-you-can-get-it-"
     "starlink-outpaces-other-satellite-providers-and-sometimes-even-fixed-broadband",
-    "RCR Wireless",
+    by="RCR Wireless",
 )
 OOKLA_LEO = Source(
     "Ookla",
@@ -174,6 +166,10 @@ class Preset:
         return {key: figure.value for key, figure in self.figures.items()}
 
 
+def _preset(about: str, **figures: Figure) -> Preset:
+    return Preset(about, figures)
+
+
 def _between(low: str, high: str) -> dict[str, object]:
     return {"kind": "uniform", "low": low, "high": high}
 
@@ -187,141 +183,113 @@ def _one_of(*values: str) -> dict[str, object]:
 
 
 PRESETS: dict[PresetName, Preset] = {
-    "3g": Preset(
+    "3g": _preset(
         "3G phones in British cities",
-        {
-            "down": Figure("5.9 Mbps", "mean", OFCOM_2014),
-            "up": Figure("1.6 Mbps", "mean", OFCOM_2014),
-            "rtt": Figure("63.5 ms", "mean", OFCOM_2014),
-        },
+        down=Figure("5.9 Mbps", "mean", OFCOM_2014),
+        up=Figure("1.6 Mbps", "mean", OFCOM_2014),
+        rtt=Figure("63.5 ms", "mean", OFCOM_2014),
     ),
-    "4g": Preset(
+    "4g": _preset(
         "4G phones in Britain",
-        {
-            "down": Figure(
-                _around("18.8 Mbps", 1.36),
-                "log-normal through two shares: 5 % below 2 Mbps, 11 % at 100 Mbps or more",
-                OFCOM_2024_SHARES,
-            ),
-            "up": Figure({"ratio": "76/295"}, "means: 7.6 Mbps up, 29.5 down", OFCOM_2023),
-            "rtt": Figure(
-                _between("18.3 ms", "23.7 ms"),
-                "means of the fastest and the slowest operator",
-                OFCOM_2024,
-            ),
-        },
+        down=Figure(
+            _around("18.8 Mbps", 1.36),
+            "log-normal through two shares: 5 % below 2 Mbps, 11 % at 100 Mbps or more",
+            OFCOM_2024_SHARES,
+        ),
+        up=Figure({"ratio": "76/295"}, "means: 7.6 Mbps up, 29.5 down", OFCOM_2023),
+        rtt=Figure(
+            _between("18.3 ms", "23.7 ms"),
+            "means of the fastest and the slowest operator",
+            OFCOM_2024,
+        ),
     ),
-    "5g": Preset(
+    "5g": _preset(
         "5G phones in Britain",
-        {
-            "down": Figure(
-                _around("88.5 Mbps", 1.63),
-                "log-normal through two shares: 1 % below 2 Mbps, 47 % at 100 Mbps or more",
-                OFCOM_2024_SHARES,
-            ),
-            "up": Figure({"ratio": "147/1299"}, "means: 14.7 Mbps up, 129.9 down", OFCOM_2023),
-            "rtt": Figure(
-                _between("16.3 ms", "21.4 ms"),
-                "means of the fastest and the slowest operator",
-                OFCOM_2024,
-            ),
-        },
+        down=Figure(
+            _around("88.5 Mbps", 1.63),
+            "log-normal through two shares: 1 % below 2 Mbps, 47 % at 100 Mbps or more",
+            OFCOM_2024_SHARES,
+        ),
+        up=Figure({"ratio": "147/1299"}, "means: 14.7 Mbps up, 129.9 down", OFCOM_2023),
+        rtt=Figure(
+            _between("16.3 ms", "21.4 ms"),
+            "means of the fastest and the slowest operator",
+            OFCOM_2024,
+        ),
     ),
-    "wifi": Preset(
+    "wifi": _preset(
         "public Wi-Fi, one medium for both directions",
-        {
-            "down": Figure(
-                _one_of("69.22 Mbps", "58.97 Mbps", "51.44 Mbps", "30.74 Mbps", "36.31 Mbps"),
-                "mean of each airport",
-                OOKLA_AIRPORTS,
-            ),
-            "up": Figure(
-                _one_of("95.92 Mbps", "69.80 Mbps", "67.36 Mbps", "32.97 Mbps", "16.22 Mbps"),
-                "mean of each airport",
-                OOKLA_AIRPORTS,
-            ),
-            "rtt": Figure(
-                _around("20 ms", 1.26),
-                "log-normal through median (20 ms) and 90th percentile (100 ms) of the Wi-Fi hop",
-                WIFI_HOP,
-            ),
-            "half_duplex": Figure(True, "stations take turns on one medium", WIFI),
-        },
+        down=Figure(
+            _one_of("69.22 Mbps", "58.97 Mbps", "51.44 Mbps", "30.74 Mbps", "36.31 Mbps"),
+            "mean of each airport",
+            OOKLA_AIRPORTS,
+        ),
+        up=Figure(
+            _one_of("95.92 Mbps", "69.80 Mbps", "67.36 Mbps", "32.97 Mbps", "16.22 Mbps"),
+            "mean of each airport",
+            OOKLA_AIRPORTS,
+        ),
+        rtt=Figure(
+            _around("20 ms", 1.26),
+            "log-normal through median (20 ms) and 90th percentile (100 ms) of the Wi-Fi hop",
+            WIFI_HOP,
+        ),
+        half_duplex=Figure(True, "stations take turns on one medium", WIFI),
     ),
-    "adsl": Preset(
+    "adsl": _preset(
         "ADSL",
-        {
-            "down": Figure("9.1 Mbps", "mean at peak time", COMCOM),
-            "up": Figure("0.8 Mbps", "mean at peak time", COMCOM),
-            "rtt": Figure("49 ms", "mean of DSL at peak time, to the provider's edge", FCC),
-        },
+        down=Figure("9.1 Mbps", "mean at peak time", COMCOM),
+        up=Figure("0.8 Mbps", "mean at peak time", COMCOM),
+        rtt=Figure("49 ms", "mean of DSL at peak time, to the provider's edge", FCC),
     ),
-    "vdsl": Preset(
+    "vdsl": _preset(
         "VDSL",
-        {
-            "down": Figure("43 Mbps", "mean at peak time", COMCOM),
-            "up": Figure("12.6 Mbps", "mean at peak time", COMCOM),
-            "rtt": Figure("49 ms", "mean of DSL at peak time, to the provider's edge", FCC),
-        },
+        down=Figure("43 Mbps", "mean at peak time", COMCOM),
+        up=Figure("12.6 Mbps", "mean at peak time", COMCOM),
+        rtt=Figure("49 ms", "mean of DSL at peak time, to the provider's edge", FCC),
     ),
-    "cable": Preset(
+    "cable": _preset(
         "cable",
-        {
-            "down": Figure("238.9 Mbps", "median of Xfinity", OOKLA_FIXED),
-            "up": Figure("22.89 Mbps", "median of Xfinity", OOKLA_FIXED),
-            "rtt": Figure("32 ms", "mean at peak time, to the provider's edge", FCC),
-        },
+        down=Figure("238.9 Mbps", "median of Xfinity", OOKLA_FIXED),
+        up=Figure("22.89 Mbps", "median of Xfinity", OOKLA_FIXED),
+        rtt=Figure("32 ms", "mean at peak time, to the provider's edge", FCC),
     ),
-    "fibre": Preset(
+    "fibre": _preset(
         "fibre to the home",
-        {
-            "down": Figure("98.6 Mbps", "mean at peak time of plans of 100 Mbps", COMCOM),
-            "up": Figure("21.2 Mbps", "mean at peak time of plans of 100 Mbps", COMCOM),
-            "rtt": Figure("24 ms", "mean at peak time, to the provider's edge", FCC),
-        },
+        down=Figure("98.6 Mbps", "mean at peak time of plans of 100 Mbps", COMCOM),
+        up=Figure("21.2 Mbps", "mean at peak time of plans of 100 Mbps", COMCOM),
+        rtt=Figure("24 ms", "mean at peak time, to the provider's edge", FCC),
     ),
-    "geo": Preset(
+    "geo": _preset(
         "geostationary satellite",
-        {
-            "down": Figure(
-                _between("18.13 Mbps", "19.73 Mbps"), "medians of Viasat and HughesNet", OOKLA_GEO
-            ),
-            "up": Figure(
-                _between("2.43 Mbps", "3.38 Mbps"), "medians of HughesNet and Viasat", OOKLA_GEO
-            ),
-            "rtt": Figure(
-                _between("630 ms", "724 ms"), "medians of Viasat and HughesNet", OOKLA_GEO_RTT
-            ),
-        },
+        down=Figure(
+            _between("18.13 Mbps", "19.73 Mbps"), "medians of Viasat and HughesNet", OOKLA_GEO
+        ),
+        up=Figure(_between("2.43 Mbps", "3.38 Mbps"), "medians of HughesNet and Viasat", OOKLA_GEO),
+        rtt=Figure(_between("630 ms", "724 ms"), "medians of Viasat and HughesNet", OOKLA_GEO_RTT),
     ),
-    "leo": Preset(
+    "leo": _preset(
         "satellite in low orbit",
-        {
-            "down": Figure("104.71 Mbps", "median of Starlink", OOKLA_LEO),
-            "up": Figure("14.84 Mbps", "median of Starlink", OOKLA_LEO),
-            "rtt": Figure(
-                _around("33 ms", 0.29),
-                "log-normal through median (33 ms) and 99th percentile (65 ms) at peak hours",
-                SPACEX,
-            ),
-        },
+        down=Figure("104.71 Mbps", "median of Starlink", OOKLA_LEO),
+        up=Figure("14.84 Mbps", "median of Starlink", OOKLA_LEO),
+        rtt=Figure(
+            _around("33 ms", 0.29),
+            "log-normal through median (33 ms) and 99th percentile (65 ms) at peak hours",
+            SPACEX,
+        ),
     ),
-    "lte-m": Preset(
+    "lte-m": _preset(
         "LTE-M (Cat-M1), half duplex",
-        {
-            "down": Figure("300 kbps", "peak rate with scheduling delays", CAT_M1),
-            "up": Figure("375 kbps", "peak rate with scheduling delays", CAT_M1),
-            "rtt": Figure(_between("50 ms", "100 ms"), "range of the latency", ARDUINO),
-            "half_duplex": Figure(True, "HD-FDD, which these rates are of", CAT_M1),
-        },
+        down=Figure("300 kbps", "peak rate with scheduling delays", CAT_M1),
+        up=Figure("375 kbps", "peak rate with scheduling delays", CAT_M1),
+        rtt=Figure(_between("50 ms", "100 ms"), "range of the latency", ARDUINO),
+        half_duplex=Figure(True, "HD-FDD, which these rates are of", CAT_M1),
     ),
-    "nb-iot": Preset(
+    "nb-iot": _preset(
         "NB-IoT (Cat-NB1), half duplex",
-        {
-            "down": Figure("26 kbps", "peak rate", CAT_NB1),
-            "up": Figure("62 kbps", "peak rate", CAT_NB1),
-            "rtt": Figure(_between("1.6 s", "10 s"), "range of the latency", CAT_NB1),
-            "half_duplex": Figure(True, "Cat-NB1 HD-FDD", NRF),
-        },
+        down=Figure("26 kbps", "peak rate", CAT_NB1),
+        up=Figure("62 kbps", "peak rate", CAT_NB1),
+        rtt=Figure(_between("1.6 s", "10 s"), "range of the latency", CAT_NB1),
+        half_duplex=Figure(True, "Cat-NB1 HD-FDD", NRF),
     ),
 }

@@ -3,10 +3,9 @@
 from itertools import repeat
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator
 from typing_extensions import override
 
-from emulator.common.distributions import Duration
+from emulator.common.distributions import Duration, only
 from emulator.common.units import format_duration
 from emulator.simulation.policies.base import PolicySettings
 from emulator.simulation.rounds.client_task import Process
@@ -16,12 +15,6 @@ from emulator.simulation.rounds.staleness import LATE_IN_WORDS, Constant, Late, 
 from flasc.common.settings import PositiveInt
 
 
-def _positive(value: float) -> float:
-    if value <= 0:
-        raise ValueError(f"found {value:g} s; allowed: a deadline above 0, like 30 s")
-    return value
-
-
 class Deadline(PolicySettings):
     """A round ends after `deadline`, or when the `first` updates (default: all) have arrived.
 
@@ -29,7 +22,7 @@ class Deadline(PolicySettings):
     """
 
     kind: Literal["deadline"]
-    deadline: Annotated[Duration, AfterValidator(_positive)]
+    deadline: Annotated[Duration, only(lambda x: x > 0, "a deadline above 0, like 30 s", " s")]
     select: PositiveInt | None = None
     first: PositiveInt | None = None
     late: Late = "drop"

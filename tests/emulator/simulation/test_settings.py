@@ -25,5 +25,5 @@ def test_privacy_goes_with_what_its_account_is_of(keys):
 def test_privacy_goes_with_clients_that_are_always_there():
     link = {"down": "8 Mbps", "up": "1 Mbps"}
     leaving = {"clients": link | {"availability": {"kind": "on_off", "on": "9 s", "off": "1 s"}}}
-    with pytest.raises(ValidationError, match=r"found it with clients that leave"):
+    with pytest.raises(ValidationError, match=r"found it with clients that are not always"):
         scenario({"dp": POISSON}, leaving)
