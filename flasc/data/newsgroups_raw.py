@@ -7,18 +7,13 @@ by scikit-learn, which fetches that archive into its own cache.
 
 from pathlib import Path
 
-import numpy as np
-
 from flasc.assets.packages import Notify
 from flasc.common.errors import AssetError
-from flasc.common.rng import stream
 from flasc.data import hub
-from flasc.data.newsgroups import CLASSES, Corpus, Documents, split_validation
+from flasc.data.newsgroups import CLASSES, Corpus, Rows, split_corpus
 
 EDITION = "raw (bydate; headers, footers and quotes kept)"
 DOCUMENTS = {"train": 11_314, "test": 7_532}
-
-Rows = list[tuple[str, str]]  # class name and text
 
 
 def read_folder(folder: Path, split: str) -> Rows:
@@ -69,12 +64,4 @@ def load(data: str | None, notify: Notify) -> Corpus:
             f"expected {DOCUMENTS} in {CLASSES}",
             "give task.data the folder with 20news-bydate-train and 20news-bydate-test in it",
         )
-    code = {name: c for c, name in enumerate(classes)}
-    train, test = (
-        Documents(tuple(text for _, text in part), np.array([code[name] for name, _ in part]))
-        for part in rows.values()
-    )
-    kept, held_out = split_validation(len(train))
-    order = stream(0, "test").permutation(len(test))
-    splits = train.take(kept), train.take(held_out), test.take(order)
-    return Corpus(*splits, classes=classes, edition=EDITION)
+    return split_corpus(rows, classes, EDITION)

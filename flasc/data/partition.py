@@ -41,10 +41,11 @@ def dirichlet(
     owner = np.empty(len(labels), np.int64)
     for c in range(len(classes)):
         members = rng.permutation(np.flatnonzero(codes == c))
-        owner[members] = np.repeat(
-            np.arange(clients), largest_remainder(shares[:, c], len(members))
-        )
-    return _fill_empty(_by_owner(owner, clients))
+        counts = largest_remainder(shares[:, c], len(members))
+        owner[members] = np.repeat(np.arange(clients), counts)
+    ends = np.bincount(owner, minlength=clients).cumsum()
+    order = np.argsort(owner, kind="stable").astype(np.int64)
+    return _fill_empty(np.split(order, ends[:-1]))
 
 
 def dirichlet_reference(
@@ -163,11 +164,6 @@ def _normalised(logs: Floats, axis: int) -> Floats:
     logs = logs - logs.max(axis=axis, keepdims=True)
     total: Floats = np.exp(logs).sum(axis=axis, keepdims=True)
     return logs - np.log(total)
-
-
-def _by_owner(owner: Indices, clients: int) -> list[Indices]:
-    ends = np.bincount(owner, minlength=clients).cumsum()
-    return np.split(np.argsort(owner, kind="stable").astype(np.int64), ends[:-1])
 
 
 def _fill_empty(parts: list[Indices]) -> list[Indices]:

@@ -22,7 +22,6 @@ class AdapterLth(MethodSettings):
     """
 
     upload_support_known = True
-
     kind: Literal["adapter_lth"]
     gamma: Density
     every: PositiveInt

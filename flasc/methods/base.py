@@ -50,8 +50,7 @@ class MethodSettings(Pluggable):
     behaviour = "build"
     has_rank: ClassVar[bool] = True  # whether LoRA's rank affects the method
     scope: ClassVar[Scope] = "adapter"  # which weights are trained
-    # Whether the server knows the support of an upload from what it sent, so that the upload has no
-    # index.
+    # Whether the server knows an upload's support from what it sent, so that it has no index.
     upload_support_known: ClassVar[bool] = False
 
     rank: Rank | None = None
@@ -95,14 +94,11 @@ class VectorLayout:
 
     def pairs(self, vector: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Views of each LoRA layer's A [rank, in] and B [out, rank] in `vector` [n]."""
-        spans = {span.name: span for span in self.spans}
-        for a in self.spans:
-            if a.part == "lora_A":
-                b = spans[a.name.replace(".lora_A.", ".lora_B.")]
-                yield (
-                    vector[a.start : a.stop].view(self.rank, -1),
-                    vector[b.start : b.stop].view(-1, self.rank),
-                )
+        parts = {span.name: vector[span.start : span.stop] for span in self.spans}
+        for span in self.spans:
+            if span.part == "lora_A":
+                b = parts[span.name.replace(".lora_A.", ".lora_B.")]
+                yield parts[span.name].view(self.rank, -1), b.view(-1, self.rank)
 
     def head(self, device: torch.device) -> Tensor:
         """Mask of the entries outside LoRA: bool [n]."""

@@ -22,7 +22,6 @@ class Full(Dense):
 
     has_rank = False
     scope = "all"
-
     kind: Literal["full"]
 
 
@@ -31,7 +30,6 @@ class Head(Dense):
 
     has_rank = False
     scope = "head"
-
     kind: Literal["head"]
 
 
@@ -53,5 +51,4 @@ class FfaLora(Dense):
     """
 
     scope = "adapter_b"
-
     kind: Literal["ffa_lora"]

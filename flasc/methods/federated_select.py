@@ -21,7 +21,6 @@ class FederatedSelect(MethodSettings):
     """
 
     upload_support_known = True
-
     kind: Literal["federated_select"]
     density: Density
     gamma: Density = 1.0

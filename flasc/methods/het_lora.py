@@ -27,7 +27,6 @@ class HetLora(MethodSettings):
     """
 
     upload_support_known = True
-
     kind: Literal["het_lora"]
     tiers: Annotated[list[RankTier], Field(min_length=1)]
     weighting: Literal["uniform", "norm"] = "norm"
@@ -110,8 +109,8 @@ class HetLoraMethod(TruncatedMethod):
     def on_upload(self, client: int, support: Mask) -> None:
         # A client that has pruned itself keeps its new rank.
         if support is not None:
-            lora = len(support) - int(self.layout.head(support.device).sum())
-            sent = int(support.sum()) - (len(support) - lora)
+            head = int(self.layout.head(support.device).sum())
+            sent, lora = int(support.sum()) - head, len(support) - head
             self._rank[client] = sent * self.layout.rank // lora
 
     @override

@@ -35,7 +35,6 @@ class RankTiers(MethodSettings):
     """
 
     upload_support_known = True
-
     kind: Literal["rank_tiers"]
     tiers: Annotated[list[RankTier], Field(min_length=1)]
     by: Literal["truncation", "norm"] = "truncation"

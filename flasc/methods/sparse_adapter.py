@@ -35,7 +35,6 @@ class SparseAdapter(MethodSettings):
     """
 
     upload_support_known = True
-
     kind: Literal["sparse_adapter"]
     density: Density
     score: Literal["magnitude", "random", "snip", "grasp"] = newer("magnitude")

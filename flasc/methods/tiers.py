@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from flasc.common import rng
+from flasc.data.partition import largest_remainder
 from flasc.methods.base import VectorLayout
 
 
@@ -14,11 +15,8 @@ def deal(shares: Sequence[float], layout: VectorLayout) -> list[int]:
     Counts follow from the shares by largest remainder, ties to the first tier; the random stream
     `tiers` assigns the clients. (The reference code uses the client's number modulo the tiers.)
     """
-    exact = np.asarray(shares) / sum(shares) * layout.clients
-    counts = exact.astype(int)
-    short = layout.clients - int(counts.sum())
-    counts[np.argsort(counts - exact, kind="stable")[:short]] += 1
+    counts = largest_remainder(np.asarray(shares) / sum(shares), layout.clients)
     order = rng.stream(layout.seed, "tiers").permutation(layout.clients)
     dealt = np.empty(layout.clients, int)
     dealt[order] = np.repeat(np.arange(len(counts)), counts)
-    return [int(tier) for tier in dealt]
+    return dealt.tolist()

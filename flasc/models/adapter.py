@@ -99,7 +99,7 @@ class Adapter:
 
     `scope` is `adapter` (LoRA and the head), `adapter_b` (the same with A frozen at its random
     start), `head` (the head alone; LoRA is present but disabled), or `all` (every weight; no LoRA).
-    Entries are in the model's parameter order, so equal models give equal vectors.
+    Entries are in the order of `parameters`, so equal models give equal vectors.
 
     Raises ModelError if the LoRA targets match nothing, or the model has no head or fewer layers
     than `upper_layers`.
@@ -114,7 +114,7 @@ class Adapter:
         if scope == "adapter_b":
             for layer in self.lora_layers():
                 layer.lora_A.requires_grad_(False)
-        self._parameters = [p for p in self.model.parameters() if p.requires_grad]
+        self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.spans = list(_spans(self.model))
         headless = not any(span.part == "head" for span in self.spans)
         if headless and (scope == "head" or (scope == "adapter" and not _causal(base))):
@@ -134,20 +134,20 @@ class Adapter:
         """The modules that LoRA wraps, in the order of the model."""
         return (module for module in self.model.modules() if isinstance(module, LoraLayer))
 
-    @property
-    def parameters(self) -> list[nn.Parameter]:
-        """The trained parameters, in the order of the vector."""
-        return self._parameters
+    def views(self, vector: Tensor) -> list[Tensor]:
+        """Views of a float32 [n] vector in the shapes of `parameters`."""
+        pairs = zip(self.spans, self.parameters, strict=True)
+        return [vector[span.start : span.stop].view_as(p) for span, p in pairs]
 
     def read(self) -> Tensor:
         """A copy of the trained entries: float32 [n]."""
-        return parameters_to_vector(self._parameters).detach()
+        return parameters_to_vector(self.parameters).detach()
 
     def write(self, vector: Tensor) -> None:
         """Set the trained entries from a float32 [n] vector (copied)."""
         with torch.no_grad():
-            for span, parameter in zip(self.spans, self._parameters, strict=True):
-                parameter.copy_(vector[span.start : span.stop].view_as(parameter))
+            for parameter, values in zip(self.parameters, self.views(vector), strict=True):
+                parameter.copy_(values)
 
     @contextmanager
     def training(self, *, base_dropout: bool) -> Iterator[None]:

@@ -19,9 +19,7 @@ def _mix(hashed: Tensor) -> Tensor:
     """Scramble int32 in place."""
     for multiplier in _MULTIPLIERS:
         hashed.mul_(multiplier)
-        hashed.bitwise_xor_(
-            (hashed >> 15).bitwise_and_(_UNSIGNED)
-        )  # torch's shift copies the sign bit
+        hashed.bitwise_xor_((hashed >> 15).bitwise_and_(_UNSIGNED))  # the shift copies the sign
     return hashed
 
 

@@ -18,7 +18,6 @@ from flasc.common.settings import PositiveInt
 from flasc.data import hub
 from flasc.data.examples import Examples
 from flasc.data.images import Bytes, ImageTransform, Pictures, size_of
-from flasc.data.objective import SingleLabel
 from flasc.models.resolve import resolve_model
 from flasc.tasks.base import Task
 from flasc.tasks.settings import VIT, Model, Source, Split, TaskSettings
@@ -100,5 +99,4 @@ class Cifar10(TaskSettings):
             classes=CLASSES,
             model=model,
             head="image",
-            objective=SingleLabel(),
         )

@@ -7,10 +7,8 @@ from typing_extensions import override
 
 from flasc.assets.catalogue import locate
 from flasc.assets.packages import Notify
-from flasc.common.settings import PositiveInt
 from flasc.data.fashion_mnist import CLASSES, EDITION, examples, load
 from flasc.data.images import size_of
-from flasc.data.objective import SingleLabel
 from flasc.models.resolve import resolve_model
 from flasc.tasks.base import Task
 from flasc.tasks.settings import Model, Split, TaskSettings
@@ -21,7 +19,6 @@ class FashionMnist(TaskSettings):
 
     name: Literal["fashion_mnist"]
     model: Model = "fashion-vit"
-    clients: PositiveInt = 350
     split: Split = Split()
 
     @property
@@ -43,5 +40,4 @@ class FashionMnist(TaskSettings):
             classes=CLASSES,
             model=model,
             head="image",
-            objective=SingleLabel(),
         )

@@ -13,7 +13,6 @@ from typing_extensions import override
 from flasc.assets.catalogue import locate
 from flasc.assets.packages import Notify
 from flasc.common import rng
-from flasc.common.settings import PositiveInt
 from flasc.data import fashion_mnist
 from flasc.data.examples import Examples
 from flasc.data.fashion_mnist import CLASSES
@@ -31,7 +30,6 @@ class FashionScenes(TaskSettings):
     metric: ClassVar[str] = "micro F1"
     name: Literal["fashion_scenes"]
     model: Model = "scenes-vit"
-    clients: PositiveInt = 350
     split: Split = Split()
 
     @property
@@ -49,15 +47,12 @@ class FashionScenes(TaskSettings):
             compose(parts.train.take(mine), rng.stream(seed, "scenes", client))
             for client, mine in enumerate(held)
         ]
-        pictures = Pictures(
-            np.concatenate([pixels for pixels, _ in made]), fashion_mnist.grey(size)
-        )
-        ends = np.cumsum([len(labels) for _, labels in made])
+        pixels, labels = zip(*made, strict=True)
+        pictures = Pictures(np.concatenate(pixels), fashion_mnist.grey(size))
+        ends = np.cumsum([*map(len, labels)])
         return Task(
             edition=f"{fashion_mnist.EDITION}, one to four garments a picture",
-            train=Examples(
-                {"pixel_values": pictures}, np.concatenate([labels for _, labels in made])
-            ),
+            train=Examples({"pixel_values": pictures}, np.concatenate(labels)),
             # Every seed is evaluated on the same pictures.
             validation=scenes(parts.validation, size, rng.stream(0, "scenes/validation")),
             test=scenes(parts.test, size, rng.stream(0, "scenes/test")),

@@ -17,7 +17,6 @@ from typing_extensions import override
 from flasc.assets.packages import Notify
 from flasc.common import rng
 from flasc.common.errors import AssetError
-from flasc.common.settings import PositiveInt
 from flasc.data.examples import Examples
 from flasc.data.images import Files, ImageTransform, size_of
 from flasc.data.objective import MultiLabel
@@ -81,7 +80,6 @@ class Flair(TaskSettings):
     name: Literal["flair"]
     data: Source
     model: Model = VIT
-    clients: PositiveInt = 350
     split: UserSplit = UserSplit()
 
     @override

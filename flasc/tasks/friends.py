@@ -10,7 +10,6 @@ from typing_extensions import override
 
 from flasc.assets.catalogue import locate
 from flasc.assets.packages import Notify
-from flasc.common.settings import PositiveInt
 from flasc.data.friends import EDITION, load
 from flasc.tasks import language_model
 from flasc.tasks.base import Task
@@ -23,7 +22,6 @@ class Friends(TaskSettings):
     metric: ClassVar[str] = "next-token accuracy"
     name: Literal["friends"]
     model: Model = "friends-gpt2"
-    clients: PositiveInt = 350
     tokens: Tokens = 32
     split: UserSplit = UserSplit()
 

@@ -14,7 +14,6 @@ from typing_extensions import override
 
 from flasc.assets.packages import Notify
 from flasc.common.errors import AssetError
-from flasc.common.settings import PositiveInt
 from flasc.data import hub
 from flasc.data.lines import Lines
 from flasc.tasks import language_model
@@ -66,7 +65,6 @@ class Reddit(TaskSettings):
     name: Literal["reddit"]
     data: Source = "webis/tldr-17@refs/convert/parquet"
     model: Model = "openai-community/gpt2"
-    clients: PositiveInt = 350
     tokens: Tokens = 128
     split: UserSplit = UserSplit()
 

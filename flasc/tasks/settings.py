@@ -4,7 +4,6 @@ A key that was added after the first recordings is left out of the digest while 
 so that old recordings are still found.
 """
 
-import difflib
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field
 
+from flasc.assets.catalogue import suggestion
 from flasc.assets.packages import Notify
 from flasc.common import rng
 from flasc.common.plugins import Pluggable, implementation
@@ -58,11 +58,10 @@ def _model(name: str) -> str:
     """Refuses a bare word that is not a known name; hub ids and local folders have a slash."""
     known = known_models()
     if "/" not in name and name not in known:
-        near = difflib.get_close_matches(name.lower(), known, n=1)
+        near = suggestion(name.lower(), known)
         raise ValueError(
-            f"found {name!r}; {f'did you mean {near[0]!r}? ' if near else ''}"
-            f"allowed: {', '.join(known)}, a local folder (./model) "
-            "or a hub id (owner/name)"
+            f"found {name!r}; {near}{' ' if near else ''}allowed: {', '.join(known)}, "
+            "a local folder (./model) or a hub id (owner/name)"
         )
     return name
 

@@ -8,7 +8,6 @@ from typing_extensions import Self, override
 
 from flasc.assets.catalogue import locate
 from flasc.assets.packages import Notify
-from flasc.common.settings import PositiveInt
 from flasc.data import newsgroups, newsgroups_raw, tokens as text
 from flasc.data.examples import Examples
 from flasc.models.resolve import resolve_model
@@ -25,7 +24,6 @@ class Newsgroups(TaskSettings):
     ] = "all-terms"
     data: Annotated[Source | None, Field(exclude_if=lambda data: data is None)] = None
     model: Model = "minilm"
-    clients: PositiveInt = 350
     tokens: Tokens = 128
     split: Split = Split()
 

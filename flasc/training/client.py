@@ -139,23 +139,19 @@ def train(adapter: Adapter, job: Job, data: Examples, settings: Client) -> Train
                 adapter.rows.keys = job.draw.rows(steps, len(batch)).to(device)
                 adapter.model(**data.batch(batch, device)).loss.backward()
                 if job.penalty is not None:
-                    _add_gradients(adapter, job.penalty(adapter.read()))
-                if job.trainable is not None:
-                    _mask_gradients(adapter, job.trainable)
+                    for gradient, more in _gradients(adapter, job.penalty(adapter.read())):
+                        gradient.add_(more)
+                if job.trainable is not None:  # entries without gradient never change
+                    for gradient, kept in _gradients(adapter, job.trainable):
+                        gradient.mul_(kept)
                 optimiser.step()
                 steps += 1
     optimiser.zero_grad()
     return Trained(job.start - adapter.read(), steps)
 
 
-def _add_gradients(adapter: Adapter, more: Tensor) -> None:
-    for span, parameter in zip(adapter.spans, adapter.parameters, strict=True):
+def _gradients(adapter: Adapter, vector: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """The gradient of each parameter, with its entries of `vector`."""
+    for parameter, values in zip(adapter.parameters, adapter.views(vector), strict=True):
         assert parameter.grad is not None
-        parameter.grad += more[span.start : span.stop].view_as(parameter)
-
-
-def _mask_gradients(adapter: Adapter, trainable: Tensor) -> None:
-    """Zero the gradient outside the mask; such entries never change."""
-    for span, parameter in zip(adapter.spans, adapter.parameters, strict=True):
-        assert parameter.grad is not None
-        parameter.grad *= trainable[span.start : span.stop].view_as(parameter)
+        yield parameter.grad, values

@@ -5,12 +5,12 @@ Otherwise None: sizes are then known from a training or a recording only.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from flasc import codec
 from flasc.common.rng import stream
+from flasc.common.settings import Way
 from flasc.methods.top_k import count
 from flasc.training.settings import TrainingSettings
 
@@ -26,7 +26,6 @@ class Shape:
 
 MODELS = {"minilm": Shape(width=384, layers=6, weights=22_713_216)}
 CLASSES = {"20newsgroups": 20}
-Way = Literal["down", "up"]
 SQUARE = {"query", "key", "value"}  # projections from the model's width to itself
 
 
@@ -70,6 +69,5 @@ def _size(
     if k < n:
         drawn = stream(0, "size", k).choice(n, k, replace=False)
         support = np.sort(drawn).astype(np.int64)
-    return codec.size(
-        support, n, wire=wire or settings.wire.format, dtype=settings.wire.way(way)[0]
-    )
+    dtype, _ = settings.wire.way(way)
+    return codec.size(support, n, wire=wire or settings.wire.format, dtype=dtype)

@@ -31,16 +31,13 @@ def describe(adapter: Adapter, vector: Tensor, task: Task) -> TrainingMetadata:
         adapter.model(**one).loss.backward()
     for parameter in adapter.parameters:
         parameter.grad = None
-    return TrainingMetadata(
-        tuple(map(len, task.clients)), float(counter.get_total_flops()), _labels_by_client(task)
-    )
-
-
-def _labels_by_client(task: Task) -> tuple[tuple[int, ...], ...]:
-    if not isinstance(task.objective, SingleLabel):
-        return ()
-    held = (np.bincount(task.train.labels[c], minlength=len(task.classes)) for c in task.clients)
-    return tuple(tuple(counts.tolist()) for counts in held)
+    labels: tuple[tuple[int, ...], ...] = ()
+    if isinstance(task.objective, SingleLabel):
+        held = (task.train.labels[client] for client in task.clients)
+        counts = (np.bincount(mine, minlength=len(task.classes)) for mine in held)
+        labels = tuple(tuple(count.tolist()) for count in counts)
+    sizes = tuple(map(len, task.clients))
+    return TrainingMetadata(sizes, float(counter.get_total_flops()), labels)
 
 
 def provenance(trainer: "Trainer") -> dict[str, str]:

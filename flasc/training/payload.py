@@ -1,17 +1,13 @@
 """Encodes the entries of a vector inside a mask as bytes, and decodes them."""
 
-from typing import Literal
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from flasc import codec
 from flasc.common import rng
-from flasc.common.settings import Wire
+from flasc.common.settings import Way, Wire
 from flasc.methods.base import Mask
-
-Way = Literal["down", "up"]
 
 
 class PayloadCodec:

@@ -39,10 +39,8 @@ def measure(
     found = torch.zeros_like(start)
     for batch in batches:
         gradients = _gradients(adapter, data, batch, len(chosen), graph=True)
-        products = [
-            (gradient * g[span.start : span.stop].view_as(gradient)).sum()
-            for span, gradient in zip(adapter.spans, gradients, strict=True)
-        ]
+        pairs = zip(gradients, adapter.views(g), strict=True)
+        products = [(gradient * value).sum() for gradient, value in pairs]
         found += _flat(torch.autograd.grad(torch.stack(products).sum(), adapter.parameters))
     return found
 

@@ -50,18 +50,13 @@ class Optimiser:
 
     def state(self) -> dict[str, Tensor]:
         """What `restore` needs."""
-        return {
-            "params": self.params,
-            "first": self.first,
-            "second": self.second,
-            "steps": torch.tensor(self.steps),
-        }
+        vectors = {"params": self.params, "first": self.first, "second": self.second}
+        return vectors | {"steps": torch.tensor(self.steps)}
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Restores a state exactly."""
-        self.params = state["params"].clone()
-        self.first = state["first"].clone()
-        self.second = state["second"].clone()
+        kept = (state[name].clone() for name in ("params", "first", "second"))
+        self.params, self.first, self.second = kept
         self.steps = int(state["steps"])
 
 

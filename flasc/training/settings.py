@@ -86,13 +86,10 @@ Server = Annotated[
 ]
 
 
-# `reference` is simple and slow. `cohort` is tested against it, and replaced by it for other
-# models.
+# `reference` is slow and trains any model; it replaces `cohort` for models that `cohort` lacks.
 Engine = Literal["cohort", "reference"]
 # tf32 needs a GPU. auto is fp32 on a CPU and bf16 on a GPU, with master weights in fp32.
 Precision = Literal["auto", "fp32", "tf32", "bf16"]
-
-
 Scaling = Literal["reference", "mean"]
 
 

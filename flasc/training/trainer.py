@@ -51,14 +51,8 @@ class Trainer:
         self.settings, self.task, self.device = settings, task, device
         scope = settings.method.scope
         key = rng.key(settings.seed, "init")
-        base = (shared or SharedModels()).pretrained(
-            task.model,
-            task.head,
-            len(task.classes),
-            key,
-            task.objective.problem,
-            frozen=scope != "all",
-        )
+        asked = task.model, task.head, len(task.classes), key, task.objective.problem
+        base = (shared or SharedModels()).pretrained(*asked, frozen=scope != "all")
         with torch.random.fork_rng([]):
             torch.manual_seed(key)
             self.adapter = Adapter(base, settings.lora, scope)
@@ -160,9 +154,8 @@ class Trainer:
             return self.engine.train(jobs, self.task.train)
         longest_first = sorted(range(len(jobs)), key=lambda i: -len(jobs[i].examples))
         found = self._helpers.carry_out([jobs[i] for i in longest_first], self.work)
-        return [
-            one for _, one in sorted(zip(longest_first, found, strict=True), key=lambda x: x[0])
-        ]
+        by_job = dict(zip(longest_first, found, strict=True))
+        return [by_job[i] for i in range(len(jobs))]
 
     def work(self, piece: client.Job | Part) -> Any:
         """Compute one piece of a training with these settings, for any version.
@@ -225,9 +218,8 @@ class Trainer:
         """Step by the weighted sum of the updates; measurements go to the method instead."""
         self._round_mask = self._download_mask(self._method.evaluation_tier)
         known = self.settings.method.upload_support_known
-        received = [
-            self._received(upload.answers) for upload in uploads if known and upload.answers
-        ]
+        answered = (upload.answers for upload in uploads if known)
+        received = [self._received(download) for download in answered if download]
         deltas = []
         for upload, one in zip_longest(uploads, received):
             delta, sent = self._payload.decode(upload.content, one.down if one else None)
@@ -241,9 +233,8 @@ class Trainer:
             self._method.on_measurement(self.params, weighted_sum(*zip(*measured, strict=True)))
         if updates or self.settings.dp:
             self._server.step(self._merged(updates))
-        for (
-            upload
-        ) in uploads:  # after the step: updates that were not aggregated are still to be sent
+        # After the step: updates that were not aggregated are still to be sent.
+        for upload in uploads:
             self._memories[upload.client] = upload.memory
         self.version += 1
         self._method.on_new_version(self.params, self.version)
@@ -270,11 +261,9 @@ class Trainer:
         count = min(len(examples), self.settings.evaluation_examples or len(examples))
         vector = self._evaluated()
         parts = [Part(vector, split, part) for part in self.engine.parts(examples, count)]
-        tally, loss = client.total(
-            map(self.work, parts)
-            if self._helpers is None
-            else self._helpers.carry_out(parts, self.work)
-        )
+        helpers = self._helpers
+        done = map(self.work, parts) if helpers is None else helpers.carry_out(parts, self.work)
+        tally, loss = client.total(done)
         right, of, loss = client.ratio(tally, loss)
         if not math.isfinite(loss):
             raise DivergedError(

@@ -6,6 +6,7 @@ normalisation before or after, one pooled token, and a linear head. Only module 
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -47,19 +48,13 @@ class Projection:
 
     def outputs(self, lo: int, hi: int) -> "Projection":
         """Only the outputs [lo, hi) and what the sites add to them."""
+        within = [site for site in self.sites if site.lo < hi and site.hi > lo]
         sites = tuple(
-            replace(
-                site,
-                lo=max(site.lo, lo) - lo,
-                hi=min(site.hi, hi) - lo,
-                skipped=max(0, lo - site.lo),
-            )
-            for site in self.sites
-            if site.lo < hi and site.hi > lo
+            replace(s, lo=max(s.lo, lo) - lo, hi=min(s.hi, hi) - lo, skipped=max(0, lo - s.lo))
+            for s in within
         )
-        return Projection(
-            self.weight[lo:hi], None if self.bias is None else self.bias[lo:hi], sites
-        )
+        bias = None if self.bias is None else self.bias[lo:hi]
+        return Projection(self.weight[lo:hi], bias, sites)
 
 
 @dataclass(frozen=True)
@@ -86,6 +81,16 @@ class Block:
     norm_attention: Norm
     norm_perceptron: Norm
     scale: float  # factor of the attention logits
+
+    @property
+    def projections(self) -> tuple[Projection, ...]:
+        """All projections, in the order of the forward pass."""
+        return self.qkv, self.out, self.up, self.down
+
+    def projected(self, change: Callable[[Projection], Projection]) -> "Block":
+        """The block with each projection replaced by what `change` returns for it."""
+        qkv, out, up, down = map(change, self.projections)
+        return replace(self, qkv=qkv, out=out, up=up, down=down)
 
 
 @dataclass(frozen=True)
@@ -117,22 +122,18 @@ class Encoder:
         def norm(one: Norm) -> Norm:
             return replace(one, weight=one.weight.to(dtype), bias=one.bias.to(dtype))
 
+        def converted(block: Block) -> Block:
+            return replace(
+                block.projected(projection),
+                norm_attention=norm(block.norm_attention),
+                norm_perceptron=norm(block.norm_perceptron),
+            )
+
         embed = self.embed
         return replace(
             self,
             embed=lambda inputs: embed(inputs).to(dtype),
-            blocks=tuple(
-                Block(
-                    projection(block.qkv),
-                    projection(block.out),
-                    projection(block.up),
-                    projection(block.down),
-                    norm(block.norm_attention),
-                    norm(block.norm_perceptron),
-                    block.scale,
-                )
-                for block in self.blocks
-            ),
+            blocks=tuple(map(converted, self.blocks)),
             final=None if self.final is None else norm(self.final),
             pooler=None if self.pooler is None else projection(self.pooler),
         )
@@ -217,23 +218,19 @@ def read(adapter: Adapter) -> Encoder:
     An assertion fails if LoRA wraps a module outside the blocks (an embedding, the pooler).
     """
     base = _base(adapter)
-    names = ARCHITECTURES[base.config.model_type]
+    config = base.config
+    names = ARCHITECTURES[config.model_type]
     body = base.get_submodule(names.body)
-    config: Any = base.config
-    spans = {
-        id(parameter): span
-        for span, parameter in zip(adapter.spans, adapter.parameters, strict=True)
-    }
+    spans = dict(zip(map(id, adapter.parameters), adapter.spans, strict=True))
     sites = {id(layer): index for index, layer in enumerate(adapter.lora_layers())}
     reader = _Reader(spans, {} if adapter.scope == "head" else sites)
     layers: Any = _first(body, names.layers)
-    width = int(config.hidden_size)
     heads = int(config.num_attention_heads)
     blocks = []
     for number, layer in enumerate(layers):
-        scale = (width // heads) ** -0.5
-        if base.config.model_type == "gpt2":
-            scale = (width // heads) ** -0.5 if config.scale_attn_weights else 1.0
+        scale = (int(config.hidden_size) // heads) ** -0.5
+        if names is _GPT2:
+            scale = scale if config.scale_attn_weights else 1.0
             scale /= number + 1 if config.scale_attn_by_inverse_layer_idx else 1
         qkv = next(group for group in names.qkv if _has(layer, group[0]))
         blocks.append(
@@ -252,14 +249,14 @@ def read(adapter: Adapter) -> Encoder:
     pooler: Any = getattr(body, "pooler", None) if names is _BERT else None
     used = reader.used | {id(linear.weight), id(linear.bias)}
     assert adapter.scope == "head" or set(spans) <= used, "a LoRA layer outside the blocks"
-    activation = _activation(str(getattr(config, "activation_function", None) or config.hidden_act))
+    activation = getattr(config, "activation_function", None) or config.hidden_act
     return Encoder(
-        embed=_gpt2_embedding(body) if names is _GPT2 else _embedding(body),
+        embed=partial(_gpt2_embed if names is _GPT2 else _embed, body),
         blocks=tuple(blocks),
         norm_first=names.norm_first,
         causal=names.causal,
         heads=heads,
-        activation=activation,
+        activation=_activation(str(activation)),
         final=_norm(body.get_submodule(names.final)) if names.final else None,
         pool=names.pool,
         pad_token=config.pad_token_id if names is _GPT2 else None,
@@ -326,23 +323,15 @@ def _norm(module: Any) -> Norm:
     return Norm(module.weight.detach(), module.bias.detach(), float(module.eps))
 
 
-def _embedding(body: Any) -> Callable[[Inputs], Tensor]:
-    def embed(inputs: Inputs) -> Tensor:
-        known = {k: v for k, v in inputs.items() if k != "attention_mask"}
-        embedded: Tensor = body.embeddings(**known)
-        return embedded
-
-    return embed
+def _embed(body: Any, inputs: Inputs) -> Tensor:
+    embedded: Tensor = body.embeddings(**{k: v for k, v in inputs.items() if k != "attention_mask"})
+    return embedded
 
 
-def _gpt2_embedding(body: Any) -> Callable[[Inputs], Tensor]:
-    def embed(inputs: Inputs) -> Tensor:
-        ids = inputs["input_ids"]
-        places = torch.arange(ids.shape[1], device=ids.device)
-        embedded: Tensor = body.wte(ids) + body.wpe(places)
-        return embedded
-
-    return embed
+def _gpt2_embed(body: Any, inputs: Inputs) -> Tensor:
+    ids = inputs["input_ids"]
+    embedded: Tensor = body.wte(ids) + body.wpe(torch.arange(ids.shape[1], device=ids.device))
+    return embedded
 
 
 def _activation(name: str) -> Callable[[Tensor], Tensor]:

@@ -88,9 +88,8 @@ class Cohort:
         trains = None
         if any(job.trainable is not None for job in jobs):
             whole = torch.ones_like(start[0], dtype=torch.bool)
-            trains = torch.stack(
-                [whole if job.trainable is None else job.trainable for job in jobs]
-            )
+            masks = (job.trainable for job in jobs)
+            trains = torch.stack([whole if mask is None else mask for mask in masks])
         if self.caches_features:
             for job in jobs:
                 self._cache_features(data, job.examples)
@@ -134,7 +133,8 @@ class Cohort:
     ) -> Tensor:
         """float32 [examples, classes], from cached features or lower layers if possible."""
         if self.caches_features:
-            return one.head(self._features(data, np.concatenate(chosen)))
+            indices = np.concatenate(chosen).tolist()
+            return one.head(torch.stack([self._cached_features[id(data), i] for i in indices]))
         if not self._lower:
             return one.logits()
         pairs = zip(chosen, below, strict=False)
@@ -191,8 +191,7 @@ class Cohort:
 
     def _batches(self, data: Examples, indices: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
         """`indices` in batches of similar length, longest first."""
-        mask = data.features.get("attention_mask")
-        if mask is None:
+        if (mask := data.features.get("attention_mask")) is None:
             lengths = np.full(len(indices), self._image_tokens(data))
         else:
             lengths = mask[indices].astype(bool).sum(1)
@@ -208,16 +207,12 @@ class Cohort:
 
         The examples of a client are computed together, so that the bits are always the same.
         """
-        missing = [int(i) for i in indices if (id(data), int(i)) not in self._cached_features]
+        missing = [i for i in indices.tolist() if (id(data), i) not in self._cached_features]
         with torch.no_grad():
             for chosen in self._batches(data, np.array(missing, np.int64)):
                 one = self._pass(self._pack(data, [chosen]), {})
                 for index, row in zip(chosen, one.pooled(one.embedded()), strict=True):
                     self._cached_features[id(data), int(index)] = row.clone()
-
-    def _features(self, data: Examples, indices: NDArray[np.int64]) -> Tensor:
-        """Cached features: [examples, width]."""
-        return torch.stack([self._cached_features[id(data), int(i)] for i in indices])
 
     def score(self, vector: Tensor, data: Examples, count: int) -> tuple[int, int, float]:
         """Metric numerator and denominator, and summed loss, of the first `count` examples."""

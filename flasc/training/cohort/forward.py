@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from flasc.models.dropout import hashes, kept, places
-from flasc.training.cohort.encoder import Block, Encoder, Projection, Site
+from flasc.training.cohort.encoder import Block, Encoder, Projection
 from flasc.training.cohort.lora import project
 from flasc.training.cohort.pack import Packed
 
@@ -87,12 +87,11 @@ class Pass:
         span = self.encoder.head_bias
         bias = None if span is None else self.leaves[span.start]
         pooled = pooled.float()
-        return torch.cat(
-            [
-                F.linear(pooled[a:b], weight[c], None if bias is None else bias[c])
-                for c, (a, b) in enumerate(self.batch.row_runs)
-            ]
-        )
+        logits = [
+            F.linear(pooled[a:b], weight[c], None if bias is None else bias[c])
+            for c, (a, b) in enumerate(self.batch.row_runs)
+        ]
+        return torch.cat(logits)
 
     def _project(self, x: Tensor, projection: Projection, only_pooled: bool = False) -> Tensor:
         batch = self.batch
@@ -105,14 +104,10 @@ class Pass:
             stay = None
             if self.dropper is not None:
                 stay = self.dropper.kept(x, site.index, site.dropout, row, token)
-            adapters.append((self._a(site, len(b)), b, stay))
+            a = site.a
+            a = a.expand(len(b), -1, -1) if isinstance(a, Tensor) else self.leaves[a.start]
+            adapters.append((a, b, stay))
         return project(x, projection, adapters, runs)
-
-    def _a(self, site: Site, clients: int) -> Tensor:
-        """float32 [clients, rank, in]."""
-        if isinstance(site.a, Tensor):
-            return site.a.expand(clients, -1, -1)
-        return self.leaves[site.a.start]
 
     def _block(self, block: Block, x: Tensor) -> Tensor:
         first = self.encoder.norm_first
@@ -148,10 +143,8 @@ class Pass:
             mask = None if self.encoder.causal else batch.attends[:, None, None]
             return self._attention(self._pad(qkv), batch.rows, scale, mask)[batch.place]
         parts = torch.split(qkv, [rows * length for rows, length in batch.blocks])
-        found = [
-            self._attention(part, rows, scale)
-            for part, (rows, _) in zip(parts, batch.blocks, strict=True)
-        ]
+        pairs = zip(parts, batch.blocks, strict=True)
+        found = [self._attention(part, rows, scale) for part, (rows, _) in pairs]
         return torch.cat(found) if len(found) > 1 else found[0]
 
     def _attention(

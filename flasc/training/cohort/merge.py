@@ -5,7 +5,6 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from flasc.models.adapter import Span
 from flasc.training.cohort.encoder import Block, Encoder, Projection, Site
 
 
@@ -17,7 +16,7 @@ def block_sites(encoder: Encoder) -> Iterator[Site]:
 
 def sites_of(block: Block) -> Iterator[Site]:
     """The LoRA layers of one block."""
-    for projection in (block.qkv, block.out, block.up, block.down):
+    for projection in block.projections:
         yield from projection.sites
 
 
@@ -30,23 +29,11 @@ def merged(encoder: Encoder, vector: Tensor) -> Encoder:
         weight = projection.weight.float()
         weight = weight.clone() if weight is projection.weight else weight
         for site in projection.sites:
-            a = site.a if isinstance(site.a, Tensor) else _matrix(vector, site.a, site.rank)
+            a = site.a
+            if not isinstance(a, Tensor):
+                a = vector[a.start : a.stop].view(site.rank, -1)
             b = vector[site.b.start : site.b.stop].view(-1, site.rank)
             weight[site.lo : site.hi].addmm_(b, a, alpha=site.scaling)
         return replace(projection, weight=weight.to(projection.weight.dtype), sites=())
 
-    blocks = tuple(
-        replace(
-            block,
-            qkv=merge(block.qkv),
-            out=merge(block.out),
-            up=merge(block.up),
-            down=merge(block.down),
-        )
-        for block in encoder.blocks
-    )
-    return replace(encoder, blocks=blocks)
-
-
-def _matrix(vector: Tensor, span: Span, rows: int) -> Tensor:
-    return vector[span.start : span.stop].view(rows, -1)
+    return replace(encoder, blocks=tuple(block.projected(merge) for block in encoder.blocks))
