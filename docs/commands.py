@@ -17,7 +17,8 @@ What `--help` says, of each command. This page is made by `python docs/commands.
 
 def page() -> str:
     """The whole page, Markdown."""
-    return "\n".join([HEAD, *sections(main, click.Context(main, info_name="flasc-emu"))])
+    context = click.Context(main, info_name="flasc-emu", **main.context_settings)
+    return "\n".join([HEAD, *sections(main, context)])
 
 
 def sections(command: click.Command, context: click.Context) -> Iterator[str]:

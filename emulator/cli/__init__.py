@@ -7,7 +7,9 @@ from emulator.cli import assets, check, compare, export, new, report, run, trans
 from emulator.cli.errors import Commands
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True}
+)
 @click.version_option(__version__, prog_name="flasc-emu")
 def main() -> None:
     """Measure the time to accuracy of federated fine-tuning over simulated networks.
@@ -20,16 +22,7 @@ def main() -> None:
 
 
 for command in (
-    new.new,
-    new.schema,
-    run.run,
-    check.check,
-    report.report,
-    compare.compare,
-    export.export,
-    assets.list_,
-    assets.assets,
-    transfers.transfers,
-    validate.validate,
-):
+    new.new, new.schema, run.run, check.check, report.report, compare.compare, export.export,
+    assets.list_, assets.assets, transfers.transfers, validate.validate,
+):  # fmt: skip
     main.add_command(command)

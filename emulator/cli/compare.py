@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from emulator.cli.options import PATH, choice
+
 
 def _accuracy(_: click.Context, __: click.Parameter, text: str | None) -> float | None:
     import yaml
@@ -20,7 +22,7 @@ def _accuracy(_: click.Context, __: click.Parameter, text: str | None) -> float 
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("runs", nargs=-1, required=True, type=PATH)
 @click.option(
     "--baseline", metavar="NAME", help="A method or a variant.  [default: the first method]"
 )
@@ -31,14 +33,7 @@ def _accuracy(_: click.Context, __: click.Parameter, text: str | None) -> float 
     help="Replaces the target of the runs, like 50%.",
 )
 @click.option("--force", is_flag=True, help="Compare runs even if their tasks or targets differ.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json", "csv"]),
-    default="table",
-    show_default=True,
-    help="Output format.",
-)
+@choice("--format", "form", of=["table", "json", "csv"], about="Output format.")
 def compare(
     runs: tuple[Path, ...], baseline: str | None, target: float | None, force: bool, form: str
 ) -> None:

@@ -39,28 +39,21 @@ def _signals() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
 
 
-@contextlib.contextmanager
-def _one_message() -> Iterator[None]:
-    """Print a UserError, or that the command was interrupted, and exit with its code."""
-    try:
-        with _signals():
-            yield
-    except UserError as error:
-        click.echo(f"error: {error.message}", err=True)
-        if error.hint:
-            click.echo(f"hint: {error.hint}", err=True)
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort) as stop:
-        number = stop.number if isinstance(stop, _Stopped) else signal.SIGINT
-        what = "interrupted" if number == signal.SIGINT else "terminated"
-        click.echo(f"\n{what}: run the same command again to resume", err=True)
-        sys.exit(128 + number)
-
-
 class Commands(click.Group):
-    """All commands report errors in one format."""
+    """All commands report errors and interruptions in one format and exit with their code."""
 
     @override
     def invoke(self, ctx: click.Context) -> Any:
-        with _one_message():
-            return super().invoke(ctx)
+        try:
+            with _signals():
+                return super().invoke(ctx)
+        except UserError as error:
+            click.echo(f"error: {error.message}", err=True)
+            if error.hint:
+                click.echo(f"hint: {error.hint}", err=True)
+            sys.exit(error.exit_code)
+        except (KeyboardInterrupt, click.Abort) as stop:
+            number = stop.number if isinstance(stop, _Stopped) else signal.SIGINT
+            what = "interrupted" if number == signal.SIGINT else "terminated"
+            click.echo(f"\n{what}: run the same command again to resume", err=True)
+            sys.exit(128 + number)

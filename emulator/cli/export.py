@@ -6,39 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from emulator.cli.options import RECORDINGS, SCENARIO, SET
+from emulator.cli.options import FOLDER, PATH, RECORDINGS, SCENARIO, SET, choice, repeatable
 
 if TYPE_CHECKING:
     from emulator.common.errors import EmulatorError
     from emulator.results.ledger import Ledger
     from emulator.simulation.records import Emulation
 
-RUN = click.argument("run", type=click.Path(path_type=Path))
-METHOD = click.option(
-    "--method", "methods", multiple=True, metavar="NAME", help="Only this NAME. Repeatable."
-)
-VARIANT = click.option(
-    "--variant", "variants", multiple=True, metavar="NAME", help="Only this NAME. Repeatable."
-)
-
-
-def _form(*choices: str) -> Callable[[Any], Any]:
-    return click.option(
-        "--to",
-        "form",
-        type=click.Choice(choices),
-        default=choices[0],
-        show_default=True,
-        help="Format.",
-    )
+RUN = click.argument("run", type=PATH)
+METHOD = repeatable("--method", "methods", about="Only this NAME. Repeatable.")
+VARIANT = repeatable("--variant", "variants", about="Only this NAME. Repeatable.")
 
 
 def _out(name: str) -> Callable[[Any], Any]:
-    return click.option(
-        "--out",
-        type=click.Path(path_type=Path, file_okay=False),
-        help=f"Folder to write to  [default: RUN/{name}]",
-    )
+    return click.option("--out", type=FOLDER, help=f"Folder to write to  [default: RUN/{name}]")
 
 
 @click.group()
@@ -48,15 +29,13 @@ def export() -> None:
 
 @export.command()
 @RUN
-@_form("pdf", "svg", "png")
-@click.option(
+@choice("--to", "form", of=["pdf", "svg", "png"], about="Format.")
+@choice(
     "--width",
-    type=click.Choice(["single", "double"]),
-    default="single",
-    show_default=True,
-    help="Width of the page: one column (3.3 inches) or two (6.9 inches).",
+    of=["single", "double"],
+    about="Width of the page: one column (3.3 inches) or two (6.9 inches).",
 )
-@click.option("--figure", "only", multiple=True, metavar="NAME", help="Only this NAME. Repeatable.")
+@repeatable("--figure", "only", about="Only this NAME. Repeatable.")
 @_out("figures")
 def figures(run: Path, form: str, width: str, only: tuple[str, ...], out: Path | None) -> None:
     """Write each figure of a RUN to a file, for a paper."""
@@ -81,7 +60,7 @@ def figures(run: Path, form: str, width: str, only: tuple[str, ...], out: Path |
 
 @export.command()
 @RUN
-@_form("csv", "parquet")
+@choice("--to", "form", of=["csv", "parquet"], about="Format.")
 @_out("tables")
 def tables(run: Path, form: str, out: Path | None) -> None:
     """Write the outcomes and all rows of a RUN, one file per table.

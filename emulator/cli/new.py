@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from emulator.cli.options import PATH
+
 
 @click.command()
 @click.argument("what", type=click.Choice(["scenario", "network"]), default="scenario")
@@ -19,23 +21,17 @@ def schema(what: str) -> None:
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path), default=Path("scenario.yaml"))
+@click.argument("file", type=PATH, default=Path("scenario.yaml"))
 @click.option(
     "--preset", metavar="NAME", help="Access network of the clients; see flasc-emu list presets."
 )
 @click.option(
     "--network",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help="Network FILE for clients and server, as in scenarios/networks/.",
 )
-@click.option(
-    "--from",
-    "base",
-    type=click.Path(path_type=Path),
-    metavar="SCENARIO",
-    help="Scenario to extend.",
-)
+@click.option("--from", "base", type=PATH, metavar="SCENARIO", help="Scenario to extend.")
 def new(file: Path, preset: str | None, network: Path | None, base: Path | None) -> None:
     """Write a first scenario with comments to FILE, and its JSON Schema beside it.
 
@@ -78,9 +74,6 @@ def _asked(name: str) -> str:
     preset = click.prompt("Access network of the clients", "4g", type=click.Choice(list(PRESETS)))
     clients = click.prompt("Number of clients", 350, type=click.IntRange(1, 2**31 - 1))
     target = click.prompt("Target accuracy, in percent", 50, type=click.IntRange(1, 100))
-    kinds = [
-        kind
-        for kind in template.METHODS
-        if click.confirm(f"Method {kind}", kind in ("lora", "flasc"))
-    ]
+    usual = ("lora", "flasc")
+    kinds = [kind for kind in template.METHODS if click.confirm(f"Method {kind}", kind in usual)]
     return template.whole(name, preset, clients, kinds or ["lora"], f"{target} %")

@@ -1,34 +1,44 @@
 """Arguments and options shared by several commands."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
-SCENARIO = click.argument("scenario", type=click.Path(path_type=Path))
+PATH = click.Path(path_type=Path)
+FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
-SET = click.option(
+def choice(*names: str, of: Sequence[str], about: str) -> Callable[[Any], Any]:
+    """Return an option with the values `of`; the default is the first."""
+    return click.option(*names, type=click.Choice(of), default=of[0], help=about)
+
+
+def repeatable(*names: str, about: str, metavar: str = "NAME") -> Callable[[Any], Any]:
+    """Return an option that can be given several times."""
+    return click.option(*names, multiple=True, metavar=metavar, help=about)
+
+
+SCENARIO = click.argument("scenario", type=PATH)
+SET = repeatable(
     "--set",
     "overrides",
-    multiple=True,
+    about="Set one value by its path: network.clients.rtt='200 ms'. Repeatable.",
     metavar="KEY=VALUE",
-    help="Set one value by its path: network.clients.rtt='200 ms'. Repeatable.",
 )
-
 NETWORKS = click.option(
     "--network",
     "networks",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help="Use the network of FILE instead, or of each file in a folder; see scenarios/networks/. "
     "Repeatable: one variant per file.",
 )
-
 RECORDINGS = click.option(
     "--recordings",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     default=Path("runs/recordings"),
-    show_default=True,
     help="Folder of recorded trainings.",
 )

@@ -4,7 +4,6 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import Any, Literal
 
 from rich.console import Console
@@ -61,12 +60,7 @@ class Display:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Close the display."""
 
     def say(self, line: str) -> None:
@@ -130,27 +124,20 @@ class Plain(Display):
 
     @override
     def _show(self, index: int, progress: TrainingProgress) -> None:
-        if self._is_due(index, progress):
-            self.say(f"{self._titles[index]}: {', '.join(self._parts(index, progress))}")
+        now = time.monotonic()
+        if not progress.trained or now - self._said_wall_s.get(index, -1e9) < PLAIN_EVERY_WALL_S:
+            return
+        self._said_wall_s[index] = now
+        number, accuracy, clock, down, up = _values(progress)
+        scored = f", {self._metrics[index]} {accuracy}" if accuracy else ""
+        left_s = self._left_s()
+        left = "" if left_s is None else f", about {format_duration(left_s)} left"
+        text = f"round {number}{scored}, simulated {clock}, {down} down, {up} up{left}"
+        self._note(index, text)
 
     @override
     def _note(self, index: int, text: str) -> None:
         self.say(f"{self._titles[index]}: {text}")
-
-    def _parts(self, index: int, progress: TrainingProgress) -> list[str]:
-        number, accuracy, clock, down, up = _values(progress)
-        moved = [f"{down} down", f"{up} up"]
-        left_s = self._left_s()
-        left = [] if left_s is None else [f"about {format_duration(left_s)} left"]
-        scored = [f"{self._metrics[index]} {accuracy}"] if accuracy else []
-        return [f"round {number}", *scored, f"simulated {clock}", *moved, *left]
-
-    def _is_due(self, index: int, progress: TrainingProgress) -> bool:
-        now = time.monotonic()
-        if not progress.trained or now - self._said_wall_s.get(index, -1e9) < PLAIN_EVERY_WALL_S:
-            return False
-        self._said_wall_s[index] = now
-        return True
 
 
 class Live(Plain):
@@ -210,49 +197,46 @@ class Json(Display):
 
     @override
     def say(self, line: str) -> None:
-        self._emit({"event": "note", "text": line})
+        self._emit("note", text=line)
 
     @override
     def end(self, index: int, lines: Sequence[str] = ()) -> None:
         super().end(index)
-        self._emit({"event": "done"} | self._training(index) | {"text": "\n".join(lines)})
+        self._emit("done", index, text="\n".join(lines))
 
     @override
     def fail(self, index: int, lines: Sequence[str] = ()) -> None:
         super().end(index)
-        self._emit({"event": "failed"} | self._training(index) | {"text": "\n".join(lines)})
+        self._emit("failed", index, text="\n".join(lines))
 
     @override
     def _note(self, index: int, text: str) -> None:
-        self._emit({"event": "note"} | self._training(index) | {"text": text})
+        self._emit("note", index, text=text)
 
     @override
     def _show(self, index: int, progress: TrainingProgress) -> None:
         left_s = self._left_s()
         self._emit(
-            {"event": "score" if progress.split else "round"}
-            | self._training(index)
-            | {
-                "variant": progress.variant,
-                "round": progress.round,
-                "rounds": progress.rounds,
-                "metric": self._metrics[index],
-                "accuracy": progress.accuracy,
-                "split": progress.split or None,
-                "simulated_s": progress.clock_s,
-                "bytes_down": progress.bytes_down,
-                "bytes_up": progress.bytes_up,
-                "trained": progress.trained,
-                "left_s": None if left_s is None else round(left_s, 3),
-            }
+            "score" if progress.split else "round",
+            index,
+            variant=progress.variant,
+            round=progress.round,
+            rounds=progress.rounds,
+            metric=self._metrics[index],
+            accuracy=progress.accuracy,
+            split=progress.split or None,
+            simulated_s=progress.clock_s,
+            bytes_down=progress.bytes_down,
+            bytes_up=progress.bytes_up,
+            trained=progress.trained,
+            left_s=None if left_s is None else round(left_s, 3),
         )
 
-    def _training(self, index: int) -> dict[str, Any]:
-        training = self._trainings[index]
-        return {"training": index, "method": training.method, "seed": training.seed}
-
-    def _emit(self, event: dict[str, Any]) -> None:
-        self.console.file.write(json.dumps(event) + "\n")
+    def _emit(self, event: str, index: int | None = None, **fields: Any) -> None:
+        if index is not None:
+            training = self._trainings[index]
+            fields = {"training": index, "method": training.method, "seed": training.seed} | fields
+        self.console.file.write(json.dumps({"event": event} | fields) + "\n")
         self.console.file.flush()
 
 

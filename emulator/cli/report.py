@@ -4,16 +4,16 @@ from pathlib import Path
 
 import click
 
+from emulator.cli.options import PATH, choice
+
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.option(
+@click.argument("folder", type=PATH)
+@choice(
     "--format",
     "form",
-    type=click.Choice(["table", "json", "csv", "files"]),
-    default="table",
-    show_default=True,
-    help="Output format; 'files' rewrites the page, figures and tables.",
+    of=["table", "json", "csv", "files"],
+    about="Output format; 'files' rewrites the page, figures and tables.",
 )
 def report(folder: Path, form: str) -> None:
     """Show the results of the run in FOLDER."""

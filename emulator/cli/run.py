@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from emulator.cli.options import NETWORKS, RECORDINGS, SCENARIO, SET
+from emulator.cli.options import FOLDER, NETWORKS, RECORDINGS, SCENARIO, SET, choice, repeatable
 from emulator.cli.report import print_report
 from emulator.common.errors import EmulationError
 
@@ -23,22 +23,18 @@ if TYPE_CHECKING:
 @NETWORKS
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     help="Folder for results  [default: runs/NAME; with --network runs/NAME-on-NETWORK]",
 )
 @RECORDINGS
-@click.option(
-    "--method", "only", multiple=True, metavar="NAME", help="Only this method. Repeatable."
-)
+@repeatable("--method", "only", about="Only this method. Repeatable.")
 @click.option(
     "--workers", type=click.IntRange(1), help="Number of processes  [default: one per core]"
 )
-@click.option(
+@choice(
     "--engine",
-    type=click.Choice(["local", "ray"]),
-    default="local",
-    show_default=True,
-    help="Run the workers on this machine or with Ray (pip install 'flasc-emu[ray]').",
+    of=["local", "ray"],
+    about="Run the workers on this machine or with Ray (pip install 'flasc-emu[ray]').",
 )
 @click.option(
     "--address",
@@ -46,25 +42,16 @@ if TYPE_CHECKING:
     help="With --engine ray: address of a cluster, or 'auto' on one of its nodes  "
     "[default: a local Ray instance]",
 )
-@click.option(
+@repeatable(
     "--needs",
-    multiple=True,
     metavar="NAME=AMOUNT",
-    help="With --engine ray: resources of one worker, like CPU=1 or GPU=0.25. Repeatable.",
+    about="With --engine ray: resources of one worker, like CPU=1 or GPU=0.25. Repeatable.",
 )
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    show_default=True,
-    help="Device for training.",
-)
-@click.option(
+@choice("--device", of=["auto", "cpu", "cuda"], about="Device for training.")
+@choice(
     "--progress",
-    type=click.Choice(["auto", "live", "plain", "json", "none"]),
-    default="auto",
-    show_default=True,
-    help="Progress display on stderr: live view, plain lines or JSON lines.",
+    of=["auto", "live", "plain", "json", "none"],
+    about="Progress display on stderr: live view, plain lines or JSON lines.",
 )
 def run(
     scenario: Path,

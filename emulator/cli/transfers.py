@@ -4,26 +4,20 @@ from pathlib import Path
 
 import click
 
+from emulator.cli.options import PATH, choice
+
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option(
+@click.argument("file", type=PATH)
+@choice(
     "--transport",
-    type=click.Choice(["tcp", "fluid"]),
-    default="tcp",
-    show_default=True,
-    help="Transport model; fluid: half an RTT, then bytes at the fair share of the links.",
+    of=["tcp", "fluid"],
+    about="Transport model; fluid: half an RTT, then bytes at the fair share of the links.",
 )
 @click.option(
     "--json", "lines", is_flag=True, help="Print one JSON object per flow with all digits."
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**63 - 1),
-    default=0,
-    show_default=True,
-    help="Seed of packet losses.",
-)
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, help="Seed of packet losses.")
 def transfers(file: Path, transport: str, lines: bool, seed: int) -> None:
     """Simulate the times of the transfers in FILE, without training.
 

@@ -4,55 +4,30 @@ from pathlib import Path
 
 import click
 
-from emulator.cli.options import RECORDINGS, SCENARIO, SET
+from emulator.cli.options import FOLDER, RECORDINGS, SCENARIO, SET, repeatable
 
 
 @click.command()
 @SCENARIO
 @SET
 @RECORDINGS
-@click.option(
-    "--method",
-    "only",
-    multiple=True,
-    metavar="NAME",
-    help="Method to validate. Repeatable.  [default: the first]",
-)
-@click.option(
-    "--variant",
-    "variants",
-    multiple=True,
-    metavar="NAME",
-    help="Variant to validate. Repeatable.  [default: all]",
-)
-@click.option(
-    "--round",
-    "number",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="Number of the round.",
-)
+@repeatable("--method", "only", about="Method to validate. Repeatable.  [default: the first]")
+@repeatable("--variant", "variants", about="Variant to validate. Repeatable.  [default: all]")
+@click.option("--round", "number", type=click.IntRange(1), default=1, help="Number of the round.")
 @click.option(
     "--repeats",
     type=click.IntRange(1, 100),
     default=3,
-    show_default=True,
     help="Number of repetitions; medians are reported.",
 )
 @click.option(
     "--limit",
     type=click.IntRange(1, 86_400),
     default=120,
-    show_default=True,
     metavar="SECONDS",
     help="Longest expected duration; longer cases are refused.",
 )
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for validation.json  [default: runs/NAME]",
-)
+@click.option("--out", type=FOLDER, help="Folder for validation.json  [default: runs/NAME]")
 def validate(
     scenario: Path,
     overrides: tuple[str, ...],

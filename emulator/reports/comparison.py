@@ -1,7 +1,5 @@
 """A comparison as table, JSON and CSV."""
 
-import csv
-import io
 import itertools
 import json
 from collections.abc import Iterator, Sequence
@@ -13,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from emulator.common.units import format_duration, format_size
+from emulator.reports.export.json_csv import csv_text
 from emulator.reports.run_report import printable
 from emulator.reports.terminal import or_never
 from emulator.results.comparison import Comparison, Contrast, FrontPoint
@@ -48,7 +47,7 @@ def _block(contrasts: Sequence[Contrast], variant: str, metric: str) -> Table:
             or_never(contrast.nbytes.median, format_size),
             _banded(speedup, "{:.2f}"),
             contrast.verdict,
-            f"{contrast.final_accuracy.median:.3f}" + _below(_banded(gain, "{:+.3f}")),
+            f"{contrast.final_accuracy.median:.3f}\n{_banded(gain, '{:+.3f}')}".rstrip("\n"),
         )
     return grid
 
@@ -66,10 +65,6 @@ def _banded(values: Sequence[float | None], form: str) -> str:
     return mean if low is None or high is None else f"{mean}\n{low} – {high}"
 
 
-def _below(text: str) -> str:
-    return f"\n{text}" if text else ""
-
-
 def _fronts(points: Sequence[FrontPoint]) -> Iterator[str]:
     """Yield, by variant and cost, the range of accuracies in which each method is best."""
     for (variant, cost), front in itertools.groupby(points, lambda p: (p.variant, p.cost)):
@@ -79,10 +74,8 @@ def _fronts(points: Sequence[FrontPoint]) -> Iterator[str]:
             first, *rest = run
             last = rest[-1] if rest else first
             scores = _from_to(f"{first.accuracy:.3f}", f"{last.accuracy:.3f}")
-            yield (
-                f"  {scores:<14}  {printable(method)}, "
-                f"{_from_to(form(first.value), form(last.value))}"
-            )
+            values = _from_to(form(first.value), form(last.value))
+            yield f"  {scores:<14}  {printable(method)}, {values}"
 
 
 def _from_to(first: str, last: str) -> str:
@@ -108,26 +101,16 @@ def _caption(found: Comparison) -> str:
 
 
 def to_json(found: Comparison) -> str:
-    """Return all fields of `Comparison`; null if the target was never reached."""
-    contrasts = [_with_spreads(contrast) for contrast in found.contrasts]
-    whole = {
-        "baseline": found.baseline,
-        "target": found.target,
-        "ended_at": found.ended_at,
-        "contrasts": contrasts,
-        "fronts": [asdict(point) for point in found.fronts],
-    }
+    """Return the fields of `Comparison` except `metric`; null if the target was never reached."""
+    whole = asdict(found) | {"contrasts": [_with_spreads(each) for each in found.contrasts]}
+    del whole["metric"]
     return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
 
 
 def to_csv(found: Comparison) -> str:
     """Return a row per contrast; a spread has three columns, a missing number an empty cell."""
     rows = [flat(contrast) for contrast in found.contrasts]
-    text = io.StringIO()
-    sheet = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    sheet.writeheader()
-    sheet.writerows(rows)
-    return text.getvalue()
+    return csv_text(rows[0], (row.values() for row in rows))
 
 
 def _with_spreads(contrast: Contrast) -> dict[str, object]:

@@ -60,7 +60,10 @@ def _panels(
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-    columns, labels = _legend(study.methods, width_in)
+    # Before 3.10, matplotlib hid labels that begin with an underscore.
+    labels = [textwrap.fill(f" {m}" if m.startswith("_") else m, 44) for m in study.methods]
+    widest = max(len(label_line) for label in labels for label_line in label.split("\n"))
+    columns = max(1, min(4, len(labels), int(15 * width_in) // (widest + 7)))
     lines = sum(label.count("\n") + 1 for label in labels) + columns
     size = (width_in, height_in + 0.16 * lines / columns)
     figure = Figure(figsize=size, layout="constrained")
@@ -260,14 +263,6 @@ def _stacks(
     axes.tick_params(axis="x", labelbottom=True)
     axes.grid(visible=False, axis="y")
     axes.set_title(textwrap.fill(variant, 30))
-
-
-def _legend(methods: Sequence[str], width_in: float) -> tuple[int, list[str]]:
-    """Return the columns of a legend that fits the width, and its labels."""
-    # Before 3.10, matplotlib hid labels that begin with an underscore.
-    labels = [textwrap.fill(f" {m}" if m.startswith("_") else m, 44) for m in methods]
-    widest = max(len(label_line) for label in labels for label_line in label.split("\n"))
-    return max(1, min(4, len(labels), int(15 * width_in) // (widest + 7))), labels
 
 
 def _wide(values: Sequence[float]) -> bool:

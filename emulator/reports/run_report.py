@@ -134,7 +134,10 @@ def load(ledger: Ledger) -> Study:
         missing=tuple(e for e in due if e not in outcomes),
         timelines=timelines,
         densities={printable(name): pair for name, pair in meta.densities.items()},
-        fleet={printable(v): tuple(map(_shown, groups)) for v, groups in meta.fleet.items()},
+        fleet={
+            printable(variant): tuple(replace(each, name=printable(each.name)) for each in fleet)
+            for variant, fleet in meta.fleet.items()
+        },
         validations=validations,
         bottlenecks=bottlenecks,
         groups=groups,
@@ -153,10 +156,6 @@ def _timeline(rows: Sequence[Row], room: int) -> Timeline:
     clients = max(FEWEST_CLIENTS, min(MOST_CLIENTS, room))
     cohort = max((row.cohort for row in rows if isinstance(row, Round)), default=1)
     return Timeline(*lines(rows, max(1, room // max(1, min(cohort, clients))), clients))
-
-
-def _shown(group: Group) -> Group:
-    return replace(group, name=printable(group.name))
 
 
 def _ordered(named: Iterable[T], seen: Iterable[T]) -> tuple[T, ...]:

@@ -176,12 +176,12 @@ def table(study: Study) -> Table:
         for variant in study.variants:
             if found := tradeoffs.get((method, variant)):
                 cells = [
-                    _text(found.ended_s.median, format_duration),
-                    _text(found.accuracy.median, "{:.3f}".format),
+                    or_blank(found.ended_s.median, format_duration),
+                    or_blank(found.accuracy.median, "{:.3f}".format),
                     at_equal(found),
-                    _text(found.wasted_bytes, percent),
-                    *([_text(found.wasted_compute, percent)] if computed else []),
-                    _text(found.excluded, percent),
+                    or_blank(found.wasted_bytes, percent),
+                    *([or_blank(found.wasted_compute, percent)] if computed else []),
+                    or_blank(found.excluded, percent),
                 ]
                 grid.add_row(Text(f"  {variant}"), *cells)
     return grid
@@ -189,7 +189,7 @@ def table(study: Study) -> Table:
 
 def at_equal(found: Tradeoff) -> str:
     """Return the accuracy at equal time, as text."""
-    return _text(found.equal_time.median, "{:.3f}".format) if found.equal_time else TOO_EARLY
+    return or_blank(found.equal_time.median, "{:.3f}".format) if found.equal_time else TOO_EARLY
 
 
 def percent(share: float) -> str:
@@ -197,5 +197,6 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def _text(value: float | None, form: Callable[[float], str]) -> str:
+def or_blank(value: float | None, form: Callable[[float], str]) -> str:
+    """Return `value` as text; empty for None."""
     return "" if value is None else form(value)

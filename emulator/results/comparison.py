@@ -102,7 +102,8 @@ def contrasted(
         contrasts.append(_contrast(method, variant, baseline, cell, cells.get(key, {}), key))
     tested = {index: each.p for index, each in enumerate(contrasts) if each.p is not None}
     for index, p in zip(tested, holm(list(tested.values())), strict=True):
-        contrasts[index] = _with_verdict(contrasts[index], p)
+        verdict = contrasts[index].verdict if p <= 1 - LEVEL else "not shown"
+        contrasts[index] = replace(contrasts[index], p=p, verdict=verdict)
     fronts = [
         point
         for variant in variants
@@ -139,11 +140,10 @@ def _contrast(
     ours_s, theirs_s = ({s: _time_s(m.outcome) for s, m in c.items()} for c in (ours, theirs))
     faster = _time_effect(ours_s, theirs_s, shared)
     testable = not math.isnan(faster.p)
-    gain = _effect(
-        {seed: m.outcome.final_accuracy for seed, m in ours.items()},
-        {seed: m.outcome.final_accuracy for seed, m in theirs.items()},
-        shared,
+    ours_accuracy, theirs_accuracy = (
+        {s: m.outcome.final_accuracy for s, m in c.items()} for c in (ours, theirs)
     )
+    gain = _effect(ours_accuracy, theirs_accuracy, shared)
     found: Verdict = "faster" if faster.mean > 0 else "slower"
     return replace(
         plain,
@@ -186,11 +186,6 @@ def _effect(
     return Effect(mean, -math.inf, math.inf, math.nan)
 
 
-def _with_verdict(contrast: Contrast, p: float) -> Contrast:
-    """Return the contrast with the corrected p and the verdict that follows from it."""
-    return replace(contrast, p=p, verdict=contrast.verdict if p <= 1 - LEVEL else "not shown")
-
-
 def front(
     cells: Mapping[str, Mapping[int, Measured]], variant: str, cost: Cost
 ) -> list[FrontPoint]:
@@ -221,25 +216,17 @@ def _by_round(of_seeds: Sequence[Sequence[Point]]) -> list[list[Point]]:
     return [[seed[number] for seed in by_round] for number in common]
 
 
-# -- values
-
-
 def _time_s(found: Outcome) -> float:
-    return _until(found, found.time_to_target_s, found.duration_s)
+    """Return the seconds to the target (inf: never), or of the whole run without a target."""
+    to_target = found.duration_s if found.target is None else found.time_to_target_s
+    return math.inf if to_target is None else to_target
 
 
 def _nbytes(found: Outcome) -> float:
-    to_target = None
-    if found.bytes_down_to_target is not None and found.bytes_up_to_target is not None:
-        to_target = found.bytes_down_to_target + found.bytes_up_to_target
-    return _until(found, to_target, found.bytes_down + found.bytes_up)
-
-
-def _until(found: Outcome, to_target: float | None, whole: float) -> float:
-    """Return the value to the target (inf: never), or of the whole run without a target."""
     if found.target is None:
-        return whole
-    return math.inf if to_target is None else to_target
+        return found.bytes_down + found.bytes_up
+    down, up = found.bytes_down_to_target, found.bytes_up_to_target
+    return math.inf if down is None or up is None else down + up
 
 
 def _exp(value: float) -> float | None:

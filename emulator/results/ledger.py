@@ -14,7 +14,6 @@ from contextlib import closing, contextmanager
 from itertools import chain, islice
 from operator import itemgetter
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TypeVar, get_args
 
 from emulator.common.errors import LedgerError, StorageError
@@ -186,12 +185,7 @@ class Ledger:
     def __enter__(self) -> "Ledger":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -208,9 +202,8 @@ class Ledger:
         assert {type(row) for row in rows} <= set(_RECORDS)
         with _writing(self.path), self._db as db:
             db.execute("BEGIN IMMEDIATE")
-            key = (emulation.method, emulation.variant, emulation.seed)
             insert = "INSERT INTO emulation (method, variant, seed) VALUES (?, ?, ?)"
-            number = db.execute(insert, key).lastrowid
+            number = db.execute(insert, emulation).lastrowid
             for record in _RECORDS:  # in batches: a run may have millions of rows
                 values = ((number, i, *row) for i, row in enumerate(rows) if type(row) is record)
                 whole = _insert(record, ROWS_PER_STATEMENT)
@@ -242,10 +235,9 @@ class Ledger:
 
         Raises LedgerError if it is not in the ledger or its rows contradict each other.
         """
-        key = (emulation.method, emulation.variant, emulation.seed)
         with _reading(self.path):
             find = "SELECT id FROM emulation WHERE method = ? AND variant = ? AND seed = ?"
-            number = self._db.execute(find, key).fetchone()
+            number = self._db.execute(find, emulation).fetchone()
             if number is None:
                 raise LedgerError(f"{self.path} does not contain {emulation}", _RUN_AGAIN)
             placed: list[tuple[int, Row]] = []

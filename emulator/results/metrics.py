@@ -3,7 +3,6 @@
 A target that was never reached is None here and in JSON, and +inf in every order.
 """
 
-import bisect
 import itertools
 import math
 import statistics
@@ -145,14 +144,9 @@ def curve(rows: Iterable[Row], split: str = SPLIT) -> Curve:
     """Return the accuracies on `split` by round, simulated time and bytes."""
     rows = list(rows)
     scores = evaluations(rows, split)
-    down, up = (_bytes_until(rows, way, [s.round for s in scores]) for way in ("down", "up"))
-    return Curve(
-        tuple(s.round for s in scores),
-        tuple(s.time_s for s in scores),
-        down,
-        up,
-        tuple(s.accuracy for s in scores),
-    )
+    rounds, times_s = tuple(s.round for s in scores), tuple(s.time_s for s in scores)
+    down, up = (_bytes_until(rows, way, rounds) for way in ("down", "up"))
+    return Curve(rounds, times_s, down, up, tuple(s.accuracy for s in scores))
 
 
 class Point(NamedTuple):
@@ -183,7 +177,7 @@ def _bytes_until(rows: Iterable[Row], direction: str, rounds: Sequence[int]) -> 
     """Return `bytes_sent` up to each of `rounds`, which are in ascending order."""
     spent = sorted(bytes_by_round(rows, direction).items())
     until = [0, *itertools.accumulate(nbytes for _, nbytes in spent)]
-    return tuple(until[bisect.bisect_right(spent, last, key=itemgetter(0))] for last in rounds)
+    return tuple(until[bisect_right(spent, last, key=itemgetter(0))] for last in rounds)
 
 
 def time_spent(rows: Iterable[Row], last_round: float = math.inf) -> TimeSpent:

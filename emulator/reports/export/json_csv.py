@@ -4,7 +4,8 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, astuple, fields
+from typing import Any
 
 from emulator.reports.validation import Validation
 from emulator.results.metrics import Outcome
@@ -34,8 +35,13 @@ def groups_json(groups: Mapping[Emulation, Iterable[GroupShare]]) -> str:
 
 def to_csv(outcomes: Iterable[Outcome]) -> str:
     """Return the outcomes with a header line; an empty cell if the target was never reached."""
+    return csv_text([f.name for f in fields(Outcome)], map(astuple, outcomes))
+
+
+def csv_text(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+    """Return `rows` as CSV with a header line; an empty cell for None."""
     text = io.StringIO()
-    table = csv.DictWriter(text, [f.name for f in fields(Outcome)], lineterminator="\n")
-    table.writeheader()
-    table.writerows(asdict(o) for o in outcomes)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
     return text.getvalue()

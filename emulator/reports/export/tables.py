@@ -5,14 +5,15 @@ time, because a run may have millions of rows. Parquet
 (https://parquet.apache.org/docs/file-format/) needs the extra pyarrow.
 """
 
-import csv
 import io
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import astuple, dataclass, fields
 from functools import partial
+from itertools import chain
 from typing import Any, get_args
 
 from emulator.common.errors import SupportError
+from emulator.reports.export.json_csv import csv_text
 from emulator.reports.run_report import Study, printable
 from emulator.results.ledger import Ledger
 from emulator.results.metrics import Outcome
@@ -55,12 +56,7 @@ def _batches(ledger: Ledger, record: type[Row]) -> Iterator[Batch]:
 
 def to_csv(table: Table) -> bytes:
     """Return the table in UTF-8 with a header line; an empty cell for None."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(table.columns)
-    for batch in table.batches():
-        writer.writerows(batch)
-    return text.getvalue().encode()
+    return csv_text(table.columns, chain.from_iterable(table.batches())).encode()
 
 
 def to_parquet(table: Table) -> bytes:

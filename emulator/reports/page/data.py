@@ -10,6 +10,7 @@ from emulator.reports import timeline
 from emulator.reports.figures import SEEN, WIDE
 from emulator.reports.plot_style import BOTTLENECKS, COLOURS, PHASES
 from emulator.reports.run_report import Study
+from emulator.reports.tradeoffs import emulation_of
 from emulator.results.metadata import Group
 from emulator.results.metrics import Curve, Outcome
 from emulator.results.participation import GroupShare
@@ -53,7 +54,7 @@ def to_json(study: Study) -> str:
 
 
 def _emulation(study: Study, outcome: Outcome) -> dict[str, Any]:
-    key = Emulation(outcome.method, outcome.variant, outcome.seed)
+    key = emulation_of(outcome)
     cost_s = outcome.duration_s if outcome.target is None else outcome.time_to_target_s
     parts_s = (outcome.download_s, outcome.compute_s, outcome.upload_s, outcome.waiting_s)
     kept = study.timelines[key]

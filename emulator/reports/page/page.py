@@ -197,10 +197,7 @@ def _traded(found: tradeoffs.Tradeoff) -> dict[str, Cell]:
         "At equal time": (equal_time, tradeoffs.at_equal(found)),
         "Ended": (found.ended_s.median, or_never(found.ended_s.median, format_duration)),
         "Wasted": (found.wasted_bytes, tradeoffs.percent(found.wasted_bytes)),
-        "Excluded": (
-            found.excluded,
-            "" if found.excluded is None else tradeoffs.percent(found.excluded),
-        ),
+        "Excluded": (found.excluded, tradeoffs.or_blank(found.excluded, tradeoffs.percent)),
     }
 
 

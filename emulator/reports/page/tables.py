@@ -7,7 +7,7 @@ from statistics import fmean
 
 from emulator.common.units import format_duration, format_size
 from emulator.reports.run_report import Study
-from emulator.reports.tradeoffs import emulation_of, percent
+from emulator.reports.tradeoffs import emulation_of, or_blank, percent
 from emulator.results.participation import GroupShare
 
 Cell = tuple[float | None, str]  # sort key, text
@@ -22,8 +22,8 @@ def sortable(rows: Sequence[dict[str, Cell]]) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    emulation_of, text = cell
-    number = "Infinity" if emulation_of is None or math.isinf(emulation_of) else repr(emulation_of)
+    key, text = cell
+    number = "Infinity" if key is None or math.isinf(key) else repr(key)
     return f'<td data-key="{number}">{escape(text)}</td>'
 
 
@@ -83,8 +83,8 @@ def _seconds(value: float) -> Cell:
 
 
 def _share(value: float | None) -> Cell:
-    return value, "" if value is None else percent(value)
+    return value, or_blank(value, percent)
 
 
 def _score(value: float | None) -> Cell:
-    return value, "" if value is None else f"{value:.3f}"
+    return value, or_blank(value, "{:.3f}".format)
