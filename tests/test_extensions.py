@@ -224,7 +224,7 @@ def test_an_extension_of_each_kind_is_checked_listed_and_simulated(extended, bes
     listed = beside(extended, "-m", "emulator", "list")
     assert listed.returncode == 0, listed.stderr
     brought = [line.split()[0] for line in listed.stdout.splitlines() if "[added_" in line]
-    assert brought == ["half", "coins", "spare", "last_first", "blinking"]
+    assert brought == ["half", "coins", "spare", "last_first", "half_time", "blinking"]
     played = beside(extended, "-c", SIMULATION, extended / "extended.yaml")
     assert played.returncode == 0, played.stderr
     assert played.stdout.splitlines() == [

@@ -7,7 +7,8 @@ import click
 from emulator.cli.options import PATH
 
 FAMILIES = [
-    "methods", "tasks", "models", "wires", "policies", "selections", "laws", "capacities", "presets"
+    "methods", "tasks", "models", "wires", "policies", "selections", "availabilities", "laws",
+    "capacities", "presets",
 ]  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from emulator.common.distributions import RateDistribution
 from emulator.network.capacity.base import CapacityModel
-from emulator.simulation.clients.links import DownLink
+from emulator.simulation.clients.links import Available, DownLink
 from emulator.simulation.clients.presets import PRESETS
 from emulator.simulation.simulate import Policy, Selection
 from flasc.common.plugins import Pluggable, origin
@@ -29,6 +29,7 @@ def catalogue() -> dict[str, list[tuple[str, str]]]:
         "wires": [(name, "") for name in _names(Wire, "format")],
         "policies": _members(Policy),
         "selections": _members(Selection),
+        "availabilities": _members(Available),
         "laws": _members(RateDistribution),
         "capacities": [
             _about(m, "kind") for m in _models(DownLink) if issubclass(m, CapacityModel)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Flasc(MethodSettings):
-    """FLASC: dense training; the largest entries are sent down, the largest deltas up (2406.05233).
+    """FLASC: dense training; the largest entries go down, the largest deltas up (arXiv 2406.05233).
 
     Both densities are multiplied by `gamma` every `every` rounds.
     """
