@@ -54,12 +54,22 @@ def _ready(workers: Sequence[Worker]) -> list[Worker]:
 
 def _work(pipe: Connection, options: Options) -> None:
     """Main function of a worker process; it ends when the parent closes the pipe."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # an exception stops a download as well
+    signal.signal(signal.SIGTERM, _stop)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         serve(pipe, options)
     except SystemExit:
         os._exit(1)  # nothing is left to clean up, and torch takes seconds to unload
+
+
+def _stop(*_: object) -> None:
+    """Raise SystemExit, so that a download that was begun removes its files.
+
+    Where an exception cannot propagate (in a callback of the garbage collector, say), Python would
+    print it and go on: there the process ends at once.
+    """
+    sys.unraisablehook = lambda _: os._exit(1)
+    sys.exit()
 
 
 def _end_with_parent() -> None:

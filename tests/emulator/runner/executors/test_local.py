@@ -4,6 +4,8 @@ import multiprocessing
 import os
 import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -165,6 +167,25 @@ def test_a_signal_is_one_message_and_leaves_nobody_behind(
     found, out, _ = command.run("run", path, "--workers", workers)
     assert found == 0
     assert f"\n{12 - workers} rounds trained" in out  # a round each was recorded
+
+
+STOPPED_IN_A_CALLBACK = """
+import os, signal, weakref
+from emulator.runner.executors import local
+
+signal.signal(signal.SIGTERM, local._stop)
+thing = type("Thing", (), {})()
+kept = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.SIGTERM))
+del thing  # an exception cannot propagate from the callback
+print("went on")
+"""
+
+
+def test_a_worker_stops_in_silence_wherever_the_signal_meets_it():
+    ended = subprocess.run(
+        [sys.executable, "-c", STOPPED_IN_A_CALLBACK], capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", "")
 
 
 def test_workers_do_not_outlive_a_parent_that_was_killed(command, scenario):
