@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,16 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LONG = ("test_default_scenario.py", "test_adapters.py", "test_recordings.py", "test_stress.py")
+
+
+def pytest_configure():
+    """Signals reach the programs under test even where a shell started pytest in the background.
+
+    A shell script starts such a command with SIGINT ignored, nohup with SIGHUP ignored, and every
+    process that it starts inherits that.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items):

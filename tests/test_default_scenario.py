@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ def run(folder, *args):
 
 def rows(folder):
     """Every row of the ledger, as SQL."""
-    with sqlite3.connect(folder / "runs/smoke/ledger.sqlite") as db:
+    with closing(sqlite3.connect(folder / "runs/smoke/ledger.sqlite")) as db:
         return list(db.iterdump())
 
 

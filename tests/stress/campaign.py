@@ -58,12 +58,11 @@ class Tally:
     def line(self) -> str:
         """The one line of a campaign."""
         wall_s = time.monotonic() - self._since
-        peak_MB = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         survived = self.tried - len(self.lost)
         return (
             f"{self.name}: tried {self.tried:,}, survived {survived:,} (refused "
             f"{self.refused:,}), lost {len(self.lost)}, seed {self.seed}, {wall_s:.0f} s, "
-            f"{peak_MB:.0f} MB{', ' * bool(self.note)}{self.note}"
+            f"{peak_megabytes():.0f} MB{', ' * bool(self.note)}{self.note}"
         )
 
     def told(self) -> list[str]:
@@ -85,6 +84,18 @@ def bounded(limit_s: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def peak_megabytes() -> float:
+    """Peak resident memory of this process.
+
+    In `ru_maxrss` Linux includes that of the process which started this one, in VmHWM it does not.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        return int(fields["VmHWM"].split()[0]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def limit_memory(most_bytes: int) -> None:
@@ -109,6 +120,8 @@ def fence(folder: Path) -> None:
                 return
         elif event in changing:
             path = args[0]
+            if isinstance(path, int):
+                return  # an open file: the hook saw it when it was opened
             in_folder = isinstance(args[-1], int) and args[-1] >= 0
             if in_folder and not Path(os.fsdecode(path)).is_absolute():
                 return  # relative to a folder that `shutil.rmtree` was heard of with

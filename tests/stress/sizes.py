@@ -4,12 +4,11 @@ Memory is asserted. Time is only printed, since it depends on the machine; `GOAL
 compare with on an idle machine.
 """
 
-import resource
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from campaign import Tally
+from campaign import Tally, peak_megabytes
 
 from emulator.results.ledger import Ledger
 from emulator.scenario.scenario import Scenario
@@ -100,11 +99,11 @@ def campaign(folder: Path, seed: int, count: int, only: int = -1) -> Tally:
     def measured(name: str, act: Callable[[], str], most_MB: float) -> None:
         since_s = time.process_time()
         what = act()
-        peak_MB = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        held_MB = peak_megabytes()
         goal = "{:g} s and {:g} MB".format(*GOALS[name])
         took_s = time.process_time() - since_s
-        said.append(f"{what}: {took_s:.1f} s, at most {peak_MB:.0f} MB by then (whole: {goal})")
-        assert peak_MB <= most_MB, f"{peak_MB:.0f} MB"
+        said.append(f"{what}: {took_s:.1f} s, at most {held_MB:.0f} MB by then (whole: {goal})")
+        assert held_MB <= most_MB, f"{held_MB:.0f} MB"
 
     for number, (name, act) in enumerate(zip(GOALS, acts, strict=True)):
         if only in (-1, number):

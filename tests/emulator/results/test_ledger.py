@@ -3,6 +3,7 @@
 import math
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -223,10 +224,9 @@ def test_numbers_that_are_not_pythons_own_are_refused(tmp_path: Path) -> None:
 
 
 def foreign(path: Path, statement: str) -> Path:
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("PRAGMA ignore_check_constraints = ON")
         db.execute(statement)
-    db.close()
     return path
 
 

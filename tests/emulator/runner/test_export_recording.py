@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ def file(invoke, scenario, toys):
 
 
 def rows(folder):
-    with sqlite3.connect(f"runs/{folder}/ledger.sqlite") as db:
+    with closing(sqlite3.connect(f"runs/{folder}/ledger.sqlite")) as db:
         return list(db.iterdump())
 
 

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -71,7 +72,7 @@ def test_rows_are_in_the_studys_order_whatever_ends_first(
     scenario, toys, carry, tmp_path, monkeypatch, order
 ):
     carry(inputs.read(scenario()))
-    with sqlite3.connect(tmp_path / "out/ledger.sqlite") as db:
+    with closing(sqlite3.connect(tmp_path / "out/ledger.sqlite")) as db:
         expected = list(db.iterdump())
 
     def shuffled(*args):
@@ -81,7 +82,7 @@ def test_rows_are_in_the_studys_order_whatever_ends_first(
     heard = []
     carry(inputs.read(scenario()), Otherwise(shuffled), on_event=heard.append)
     assert [e.training for e in heard if isinstance(e, TrainingFinished)] == order
-    with sqlite3.connect(tmp_path / "out/ledger.sqlite") as db:
+    with closing(sqlite3.connect(tmp_path / "out/ledger.sqlite")) as db:
         assert list(db.iterdump()) == expected
 
 

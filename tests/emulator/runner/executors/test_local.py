@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 
@@ -36,7 +37,7 @@ def gone(pid):
 
 
 def rows(folder):
-    with sqlite3.connect(folder / "runs/toy/ledger.sqlite") as db:
+    with closing(sqlite3.connect(folder / "runs/toy/ledger.sqlite")) as db:
         return list(db.iterdump())
 
 

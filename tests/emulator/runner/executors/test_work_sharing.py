@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import threading
 import time
+from contextlib import closing
 from multiprocessing import Pipe
 
 import pytest
@@ -26,7 +27,7 @@ ONE = "LoRA"
 
 
 def rows(folder, run="runs/toy"):
-    with sqlite3.connect(folder / run / "ledger.sqlite") as db:
+    with closing(sqlite3.connect(folder / run / "ledger.sqlite")) as db:
         return list(db.iterdump())
 
 
