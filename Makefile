@@ -8,17 +8,20 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist l
 SCENARIO ?= scenarios/slow_upload.yaml
 CONSTRAINTS := constraints/python$(shell $(PYTHON) -c "import sys; print('%d.%d' % sys.version_info[:2])").txt
 PINNED ?= $(if $(wildcard $(CONSTRAINTS)),--constraint $(CONSTRAINTS))
+# The Pythons of `make test-matrix`; one that is not on PATH is skipped, and named.
+PYTHONS ?= 3.10 3.11 3.12 3.13 3.14
 
 # Recordings by name, and the drawing that each is shown as.
 FIGURES := slow_upload:time_to_target figure2:accuracy_over_bytes figure3:time_to_target \
 	figure4:accuracy_over_bytes figure5:accuracy_by_variant tiers:accuracy_over_bytes \
 	privacy:accuracy_by_variant
 
-.PHONY: help setup constraints run test test-all check docs figures campaigns bench clean
+.PHONY: help setup constraints run test test-all test-matrix test-lowest check docs figures campaigns bench clean
 
 help:
 	@echo "make run       set up, then run $(SCENARIO)"
 	@echo "make test      set up, then run the tests (make test-all: the slow ones as well)"
+	@echo "make test-matrix   the tests with each of Python $(PYTHONS) and with the lowest versions"
 	@echo "make check     set up, then lint, types and tests"
 	@echo "make docs      set up, then build site/ from docs/"
 	@echo "make figures   set up, then draw docs/paper/ anew from recordings/, without training"
@@ -55,6 +58,21 @@ test: setup
 
 test-all: setup
 	$(PYTEST) -m "slow or not slow"
+
+# Each Python in an environment of its own, with the versions of constraints/ or else the newest.
+test-matrix:
+	@failed=; for each in $(PYTHONS); do \
+	  if ! python$$each --version > /dev/null 2>&1; then echo "python$$each is not here: skipped"; \
+	  elif ! $(MAKE) test PYTHON=python$$each VENV=build/python$$each; then failed="$$failed $$each"; \
+	  fi; \
+	done; \
+	$(MAKE) test-lowest || failed="$$failed lowest"; \
+	test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
+
+# The lower bounds of setup.py, with the lowest Python. tests/test_packaging.py compares the two.
+test-lowest:
+	$(MAKE) test PYTHON=python3.10 VENV=build/lowest CONSTRAINTS=constraints/lowest.txt \
+	  TORCH="$$(grep ^torch= constraints/lowest.txt)"
 
 check: setup
 	$(BIN)/ruff check .

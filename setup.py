@@ -33,7 +33,7 @@ setup(
         "pydantic>=2.12",  # exclude_if: new settings leave old digests be
         "pyyaml>=6.0",
         "rich>=13.7",
-        "safetensors>=0.4.5",
+        "safetensors>=0.8.0",
         "scipy>=1.11",  # tests of significance in `compare`
         "simpy>=4.1",
         "torch>=2.11",  # 2.13.0 is what the Makefile installs and what CI tests
@@ -61,7 +61,7 @@ setup(
             "pyarrow>=15",
             "pytest>=8.2,<9.2",  # 9.2 makes xdist 3.8 scatter the tests of a group (its issue 1386)
             "pytest-xdist>=3.5",  # a worker a core
-            "pytest-timeout>=2.3",  # a deadlock in a simulation must fail, not hang
+            "pytest-timeout>=2.3.1",  # a deadlock in a simulation must fail, not hang
             "ruff>=0.6",
             "tensorboard>=2.15",
             "types-PyYAML",
