@@ -1,8 +1,8 @@
 """CIFAR-10 (Krizhevsky 2009) as in FLASC's public code: ViT, 40,000 training pictures, 224 pixels.
 
 Read from the hub (or its parquet files in a folder), or from a folder with the binary version.
-FLASC's code crops and mirrors training pictures at random; here all pictures are only resized, as
-that code does for the test.
+FLASC's code crops and mirrors the pictures of train and validation at random; here all pictures are
+only resized, as that code does for the test.
 """
 
 from pathlib import Path

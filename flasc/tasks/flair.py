@@ -2,7 +2,7 @@
 
 `data` is the folder that FLAIR's download script fills: labels_and_metadata.json and
 small_images/*.jpg. Users and their partition (train, val, test; disjoint) are the official ones.
-FLASC's public code crops and mirrors training pictures at random; here they are only resized.
+Pictures are only resized, as in the class that FLASC's public code uses.
 """
 
 import json
