@@ -51,6 +51,18 @@ def done(tmp_path_factory):
     return folder, out, err, rows(folder)
 
 
+METHOD = "FLASC 1/4 down, 1/16 up"
+
+
+@pytest.fixture(scope="module")
+def alone(done):
+    """Results and ledger of one method's trainings, from a run of its own."""
+    run(done[0], "--method", METHOD, "--out", "alone")
+    found = json.loads((done[0] / "alone/results.json").read_text())
+    with closing(sqlite3.connect(done[0] / "alone/ledger.sqlite")) as db:
+        return found, list(db.iterdump())
+
+
 def results(folder):
     return json.loads((folder / "runs/smoke/results.json").read_text())
 
@@ -132,9 +144,8 @@ def test_again_and_under_another_network_nothing_is_trained(done):
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_killed_in_the_middle_and_run_again_it_is_the_unbroken_run(done, tmp_path, how):
-    method = "FLASC 1/4 down, 1/16 up"
-    process = start(tmp_path, "--method", method, "--workers", "1")
+def test_killed_in_the_middle_and_run_again_it_is_the_unbroken_run(alone, tmp_path, how):
+    process = start(tmp_path, "--method", METHOD, "--workers", "1")
     deadline = time.monotonic() + 200
     while time.monotonic() < deadline and process.poll() is None:
         logs = list(tmp_path.glob("runs/recordings/*/log.jsonl"))
@@ -147,18 +158,11 @@ def test_killed_in_the_middle_and_run_again_it_is_the_unbroken_run(done, tmp_pat
     if how == signal.SIGINT:
         assert "run the same command again" in err
         assert "Traceback" not in err
-    out, _ = run(tmp_path, "--method", method, "--workers", "1")
+    out, _ = run(tmp_path, "--method", METHOD, "--workers", "1")
     trained = int(out.split(" rounds trained")[0].split()[-1])
     assert 0 < trained <= 4  # at least the first two were not done again
-    ours = [r for r in results(tmp_path) if r["method"] == method]
-    theirs = [r for r in results(done[0]) if r["method"] == method]
-    assert len(ours) == 3
-    run(done[0])  # back to the scenario's own network
-    theirs = [r for r in results(done[0]) if r["method"] == method]
-    assert ours == theirs
-    run(done[0], "--method", method)
-    assert rows(tmp_path) == rows(done[0])
-    run(done[0])
+    assert len(results(tmp_path)) == 3
+    assert (results(tmp_path), rows(tmp_path)) == alone
 
 
 def test_the_ledgers_bytes_are_the_lengths_of_the_encoded_messages():
@@ -167,7 +171,7 @@ def test_the_ledgers_bytes_are_the_lengths_of_the_encoded_messages():
 
     read = inputs.read(SMOKE, ["training.rounds=2"])
     scenario = read.variants["4x slower"]
-    live = trainer.make(scenario.training_settings("FLASC 1/4 down, 1/16 up", 0))
+    live = trainer.make(scenario.training_settings(METHOD, 0))
     sent = []
 
     class Listening:

@@ -42,9 +42,10 @@ def loaded(code):
     return set(done.stderr.split())
 
 
-def command(*args):
-    call = f"try: main({list(args)!r})\nexcept SystemExit as e: assert not e.code"
-    return f"from emulator.cli import main\n{call}"
+def commands(*each):
+    """Code that runs one command after the other: a fresh interpreter takes seconds to start."""
+    call = "\ntry: main({!r})\nexcept SystemExit as e: assert not e.code"
+    return "from emulator.cli import main" + "".join(call.format(list(args)) for args in each)
 
 
 @pytest.fixture(scope="module")
@@ -70,57 +71,41 @@ with Ledger.create(folder / "ledger.sqlite", metadata.describe(s).to_meta()) as 
     return folder
 
 
-@pytest.mark.parametrize(
-    "args",
-    [
-        ["--help"],
-        ["run", "--help"],
+def test_light_commands_load_no_torch():
+    light = [
         ["check", "scenarios/slow_upload.yaml"],
         ["check", "recordings/slow_upload.json.gz"],
         ["export", "tc", "scenarios/slow_upload.yaml"],
         ["list"],
         ["assets"],
-    ],
-    ids=" ".join,
-)
-def test_light_commands_load_no_torch(args):
+    ]
     heavy = {"torch", "transformers", "peft", "matplotlib", "scipy"}
-    assert not heavy & loaded(command(*args))
+    assert not heavy & loaded(commands(*light))
 
 
 def test_help_loads_next_to_nothing():
-    assert not {"numpy", "pydantic", "simpy", "yaml", "rich", "sqlite3"} & loaded(command("--help"))
+    modules = loaded(commands(["--help"], ["run", "--help"]))
+    assert not {"numpy", "pydantic", "simpy", "yaml", "rich", "sqlite3"} & modules
 
 
 def test_a_packed_recording_is_replayed_without_torch(tmp_path):
     replay = ["run", "recordings/slow_upload.json.gz", "--method", "head only"]
     network = ["--network", "scenarios/networks/leo.yaml", "--out", str(tmp_path)]
-    modules = loaded(command(*replay, *network))
+    modules = loaded(commands([*replay, *network]))
     assert "simpy" in modules
     assert not {"torch", "transformers", "peft"} & modules
 
 
-@pytest.mark.parametrize("form", ["table", "json", "csv", "files"])
-def test_report_loads_no_torch(run_folder, form):
-    modules = loaded(command("report", str(run_folder), "--format", form))
+def test_report_loads_no_torch(run_folder):
+    forms = ["table", "json", "csv", "files"]
+    modules = loaded(commands(*(["report", str(run_folder), "--format", form] for form in forms)))
     assert not {"torch", "transformers", "peft", "scipy"} & modules
 
 
-@pytest.mark.parametrize(
-    "what", [["figures"], ["tables"], ["perfetto", "--method", "LoRA"]], ids=lambda what: what[0]
-)
-def test_exports_load_no_torch(run_folder, what):
-    modules = loaded(command("export", *what, str(run_folder)))
+def test_exports_load_no_torch(run_folder):
+    kinds = [["figures"], ["tables"], ["perfetto", "--method", "LoRA"]]
+    modules = loaded(commands(*(["export", *kind, str(run_folder)] for kind in kinds)))
     assert not {"torch", "transformers", "peft"} & modules
-
-
-def test_flasc_knows_no_clock():
-    every = list((ROOT / "flasc").rglob("*.py"))
-    names = [".".join(p.relative_to(ROOT).with_suffix("").parts) for p in every]
-    code = "\n".join(f"import {name.removesuffix('.__init__')}" for name in names)
-    modules = loaded(code)
-    assert "flasc.training.trainer" in modules
-    assert not [m for m in modules if m == "simpy" or m.split(".")[0] == "emulator"]
 
 
 def is_module(name):
@@ -138,6 +123,13 @@ def imports(path):
         elif isinstance(node, ast.ImportFrom) and node.module:
             full = [f"{node.module}.{alias.name}" for alias in node.names]
             yield from ((name if is_module(name) else node.module, top) for name in full)
+
+
+def test_flasc_knows_no_clock():
+    for path in (ROOT / "flasc").rglob("*.py"):
+        assert not {"simpy", "emulator"} & {module.split(".")[0] for module, _ in imports(path)}, (
+            path
+        )
 
 
 def test_the_emulator_imports_of_flasc_what_the_table_allows():
