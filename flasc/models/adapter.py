@@ -16,20 +16,9 @@ from transformers.pytorch_utils import Conv1D
 
 from flasc.common.errors import ModelError
 from flasc.models.dropout import PlaceDropout, Rows
-from flasc.models.settings import Lora, Scope
+from flasc.models.settings import HEADS, TARGETS, Lora, Scope
 
 Part = Literal["lora_A", "lora_B", "head", "base"]
-
-# The FLASC reference code's targets where the paper has the architecture (attention and MLP of
-# GPT-2, query and value of ViT); query and value elsewhere, as Hu et al. 2021 do.
-TARGETS = {
-    "bert": ["query", "value"],
-    "distilbert": ["q_lin", "v_lin"],
-    "gpt2": ["c_attn", "c_proj", "c_fc"],
-    "roberta": ["query", "value"],
-    "vit": ["q_proj", "v_proj"],  # `query` and `value` until transformers 5 renamed them
-}
-HEADS = ("classifier", "score")
 
 
 @dataclass(frozen=True, slots=True)
