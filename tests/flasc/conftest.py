@@ -118,18 +118,6 @@ WORDS = (
 )  # fmt: skip
 
 
-def word_tokenizer(folder, **special):
-    """Saves a tokenizer of WORDS: a word is its number; `special` like pad_token='<pad>'."""
-    from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
-
-    names = [*WORDS, *special.values()]
-    inner = Tokenizer(models.WordLevel(dict(zip(names, range(60), strict=False)), WORDS[0]))
-    inner.pre_tokenizer = pre_tokenizers.Whitespace()
-    PreTrainedTokenizerFast(tokenizer_object=inner, **special).save_pretrained(folder)
-    return folder
-
-
 def sentence(rng, words=6):
     return " ".join(rng.choice(WORDS, words))
 

@@ -5,6 +5,14 @@ import json
 import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import (
+    GPT2Config,
+    GPT2Model,
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
 
 from flasc.common.errors import ModelError
 from flasc.data.examples import Examples
@@ -15,33 +23,45 @@ from flasc.models.settings import Lora
 from flasc.training import settings
 from flasc.training.client import Draw, Job, Reference
 from flasc.training.cohort import Cohort
-from tests.flasc.conftest import WORDS, _save, sentence, word_tokenizer
 
+WORDS = ("the", "cat", "sat", "on", "a", "mat", "and", "saw")
 PAD, END = len(WORDS), len(WORDS) + 1
 LORA = Lora(rank=2, targets=["q_proj", "v_proj"])
-TEXTS = [sentence(np.random.default_rng(i), words=1 + i % 6) for i in range(24)]
+TEXTS = [" ".join(np.random.default_rng(i).choice(WORDS, 1 + i % 6)) for i in range(24)]
 LABELS = np.arange(len(TEXTS)) % 4
 
 
-def qwen2(folder, eos=END):
-    from transformers import Qwen2Config, Qwen2ForCausalLM
+def word_tokenizer(folder, **special):
+    """Saves a tokenizer of WORDS: a word is its number; `special` like pad_token='<pad>'."""
+    names = [*WORDS, *special.values()]
+    inner = Tokenizer(models.WordLevel(dict(zip(names, range(60), strict=False)), WORDS[0]))
+    inner.pre_tokenizer = pre_tokenizers.Whitespace()
+    PreTrainedTokenizerFast(tokenizer_object=inner, **special).save_pretrained(folder)
+    return folder
 
+
+def save(folder, model):
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        model().save_pretrained(folder)
+    return folder
+
+
+def qwen2(folder, eos=END):
     shape = Qwen2Config(
         vocab_size=60, hidden_size=16, intermediate_size=16, num_hidden_layers=1,
         num_attention_heads=2, num_key_value_heads=1, max_position_embeddings=64,
         eos_token_id=eos, pad_token_id=None,
     )  # fmt: skip
-    return _save(folder, lambda: Qwen2ForCausalLM(shape))
+    return save(folder, lambda: Qwen2ForCausalLM(shape))
 
 
 def gpt2(folder):
-    from transformers import GPT2Config, GPT2Model
-
     shape = GPT2Config(
         vocab_size=60, n_embd=16, n_layer=2, n_head=2, n_positions=64, bos_token_id=END,
         eos_token_id=END,
     )  # fmt: skip
-    return _save(folder, lambda: GPT2Model(shape))
+    return save(folder, lambda: GPT2Model(shape))
 
 
 def padded(folder, length, cache):
