@@ -1,5 +1,6 @@
 """The cohort engine against its judge, the reference loop: same deltas, whatever the grouping."""
 
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -268,17 +269,21 @@ def test_memory_that_runs_out_halves_the_group(monkeypatch):
     work = jobs(adapter)
     judged = client.Reference(adapter, SETTINGS).train(work, data)
     engine = Cohort(adapter, SETTINGS, "fp32", group=5)
-    real, tried = engine._train_group, []
+    real, tried, held, freed = engine._train_group, [], [], []
 
     def small(group, data):
         tried.append(len(group))
         if len(group) > 2:
+            step = torch.ones(1000)
+            held.append(weakref.ref(step))
             raise torch.cuda.OutOfMemoryError("no")
         return real(group, data)
 
     monkeypatch.setattr(engine, "_train_group", small)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: freed.append(held[-1]() is None))
     assert furthest(engine.train(work, data), judged) < 1e-5
     assert tried == [5, 3, 2, 2, 1]
+    assert freed == [True, True]  # the tensors of the failed step were gone
 
 
 def test_memory_that_does_not_hold_one_client_is_said(monkeypatch):
