@@ -19,7 +19,7 @@ from emulator.scenario.study import Study, TrainingJob, variant_labels
 from emulator.simulation.clients import link_profiles
 from emulator.simulation.clients.fleet import Fleet
 from flasc.common import plugins
-from flasc.training.settings import Task
+from flasc.training.settings import Problem, TrainingSettings
 
 
 def plan(study: Study, recordings: Path, screen: Screen = SCREEN) -> Iterator[str]:
@@ -176,7 +176,7 @@ def _rate(rate_Bps: float) -> str:
     return format_rate(8 * rate_Bps)
 
 
-def require_trainable(study: Study, recordings: Path) -> None:
+def require_trainable(study: Study, recordings: Path, cache: Path | None = None) -> None:
     """Raise ScenarioError for a training that is not recorded and cannot be computed.
 
     A training that is recorded to its end needs no data; a packed recording trains nothing.
@@ -184,27 +184,31 @@ def require_trainable(study: Study, recordings: Path) -> None:
     if study.packed is not None:
         return
     for training in study.trainings():
-        found = _refused(training.settings.task)
+        found = _refused(training.settings, cache)
         if found and not is_whole(training, recordings):
-            key, text = found
-            where = study.document.where(("task", key))
+            where = study.document.where(found.key.split("."))
             raise ScenarioError(
-                f"{where}: task.{key}: {text}", "fix the scenario, then run flasc-emu check"
+                f"{where}: {found.key}: found {printable(found.found)}; allowed: {found.allowed}",
+                "fix the scenario, then run flasc-emu check",
             )
 
 
-def _refused(task: Task) -> tuple[str, str] | None:
-    """The key of a task that its data or model does not allow, and the message; or None."""
-    most = task.most_clients
+def _refused(settings: TrainingSettings, cache: Path | None) -> Problem | None:
+    """The key that the data or the model of a training do not allow; None if there is none."""
+    task, most = settings.task, settings.task.most_clients
     if most is not None and task.clients > most:
-        return "clients", (
-            f"found {task.clients}; allowed: at most {most} of {task.name}, whose data are "
-            "split among them"
+        return Problem(
+            "task.clients",
+            str(task.clients),
+            f"at most {most} of {task.name}, whose data are split among them",
         )
-    ours = plugins.origin(type(task)) is None  # a plug-in may find its model elsewhere
-    if ours and (found := task.missing_model()):
-        return "model", (
-            f"found {short_repr(task.model)}, {printable(found)}; allowed: a folder with "
-            "config.json, relative to the current folder, or a name: see flasc-emu list models"
+    if plugins.origin(type(task)) is not None:  # a plug-in may find its model elsewhere
+        return None
+    if found := task.missing_model():
+        return Problem(
+            "task.model",
+            f"{short_repr(task.model)}, {printable(found)}",
+            "a folder with config.json, relative to the current folder, or a name: "
+            "see flasc-emu list models",
         )
-    return None
+    return settings.model_problem(cache)

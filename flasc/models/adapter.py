@@ -107,9 +107,11 @@ class Adapter:
         self.spans = list(_spans(self.model))
         headless = not any(span.part == "head" for span in self.spans)
         if headless and (scope == "head" or (scope == "adapter" and not _causal(base))):
+            frozen = "the head of a language model is frozen: choose a method that trains LoRA"
+            other = "choose an encoder alone, like BERT, or a decoder alone, like GPT-2"
             raise ModelError(
                 f"the model has no head named {' or '.join(HEADS)} to train",
-                "the head of a language model is frozen: choose a method that trains LoRA",
+                frozen if _causal(base) else other,
             )
         self.n = self.spans[-1].stop
         self.rows = Rows()

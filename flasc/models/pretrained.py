@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoModelForImageClassification,
     AutoModelForSequenceClassification,
@@ -60,27 +61,43 @@ def pretrained(
                 f"{folder}: transformers cannot load a {wanted} from it: {error}",
                 "allowed: a folder with config.json and model.safetensors",
             ) from error
-    if damaged := next(_damaged(loaded), ""):
-        raise ModelError(f"{folder}: {damaged}", "get the files of the model again")
+    if damaged := next(_damaged(model, head, loaded), ""):
+        raise ModelError(
+            f"{folder}: transformers cannot load it: {damaged}", "get the files of the model again"
+        )
     if head != "image":
         _set_pad_token(model, folder)
     model.eval()
     return model  # type: ignore[no-any-return]  # transformers is untyped here
 
 
-def _damaged(loaded: dict[str, Any]) -> Iterator[str]:
-    """Weights outside the head that the folder lacks, or that do not fit its config.json."""
+def module_names(folder: Path, head: Head) -> set[str]:
+    """The last parts of the names of the model's modules, without weights; empty if unknown."""
+    logging.set_verbosity_error()
+    try:
+        config = AutoConfig.from_pretrained(
+            str(folder), local_files_only=True, trust_remote_code=False
+        )
+        with torch.device("meta"):
+            model = _LOADERS[head].from_config(config)
+    except Exception:  # the folder's config decides which error is raised; loading reports it
+        return set()
+    return {name.rsplit(".", 1)[-1] for name, _ in model.named_modules()}
+
+
+def _damaged(model: Any, head: Head, loaded: dict[str, Any]) -> Iterator[str]:
+    """Weights that the folder lacks, or that do not fit its config.json, except a new head's."""
 
     def new(name: str) -> bool:  # a pooler is missing after pretraining without one
-        return any(part in (*HEADS, "pooler") for part in name.split("."))
+        body = head == "causal" or name.startswith(f"{model.base_model_prefix}.")
+        return not body or any(part in (*HEADS, "pooler") for part in name.split("."))
 
     for name, found, wanted in sorted(loaded["mismatched_keys"]):
         if not new(name):
-            sizes = f"size {list(found)} in the weights and {list(wanted)} by config.json"
-            yield f"transformers cannot load it: {name} has {sizes}"
+            yield f"{name} has size {list(found)} in the weights and {list(wanted)} by config.json"
     for name in sorted(loaded["missing_keys"]):
         if not new(name):
-            yield f"transformers cannot load it: its weights lack {name}"
+            yield f"its weights lack {name}"
 
 
 def _set_pad_token(model: Any, folder: Path) -> None:

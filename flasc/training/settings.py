@@ -3,6 +3,7 @@
 Which clients take part, how long that takes and over which network is decided by the emulator.
 """
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
@@ -18,6 +19,8 @@ from flasc.common.settings import (
     newer,
 )
 from flasc.methods import METHODS, MethodSettings
+from flasc.models.folder import Problem as Problem, problem
+from flasc.models.resolve import model_at_hand
 from flasc.models.settings import Lora
 from flasc.tasks import TASKS, TaskSettings
 
@@ -120,6 +123,13 @@ class TrainingSettings(Settings):
     precision: Precision = "auto"
     dp: Privacy | None = newer(None)
     evaluation_examples: PositiveInt | None  # the first examples of a split; None: all
+
+    def model_problem(self, cache: Path | None = None) -> Problem | None:
+        """Why the model cannot be trained, as far as its files on this machine tell; else None."""
+        head, folder = self.task.head, model_at_hand(self.task.model, cache=cache)
+        if head is None or folder is None:
+            return None
+        return problem(folder, head, self.lora, self.method.scope)
 
     @model_validator(mode="before")
     @classmethod

@@ -1,14 +1,19 @@
 """What a study would do, in words."""
 
+import json
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from emulator.common.errors import RecordingError, ScenarioError
-from emulator.runner import inputs
+from emulator.runner import inputs, run
 from emulator.runner.check import plan, recorded_rounds
 from emulator.runner.estimates import Screen
 from emulator.runner.events import ignore
+from emulator.runner.executors import Local
 from emulator.runner.training_job import Options, run_training
 from flasc.tasks.twenty_newsgroups import Newsgroups
 from flasc.training.shared_models import SharedModels
@@ -138,7 +143,51 @@ def test_a_model_is_looked_for_in_folders(scenario, tmp_path, monkeypatch, model
     assert caught.value.message.startswith(f"{where} ({tmp_path / model}); ")
     (tmp_path / model).mkdir(parents=True, exist_ok=True)
     (tmp_path / model / "config.json").write_text("{}")
-    assert list(plan(read, tmp_path / "recordings"))
+    with pytest.raises(ScenarioError, match=r"it has no model\.safetensors"):
+        list(plan(read, tmp_path / "recordings"))
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A folder with what `check` reads of a BERT: no weights, and no torch is needed."""
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "tokenizer.json").touch()
+    config = {"model_type": "bert", "num_hidden_layers": 2}
+    (tmp_path / "model" / "config.json").write_text(json.dumps(config))
+    names = ("query", "key", "value", "dense")
+    weights = {f"bert.layer.{name}.weight": np.zeros((2, 2), np.float32) for name in names}
+    save_file(weights, tmp_path / "model" / "model.safetensors")
+    return tmp_path / "model"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (["task.model={}"], None),
+        (["task.model={}", "training.lora.upper_layers=3"], "training.lora.upper_layers: found 3 "),
+        (["task.model={}", "training.lora.targets=[q]"], "training.lora.targets: found 'q', which"),
+        (
+            ["task.model={}", "methods.LoRA={{kind: full}}", "training.lora.targets=[q]"],
+            "found 'q'",
+        ),
+        (
+            ["training.lora.targets=[q_proj]"],
+            "found 'q_proj', which is no module of the bert model",
+        ),
+    ],
+)
+def test_what_the_files_of_a_model_tell_is_foreseen(
+    scenario, model, tmp_path, monkeypatch, changes, said
+):
+    monkeypatch.setattr("flasc.models.folder._is_unknown", lambda *_: True)  # or torch is asked
+    read = inputs.read(scenario(), [change.format(model) for change in changes])
+    if said is None:
+        assert list(plan(read, tmp_path / "recordings"))
+        return
+    with pytest.raises(ScenarioError, match=re.escape(said)):
+        list(plan(read, tmp_path / "recordings"))
+    with pytest.raises(ScenarioError, match=re.escape(said)):  # before any text is tokenised
+        run.run(read, tmp_path / "out", Options(tmp_path / "recordings"), engine=Local(1))
 
 
 def test_variants_of_one_line_say_what_they_set(scenario, tmp_path):

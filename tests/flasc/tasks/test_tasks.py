@@ -126,6 +126,13 @@ def test_its_head_can_be_trained_alone(name, settings, tmp_path):
     assert uploads[0].steps > 0
 
 
+@every_task
+def test_its_settings_name_the_head(name, settings, tmp_path):
+    """So that `check` knows it before anything is loaded."""
+    chosen = settings(name)
+    assert chosen.head == load(chosen, tmp_path).head
+
+
 @pytest.mark.parametrize("name", ["reddit", "friends"])
 def test_a_language_model_has_no_head_to_train_alone(name, settings, tmp_path):
     with pytest.raises(ModelError, match="no head") as caught:
