@@ -208,7 +208,7 @@ def _refused(settings: TrainingSettings, cache: Path | None) -> Problem | None:
         return Problem(
             "task.model",
             f"{short_repr(task.model)}, {printable(found)}",
-            "a folder with config.json, relative to the current folder, or a name: "
-            "see flasc-emu list models",
+            "a folder with config.json, relative to the scenario (in --set to the current folder), "
+            "or a name: see flasc-emu list models",
         )
     return settings.model_problem(cache)
