@@ -12,8 +12,7 @@ from emulator.common.text import printable, short_repr
 from emulator.common.units import format_duration, format_rate
 from emulator.results import privacy
 from emulator.runner import metadata
-from emulator.runner.estimates import SCREEN, Screen, bars, is_foreseen, is_whole, messages
-from emulator.runner.recording import Recording
+from emulator.runner.estimates import SCREEN, Screen, bars, is_foreseen, is_whole, messages, opened
 from emulator.scenario.scenario import Scenario
 from emulator.scenario.study import Study, TrainingJob, variant_labels
 from emulator.simulation.clients import link_profiles
@@ -67,8 +66,7 @@ def plan(study: Study, recordings: Path, screen: Screen = SCREEN) -> Iterator[st
 
 def recorded_rounds(training: TrainingJob, recordings: Path) -> int:
     """Number of server steps that are recorded of a training. Raises RecordingError."""
-    settings = training.settings.model_dump(mode="json")
-    return len(Recording(recordings, settings).steps)
+    return len(opened(training, recordings).steps)
 
 
 def _recorded(trainings: Sequence[TrainingJob], recordings: Path) -> str:

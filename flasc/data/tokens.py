@@ -19,7 +19,7 @@ from flasc.assets.packages import Notify
 from flasc.common.errors import AssetError, ModelError
 
 # The files of a model folder that can affect its tokenizer.
-_TOKENIZER_FILES = (
+TOKENIZER_FILES = (
     "added_tokens.json", "config.json", "merges.txt", "special_tokens_map.json", "tokenizer.json",
     "tokenizer.model", "tokenizer_config.json", "vocab.json", "vocab.txt",
 )  # fmt: skip
@@ -88,7 +88,7 @@ def _key(texts: Sequence[str], model_folder: Path, length: int) -> str:
     for package in ("transformers", "tokenizers"):
         add(version(package).encode())
     add(str(length).encode())
-    for name in _TOKENIZER_FILES:
+    for name in TOKENIZER_FILES:
         path = model_folder / name
         add(name.encode())
         add(path.read_bytes() if path.is_file() else b"")

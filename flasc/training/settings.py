@@ -20,6 +20,7 @@ from flasc.common.settings import (
 )
 from flasc.methods import METHODS, MethodSettings
 from flasc.models.folder import Problem as Problem, problem
+from flasc.models.identity import weights_at_hand
 from flasc.models.resolve import model_at_hand
 from flasc.models.settings import Lora
 from flasc.tasks import TASKS, TaskSettings
@@ -123,6 +124,10 @@ class TrainingSettings(Settings):
     precision: Precision = "auto"
     dp: Privacy | None = newer(None)
     evaluation_examples: PositiveInt | None  # the first examples of a split; None: all
+
+    def weights(self) -> str:
+        """The identity of the model's weights, if its name has none and they are at hand; or ''."""
+        return weights_at_hand(self.task.model)
 
     def model_problem(self, cache: Path | None = None) -> Problem | None:
         """Why the model cannot be trained, as far as its files on this machine tell; else None."""

@@ -1,12 +1,9 @@
 """What a study would do, in words."""
 
-import json
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
-from safetensors.numpy import save_file
 
 from emulator.common.errors import RecordingError, ScenarioError
 from emulator.runner import inputs, run
@@ -145,19 +142,6 @@ def test_a_model_is_looked_for_in_folders(scenario, tmp_path, monkeypatch, model
     (tmp_path / model / "config.json").write_text("{}")
     with pytest.raises(ScenarioError, match=r"it has no model\.safetensors"):
         list(plan(read, tmp_path / "recordings"))
-
-
-@pytest.fixture
-def model(tmp_path):
-    """A folder with what `check` reads of a BERT: no weights, and no torch is needed."""
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "tokenizer.json").touch()
-    config = {"model_type": "bert", "num_hidden_layers": 2}
-    (tmp_path / "model" / "config.json").write_text(json.dumps(config))
-    names = ("query", "key", "value", "dense")
-    weights = {f"bert.layer.{name}.weight": np.zeros((2, 2), np.float32) for name in names}
-    save_file(weights, tmp_path / "model" / "model.safetensors")
-    return tmp_path / "model"
 
 
 @pytest.mark.parametrize(

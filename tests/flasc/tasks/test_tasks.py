@@ -114,6 +114,8 @@ def test_it_learns_what_it_holds(name, settings, tmp_path):
     assert about["metric"] == NAMES[name][2]
     assert live.settings.task.metric == NAMES[name][2], "what reports say without torch"
     assert about["model"] == live.settings.task.model  # a folder, not a substitute model
+    assert about["weights"] == live.settings.weights()  # which its name does not tell
+    assert about["weights"].startswith("SHA-256 ")
     live.export(tmp_path / "adapter")
     assert (tmp_path / "adapter/adapter_model.safetensors").exists()
 
