@@ -11,7 +11,7 @@ from emulator.common.errors import ScenarioError
 from emulator.common.text import printable, short_repr
 from emulator.common.units import format_duration, format_rate
 from emulator.results import privacy
-from emulator.runner import metadata
+from emulator.runner import defaults, metadata
 from emulator.runner.estimates import SCREEN, Screen, bars, is_foreseen, is_whole, messages, opened
 from emulator.scenario.scenario import Scenario
 from emulator.scenario.study import Study, TrainingJob, variant_labels
@@ -46,6 +46,7 @@ def plan(study: Study, recordings: Path, screen: Screen = SCREEN) -> Iterator[st
     for account in dict.fromkeys(filter(None, accounts)):
         yield f"privacy: {privacy.describe(account, training.rounds)}"
     yield _recorded(trainings, recordings)
+    yield from defaults.remarks(study, recordings)
     before: Fleet | None = None
     servers = [variant.network.server for variant in study.variants.values()]
     vary_server = any(server != servers[0] for server in servers)

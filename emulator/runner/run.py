@@ -11,6 +11,7 @@ from emulator.common.files import held, storage, sweep
 from emulator.reports import write
 from emulator.results.ledger import Ledger
 from emulator.results.privacy import accountant
+from emulator.runner import defaults
 from emulator.runner.check import require_trainable
 from emulator.runner.events import Note, OnEvent, TrainingFinished, TrainingResult, ignore
 from emulator.runner.executors import Engine, Options
@@ -59,6 +60,8 @@ def run(
         accountant()
     if not options.replay:
         require_trainable(study, options.recordings, options.cache)
+        for remark in defaults.remarks(study, options.recordings):
+            on_event(Note(None, remark))
     waiting = Note(None, f"{folder}: waiting for the end of another run that writes here")
     with held(folder, lambda: on_event(waiting)), recorded(study, options) as known:
         return _run(study, folder, known, engine, on_event)

@@ -29,6 +29,14 @@ class _UnusableError(Exception):
     """A file of the folder is missing or damaged."""
 
 
+def model_type(folder: Path) -> str:
+    """The architecture that config.json names; '' if it cannot be read."""
+    try:
+        return str(_object(folder / "config.json").get("model_type", ""))
+    except _UnusableError:
+        return ""
+
+
 def problem(folder: Path, head: Head, lora: Lora, scope: Scope) -> Problem | None:
     """The first reason why the model in `folder` cannot be trained; None if none is found."""
     try:

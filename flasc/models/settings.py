@@ -11,6 +11,8 @@ from flasc.common.settings import Momentum, PositiveFloat, PositiveInt, Settings
 Head = Literal["text", "image", "causal"]
 HEADS = ("classifier", "score")  # names of the module with a new classifier
 
+COHORT = ("bert", "gpt2", "vit")  # the architectures of the cohort engine
+
 # The FLASC reference code's targets where the paper has the architecture (attention and MLP of
 # GPT-2, query and value of ViT); query and value elsewhere, as Hu et al. 2021 do.
 TARGETS = {

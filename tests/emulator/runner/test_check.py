@@ -8,12 +8,17 @@ import pytest
 from emulator.common.errors import RecordingError, ScenarioError
 from emulator.runner import inputs, run
 from emulator.runner.check import plan, recorded_rounds
+from emulator.runner.defaults import remarks
 from emulator.runner.estimates import Screen
-from emulator.runner.events import ignore
+from emulator.runner.events import Note, ignore
 from emulator.runner.executors import Local
 from emulator.runner.training_job import Options, run_training
 from flasc.tasks.twenty_newsgroups import Newsgroups
 from flasc.training.shared_models import SharedModels
+
+LONG = (
+    "task.tokens is not set: texts have up to 128 tokens, which takes about 4 times as long as 32"
+)
 
 
 def test_it_counts_and_shows_the_links(scenario, tmp_path):
@@ -25,6 +30,7 @@ def test_it_counts_and_shows_the_links(scenario, tmp_path):
         "target: 20.0% on the validation split",
         "recorded already: 0 rounds of 0 of 3 trainings, 0 to the end; "
         "how long the rest takes is not known",
+        LONG,
         "fast: down 20 Mbps, up 20 Mbps, RTT 40 ms, over tcp",
         "slow: down 20 Mbps, up 5 Mbps, RTT 40 ms, over tcp",
         "a client's messages in a round, and bytes / rates until the slowest of a cohort is done:",
@@ -187,7 +193,7 @@ vary:
     shop: {compute: {speed: 9 GFLOP/s, utilisation: 20 %}, network.charge: values}
 """
     path.write_text(path.read_text().split("vary:")[0] + axes)
-    lines = list(plan(inputs.read(path), tmp_path))[4:10]
+    lines = list(plan(inputs.read(path), tmp_path))[5:11]
     slow = "down 20 Mbps, up 5 Mbps, RTT 40 ms, over tcp"
     assert lines[3:] == [
         f"slow, none: {slow}",
@@ -265,3 +271,43 @@ def test_it_names_a_policy_and_who_leaves(scenario, tmp_path, policy, says):
     assert "; leaving: clients (on_off)" in line
     assert ("policy" in line) == (says is not None)
     assert says is None or f"; policy: {says}" in line
+
+
+def test_defaults_that_make_a_training_long_are_told(scenario, model, toys, tmp_path, monkeypatch):
+    """By `check` and by `run`, for what is not recorded to its end."""
+
+    def told(*changes):
+        read, heard = inputs.read(scenario(), changes, ["LoRA"]), []
+        store = tmp_path / "recordings"
+        said = list(remarks(read, store))
+        assert [line for line in plan(read, store) if line in said] == said
+        run.run(read, tmp_path / "out", Options(store), engine=Local(1), on_event=heard.append)
+        notes = [each.text for each in heard if isinstance(each, Note) and each.training is None]
+        assert notes == said
+        return said
+
+    assert told() == [LONG]
+    assert told() == []  # it is recorded now
+    assert told("task.tokens=128") == []
+    (model / "config.json").write_text('{"model_type": "distilbert"}')
+    changes = ["task.tokens=64", f"task.model={model}", "training.lora.targets=[query]"]
+    engine = "the reference engine trains models of type distilbert: slower"
+    assert told(*changes)[0].startswith(engine)
+    assert told(*changes, "training.engine=reference") == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (["methods.LoRA={kind: full}", "training.precision=bf16"], "precision: found bf16; the"),
+        (["training.engine=reference", "training.precision=tf32"], "precision: found tf32; the"),
+        (
+            ["task={name: friends, clients: 30}", "methods.LoRA={kind: head}"],
+            "methods: found a method that trains the head alone; a language model's head is frozen",
+        ),
+    ],
+)
+def test_settings_that_no_engine_trains_are_foreseen(scenario, tmp_path, changes, said):
+    read = inputs.read(scenario(), changes, ["LoRA"])
+    with pytest.raises(ScenarioError, match=re.escape(said)):
+        list(plan(read, tmp_path))

@@ -10,10 +10,11 @@ from torch import nn
 
 from flasc.data.examples import Examples
 from flasc.models.adapter import Adapter
-from flasc.models.settings import Lora
+from flasc.models.settings import COHORT, Lora
 from flasc.training import client, settings
 from flasc.training.client import Draw, Job
 from flasc.training.cohort import Cohort, forward as lean, supported
+from flasc.training.cohort.encoder import ARCHITECTURES
 from flasc.training.cohort.forward import Pass
 from flasc.training.cohort.merge import merged
 from flasc.training.cohort.pack import pack
@@ -306,6 +307,10 @@ def test_merging_leaves_the_frozen_weights_alone():
         assert torch.equal(block.qkv.weight, weight)
         assert not torch.equal(new.qkv.weight, weight)
         assert not new.qkv.sites
+
+
+def test_its_architectures_are_known_without_torch():
+    assert set(COHORT) == set(ARCHITECTURES)
 
 
 def test_what_the_lean_forward_does_not_know_is_left_to_the_reference():
