@@ -11,15 +11,14 @@ from emulator.common.errors import ScenarioError
 from emulator.common.text import printable, short_repr
 from emulator.common.units import format_duration, format_rate
 from emulator.results import privacy
-from emulator.runner import metadata
-from emulator.runner.estimates import SCREEN, Screen, bars, is_foreseen, is_whole, messages
-from emulator.runner.recording import Recording
+from emulator.runner import defaults, metadata
+from emulator.runner.estimates import SCREEN, Screen, bars, is_foreseen, is_whole, messages, opened
 from emulator.scenario.scenario import Scenario
 from emulator.scenario.study import Study, TrainingJob, variant_labels
 from emulator.simulation.clients import link_profiles
 from emulator.simulation.clients.fleet import Fleet
 from flasc.common import plugins
-from flasc.training.settings import Task
+from flasc.training.settings import Problem, TrainingSettings
 
 
 def plan(study: Study, recordings: Path, screen: Screen = SCREEN) -> Iterator[str]:
@@ -47,6 +46,7 @@ def plan(study: Study, recordings: Path, screen: Screen = SCREEN) -> Iterator[st
     for account in dict.fromkeys(filter(None, accounts)):
         yield f"privacy: {privacy.describe(account, training.rounds)}"
     yield _recorded(trainings, recordings)
+    yield from defaults.remarks(study, recordings)
     before: Fleet | None = None
     servers = [variant.network.server for variant in study.variants.values()]
     vary_server = any(server != servers[0] for server in servers)
@@ -67,8 +67,7 @@ def plan(study: Study, recordings: Path, screen: Screen = SCREEN) -> Iterator[st
 
 def recorded_rounds(training: TrainingJob, recordings: Path) -> int:
     """Number of server steps that are recorded of a training. Raises RecordingError."""
-    settings = training.settings.model_dump(mode="json")
-    return len(Recording(recordings, settings).steps)
+    return len(opened(training, recordings).steps)
 
 
 def _recorded(trainings: Sequence[TrainingJob], recordings: Path) -> str:
@@ -176,7 +175,7 @@ def _rate(rate_Bps: float) -> str:
     return format_rate(8 * rate_Bps)
 
 
-def require_trainable(study: Study, recordings: Path) -> None:
+def require_trainable(study: Study, recordings: Path, cache: Path | None = None) -> None:
     """Raise ScenarioError for a training that is not recorded and cannot be computed.
 
     A training that is recorded to its end needs no data; a packed recording trains nothing.
@@ -184,27 +183,31 @@ def require_trainable(study: Study, recordings: Path) -> None:
     if study.packed is not None:
         return
     for training in study.trainings():
-        found = _refused(training.settings.task)
+        found = _refused(training.settings, cache)
         if found and not is_whole(training, recordings):
-            key, text = found
-            where = study.document.where(("task", key))
+            where = study.document.where(found.key.split("."))
             raise ScenarioError(
-                f"{where}: task.{key}: {text}", "fix the scenario, then run flasc-emu check"
+                f"{where}: {found.key}: found {printable(found.found)}; allowed: {found.allowed}",
+                "fix the scenario, then run flasc-emu check",
             )
 
 
-def _refused(task: Task) -> tuple[str, str] | None:
-    """The key of a task that its data or model does not allow, and the message; or None."""
-    most = task.most_clients
+def _refused(settings: TrainingSettings, cache: Path | None) -> Problem | None:
+    """The key that the data or the model of a training do not allow; None if there is none."""
+    task, most = settings.task, settings.task.most_clients
     if most is not None and task.clients > most:
-        return "clients", (
-            f"found {task.clients}; allowed: at most {most} of {task.name}, whose data are "
-            "split among them"
+        return Problem(
+            "task.clients",
+            str(task.clients),
+            f"at most {most} of {task.name}, whose data are split among them",
         )
-    ours = plugins.origin(type(task)) is None  # a plug-in may find its model elsewhere
-    if ours and (found := task.missing_model()):
-        return "model", (
-            f"found {short_repr(task.model)}, {printable(found)}; allowed: a folder with "
-            "config.json, relative to the current folder, or a name: see flasc-emu list models"
+    if plugins.origin(type(task)) is not None:  # a plug-in may find its model elsewhere
+        return None
+    if found := task.missing_model():
+        return Problem(
+            "task.model",
+            f"{short_repr(task.model)}, {printable(found)}",
+            "a folder with config.json, relative to the scenario (in --set to the current folder), "
+            "or a name: see flasc-emu list models",
         )
-    return None
+    return settings.model_problem(cache)

@@ -74,7 +74,7 @@ def messages(trainings: Sequence[TrainingJob], recordings: Path) -> Iterator[str
 
 def known(training: TrainingJob, recordings: Path) -> Messages | None:
     """Mean recorded sizes, or else sizes from the settings. Raises RecordingError."""
-    recording = Recording(recordings, training.settings.model_dump(mode="json"))
+    recording = opened(training, recordings)
     if recording.downloads and recording.uploads:
         down, up = (
             float(np.mean([entry.nbytes for entry in entries.values()]))
@@ -85,13 +85,19 @@ def known(training: TrainingJob, recordings: Path) -> Messages | None:
     return None if computed is None else Messages(*computed, "computed")
 
 
+def opened(training: TrainingJob, recordings: Path) -> Recording:
+    """What is recorded of a training. Raises RecordingError."""
+    settings = training.settings.model_dump(mode="json")
+    return Recording(recordings, settings, weights=training.weights)
+
+
 def is_whole(training: TrainingJob, recordings: Path) -> bool:
     """Whether a recording reaches the last round, or the round after the target where runs end.
 
     If the network decides which clients take part, a run may still leave the recorded path.
     """
     plan = next(iter(training.variants.values())).training
-    recording = Recording(recordings, training.settings.model_dump(mode="json"))
+    recording = opened(training, recordings)
     if len(recording.steps) >= plan.rounds:
         return True
     if plan.target is None or plan.target.stop_after == "never":

@@ -29,7 +29,7 @@ class TrainingResult:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A text for a person: what a training, or the run as a whole (None), waits for."""
+    """A text for a person about a training, or about the run as a whole (None)."""
 
     training: int | None
     text: str

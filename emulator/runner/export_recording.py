@@ -41,7 +41,8 @@ def packed_recording(study: Study, recordings: Path) -> bytes:
 
 def _copied(training: TrainingJob, recordings: Path, store: Path) -> Recording:
     settings = training.settings.model_dump(mode="json")
-    source, copy = Recording(recordings, settings), Recording(store, settings)
+    source = Recording(recordings, settings, weights=training.weights)
+    copy = Recording(store, settings)
 
     def train() -> Any:
         raise RecordingError(

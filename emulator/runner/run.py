@@ -11,6 +11,8 @@ from emulator.common.files import held, storage, sweep
 from emulator.reports import write
 from emulator.results.ledger import Ledger
 from emulator.results.privacy import accountant
+from emulator.runner import defaults
+from emulator.runner.check import require_trainable
 from emulator.runner.events import Note, OnEvent, TrainingFinished, TrainingResult, ignore
 from emulator.runner.executors import Engine, Options
 from emulator.runner.metadata import describe, privacy_account, provenance
@@ -50,11 +52,16 @@ def run(
     The ledger has the study's order, in whatever order trainings end, so that it is the same each
     time. A training that fails does not affect the others.
 
-    Raises StorageError and AssetError, as they would occur in every training, and SupportError if
-    the accountant for differential privacy is not installed.
+    Raises StorageError and AssetError, as they would occur in every training, ScenarioError for a
+    training that is not recorded and cannot be computed, and SupportError if the accountant for
+    differential privacy is not installed.
     """
     if any(map(privacy_account, study.variants.values())):
         accountant()
+    if not options.replay:
+        require_trainable(study, options.recordings, options.cache)
+        for remark in defaults.remarks(study, options.recordings):
+            on_event(Note(None, remark))
     waiting = Note(None, f"{folder}: waiting for the end of another run that writes here")
     with held(folder, lambda: on_event(waiting)), recorded(study, options) as known:
         return _run(study, folder, known, engine, on_event)

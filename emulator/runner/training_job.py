@@ -30,7 +30,7 @@ class Options:
     replay: bool = False
 
 
-OpenRecording = Callable[[Path, Mapping[str, Any]], Recording]
+OpenRecording = Callable[..., Recording]
 
 
 def lora_rank(settings: TrainingSettings) -> int | None:
@@ -105,7 +105,8 @@ def run_training(
 
     Raises UserError.
     """
-    recording = open_recording(options.recordings, training.settings.model_dump(mode="json"))
+    settings = training.settings.model_dump(mode="json")
+    recording = open_recording(options.recordings, settings, weights=training.weights)
 
     def notify(text: str) -> None:
         on_event(Note(index, text))

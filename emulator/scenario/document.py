@@ -14,6 +14,7 @@ import yaml
 from emulator.common.errors import ScenarioError
 from emulator.common.text import nearest, printable, short_repr, suggestion
 from emulator.scenario.key_path import PATH, QUOTE_KEY, Step, dotted, parse_path, quoted
+from emulator.scenario.local_folders import FOLDERS, local_path
 from emulator.scenario.yaml_nodes import NUMBER, Node, parse_yaml
 
 __all__ = ["Document", "dump", "load", "printable"]
@@ -208,18 +209,26 @@ def _read_extended(path: Path, source: str, chain: tuple[Path, ...], opened: lis
     return _merge(bases, _with_paths(own, path))
 
 
-def _with_paths(node: Node, path: Path) -> Node:
-    """`node` with the folder of the scenario at `path` before the value of each `file`."""
+def _with_paths(node: Node, path: Path, above: str = "") -> Node:
+    """`node` with paths from the current folder, which were relative to the scenario at `path`.
+
+    `above` is the key of `node`. Paths are the values of `file`, and of a task's `model` and `data`
+    if they are local folders. Raises ScenarioError.
+    """
     if isinstance(node.value, list):
-        return Node([_with_paths(item, path) for item in node.value], node.where)
+        return Node([_with_paths(item, path, above) for item in node.value], node.where)
     if not isinstance(node.value, dict):
         return node
     found = {}
     for key, inside in node.value.items():
-        if key.rpartition(".")[2] == "file" and isinstance(inside.value, str):  # or under `vary`
+        *owners, last = (above, *key.split("."))  # under `vary` a key may be like task.model
+        if isinstance(inside.value, str) and last == "file":
             found[key] = Node(str(path.parent / inside.value), inside.where)
+        elif isinstance(inside.value, str) and (owners[-1], last) in FOLDERS:
+            text = local_path(inside.value, path, f"{inside.where}: {owners[-1]}.{last}")
+            found[key] = Node(text, inside.where)
         else:
-            found[key] = _with_paths(inside, path)
+            found[key] = _with_paths(inside, path, key.rpartition(".")[2])
     return Node(found, node.where)
 
 

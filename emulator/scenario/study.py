@@ -23,12 +23,16 @@ VARIABLE = ("task", "training", "network", "compute", "policy", "selection")
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """One training and the variants that use it: {label: scenario}."""
+    """One training and the variants that use it: {label: scenario}.
+
+    `weights` identifies those of a local model or a hub model that is at hand; else it is ''.
+    """
 
     method: str
     seed: int
     settings: TrainingSettings
     variants: dict[str, Scenario]
+    weights: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,15 +51,20 @@ class Study:
         return [name for name in self.scenario.methods if not self.only or name in self.only]
 
     def trainings(self) -> list[TrainingJob]:
-        """The distinct trainings: variants that differ only in the network share one."""
+        """The distinct trainings: variants that differ only in the network share one.
+
+        A packed recording is replayed whatever models are at hand.
+        """
         found: dict[tuple[str, int, str], TrainingJob] = {}
         for method in self.methods:
             for seed in self.scenario.training.seeds:
                 for label, variant in self.variants.items():
                     settings = variant.training_settings(method, seed)
                     key = (method, seed, settings.model_dump_json())
-                    training = found.setdefault(key, TrainingJob(method, seed, settings, {}))
-                    training.variants[label] = variant
+                    if key not in found:
+                        weights = "" if self.packed else settings.weights()
+                        found[key] = TrainingJob(method, seed, settings, {}, weights)
+                    found[key].variants[label] = variant
         return list(found.values())
 
 

@@ -12,7 +12,8 @@ from emulator.common.errors import EmulationError, ScenarioError
 from emulator.common.text import nearest, printable
 from emulator.network.network import Delivery
 from emulator.network.tcp import Congestion, Tcp
-from emulator.runner.recording import Recording, RecordingTrainer
+from emulator.runner.estimates import opened
+from emulator.runner.recording import RecordingTrainer
 from emulator.scenario.scenario import Scenario
 from emulator.scenario.study import Study, TrainingJob
 from emulator.simulation.clients import fleet, link_profiles
@@ -125,7 +126,7 @@ def replay(
     """The rows of `scenario` up to round `number`, from the recording."""
     if number > scenario.training.rounds:
         raise ScenarioError(f"--round: found {number}; allowed: 1 to {scenario.training.rounds}")
-    recording = Recording(recordings, training.settings.model_dump(mode="json"))
+    recording = opened(training, recordings)
 
     def unrecorded() -> NoReturn:
         raise EmulationError(

@@ -19,9 +19,15 @@ from flasc.assets.packages import Notify
 from flasc.common.errors import AssetError, ModelError
 
 # The files of a model folder that can affect its tokenizer.
-_TOKENIZER_FILES = (
+TOKENIZER_FILES = (
     "added_tokens.json", "config.json", "merges.txt", "special_tokens_map.json", "tokenizer.json",
     "tokenizer.model", "tokenizer_config.json", "vocab.json", "vocab.txt",
+)  # fmt: skip
+
+# A tokenizer has one of these.
+VOCABULARIES = (
+    "tokenizer.json", "tokenizer.model", "vocab.txt", "vocab.json", "spiece.model",
+    "sentencepiece.bpe.model", "tekken.json", "spm.model",
 )  # fmt: skip
 
 
@@ -82,7 +88,7 @@ def _key(texts: Sequence[str], model_folder: Path, length: int) -> str:
     for package in ("transformers", "tokenizers"):
         add(version(package).encode())
     add(str(length).encode())
-    for name in _TOKENIZER_FILES:
+    for name in TOKENIZER_FILES:
         path = model_folder / name
         add(name.encode())
         add(path.read_bytes() if path.is_file() else b"")
@@ -91,9 +97,23 @@ def _key(texts: Sequence[str], model_folder: Path, length: int) -> str:
     return digest.hexdigest()
 
 
-def _tokenise(texts: Sequence[str], model_folder: Path, length: int) -> Tokens:
+def pad_token(model_folder: Path) -> int | None:
+    """The id that `encode` pads with; None if the folder has no usable tokenizer."""
+    try:
+        return int(_tokenizer(model_folder).pad_token_id)
+    except ModelError:
+        return None
+
+
+def _tokenizer(model_folder: Path) -> Any:
+    """The fast tokenizer of a model, with a pad token. Raises ModelError."""
     from transformers import AutoTokenizer
 
+    # Without these files transformers makes an empty tokenizer, by which all texts are equal.
+    if not any((model_folder / name).is_file() for name in VOCABULARIES):
+        raise ModelError(
+            f"found no tokenizer in {model_folder}", f"allowed: a folder with {VOCABULARIES[0]}"
+        )
     try:
         tokenizer = AutoTokenizer.from_pretrained(
             model_folder, local_files_only=True, trust_remote_code=False
@@ -105,16 +125,21 @@ def _tokenise(texts: Sequence[str], model_folder: Path, length: int) -> Tokens:
         ) from error
     if not tokenizer.is_fast:
         raise ModelError(f"the tokenizer in {model_folder} is slow; a fast tokenizer is needed")
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    if tokenizer.pad_token is None:
+        raise ModelError(f"the tokenizer in {model_folder} has neither a pad nor an end token")
+    return tokenizer
+
+
+def _tokenise(texts: Sequence[str], model_folder: Path, length: int) -> Tokens:
+    tokenizer = _tokenizer(model_folder)
     shortest = tokenizer.num_special_tokens_to_add() + 1
     if not shortest <= length <= tokenizer.model_max_length:
         raise ModelError(
             f"found a length of {length} tokens; this tokenizer allows {shortest} to "
             f"{tokenizer.model_max_length}"
         )
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    if tokenizer.pad_token is None:
-        raise ModelError(f"the tokenizer in {model_folder} has neither a pad nor an end token")
     tokenizer.padding_side = tokenizer.truncation_side = "right"
     if not texts:
         return Tokens(np.empty((0, length), np.int32), np.empty((0, length), np.bool_))

@@ -128,13 +128,16 @@ class ReceivedModel:
     """The model that a client starts from.
 
     `start` is float32 [n]; `down` masks the entries that were sent; `version` counts the server
-    steps before it; `tier` is the client's tier.
+    steps before it; `tier` is the client's tier; `client` is its number. Random masks are drawn
+    from `flasc.common.rng.stream(layout.seed, "a purpose", version, client)`, so that they are the
+    same in any process.
     """
 
     start: Tensor
     down: Mask
     version: int
     tier: int
+    client: int = -1  # -1: not known, as in a method's own tests
 
 
 class Method:

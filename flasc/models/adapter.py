@@ -16,20 +16,9 @@ from transformers.pytorch_utils import Conv1D
 
 from flasc.common.errors import ModelError
 from flasc.models.dropout import PlaceDropout, Rows
-from flasc.models.settings import Lora, Scope
+from flasc.models.settings import HEADS, TARGETS, Lora, Scope
 
 Part = Literal["lora_A", "lora_B", "head", "base"]
-
-# The FLASC reference code's targets where the paper has the architecture (attention and MLP of
-# GPT-2, query and value of ViT); query and value elsewhere, as Hu et al. 2021 do.
-TARGETS = {
-    "bert": ["query", "value"],
-    "distilbert": ["q_lin", "v_lin"],
-    "gpt2": ["c_attn", "c_proj", "c_fc"],
-    "roberta": ["query", "value"],
-    "vit": ["q_proj", "v_proj"],  # `query` and `value` until transformers 5 renamed them
-}
-HEADS = ("classifier", "score")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +107,11 @@ class Adapter:
         self.spans = list(_spans(self.model))
         headless = not any(span.part == "head" for span in self.spans)
         if headless and (scope == "head" or (scope == "adapter" and not _causal(base))):
+            frozen = "the head of a language model is frozen: choose a method that trains LoRA"
+            other = "choose an encoder alone, like BERT, or a decoder alone, like GPT-2"
             raise ModelError(
                 f"the model has no head named {' or '.join(HEADS)} to train",
-                "the head of a language model is frozen: choose a method that trains LoRA",
+                frozen if _causal(base) else other,
             )
         self.n = self.spans[-1].stop
         self.rows = Rows()

@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoModelForImageClassification,
     AutoModelForSequenceClassification,
@@ -15,7 +17,8 @@ from transformers import (
 from transformers.utils import logging
 
 from flasc.common.errors import ModelError
-from flasc.models.settings import Head
+from flasc.data.tokens import pad_token
+from flasc.models.settings import HEADS, Head
 
 _LOADERS: dict[Head, Any] = {
     "text": AutoModelForSequenceClassification,
@@ -29,24 +32,27 @@ def pretrained(
 ) -> nn.Module:
     """The model in `folder` with `head`, float32, in evaluation mode; `key` seeds a new head.
 
-    A `causal` head ignores `classes`. `problem` is transformers' `problem_type`. Raises ModelError
-    if transformers cannot load the model.
+    A head in the folder is kept if it has the same number of classes. A `causal` head ignores
+    `classes`. `problem` is transformers' `problem_type`. Raises ModelError if transformers cannot
+    load the model.
     """
     # transformers warns that the weights of the new head are missing; that is intended.
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    fresh = {} if head == "causal" else {"num_labels": classes}
-    if problem:
-        fresh["problem_type"] = problem  # type: ignore[assignment]  # keywords of transformers
+    fresh: dict[str, Any] = {"problem_type": problem} if problem else {}
+    if head != "causal":
+        # The sizes of all other weights are checked below.
+        fresh |= {"num_labels": classes, "ignore_mismatched_sizes": True}
     with torch.random.fork_rng([]):
         torch.manual_seed(key)
         try:
-            model = _LOADERS[head].from_pretrained(
+            model, loaded = _LOADERS[head].from_pretrained(
                 str(folder),
                 local_files_only=True,
                 use_safetensors=True,  # a pickle runs code when it is opened
                 trust_remote_code=False,
                 dtype=torch.float32,
+                output_loading_info=True,
                 **fresh,
             )
         except Exception as error:  # the folder's config decides which error is raised
@@ -55,11 +61,61 @@ def pretrained(
                 f"{folder}: transformers cannot load a {wanted} from it: {error}",
                 "allowed: a folder with config.json and model.safetensors",
             ) from error
-    # GPT-2 has no pad token and pools at the last token before it; a ViT has no tokens.
-    if head != "image" and model.config.pad_token_id is None:
-        model.config.pad_token_id = model.config.eos_token_id
+    if damaged := next(_damaged(model, head, loaded), ""):
+        raise ModelError(
+            f"{folder}: transformers cannot load it: {damaged}", "get the files of the model again"
+        )
+    if head != "image":
+        _set_pad_token(model, folder)
     model.eval()
     return model  # type: ignore[no-any-return]  # transformers is untyped here
+
+
+def module_names(folder: Path, head: Head) -> set[str]:
+    """The last parts of the names of the model's modules, without weights; empty if unknown."""
+    logging.set_verbosity_error()
+    try:
+        config = AutoConfig.from_pretrained(
+            str(folder), local_files_only=True, trust_remote_code=False
+        )
+        with torch.device("meta"):
+            model = _LOADERS[head].from_config(config)
+    except Exception:  # the folder's config decides which error is raised; loading reports it
+        return set()
+    return {name.rsplit(".", 1)[-1] for name, _ in model.named_modules()}
+
+
+def _damaged(model: Any, head: Head, loaded: dict[str, Any]) -> Iterator[str]:
+    """Weights that the folder lacks, or that do not fit its config.json, except a new head's."""
+
+    def new(name: str) -> bool:  # a pooler is missing after pretraining without one
+        body = head == "causal" or name.startswith(f"{model.base_model_prefix}.")
+        return not body or any(part in (*HEADS, "pooler") for part in name.split("."))
+
+    for name, found, wanted in sorted(loaded["mismatched_keys"]):
+        if not new(name):
+            yield f"{name} has size {list(found)} in the weights and {list(wanted)} by config.json"
+    for name in sorted(loaded["missing_keys"]):
+        if not new(name):
+            yield f"its weights lack {name}"
+
+
+def _set_pad_token(model: Any, folder: Path) -> None:
+    """Have the model pool at the last token that the tokenizer did not add as padding."""
+    config = model.config.get_text_config()
+    ends = getattr(config, "eos_token_id", None)
+    end = ends[0] if isinstance(ends, list) else ends  # Llama 3 has several
+    pad = pad_token(folder)
+    if pad is not None and pad >= config.vocab_size:
+        raise ModelError(
+            f"{folder}: its tokenizer pads with token {pad}; the model has {config.vocab_size}",
+            "choose a token of the model as pad_token in tokenizer_config.json",
+        )
+    for named in {id(each): each for each in (config, model.config)}.values():
+        if pad is not None:
+            named.pad_token_id = pad
+        elif named.pad_token_id is None:
+            named.pad_token_id = end
 
 
 def identity(folder: Path) -> str:

@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path
 
-from flasc.assets.catalogue import ASSETS, locate, suggestion
+from flasc.assets.catalogue import ASSETS, asset_folder, is_complete, locate, suggestion
 from flasc.assets.packages import Notify
 from flasc.common.errors import AssetError
 from flasc.models import standins
@@ -39,6 +39,19 @@ def resolve_model(
     return folder if _is_model(folder) else _hub_download(model, notify)
 
 
+def model_at_hand(model: str, *, cache: Path | None = None) -> Path | None:
+    """The folder of a model that is on this machine already; None if it has to be fetched."""
+    if model in ASSETS:
+        folder = asset_folder(ASSETS[model], cache)
+        return folder if is_complete(ASSETS[model], folder) else None
+    if model in SUBSTITUTES:
+        folder = SUBSTITUTES[model].folder(cache)
+        return folder if standins.complete(folder) else None
+    if _is_model(folder := _local(model)):
+        return folder
+    return None if missing_model(model) else _hub_cached(model)
+
+
 def missing_model(model: str) -> str:
     """Why `model` is neither a known name, a local model nor a possible hub name; '' if it is one.
 
@@ -67,6 +80,18 @@ def _allowed_models(model: str) -> str:
     known = known_models()
     allowed = f"{', '.join(known)}, a local folder with config.json, or a hub name: org/name[@rev]"
     return f"{suggestion(model, known)} allowed: {allowed}".lstrip()
+
+
+def _hub_cached(model: str) -> Path | None:
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    name, _, revision = model.partition("@")
+    try:
+        found = try_to_load_from_cache(name, "config.json", revision=revision or None)
+    except HFValidationError:
+        return None
+    return Path(found).parent if isinstance(found, str) else None
 
 
 def _hub_download(model: str, notify: Notify) -> Path:

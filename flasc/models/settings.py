@@ -9,6 +9,19 @@ from flasc.common.settings import Momentum, PositiveFloat, PositiveInt, Settings
 # The head of the pretrained model: a new classifier of texts or images, which is trained fully, or
 # the output layer of a language model, which is tied to its embeddings and frozen.
 Head = Literal["text", "image", "causal"]
+HEADS = ("classifier", "score")  # names of the module with a new classifier
+
+COHORT = ("bert", "gpt2", "vit")  # the architectures of the cohort engine
+
+# The FLASC reference code's targets where the paper has the architecture (attention and MLP of
+# GPT-2, query and value of ViT); query and value elsewhere, as Hu et al. 2021 do.
+TARGETS = {
+    "bert": ["query", "value"],
+    "distilbert": ["q_lin", "v_lin"],
+    "gpt2": ["c_attn", "c_proj", "c_fc"],
+    "roberta": ["query", "value"],
+    "vit": ["q_proj", "v_proj"],  # `query` and `value` until transformers 5 renamed them
+}
 Scope = Literal["adapter", "adapter_b", "head", "all"]  # see `flasc.models.adapter.Adapter`
 
 

@@ -6,7 +6,7 @@ only resized, as that code does for the test.
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from flasc.data import hub
 from flasc.data.examples import Examples
 from flasc.data.images import Bytes, ImageTransform, Pictures, size_of
 from flasc.models.resolve import resolve_model
+from flasc.models.settings import Head
 from flasc.tasks.base import Task
 from flasc.tasks.settings import VIT, Model, Source, Split, TaskSettings
 
@@ -73,6 +74,7 @@ def load(data: str, split: str, notify: Notify) -> Labelled:
 class Cifar10(TaskSettings):
     """CIFAR-10: 10 classes of pictures, a task of the paper."""
 
+    head: ClassVar[Head | None] = "image"
     name: Literal["cifar10"]
     data: Source = "uoft-cs/cifar10"
     model: Model = VIT

@@ -1,7 +1,7 @@
 """Fashion-MNIST as a task: ten classes of garments (see `flasc.data.fashion_mnist`)."""
 
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from typing_extensions import override
 
@@ -10,6 +10,7 @@ from flasc.assets.packages import Notify
 from flasc.data.fashion_mnist import CLASSES, EDITION, examples, load
 from flasc.data.images import size_of
 from flasc.models.resolve import resolve_model
+from flasc.models.settings import Head
 from flasc.tasks.base import Task
 from flasc.tasks.settings import Model, Split, TaskSettings
 
@@ -17,6 +18,7 @@ from flasc.tasks.settings import Model, Split, TaskSettings
 class FashionMnist(TaskSettings):
     """Fashion-MNIST, a substitute for CIFAR-10: 10 classes of small pictures."""
 
+    head: ClassVar[Head | None] = "image"
     name: Literal["fashion_mnist"]
     model: Model = "fashion-vit"
     split: Split = Split()

@@ -20,6 +20,7 @@ from flasc.data.fashion_scenes import compose, scenes
 from flasc.data.images import Pictures, size_of
 from flasc.data.objective import MultiLabel
 from flasc.models.resolve import resolve_model
+from flasc.models.settings import Head
 from flasc.tasks.base import Task
 from flasc.tasks.settings import Model, Split, TaskSettings
 
@@ -28,6 +29,7 @@ class FashionScenes(TaskSettings):
     """Several garments per picture, a substitute for FLAIR: 10 labels, several at once."""
 
     metric: ClassVar[str] = "micro F1"
+    head: ClassVar[Head | None] = "image"
     name: Literal["fashion_scenes"]
     model: Model = "scenes-vit"
     split: Split = Split()

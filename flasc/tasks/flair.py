@@ -21,6 +21,7 @@ from flasc.data.examples import Examples
 from flasc.data.images import Files, ImageTransform, size_of
 from flasc.data.objective import MultiLabel
 from flasc.models.resolve import resolve_model
+from flasc.models.settings import Head
 from flasc.tasks.base import Task
 from flasc.tasks.settings import VIT, Model, Source, TaskSettings, UserSplit
 
@@ -77,6 +78,7 @@ class Flair(TaskSettings):
     """FLAIR: 17 labels, several per picture, a task of the paper. `data` is its script's folder."""
 
     metric: ClassVar[str] = "micro F1"
+    head: ClassVar[Head | None] = "image"
     name: Literal["flair"]
     data: Source
     model: Model = VIT

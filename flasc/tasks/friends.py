@@ -11,6 +11,7 @@ from typing_extensions import override
 from flasc.assets.catalogue import locate
 from flasc.assets.packages import Notify
 from flasc.data.friends import EDITION, load
+from flasc.models.settings import Head
 from flasc.tasks import language_model
 from flasc.tasks.base import Task
 from flasc.tasks.settings import Model, TaskSettings, Tokens, UserSplit
@@ -20,6 +21,7 @@ class Friends(TaskSettings):
     """Lines of a television series, substitute for Reddit: the next token; speakers as clients."""
 
     metric: ClassVar[str] = "next-token accuracy"
+    head: ClassVar[Head | None] = "causal"
     name: Literal["friends"]
     model: Model = "friends-gpt2"
     tokens: Tokens = 32

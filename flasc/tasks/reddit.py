@@ -16,6 +16,7 @@ from flasc.assets.packages import Notify
 from flasc.common.errors import AssetError
 from flasc.data import hub
 from flasc.data.lines import Lines
+from flasc.models.settings import Head
 from flasc.tasks import language_model
 from flasc.tasks.base import Task
 from flasc.tasks.settings import Model, Source, TaskSettings, Tokens, UserSplit
@@ -62,6 +63,7 @@ class Reddit(TaskSettings):
     """Reddit comments: the next token, a task of the paper. `data` has columns author and body."""
 
     metric: ClassVar[str] = "next-token accuracy"
+    head: ClassVar[Head | None] = "causal"
     name: Literal["reddit"]
     data: Source = "webis/tldr-17@refs/convert/parquet"
     model: Model = "openai-community/gpt2"

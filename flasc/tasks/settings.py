@@ -18,6 +18,7 @@ from flasc.common.plugins import Pluggable, implementation
 from flasc.common.settings import Fraction, PositiveInt, Settings
 from flasc.data.partition import PARTITIONS, SMALLEST_ALPHA, Indices, natural
 from flasc.models.resolve import known_models, missing_model
+from flasc.models.settings import Head
 from flasc.tasks.base import Task
 
 
@@ -74,12 +75,16 @@ VIT = "google/vit-base-patch16-224-in21k"  # the pretrained model of the paper's
 
 
 class TaskSettings(Pluggable):
-    """What every task has: a model, a number of clients, and the name of its metric."""
+    """What every task has: a model, a number of clients, and the name of its metric.
+
+    `head` is that of the loaded task; None if only loading tells, as for most plug-ins.
+    """
 
     plugin_group = "flasc_emu.tasks"
     plugin_tag = "name"
     behaviour = "load"
     metric: ClassVar[str] = "accuracy"
+    head: ClassVar[Head | None] = None
 
     name: str
     model: Model

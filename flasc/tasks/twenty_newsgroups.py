@@ -1,7 +1,7 @@
 """20 Newsgroups as a task: texts of 20 classes, in two editions."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 from typing_extensions import Self, override
@@ -11,6 +11,7 @@ from flasc.assets.packages import Notify
 from flasc.data import newsgroups, newsgroups_raw, tokens as text
 from flasc.data.examples import Examples
 from flasc.models.resolve import resolve_model
+from flasc.models.settings import Head
 from flasc.tasks.base import Task
 from flasc.tasks.settings import Model, Source, Split, TaskSettings, Tokens
 
@@ -18,6 +19,7 @@ from flasc.tasks.settings import Model, Source, Split, TaskSettings, Tokens
 class Newsgroups(TaskSettings):
     """20 Newsgroups: 20 classes of text. `edition` raw keeps headers, as in the paper."""
 
+    head: ClassVar[Head | None] = "text"
     name: Literal["20newsgroups"]
     edition: Annotated[
         Literal["all-terms", "raw"], Field(exclude_if=lambda edition: edition == "all-terms")

@@ -12,6 +12,8 @@ from flasc.common.messages import TrainingMetadata
 from flasc.data.objective import SingleLabel
 from flasc.models import pretrained
 from flasc.models.adapter import Adapter
+from flasc.models.identity import weights_of
+from flasc.models.resolve import known_models
 from flasc.tasks.base import Task
 
 if TYPE_CHECKING:
@@ -47,6 +49,8 @@ def provenance(trainer: "Trainer") -> dict[str, str]:
 
     device, settings = trainer.device, trainer.settings
     brought = (plugins.origin(type(each)) for each in (settings.task, settings.method))
+    model = settings.task.model
+    weights = "" if model in known_models() else weights_of(trainer.task.model)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     return {
         "device": name,
@@ -54,7 +58,8 @@ def provenance(trainer: "Trainer") -> dict[str, str]:
         "precision": trainer.engine.precision,
         "data": trainer.task.edition,
         "metric": trainer.task.objective.metric,
-        "model": pretrained.identity(trainer.task.model) or settings.task.model,
+        "model": pretrained.identity(trainer.task.model) or model,
+        **({"weights": weights} if weights else {}),
         "torch": torch.__version__,
         "transformers": transformers.__version__,
         "peft": peft.__version__,

@@ -3,6 +3,7 @@
 Which clients take part, how long that takes and over which network is decided by the emulator.
 """
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
@@ -18,7 +19,10 @@ from flasc.common.settings import (
     newer,
 )
 from flasc.methods import METHODS, MethodSettings
-from flasc.models.settings import Lora
+from flasc.models.folder import Problem as Problem, model_type, problem
+from flasc.models.identity import weights_at_hand
+from flasc.models.resolve import model_at_hand
+from flasc.models.settings import COHORT, Lora
 from flasc.tasks import TASKS, TaskSettings
 
 if TYPE_CHECKING:  # installed packages are known at run time only
@@ -120,6 +124,40 @@ class TrainingSettings(Settings):
     precision: Precision = "auto"
     dp: Privacy | None = newer(None)
     evaluation_examples: PositiveInt | None  # the first examples of a split; None: all
+
+    def weights(self) -> str:
+        """The identity of the model's weights, if its name has none and they are at hand; or ''."""
+        return weights_at_hand(self.task.model)
+
+    def model_problem(self, cache: Path | None = None) -> Problem | None:
+        """Why the model cannot be trained, as far as its files on this machine tell; else None."""
+        head, scope = self.task.head, self.method.scope
+        if head == "causal" and scope == "head":
+            found = "a method that trains the head alone; a language model's head is frozen"
+            return Problem("methods", found, "a method that trains LoRA")
+        if self.precision not in ("auto", "fp32") and self._needs_reference(cache):
+            found = f"{self.precision}; the reference engine, which trains this, has fp32 only"
+            return Problem("training.precision", found, "auto or fp32")
+        folder = model_at_hand(self.task.model, cache=cache)
+        if head is None or folder is None:
+            return None
+        return problem(folder, head, self.lora, scope)
+
+    def _needs_reference(self, cache: Path | None) -> bool:
+        """Whether the cohort engine cannot train this, as far as it is known before loading."""
+        whole = self.method.scope == "all" or self.client.base_dropout
+        return (
+            whole
+            or self.engine == "reference"
+            or self.task.head == "causal"
+            or bool(self.model_without_cohort_engine(cache))
+        )
+
+    def model_without_cohort_engine(self, cache: Path | None = None) -> str:
+        """The model's architecture, if it is known and the cohort engine lacks it; else ''."""
+        folder = model_at_hand(self.task.model, cache=cache)
+        kind = model_type(folder) if folder else ""
+        return "" if kind in COHORT else kind
 
     @model_validator(mode="before")
     @classmethod

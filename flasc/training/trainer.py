@@ -6,6 +6,7 @@ it decodes from the bytes of uploads. Clients and server exchange nothing else.
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from flasc.tasks.base import Task
 from flasc.training import client, engine, error_feedback, saliency
 from flasc.training.engine import Part
 from flasc.training.metadata import describe, provenance as provenance
+from flasc.training.out_of_memory import explained
 from flasc.training.payload import PayloadCodec
 from flasc.training.privacy import noisy_mean
 from flasc.training.server import Optimiser, weighted_sum
@@ -94,6 +96,7 @@ class Trainer:
             wire = "indexed"  # a dense message would not tell the client its mask
         return self._payload.encode(self.params, mask, wire, "down", self.version, tier)
 
+    @explained("making a download")
     def download(self, client: int) -> Message:
         """The current version for `client`; the bytes are the same for all clients of its tier."""
         tier = self._method.tier(client)
@@ -111,12 +114,12 @@ class Trainer:
 
     def _received(self, download: Message) -> ReceivedModel:
         """The model that the client decodes from the bytes of `download`."""
-        version, tier = download.version, download.tier
+        client, version, tier = download.client, download.version, download.tier
         known = None
         if self.settings.method.download_support_known:
             known = self._method.download_mask(self.params, version, tier)
         start, support = self._payload.decode(download.content, known)
-        return ReceivedModel(start, support, version, tier)
+        return ReceivedModel(start, support, version, tier, client)
 
     def _received_models(self, downloads: Sequence[Message]) -> list[ReceivedModel]:
         """The model of each client; equal contents are decoded once."""
@@ -125,10 +128,12 @@ class Trainer:
             key = download.content, download.version, download.tier
             if key not in found:
                 found[key] = self._received(download)
-        return [found[one.content, one.version, one.tier] for one in downloads]
+        known = ((one.client, found[one.content, one.version, one.tier]) for one in downloads)
+        return [replace(model, client=client) for client, model in known]
 
+    @explained("training")
     def train(self, downloads: Sequence[Message]) -> list[Message]:
-        """Train each client from its download. Raises DivergedError."""
+        """Train each client from its download. Raises DivergedError and ModelError."""
         received = self._received_models(downloads)
         jobs = [
             client.Job(
@@ -157,6 +162,7 @@ class Trainer:
         by_job = dict(zip(longest_first, found, strict=True))
         return [by_job[i] for i in range(len(jobs))]
 
+    @explained("training or evaluating")
     def work(self, piece: client.Job | Part) -> Any:
         """Compute one piece of a training with these settings, for any version.
 
@@ -214,6 +220,7 @@ class Trainer:
             memory=memory,
         )
 
+    @explained("aggregating updates")
     def aggregate(self, uploads: Sequence[Message], weights: Sequence[float]) -> None:
         """Step by the weighted sum of the updates; measurements go to the method instead."""
         self._round_mask = self._download_mask(self._method.evaluation_tier)
@@ -252,10 +259,11 @@ class Trainer:
     def _evaluated(self) -> Tensor:
         return self.params if self._round_mask is None else self.params * self._round_mask
 
+    @explained("evaluating")
     def evaluate(self, split: str) -> Score:
         """Score the current version on the first examples of 'validation' or 'test'.
 
-        Raises DivergedError.
+        Raises DivergedError and ModelError.
         """
         examples = self._split(split)
         count = min(len(examples), self.settings.evaluation_examples or len(examples))
@@ -275,6 +283,7 @@ class Trainer:
     def release(self, messages: Sequence[Message]) -> None:
         """Does nothing: messages hold all their memory."""
 
+    @explained("counting the operations of one example")
     def metadata(self, require_flops: bool = False) -> TrainingMetadata:  # noqa: ARG002
         """Facts about this training that do not depend on the simulation."""
         return describe(self.adapter, self.params, self.task)
@@ -289,6 +298,7 @@ class Trainer:
         state["version"] = torch.tensor(self.version)
         return {name: value.cpu().numpy() for name, value in state.items()}
 
+    @explained("restoring a state")
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """Restores a snapshot exactly."""
         state = {name: torch.from_numpy(array).to(self.device) for name, array in arrays.items()}
@@ -326,5 +336,6 @@ def make(
     if chosen.type == "cpu":
         torch.set_num_threads(1)
     shared = shared or SharedModels()
-    task = shared.task(settings.task, settings.seed, cache, notify)
-    return Trainer(settings, task, chosen, shared)
+    with explained("loading data and model"):
+        task = shared.task(settings.task, settings.seed, cache, notify)
+        return Trainer(settings, task, chosen, shared)

@@ -1,3 +1,4 @@
+import json
 import os
 import runpy
 import subprocess
@@ -5,7 +6,9 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from emulator.runner import training_job
 
@@ -71,6 +74,19 @@ def toys(monkeypatch):
 
     monkeypatch.setattr(training_job, "_real_trainer", counted)
     return made
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A folder with what `check` reads of a BERT: no weights, and no torch is needed."""
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "tokenizer.json").touch()
+    config = {"model_type": "bert", "num_hidden_layers": 2}
+    (tmp_path / "model" / "config.json").write_text(json.dumps(config))
+    names = ("query", "key", "value", "dense")
+    weights = {f"bert.layer.{name}.weight": np.zeros((2, 2), np.float32) for name in names}
+    save_file(weights, tmp_path / "model" / "model.safetensors")
+    return tmp_path / "model"
 
 
 class Command:

@@ -104,7 +104,8 @@ class RayWorker(WorkerHandle):
 
     @override
     def give(self, index: int, training: TrainingJob) -> None:
-        self._server = RecordingServer(self._store, training.settings.model_dump(mode="json"))
+        settings = training.settings.model_dump(mode="json")
+        self._server = RecordingServer(self._store, settings, weights=training.weights)
         super().give(index, training)
 
     @override

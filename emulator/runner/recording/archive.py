@@ -24,7 +24,8 @@ from typing import Any
 from emulator.common.errors import RecordingError
 from emulator.common.files import storage
 from emulator.runner.recording.entries import Step, digest
-from emulator.runner.recording.store import FORMAT, Recording
+from emulator.runner.recording.identity import FORMAT
+from emulator.runner.recording.store import Recording
 from flasc.common.messages import MessageInfo
 
 KIND = "flasc-emu packed recording 1"

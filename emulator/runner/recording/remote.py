@@ -61,8 +61,8 @@ class Response:
 class RecordingServer:
     """The side of the folder, one per worker and training; `close` releases the recording."""
 
-    def __init__(self, store: Path, settings: Mapping[str, Any]) -> None:
-        self._store, self._settings = store, settings
+    def __init__(self, store: Path, settings: Mapping[str, Any], *, weights: str = "") -> None:
+        self._store, self._settings, self._weights = store, settings, weights
         self._held = contextlib.ExitStack()
 
     def do(self, request: Request) -> Response:
@@ -82,7 +82,11 @@ class RecordingServer:
 
     @functools.cached_property
     def _recording(self) -> Recording:
-        return Recording(self._store, self._settings)
+        return Recording(self._store, self._settings, weights=self._weights)
+
+    def do_root(self) -> str:
+        """The id of the first state."""
+        return self._recording.root
 
     def do_lock(self, provenance: Mapping[str, str], start_byte: int) -> bytes | None:
         """Lock it for writing; returns the lines from `start_byte` on, or None if it is locked."""
@@ -110,9 +114,11 @@ class RecordingServer:
 class RemoteRecording(Recording):
     """A Recording whose `folder` is at the other end of a pipe."""
 
-    def __init__(self, store: Path, settings: Mapping[str, Any], pipe: Pipe) -> None:
+    def __init__(
+        self, store: Path, settings: Mapping[str, Any], pipe: Pipe, *, weights: str = ""
+    ) -> None:
         self._pipe = pipe
-        super().__init__(store, settings)
+        super().__init__(store, settings, weights=weights)
 
     def _ask(self, method: str, *args: Any) -> Any:
         self._pipe.send(Request(method, args, asked=True))
@@ -123,6 +129,11 @@ class RemoteRecording(Recording):
 
     def _tell(self, method: str, *args: Any) -> None:
         self._pipe.send(Request(method, args, asked=False))
+
+    @override
+    def _choose_root(self, store: Path, settings: Mapping[str, Any], weights: str) -> str:
+        # Weights that are not known leave no choice.
+        return str(self._ask("root")) if weights else super()._choose_root(store, settings, "")
 
     @override
     def _check_settings(self) -> None:

@@ -20,13 +20,11 @@ from emulator.runner.recording.entries import (
     Step,
     correct_of,
     counts,
-    digest,
     validated,
 )
+from emulator.runner.recording.identity import require_same, root_of
 from emulator.runner.recording.model_export import is_stamped, remove_model, stamp, write_model
 from flasc.common.messages import Score, TrainingMetadata
-
-FORMAT = 2
 
 
 def fingerprint(arrays: Mapping[str, np.ndarray]) -> str:
@@ -45,8 +43,9 @@ class Recording:
     itself, and StorageError for a disk that cannot be written to.
     """
 
-    def __init__(self, store: Path, settings: Mapping[str, Any]) -> None:
-        self.root = digest({"format": FORMAT, "settings": settings})
+    def __init__(self, store: Path, settings: Mapping[str, Any], *, weights: str = "") -> None:
+        """`weights` are those at hand: see `emulator.runner.recording.identity`."""
+        self.root = self._choose_root(store, settings, weights)
         self.folder = store / self.root
         self.settings = settings
         self.downloads: dict[tuple[str, int], MessageEntry] = {}
@@ -59,6 +58,9 @@ class Recording:
         self.refresh()
 
     # -- reading
+
+    def _choose_root(self, store: Path, settings: Mapping[str, Any], weights: str) -> str:
+        return root_of(store, settings, weights)
 
     def _check_settings(self) -> None:
         path = self.folder / "settings.json"
@@ -166,11 +168,13 @@ class Recording:
     ) -> Iterator[None]:
         """Lock the recording for writing; `waiting` is called if another process has locked it.
 
-        Afterwards the recording has the entries that the other process added.
+        Afterwards the recording has the entries that the other process added. Raises RecordingError
+        if it was trained from other weights.
         """
         with held(self.folder, waiting):
             with storage(self.folder):
                 self._repair()
+                require_same(self.folder, provenance)
                 if not (path := self.folder / "settings.json").exists():
                     settings = {"settings": self.settings, "provenance": dict(provenance)}
                     text = json.dumps(settings, indent=2, sort_keys=True) + "\n"

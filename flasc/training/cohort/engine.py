@@ -69,17 +69,18 @@ class Cohort:
         self._scored = None  # merged weights are large
         while order:
             group = order[: self.group]
+            trained: list[Trained] = []
             try:
                 with _tf32(self.precision == "tf32"):
                     trained = self._train_group([jobs[i] for i in group], data)
-            except torch.cuda.OutOfMemoryError:
+            except torch.OutOfMemoryError:
                 if len(group) == 1:
                     raise
                 self.group = (len(group) + 1) // 2
+            if not trained:  # here, as the exception held the tensors of the failed step
                 torch.cuda.empty_cache()
-                continue
-            found.update(zip(group, trained, strict=True))
-            order = order[len(group) :]
+            found.update(zip(group, trained, strict=False))
+            order = order[len(trained) :]
         return [found[i] for i in range(len(jobs))]
 
     def _train_group(self, jobs: Sequence[Job], data: Examples) -> list[Trained]:

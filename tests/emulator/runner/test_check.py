@@ -1,17 +1,24 @@
 """What a study would do, in words."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from emulator.common.errors import RecordingError, ScenarioError
-from emulator.runner import inputs
+from emulator.runner import inputs, run
 from emulator.runner.check import plan, recorded_rounds
+from emulator.runner.defaults import remarks
 from emulator.runner.estimates import Screen
-from emulator.runner.events import ignore
+from emulator.runner.events import Note, ignore
+from emulator.runner.executors import Local
 from emulator.runner.training_job import Options, run_training
 from flasc.tasks.twenty_newsgroups import Newsgroups
 from flasc.training.shared_models import SharedModels
+
+LONG = (
+    "task.tokens is not set: texts have up to 128 tokens, which takes about 4 times as long as 32"
+)
 
 
 def test_it_counts_and_shows_the_links(scenario, tmp_path):
@@ -23,6 +30,7 @@ def test_it_counts_and_shows_the_links(scenario, tmp_path):
         "target: 20.0% on the validation split",
         "recorded already: 0 rounds of 0 of 3 trainings, 0 to the end; "
         "how long the rest takes is not known",
+        LONG,
         "fast: down 20 Mbps, up 20 Mbps, RTT 40 ms, over tcp",
         "slow: down 20 Mbps, up 5 Mbps, RTT 40 ms, over tcp",
         "a client's messages in a round, and bytes / rates until the slowest of a cohort is done:",
@@ -138,7 +146,38 @@ def test_a_model_is_looked_for_in_folders(scenario, tmp_path, monkeypatch, model
     assert caught.value.message.startswith(f"{where} ({tmp_path / model}); ")
     (tmp_path / model).mkdir(parents=True, exist_ok=True)
     (tmp_path / model / "config.json").write_text("{}")
-    assert list(plan(read, tmp_path / "recordings"))
+    with pytest.raises(ScenarioError, match=r"it has no model\.safetensors"):
+        list(plan(read, tmp_path / "recordings"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (["task.model={}"], None),
+        (["task.model={}", "training.lora.upper_layers=3"], "training.lora.upper_layers: found 3 "),
+        (["task.model={}", "training.lora.targets=[q]"], "training.lora.targets: found 'q', which"),
+        (
+            ["task.model={}", "methods.LoRA={{kind: full}}", "training.lora.targets=[q]"],
+            "found 'q'",
+        ),
+        (
+            ["training.lora.targets=[q_proj]"],
+            "found 'q_proj', which is no module of the bert model",
+        ),
+    ],
+)
+def test_what_the_files_of_a_model_tell_is_foreseen(
+    scenario, model, tmp_path, monkeypatch, changes, said
+):
+    monkeypatch.setattr("flasc.models.folder._is_unknown", lambda *_: True)  # or torch is asked
+    read = inputs.read(scenario(), [change.format(model) for change in changes])
+    if said is None:
+        assert list(plan(read, tmp_path / "recordings"))
+        return
+    with pytest.raises(ScenarioError, match=re.escape(said)):
+        list(plan(read, tmp_path / "recordings"))
+    with pytest.raises(ScenarioError, match=re.escape(said)):  # before any text is tokenised
+        run.run(read, tmp_path / "out", Options(tmp_path / "recordings"), engine=Local(1))
 
 
 def test_variants_of_one_line_say_what_they_set(scenario, tmp_path):
@@ -154,7 +193,7 @@ vary:
     shop: {compute: {speed: 9 GFLOP/s, utilisation: 20 %}, network.charge: values}
 """
     path.write_text(path.read_text().split("vary:")[0] + axes)
-    lines = list(plan(inputs.read(path), tmp_path))[4:10]
+    lines = list(plan(inputs.read(path), tmp_path))[5:11]
     slow = "down 20 Mbps, up 5 Mbps, RTT 40 ms, over tcp"
     assert lines[3:] == [
         f"slow, none: {slow}",
@@ -232,3 +271,43 @@ def test_it_names_a_policy_and_who_leaves(scenario, tmp_path, policy, says):
     assert "; leaving: clients (on_off)" in line
     assert ("policy" in line) == (says is not None)
     assert says is None or f"; policy: {says}" in line
+
+
+def test_defaults_that_make_a_training_long_are_told(scenario, model, toys, tmp_path, monkeypatch):
+    """By `check` and by `run`, for what is not recorded to its end."""
+
+    def told(*changes):
+        read, heard = inputs.read(scenario(), changes, ["LoRA"]), []
+        store = tmp_path / "recordings"
+        said = list(remarks(read, store))
+        assert [line for line in plan(read, store) if line in said] == said
+        run.run(read, tmp_path / "out", Options(store), engine=Local(1), on_event=heard.append)
+        notes = [each.text for each in heard if isinstance(each, Note) and each.training is None]
+        assert notes == said
+        return said
+
+    assert told() == [LONG]
+    assert told() == []  # it is recorded now
+    assert told("task.tokens=128") == []
+    (model / "config.json").write_text('{"model_type": "distilbert"}')
+    changes = ["task.tokens=64", f"task.model={model}", "training.lora.targets=[query]"]
+    engine = "the reference engine trains models of type distilbert: slower"
+    assert told(*changes)[0].startswith(engine)
+    assert told(*changes, "training.engine=reference") == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (["methods.LoRA={kind: full}", "training.precision=bf16"], "precision: found bf16; the"),
+        (["training.engine=reference", "training.precision=tf32"], "precision: found tf32; the"),
+        (
+            ["task={name: friends, clients: 30}", "methods.LoRA={kind: head}"],
+            "methods: found a method that trains the head alone; a language model's head is frozen",
+        ),
+    ],
+)
+def test_settings_that_no_engine_trains_are_foreseen(scenario, tmp_path, changes, said):
+    read = inputs.read(scenario(), changes, ["LoRA"])
+    with pytest.raises(ScenarioError, match=re.escape(said)):
+        list(plan(read, tmp_path))

@@ -1,6 +1,7 @@
 """A study from scenario to files: what is written, in which order, and what is told apart."""
 
 import json
+import shutil
 import sqlite3
 from contextlib import closing
 
@@ -9,9 +10,11 @@ import pytest
 from emulator.common.errors import EmulationError, StorageError
 from emulator.common.files import slug
 from emulator.results.ledger import Ledger
-from emulator.runner import inputs, metadata, models, run
+from emulator.runner import inputs, metadata, models, run, training_job
+from emulator.runner.check import recorded_rounds
 from emulator.runner.events import TrainingFinished
 from emulator.runner.executors import Local, Options
+from emulator.runner.export_recording import packed_recording
 from flasc.common.errors import AssetError, DivergedError
 
 HERE = Local(1)
@@ -65,6 +68,43 @@ def test_it_writes_what_it_says(scenario, toys, carry, tmp_path):
         path.parent.name: path.read_text() for path in tmp_path.glob("out/models/*/model.txt")
     }
     assert models == {"lora-seed-0": "4", "head-seed-0": "4", "flasc-seed-0": "4"}
+
+
+@pytest.fixture
+def named(toys, monkeypatch):
+    """Toys that say which weights they were trained from, as the real trainer does."""
+    make = training_job._real_trainer
+
+    def real_trainer(settings, *args):
+        live, provenance = make(settings, *args)
+        return live, {**provenance, "weights": settings.weights()}
+
+    monkeypatch.setattr(training_job, "_real_trainer", real_trainer)
+    return toys
+
+
+def test_a_local_model_that_changed_is_another_training(scenario, model, named, tmp_path):
+    """Neither is replayed for the other, and both are kept."""
+
+    def rounds(what, **more):
+        store = Options(tmp_path / "recordings", **more)
+        outcome = run.run(what, tmp_path / "out", store, engine=HERE)
+        return outcome.trained_rounds, outcome.reused_rounds
+
+    def read():
+        return inputs.read(scenario(), [f"task.model={model}"])
+
+    first = (model / "tokenizer.json").read_bytes()
+    assert rounds(read()) == (12, 12)
+    (model / "tokenizer.json").write_bytes(b"other")
+    assert recorded_rounds(read().trainings()[0], tmp_path / "recordings") == 0
+    assert rounds(read()) == (12, 12)
+    packed = tmp_path / "packed.json.gz"
+    packed.write_bytes(packed_recording(read(), tmp_path / "recordings"))
+    (model / "tokenizer.json").write_bytes(first)
+    assert rounds(read()) == (0, 24)
+    shutil.rmtree(model)  # a packed recording never needs the weights
+    assert rounds(inputs.read(packed)) == (0, 24)
 
 
 @pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0], [1, 2, 0]])

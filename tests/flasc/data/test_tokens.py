@@ -162,3 +162,10 @@ def test_the_real_tokenizer(tmp_path):
     ]
     with pytest.raises(ModelError, match="allows 3 to 512"):
         encode(["a"], folder, 513, tmp_path)
+
+
+def test_a_folder_without_a_tokenizer_does_not_get_an_empty_one(tmp_path):
+    """transformers makes one from config.json, by which every text is the same token."""
+    (tmp_path / "config.json").write_text('{"model_type": "qwen2"}')
+    with pytest.raises(ModelError, match="found no tokenizer"):
+        encode(TEXTS, tmp_path, 6, tmp_path)

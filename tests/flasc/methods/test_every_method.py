@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from flasc import codec
+from flasc.common import rng
 from flasc.methods import METHODS
 from flasc.training import settings
 
@@ -67,6 +68,30 @@ def test_density_one_is_dense_lora_to_the_bit(make, play, method):
     assert sparse.evaluate("test") == dense.evaluate("test")
 
 
+def randomly(trainer):
+    """Has each client send a quarter of the entries, drawn by its number and version."""
+    method = trainer._method
+
+    def upload_mask(delta, received):
+        draw = rng.stream(method.layout.seed, "sent", received.version, received.client)
+        return torch.from_numpy(draw.random(len(delta)) < 0.25)
+
+    method.upload_mask = upload_mask
+    return trainer
+
+
+def test_a_random_mask_of_a_client_is_the_same_again(make, play):
+    first = play(randomly(make("lora")))
+    again = [m.content for m in play(randomly(make("lora")))]
+    assert [m.content for m in first] == again
+    one = randomly(make("lora"))  # a client alone, as another process trains it
+    sent = [m for m in first if m.answers and m.version == 0]
+    assert [one.train([one.download(m.client)])[0].content for m in sent] == again[2:4]
+    n = one.adapter.n
+    supports = [codec.decode(m.content, n=n).indices for m in first if m.answers]
+    assert len({support.tobytes() for support in supports}) == len(supports)
+
+
 @every_method
 class TestEveryMethod:
     def test_bytes_are_the_encoded_length(self, make, play, method):
@@ -112,6 +137,18 @@ class TestEveryMethod:
         alone = [one.train([d])[0] for d in downloads[::-1]][::-1]
         together = all_at_once.train([all_at_once.download(c) for c in (4, 1, 2)])
         assert [u.content for u in alone] == [u.content for u in together]
+
+    def test_a_method_is_told_whose_model_it_is(self, make, play, method, monkeypatch):
+        trainer, told = make(method), []
+        for hook in ("trainable_mask", "penalty"):
+            real = getattr(trainer._method, hook)
+            monkeypatch.setattr(
+                trainer._method, hook, lambda got, real=real: told.append(got.client) or real(got)
+            )
+        downloads = [trainer.download(c) for c in (4, 1, 2)]
+        uploads = trainer.train(downloads)
+        assert told == [4, 4, 1, 1, 2, 2]
+        assert [trainer._received(u.answers).client for u in uploads] == [4, 1, 2]
 
     def test_what_is_frozen_stays_frozen(self, make, play, method):
         trainer = make(method)

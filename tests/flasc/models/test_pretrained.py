@@ -5,6 +5,7 @@ import pickle
 import shutil
 
 import pytest
+import torch
 
 from flasc.common.errors import ModelError
 from flasc.models.pretrained import pretrained
@@ -53,4 +54,38 @@ def test_a_config_that_fits_nothing_is_one_too(folder, change):
     config = json.loads((folder / "config.json").read_text("utf-8")) | change
     (folder / "config.json").write_text(json.dumps(config), "utf-8")
     with pytest.raises(ModelError, match="cannot load"):
+        load(folder)
+
+
+@pytest.fixture
+def classifier(folder, tmp_path):
+    """The small BERT with a classifier of two labels of its own."""
+    pretrained(folder, "text", 2, key=1).save_pretrained(tmp_path / "two")
+    return tmp_path / "two"
+
+
+def test_a_classifier_of_other_labels_gets_a_fresh_head(classifier):
+    first, again = (load(classifier).classifier.weight for _ in range(2))
+    assert first.shape[0] == 4
+    assert torch.equal(first, again)
+    assert not torch.equal(first, pretrained(classifier, "text", 4, key=1).classifier.weight)
+    assert load(classifier).config.num_labels == 4
+
+
+def test_a_classifier_of_as_many_labels_keeps_its_head(classifier):
+    kept, drawn = (pretrained(classifier, "text", 2, key).classifier.weight for key in (0, 1))
+    assert torch.equal(kept, drawn)
+
+
+def test_other_weights_that_do_not_fit_are_still_an_error(folder):
+    config = json.loads((folder / "config.json").read_text("utf-8")) | {"intermediate_size": 64}
+    (folder / "config.json").write_text(json.dumps(config), "utf-8")
+    with pytest.raises(ModelError, match=r"intermediate\.dense.* has size \[48.* and \[64"):
+        load(folder)
+
+
+def test_weights_that_are_missing_are_not_drawn_at_random(folder):
+    config = json.loads((folder / "config.json").read_text("utf-8")) | {"num_hidden_layers": 3}
+    (folder / "config.json").write_text(json.dumps(config), "utf-8")
+    with pytest.raises(ModelError, match=r"its weights lack bert\.encoder\.layer\.2\."):
         load(folder)

@@ -114,6 +114,8 @@ def test_it_learns_what_it_holds(name, settings, tmp_path):
     assert about["metric"] == NAMES[name][2]
     assert live.settings.task.metric == NAMES[name][2], "what reports say without torch"
     assert about["model"] == live.settings.task.model  # a folder, not a substitute model
+    assert about["weights"] == live.settings.weights()  # which its name does not tell
+    assert about["weights"].startswith("SHA-256 ")
     live.export(tmp_path / "adapter")
     assert (tmp_path / "adapter/adapter_model.safetensors").exists()
 
@@ -124,6 +126,13 @@ def test_its_head_can_be_trained_alone(name, settings, tmp_path):
     assert {span.part for span in live.adapter.spans} == {"head"}
     uploads = live.train([live.download(0)])
     assert uploads[0].steps > 0
+
+
+@every_task
+def test_its_settings_name_the_head(name, settings, tmp_path):
+    """So that `check` knows it before anything is loaded."""
+    chosen = settings(name)
+    assert chosen.head == load(chosen, tmp_path).head
 
 
 @pytest.mark.parametrize("name", ["reddit", "friends"])

@@ -1,5 +1,7 @@
 """The reference round against a transcription in numpy, and what every method must keep."""
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,9 @@ from flasc.common import rng
 from flasc.common.errors import DivergedError, ModelError
 from flasc.common.settings import Wire
 from flasc.training import settings as config
-from flasc.training.engine import pick_device
+from flasc.training.engine import Part, pick_device
+from flasc.training.shared_models import SharedModels
+from flasc.training.trainer import make as make_trainer
 
 COHORTS = [[1, 2], [4, 0, 1], [2, 3], [1, 4]]
 
@@ -263,3 +267,63 @@ def test_a_gpu_that_is_not_there_is_said_in_one_line():
         pick_device("cuda")
     assert "--device cpu" in error.value.hint
     assert pick_device("auto").type == "cpu"
+
+
+class Full:
+    """An operation that finds no memory: calls it, holds a large tensor and fails."""
+
+    def __init__(self, error):
+        self.error, self.held = error, None
+
+    def __call__(self, *args, **keys):
+        held = torch.ones(1000)
+        self.held = weakref.ref(held)
+        raise self.error
+
+
+NO_MEMORY = [
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has 1 GiB."),
+    RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried 99 bytes."),
+    MemoryError(),
+]
+WORK = {
+    "cohort": ({}, lambda t: t.train([t.download(1), t.download(4)])),
+    "a piece of a helper": ({}, lambda t: t.work(Part(t.params, "test", np.arange(9)))),
+    "evaluation": ({}, lambda t: t.evaluate("validation")),
+    "reference": ({"engine": "reference"}, lambda t: t.train([t.download(1)])),
+    "reference evaluation": ({"engine": "reference"}, lambda t: t.evaluate("test")),
+    "full": ({"method": "full"}, lambda t: t.train([t.download(1)])),
+    "saliency": (
+        {"method": {"kind": "sparse_adapter", "density": 0.3, "score": "snip", "dense_rounds": 0}},
+        lambda t: t.train([t.download(1)]),
+    ),
+}
+
+
+@pytest.mark.parametrize("error", NO_MEMORY, ids=["GPU", "CPU", "Python"])
+@pytest.mark.parametrize("work", WORK)
+def test_memory_that_runs_out_is_one_clear_error(make, work, error, monkeypatch):
+    keys, does = WORK[work]
+    trainer, fails = make(**{"method": "lora", **keys}), Full(error)
+    for name in ("layer_norm", "embedding"):
+        monkeypatch.setattr(torch.nn.functional, name, fails)
+    freed = []
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: freed.append(fails.held() is None))
+    with pytest.raises(ModelError, match=r"^memory ran out while .*(training|evaluating)") as found:
+        does(trainer)
+    assert "task.tokens" in found.value.hint
+    assert freed == [True]  # the tensors of the failed step were gone
+
+
+def test_memory_that_runs_out_while_loading_is_told_too(make, monkeypatch):
+    settings, shared = make("lora").settings, SharedModels()
+    monkeypatch.setattr(shared, "task", Full(MemoryError()))
+    with pytest.raises(ModelError, match="memory ran out while loading data and model"):
+        make_trainer(settings, device="cpu", shared=shared)
+
+
+def test_other_errors_of_torch_are_not_about_memory(make, monkeypatch):
+    trainer = make("lora")
+    monkeypatch.setattr(torch.nn.functional, "layer_norm", Full(RuntimeError("a bug")))
+    with pytest.raises(RuntimeError, match="a bug"):
+        trainer.evaluate("test")

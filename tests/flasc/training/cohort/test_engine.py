@@ -1,5 +1,6 @@
 """The cohort engine against its judge, the reference loop: same deltas, whatever the grouping."""
 
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -9,10 +10,11 @@ from torch import nn
 
 from flasc.data.examples import Examples
 from flasc.models.adapter import Adapter
-from flasc.models.settings import Lora
+from flasc.models.settings import COHORT, Lora
 from flasc.training import client, settings
 from flasc.training.client import Draw, Job
 from flasc.training.cohort import Cohort, forward as lean, supported
+from flasc.training.cohort.encoder import ARCHITECTURES
 from flasc.training.cohort.forward import Pass
 from flasc.training.cohort.merge import merged
 from flasc.training.cohort.pack import pack
@@ -268,17 +270,21 @@ def test_memory_that_runs_out_halves_the_group(monkeypatch):
     work = jobs(adapter)
     judged = client.Reference(adapter, SETTINGS).train(work, data)
     engine = Cohort(adapter, SETTINGS, "fp32", group=5)
-    real, tried = engine._train_group, []
+    real, tried, held, freed = engine._train_group, [], [], []
 
     def small(group, data):
         tried.append(len(group))
         if len(group) > 2:
+            step = torch.ones(1000)
+            held.append(weakref.ref(step))
             raise torch.cuda.OutOfMemoryError("no")
         return real(group, data)
 
     monkeypatch.setattr(engine, "_train_group", small)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: freed.append(held[-1]() is None))
     assert furthest(engine.train(work, data), judged) < 1e-5
     assert tried == [5, 3, 2, 2, 1]
+    assert freed == [True, True]  # the tensors of the failed step were gone
 
 
 def test_memory_that_does_not_hold_one_client_is_said(monkeypatch):
@@ -301,6 +307,10 @@ def test_merging_leaves_the_frozen_weights_alone():
         assert torch.equal(block.qkv.weight, weight)
         assert not torch.equal(new.qkv.weight, weight)
         assert not new.qkv.sites
+
+
+def test_its_architectures_are_known_without_torch():
+    assert set(COHORT) == set(ARCHITECTURES)
 
 
 def test_what_the_lean_forward_does_not_know_is_left_to_the_reference():
