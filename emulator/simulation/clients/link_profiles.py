@@ -78,10 +78,21 @@ class LinkProfiles(Profiles):
             self._made[link] = self._make(link)
         return self._made[link]
 
-    def _make(self, link: LinkName) -> Profile | None:
+    def mean_rate(self, link: LinkName, start_s: float, finish_s: float) -> float:
+        """The mean rate of a link from `start_s` until `finish_s`, which is later, bytes/s."""
+        if (profile := self.get(link)) is None:
+            return self._level(link)
+        return max(0.0, profile.bytes_between(start_s, finish_s) / (finish_s - start_s))
+
+    def _level(self, link: LinkName) -> float:
+        """The long-term mean rate of a link, bytes/s."""
         party, way, index = link
         rate_Bps = getattr(self._fleet, f"{'' if party == 'client' else party + '_'}{way}_Bps")
-        level_Bps = float(np.atleast_1d(rate_Bps)[index])
+        return float(np.atleast_1d(rate_Bps)[index])
+
+    def _make(self, link: LinkName) -> Profile | None:
+        party, way, index = link
+        level_Bps = self._level(link)
         if (model := self._model(link)) is None:
             return None
         if isinstance(model, Ratio):
