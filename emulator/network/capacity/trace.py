@@ -186,6 +186,11 @@ class Trace(CapacityModel):
     def shape_mean(self) -> float:
         return self._shape.mean
 
+    @property
+    @override
+    def shape_range(self) -> tuple[float, float]:
+        return self._shape.range
+
     @override
     def shape(self, rng: np.random.Generator, u: float) -> Profile:
         return self._shape.shifted(offset_s(self.offset, self._shape, u))
