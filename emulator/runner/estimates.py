@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from emulator.common.distributions import Floats
 from emulator.common.units import format_duration, format_size
 from emulator.network.tcp import Direction
+from emulator.runner import trace_remarks
 from emulator.runner.metadata import first_fleet
 from emulator.runner.recording import Recording
 from emulator.scenario.document import printable
 from emulator.scenario.scenario import Scenario
-from emulator.scenario.study import TrainingJob
+from emulator.scenario.study import Study, TrainingJob
 from emulator.simulation.clients.least_times import LeastTimes
 from emulator.simulation.clients.link_profiles import WAYS
 from emulator.simulation.simulate import build_selector
@@ -60,13 +61,14 @@ def bars(values: Floats, width: int, blocks: bool = True) -> str:
     return "".join(ticks[height] for height in heights)
 
 
-def messages(trainings: Sequence[TrainingJob], recordings: Path) -> Iterator[str]:
-    """One line per method: its message sizes and the least time of a round; and late deadlines.
+def messages(study: Study, recordings: Path) -> Iterator[str]:
+    """One line per method: its message sizes and the least time of a round.
 
-    If trainings of a method differ (by seed or variant), the first is used.
+    Remarks about deadlines and short traces follow. If trainings of a method differ (by seed or
+    variant), the first is used.
     """
     first: dict[str, TrainingJob] = {}
-    for training in trainings:
+    for training in study.trainings():
         first.setdefault(training.method, training)
     sizes = {method: known(training, recordings) for method, training in first.items()}
     variants = {
@@ -74,12 +76,15 @@ def messages(trainings: Sequence[TrainingJob], recordings: Path) -> Iterator[str
     }
     least: dict[str, list[float]] = {method: [] for method in first}
     late: dict[str, list[str]] = {}
+    whole_s: dict[str, float] = {}
     for label, variant in variants.items():
         rounds = LeastRounds(variant)
         for method, training in first.items():
             found = sizes[method]
             if label in training.variants and found is not None:
-                least[method] += rounds.seconds(found)
+                seconds = rounds.seconds(found)
+                least[method] += seconds
+                whole_s[label] = max(rounds.whole_s(seconds), whole_s.get(label, 0.0))
                 if text := rounds.late(found, printable(method)):
                     late.setdefault(text, []).append(printable(label))
     width = max(len(printable(method)) for method in first)
@@ -99,6 +104,7 @@ def messages(trainings: Sequence[TrainingJob], recordings: Path) -> Iterator[str
         yield f"  {printable(method):<{width}}  {text}"
     for text, labels in late.items():
         yield text + (f" ({', '.join(labels)})" if len(labels) < len(variants) else "")
+    yield from trace_remarks.ends(study, whole_s, "all rounds take at least")
 
 
 def known(training: TrainingJob, recordings: Path) -> Messages | None:
@@ -185,6 +191,7 @@ class LeastRounds:
         self._deadline_s: float = getattr(scenario.policy, "deadline", math.inf)
         self._asked = scenario.policy.max_concurrency(cohort)
         self._wanted = scenario.policy.updates_per_round(cohort) or cohort
+        self._rounds, self._is_closed = scenario.training.rounds, _is_closed(scenario)
         everyone = np.arange(len(fleet))
         self._cohorts = [everyone]
         if _is_known(scenario):
@@ -194,7 +201,7 @@ class LeastRounds:
             self._cohorts = [cohort for cohort in drawn if len(cohort)] or [everyone]
             if scenario.training.dp:
                 self._wanted = len(fleet)  # all that were drawn
-        elif not _is_closed(scenario):
+        elif not self._is_closed:
             self._wanted = 1
 
     def seconds(self, sent: Messages) -> list[float]:
@@ -202,6 +209,12 @@ class LeastRounds:
         found = (self._updates_s(sent, cohort) for cohort in self._cohorts)
         whole = [float(times_s[min(self._wanted, len(times_s)) - 1]) for times_s in found]
         return [min(each_s, self._deadline_s) for each_s in whole]
+
+    def whole_s(self, seconds: Sequence[float]) -> float:
+        """The least time of all rounds, if `seconds` are those of each; 0 if rounds overlap."""
+        if not self._is_closed:
+            return 0.0
+        return math.fsum(seconds) if len(seconds) > 1 else self._rounds * seconds[0]
 
     def late(self, sent: Messages, method: str) -> str:
         """A remark, if in every round some updates cannot arrive before the deadline, or ''."""

@@ -5,6 +5,7 @@ in time.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from emulator.common.rng import stream
 from emulator.network.capacity.base import CapacityModel
 from emulator.network.capacity.normal import NormalRate
 from emulator.network.capacity.profile import Profile
+from emulator.network.capacity.trace import Trace
 from emulator.network.tcp import Direction
 from emulator.network.topology import LinkName, Profiles
 from emulator.simulation.clients.fleet import Fleet
@@ -43,6 +45,15 @@ def _changing(network: Network) -> Iterator[str]:
     for way in WAYS:
         if isinstance(rate := getattr(network.server, way), CapacityModel):
             yield f"server {way} by {rate}"
+
+
+def traces(network: Network) -> list[Trace]:
+    """The traces of all links, each file once per way in which it is read."""
+    owners: list[Any] = [network.server, *network.accesses.values()]
+    owners += [access.cells for access in network.accesses.values() if access.cells]
+    rates = [getattr(owner, way) for owner in owners for way in WAYS]
+    found = [rate for rate in rates if isinstance(rate, Trace)]
+    return list({(each.file, each.format, each.loop): each for each in found}.values())
 
 
 def _down_changes(access: AccessLink) -> bool:

@@ -62,7 +62,7 @@ def test_a_training_ended_by_its_target_is_whole(scenario, toys, tmp_path):
 
 
 def test_what_is_not_known_is_not_guessed(scenario, tmp_path):
-    trainings = inputs.read(scenario(), ["task.model=owner/name"]).trainings()
-    lines = list(messages(trainings, tmp_path))[1:]
+    study = inputs.read(scenario(), ["task.model=owner/name"])
+    lines = list(messages(study, tmp_path))[1:]
     assert len(lines) == 3
     assert all(line.endswith("not known until it is trained") for line in lines)
