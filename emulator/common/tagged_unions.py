@@ -10,14 +10,14 @@ from pydantic_core import CoreSchema
 
 @dataclass(frozen=True)
 class ShortForm(BeforeValidator):
-    """A validator that expands a short form of JSON type `type`; the JSON Schema has both forms."""
+    """A validator that expands a short form, of JSON `types`; the JSON Schema has both forms."""
 
-    type: str = "string"
+    types: tuple[str, ...] = ("string",)
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        return {"anyOf": [{"type": self.type}, handler(schema)]}
+        return {"anyOf": [*({"type": name} for name in self.types), handler(schema)]}
 
 
 def spelled_out(value: object) -> object:

@@ -50,6 +50,8 @@ SYNONYMS = {
     "fedbuff": ("buffered",),
     "fedit": ("lora",),
     "sync": ("synchronous",),
+    # the densities of FLASC, one per direction
+    "density": ("down", "up"),
     # links
     "bandwidth": ("down", "up"),
     "delay": ("rtt",),

@@ -98,7 +98,7 @@ def tcp_flights(
     `loss` is the probability that a segment is lost, in each direction, drawn from `rng`. Slow
     start, losses and steady state follow Cardwell, Savage and Anderson (INFOCOM 2000).
     """
-    base_s = {"down": 2.0, "up": 1.5}[direction] * rtt_s if tcp.handshake else rtt_s / 2
+    base_s = base_rtts(tcp, direction) * rtt_s
     wire_B = wire_bytes(tcp, nbytes)
     if tcp.token_bucket:
         base_s = max(0.0, base_s - min(wire_B, segment_bytes(tcp)) / rate_Bps)
@@ -109,6 +109,11 @@ def tcp_flights(
             base_s += handshake_timeouts_s(direction, rtt_s, loss, rng)
         flights = with_loss(tcp, flights, int(rng.geometric(loss)), rtt_s, rate_Bps, loss, rng)
     return [Flight(0, base_s), *flights]
+
+
+def base_rtts(tcp: Tcp, direction: Direction) -> float:
+    """Round trips until the first byte arrives, with the opening of a connection."""
+    return {"down": 2.0, "up": 1.5}[direction] if tcp.handshake else 0.5
 
 
 def wire_bytes(tcp: Tcp, nbytes: int) -> int:

@@ -11,6 +11,7 @@ from emulator.simulation.records import (
     Absence,
     Client,
     Computation,
+    PathRate,
     Round,
     Row,
     SharedLink,
@@ -103,6 +104,9 @@ class _Traffic:
 
         self.fleet = fleet
         self._links = {(r.kind, r.number): r for r in rows if isinstance(r, SharedLink)}
+        self._rates = {
+            (r.client, r.direction, r.start_s): r for r in rows if isinstance(r, PathRate)
+        }
         transfers = [row for row in rows if isinstance(row, Transfer)]
         self._start_s = np.array([row.start_s for row in transfers])
         self._finish_s = np.array([row.finish_s for row in transfers])
@@ -124,16 +128,33 @@ class _Traffic:
         with np.errstate(divide="ignore", invalid="ignore"):
             share = np.where(took_s > 0, overlap_s / took_s, 0.0)
         moved = self._nbytes * share * (self._up == up)
-        own = "client up" if up else "client down"
-        used = {own: transfer.nbytes / (client.up_Bps if up else client.down_Bps)}
+        own, rates = "client up" if up else "client down", self._path(transfer)
+        used = {own: _seconds(transfer.nbytes, rates.client_Bps)}
         if client.cell >= 0:
-            cell = self._links["cell", client.cell]
             within = float(moved[self._cell == client.cell].sum())
-            used["cell"] = within / (cell.up_Bps if up else cell.down_Bps)
-        server = self._links["server", 0]
-        used["server"] = float(moved.sum()) / (server.down_Bps if up else server.up_Bps)
+            used["cell"] = _seconds(within, rates.cell_Bps)
+        used["server"] = _seconds(float(moved.sum()), rates.server_Bps)
         name = max(used, key=lambda link: used[link])
         return name if used[name] >= BUSY * lasted_s else "latency"
+
+    def _path(self, transfer: Transfer) -> PathRate:
+        """Return the rates of its links during the transfer."""
+        key = (transfer.client, transfer.direction, transfer.start_s)
+        if (found := self._rates.get(key)) is not None:
+            return found
+        up, client = transfer.direction == "up", self.fleet[transfer.client]
+        server = self._links["server", 0]
+        cell = self._links.get(("cell", client.cell))
+        cell_Bps = -1.0 if cell is None else cell.up_Bps if up else cell.down_Bps
+        own_Bps, server_Bps = (
+            (client.up_Bps, server.down_Bps) if up else (client.down_Bps, server.up_Bps)
+        )
+        return PathRate(transfer.round, *key, own_Bps, cell_Bps, server_Bps)
+
+
+def _seconds(nbytes: float, rate_Bps: float) -> float:
+    """Return the seconds that a link needs for `nbytes`; inf for a link that is down."""
+    return nbytes / rate_Bps if rate_Bps else math.inf
 
 
 def bottleneck_shares(found: Iterable[RoundBottleneck]) -> dict[str, float]:

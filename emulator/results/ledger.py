@@ -26,6 +26,7 @@ from emulator.simulation.records import (
     Evaluation,
     Holding,
     LabelScore,
+    PathRate,
     Round,
     Row,
     SharedLink,
@@ -37,8 +38,10 @@ R = TypeVar("R", bound=Row | Emulation)
 APPLICATION_ID = 0x464C4153  # 'FLAS'
 ROWS_PER_STATEMENT = 20
 VERSION = 3  # of the schema; increased when a record's fields change
+VERSION_WITH_RATES = 4  # of the schema with a table of PathRate
 
 _RECORDS: tuple[type[Row], ...] = get_args(Row)
+_ALWAYS = tuple(record for record in _RECORDS if record is not PathRate)
 _TYPES: dict[type[Any], tuple[Any, ...]] = {
     record: tuple(record.__annotations__.values()) for record in (Emulation, *_RECORDS)
 }
@@ -74,8 +77,9 @@ _SCHEMA = (
     "value text NOT NULL CHECK (typeof(value) = 'text')) WITHOUT ROWID",
     f"CREATE TABLE emulation (id integer PRIMARY KEY, {', '.join(_columns(Emulation))}, "
     "UNIQUE (method, variant, seed))",
-    *map(_rows_table, _RECORDS),
+    *map(_rows_table, _ALWAYS),
 )
+_SCHEMAS = {VERSION: _SCHEMA, VERSION_WITH_RATES: (*_SCHEMA, _rows_table(PathRate))}
 
 
 def _record(record: type[R], values: Sequence[Any]) -> R:
@@ -120,8 +124,9 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
     if application != APPLICATION_ID:
         raise LedgerError(f"{path} is not a ledger of flasc-emu", "give the folder of a run")
     schema = db.execute("SELECT sql FROM sqlite_master WHERE sql NOT NULL ORDER BY rowid")
-    if version != VERSION or tuple(sql for (sql,) in schema) != _SCHEMA:
-        found = f"found a ledger of version {version} at {path}; this flasc-emu reads {VERSION}"
+    if tuple(sql for (sql,) in schema) != _SCHEMAS.get(version):
+        reads = " and ".join(map(str, _SCHEMAS))
+        found = f"found a ledger of version {version} at {path}; this flasc-emu reads {reads}"
         raise LedgerError(found, _RUN_AGAIN)
     (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
     if verdict != "ok":
@@ -204,12 +209,20 @@ class Ledger:
             db.execute("BEGIN IMMEDIATE")
             insert = "INSERT INTO emulation (method, variant, seed) VALUES (?, ?, ?)"
             number = db.execute(insert, emulation).lastrowid
-            for record in _RECORDS:  # in batches: a run may have millions of rows
+            if PathRate in map(type, rows) and PathRate not in self._stored():
+                db.execute(_rows_table(PathRate))
+                db.execute(f"PRAGMA user_version = {VERSION_WITH_RATES}")
+            for record in self._stored():  # in batches: a run may have millions of rows
                 values = ((number, i, *row) for i, row in enumerate(rows) if type(row) is record)
                 whole = _insert(record, ROWS_PER_STATEMENT)
                 while len(batch := [*islice(values, ROWS_PER_STATEMENT)]) == ROWS_PER_STATEMENT:
                     db.execute(whole, [*chain.from_iterable(batch)])
                 db.executemany(_insert(record, 1), batch)
+
+    def _stored(self) -> tuple[type[Row], ...]:
+        """The records that have a table: most ledgers have no rates that change."""
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        return _RECORDS if version == VERSION_WITH_RATES else _ALWAYS
 
     def annotate(self, meta: Mapping[str, str]) -> None:
         """Add entries to `meta` that are known at the end of a run. Raises StorageError."""
@@ -241,7 +254,7 @@ class Ledger:
             if number is None:
                 raise LedgerError(f"{self.path} does not contain {emulation}", _RUN_AGAIN)
             placed: list[tuple[int, Row]] = []
-            for record in _RECORDS:
+            for record in self._stored():
                 select = f"SELECT * FROM {record.__name__.lower()} WHERE emulation = ?"
                 for _, position, *values in self._db.execute(select, number):
                     if type(position) is not int:
@@ -281,10 +294,12 @@ def _is_valid(row: Row) -> bool:
             return row.cohort >= 0 and row.used >= 0 and _passes(row)
         case Evaluation():
             return all(map(math.isfinite, (row.time_s, row.accuracy, row.loss)))
-        case Holding():
-            return row.examples >= 0
-        case LabelScore():
-            return 0 <= row.right <= row.examples
+        case PathRate():
+            rates_Bps = (row.client_Bps, row.server_Bps, max(row.cell_Bps, 0.0))
+            is_way = row.direction in ("down", "up")
+            return is_way and all(0 <= rate_Bps < math.inf for rate_Bps in rates_Bps)
+        case Holding() | LabelScore():
+            return 0 <= getattr(row, "right", 0) <= row.examples
         case _:
             return all(0 < rate_Bps < math.inf for rate_Bps in (row.down_Bps, row.up_Bps))
 

@@ -60,9 +60,8 @@ def plan(study: Study, recordings: Path, screen: Screen = SCREEN) -> Iterator[st
     for label, text in _distinct(scenario, links).items():
         yield f"{printable(label)}: {text}"
         yield from plots.get(label, ())
-    if remark := metadata.round_trips(study):
-        yield remark
-    yield from messages(trainings, recordings)
+    yield from metadata.remarks(study)
+    yield from messages(study, recordings)
 
 
 def recorded_rounds(training: TrainingJob, recordings: Path) -> int:

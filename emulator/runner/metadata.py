@@ -11,6 +11,7 @@ import numpy as np
 from emulator.common.distributions import Floats
 from emulator.results.metadata import Group, RunMetadata
 from emulator.results.privacy import Account
+from emulator.runner import trace_remarks
 from emulator.runner.events import TrainingResult
 from emulator.scenario import document
 from emulator.scenario.document import printable
@@ -83,7 +84,7 @@ def describe(study: Study) -> RunMetadata:
         fleet=fleets(study),
         scenario=document.dump(study.document.data),
         target=training.target.accuracy if training.target else None,
-        remark=round_trips(study) or None,
+        remark=". ".join(remarks(study)) or None,
         privacy={label: each for label, each in accounts.items() if each} or None,
     )
 
@@ -95,6 +96,11 @@ def provenance(done: dict[int, TrainingResult]) -> str:
         for name, value in result.provenance.items():
             made_on.setdefault(name, set()).add(value)
     return json.dumps({name: ", ".join(sorted(values)) for name, values in made_on.items()})
+
+
+def remarks(study: Study) -> list[str]:
+    """Return warnings that are known before anything is simulated."""
+    return [*filter(None, [round_trips(study)]), *trace_remarks.gaps(study)]
 
 
 def round_trips(study: Study) -> str:

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace as replaced
 from pathlib import Path
 
@@ -11,14 +11,15 @@ from emulator.common.files import held, storage, sweep
 from emulator.reports import write
 from emulator.results.ledger import Ledger
 from emulator.results.privacy import accountant
-from emulator.runner import defaults
+from emulator.runner import defaults, trace_remarks
 from emulator.runner.check import require_trainable
 from emulator.runner.events import Note, OnEvent, TrainingFinished, TrainingResult, ignore
 from emulator.runner.executors import Engine, Options
-from emulator.runner.metadata import describe, privacy_account, provenance
+from emulator.runner.metadata import describe, privacy_account, provenance, remarks
 from emulator.runner.models import copy_models
 from emulator.runner.recording import archive
 from emulator.scenario.study import Study
+from emulator.simulation.records import Round
 from flasc.common.errors import AssetError, UserError
 
 
@@ -99,11 +100,23 @@ def _run(
         done = {i: r for i, r in sorted(results.items()) if isinstance(r, TrainingResult)}
         failures += [(i, error) for i, r in done.items() for error in r.stalled.values()]
         ledger.annotate({"provenance": provenance(done)})
+        if ended_early := trace_remarks.ends(study, _longest(done), "the longest simulation takes"):
+            ledger.annotate({"remark": ". ".join([*remarks(study), *ended_early])})
     copy_models(trainings, done, folder / "models")
     written = write_report(folder) if done else []
     trained = sum(result.trained_rounds for result in done.values())
     reused = sum(result.reused_rounds for result in done.values())
     return Outcome(trained, reused, written, failures)
+
+
+def _longest(done: Mapping[int, TrainingResult]) -> dict[str, float]:
+    """{variant: simulated seconds of its longest simulation}."""
+    found: dict[str, float] = {}
+    for result in done.values():
+        for emulation, rows in result.emulations.items():
+            end_s = max((row.finish_s for row in rows if isinstance(row, Round)), default=0.0)
+            found[emulation.variant] = max(end_s, found.get(emulation.variant, 0.0))
+    return found
 
 
 def _file(ledger: Ledger, result: TrainingResult | UserError) -> None:

@@ -127,7 +127,7 @@ def _plain(node: Node) -> Any:
 
 def _set(node: Node, path: Sequence[str], new: Node, above: tuple[str, ...]) -> Node:
     if not path:
-        return new
+        return _without_deleted(new, node)
     head, below = path[0], path[1:]
     place = f"{new.where}: " if new.where else ""
     if isinstance(node.value, list):
@@ -154,6 +154,18 @@ def _set(node: Node, path: Sequence[str], new: Node, above: tuple[str, ...]) -> 
         )
     child = inside.get(head, Node(None, new.where))
     return Node({**inside, head: _set(child, below, new, (*above, head))}, node.where)
+
+
+def _without_deleted(new: Node, old: Node) -> Node:
+    """`new`, which replaces `old`, without each null that deletes a key of `old`, as in a file."""
+    if not (isinstance(new.value, dict) and isinstance(old.value, dict)):
+        return new
+    kept = {
+        key: _without_deleted(node, old.value[key]) if key in old.value else node
+        for key, node in new.value.items()
+        if not (node.value is None and key in old.value)
+    }
+    return Node(kept, new.where)
 
 
 def _override(tree: Node, text: str) -> Node:

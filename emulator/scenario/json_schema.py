@@ -4,6 +4,7 @@ It follows the settings classes; types that accept text state its schema. (JSON 
 """
 
 import json
+import re
 from typing import Any
 
 from pydantic import BaseModel
@@ -37,6 +38,7 @@ def _written(model: type[BaseModel]) -> Schema:
     schema = _renamed(model.model_json_schema())
     for definition in [schema, *schema.get("$defs", {}).values()]:
         _relax(definition)
+        _retitle(definition)
     return schema
 
 
@@ -49,6 +51,17 @@ def _renamed(schema: Schema) -> Schema:
         text = text.replace(f'{key}"', f'{name}"')
     renamed: Schema = json.loads(text)
     return renamed
+
+
+def _retitle(definition: Schema) -> None:
+    """Replace the name of a settings class by words, and drop titles that repeat a key.
+
+    Editors show titles as the names of types.
+    """
+    if "title" in definition:
+        definition["title"] = re.sub("(?<=[a-z])(?=[A-Z])", " ", definition["title"]).lower()
+    for inside in definition.get("properties", {}).values():
+        inside.pop("title", None)
 
 
 def _relax(definition: Schema) -> None:

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from typing_extensions import Self, override
 
 from emulator.common.errors import FieldError, KeyPath
+from emulator.common.tagged_unions import ShortForm
 from emulator.common.text import short_repr
 from emulator.simulation.clients.links import Label
 from emulator.simulation.settings import RoundPlan
@@ -25,6 +26,7 @@ from flasc.training.settings import (
     TrainingSettings,
 )
 
+MAX_SEEDS = 1_000
 MAX_CLIENTS = 10_000_000  # their links need a few gigabytes of memory
 
 
@@ -34,8 +36,24 @@ def _distinct(seeds: list[int]) -> list[int]:
     return seeds
 
 
+def _from_range(value: object) -> object:
+    """The seeds of a range like '0-2', both ends included."""
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"\s*([0-9]{1,19})\s*-\s*([0-9]{1,19})\s*", value)
+    first, last = map(int, match.groups()) if match else (1, 0)
+    if not 0 <= last - first < MAX_SEEDS:
+        raise ValueError(
+            f"found {short_repr(value)}; allowed: a list, like [0, 1, 2], or a range, like 0-2, of "
+            f"at most {MAX_SEEDS:,} seeds"
+        )
+    return list(range(first, last + 1))
+
+
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
-Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(_distinct)]
+Seeds = Annotated[
+    list[Seed], Field(min_length=1), AfterValidator(_distinct), ShortForm(_from_range)
+]
 
 
 class Training(RoundPlan):

@@ -14,6 +14,8 @@ from emulator.scenario.document import Document
 from emulator.scenario.key_path import Step, dotted
 
 MAX_PROBLEMS = 10
+MAX_PLACES = 3  # that a message names for a key of other sections
+MAX_DEPTH = 4  # of these sections
 
 # What is allowed, by pydantic's type of error; the names in braces are from its `ctx`.
 _ALLOWED = {
@@ -69,7 +71,7 @@ def to_scenario_error(
         for path in sorted(texts, key=lambda path: _order(document.where(path)))
     ]
     more = len(lines) - MAX_PROBLEMS
-    rest = [f"… and {more} more"] if more > 0 else []
+    rest = [f"… and {more} more problem{'s' * (more > 1)}"] if more > 0 else []
     return ScenarioError(
         "\n".join(lines[:MAX_PROBLEMS] + rest), "fix the scenario, then run flasc-emu check"
     )
@@ -89,7 +91,7 @@ def _problem(details: ErrorDetails, data: Any, model: type[BaseModel]) -> tuple[
         case "missing":
             return (*path, loc[-1]), _MISSING
         case "extra_forbidden":
-            return (*path, loc[-1]), f"unknown key{suggestion(loc[-1], _names(kind))}"
+            return (*path, loc[-1]), f"unknown key{_elsewhere_or_near(str(loc[-1]), kind, model)}"
         case "union_tag_invalid" | "union_tag_not_found":
             return _tag_problem(path, kind, found)
         case "model_type" | "model_attributes_type" | "dict_type" if wanted := _mapping(path, kind):
@@ -101,6 +103,47 @@ def _problem(details: ErrorDetails, data: Any, model: type[BaseModel]) -> tuple[
     if isinstance(error, FieldError):
         path = (*path, *error.path)
     return path, _value_text(details)
+
+
+def _elsewhere_or_near(key: str, kind: Kind, model: type[BaseModel]) -> str:
+    """The end of a message about an unknown key: the keys of `kind`, and where `key` belongs."""
+    names = _names(kind)
+    places = [] if closest(key, names) else places_of(key, model)
+    here = f"; {key!r} is a key of {' and '.join(places)}" if places else ""
+    return f"{here}{suggestion(key, names)}"
+
+
+def places_of(key: str, model: type[BaseModel]) -> list[str]:
+    """The least deep sections of `model` that have a key named `key`; none if there are many."""
+    level: list[tuple[KeyPath, Kind]] = [((), model)]
+    for _ in range(MAX_DEPTH):
+        found = {dotted(path): _kinds_with(key, kind) for path, kind in level if path}
+        places = [path + kinds for path, kinds in found.items() if kinds is not None]
+        if places:
+            return places if len(places) <= MAX_PLACES else []
+        level = [
+            ((*path, name), _inside(kind, name))
+            for path, kind in level
+            for name in _all_names(kind)
+        ]
+    return []
+
+
+def _kinds_with(key: str, kind: Kind) -> str | None:
+    """' (kind a, b)' if only these kinds of a union have `key`, '' if all have it, or None."""
+    if not isinstance(kind, dict):
+        return "" if key in _names(kind) else None
+    having = [tag for tag, member in kind.items() if key in _names(_open(member))]
+    tag_key, tags = _tags(kind)
+    if not having:
+        return None
+    return f" ({tag_key} {', '.join(having)})" if tag_key and len(having) < len(tags) else ""
+
+
+def _all_names(kind: Kind) -> list[str]:
+    """The keys of a model, or of all models of a union."""
+    members = [_open(member) for member in kind.values()] if isinstance(kind, dict) else [kind]
+    return list(dict.fromkeys(name for member in members for name in _names(member)))
 
 
 def _null_note(path: KeyPath, data: Any) -> str:

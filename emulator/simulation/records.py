@@ -137,5 +137,21 @@ class SharedLink(NamedTuple):
     round: int = 0
 
 
+class PathRate(NamedTuple):
+    """Mean rates of the links that one transfer crossed, over its own time, in bytes/s.
+
+    Only in simulations with rates that change. `round`, `client`, `direction` and `start_s` are
+    those of the transfer; `cell_Bps` is -1 if the client is in no cell.
+    """
+
+    round: int
+    client: int
+    direction: str
+    start_s: float
+    client_Bps: float
+    cell_Bps: float
+    server_Bps: float
+
+
 TaskRow = Transfer | Computation | Absence
-Row = TaskRow | Round | Evaluation | Client | SharedLink | Holding | LabelScore
+Row = TaskRow | Round | Evaluation | Client | SharedLink | Holding | LabelScore | PathRate

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from emulator.common.distributions import only
+from emulator.common.tagged_unions import ShortForm
 from flasc.common.settings import Fraction, PositiveFloat, PositiveInt, Settings
 from flasc.training.settings import Privacy, Scaling
 
@@ -42,6 +43,12 @@ class Target(Settings):
     stop_after: Annotated[int, Field(ge=0, le=2**31 - 1)] | Literal["never"] = 2
 
 
+def _as_target(value: object) -> object:
+    """An accuracy alone, like '70 %', is a target with the default `stop_after`."""
+    is_alone = isinstance(value, str | int | float) and not isinstance(value, bool)
+    return {"accuracy": value} if is_alone else value
+
+
 class EvaluationPlan(Settings):
     """Evaluates on the validation split every `every` rounds, on its first `examples` if given.
 
@@ -58,6 +65,6 @@ class RoundPlan(Settings):
 
     rounds: PositiveInt
     cohort: PositiveInt = 10
-    target: Target | None = None
+    target: Annotated[Target | None, ShortForm(_as_target, types=("string", "number"))] = None
     evaluation: EvaluationPlan = EvaluationPlan()
     dp: DifferentialPrivacy | None = None

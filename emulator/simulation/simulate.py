@@ -2,7 +2,7 @@
 
 import gc
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +14,7 @@ from emulator.common import rng
 from emulator.common.errors import EmulationError, StalledError
 from emulator.common.tagged_unions import ShortForm, kind_or, spelled_out
 from emulator.network.network import Network
+from emulator.network.tcp import Direction
 from emulator.simulation.clients import fleet
 from emulator.simulation.clients.compute import Compute
 from emulator.simulation.clients.fleet import Fleet
@@ -21,7 +22,7 @@ from emulator.simulation.clients.link_profiles import LinkProfiles
 from emulator.simulation.clients.links import Network as NetworkSettings
 from emulator.simulation.policies import POLICIES, PolicySettings
 from emulator.simulation.policies.synchronous import Synchronous
-from emulator.simulation.records import Client, Holding, Row, SharedLink
+from emulator.simulation.records import Client, Holding, PathRate, Row, SharedLink, Transfer
 from emulator.simulation.rounds.context import EventLog, SimulationContext
 from emulator.simulation.selection import SELECTIONS, SelectionSettings
 from emulator.simulation.selection.base import Selector
@@ -31,6 +32,9 @@ from emulator.simulation.trainer import Trainer
 from flasc.common import plugins
 from flasc.common.messages import MessageInfo
 from flasc.common.settings import Settings
+
+# Directions of a transfer from the points of view of its client and of the server.
+_WAYS: dict[str, tuple[Direction, Direction]] = {"down": ("down", "up"), "up": ("up", "down")}
 
 if TYPE_CHECKING:  # which packages are installed is known at run time only
     Policy = PolicySettings
@@ -94,6 +98,7 @@ def simulate(
         flop = trainer.metadata(require_flops=True).flop_per_example
         assert flop is not None, "the trainer reports FLOPs when they are required"
     clients = fleet.draw_fleet(settings.network, compute, count, seed, flop)
+    profiles = LinkProfiles.build(settings.network, clients, seed)
     env = simpy.Environment()
     network = Network(
         env,
@@ -110,7 +115,7 @@ def simulate(
         cell_down_Bps=clients.cell_down_Bps,
         cell_half_duplex=clients.cell_half_duplex,
         half_duplex=clients.half_duplex,
-        profiles=LinkProfiles.build(settings.network, clients, seed),
+        profiles=profiles,
     )
     log = EventLog(notice)
     context = SimulationContext(
@@ -136,7 +141,8 @@ def simulate(
         if type(copy.__cause__) is type(copy):
             raise copy.__cause__ from copy.__cause__.__cause__
         raise
-    return [*log.rows, *fleet_rows(clients, trainer)]
+    rates = path_rates(log.rows, clients, profiles) if profiles else ()
+    return [*log.rows, *fleet_rows(clients, trainer), *rates]
 
 
 @contextmanager
@@ -198,3 +204,21 @@ def fleet_rows(clients: Fleet, trainer: Trainer) -> Iterator[Row]:
         for label, count in enumerate(held):
             if count:
                 yield Holding(client, label, count)
+
+
+def path_rates(rows: Sequence[Row], clients: Fleet, profiles: LinkProfiles) -> Iterator[PathRate]:
+    """The mean rates of the links of each transfer, over the time of the transfer."""
+    for row in rows:
+        if isinstance(row, Transfer) and row.start_s < row.finish_s:
+            way, against = _WAYS[row.direction]
+            cell = int(clients.cell[row.client])
+            times_s = row.start_s, row.finish_s
+            yield PathRate(
+                row.round,
+                row.client,
+                row.direction,
+                row.start_s,
+                profiles.mean_rate(("client", way, row.client), *times_s),
+                profiles.mean_rate(("cell", way, cell), *times_s) if cell >= 0 else -1.0,
+                profiles.mean_rate(("server", against, 0), *times_s),
+            )

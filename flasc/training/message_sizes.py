@@ -48,6 +48,18 @@ def entries(settings: TrainingSettings) -> int | None:
             return None
 
 
+def payload_bytes(settings: TrainingSettings) -> tuple[int, int] | None:
+    """Bytes (down, up) of the values alone, as the paper counts them."""
+    n = entries(settings)
+    if n is None:
+        return None
+    down, up = settings.method.densities or (1.0, 1.0)
+    return (
+        codec.value_bytes(count(n, down), settings.wire.way("down")[0]),
+        codec.value_bytes(count(n, up), settings.wire.way("up")[0]),
+    )
+
+
 def message_bytes(settings: TrainingSettings) -> tuple[int, int] | None:
     """Bytes (down, up) of one client's messages in a round, for supports that are spread at random.
 

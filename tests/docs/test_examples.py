@@ -42,14 +42,18 @@ FAILURES = [
 ]
 
 
+def lay_out(folder: Path) -> None:
+    """Fill a folder as the guide's reader has it: scenarios/, and each example where it says."""
+    shutil.copytree(ROOT / "scenarios", folder / "scenarios")
+    (folder / "mine").mkdir()
+    (folder / "mine/first.yaml").write_text(template.whole("first", "4g"), "utf-8")
+    for block in YAMLS + DATA:
+        (folder / file_name(block)).write_text(block.text, "utf-8")
+
+
 @pytest.fixture
 def desk(tmp_path, monkeypatch):
-    """A folder as the guide's reader has it: scenarios/, and each example where it says."""
-    shutil.copytree(ROOT / "scenarios", tmp_path / "scenarios")
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine/first.yaml").write_text(template.whole("first", "4g"), "utf-8")
-    for block in YAMLS + DATA:
-        (tmp_path / file_name(block)).write_text(block.text, "utf-8")
+    lay_out(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     return tmp_path

@@ -4,6 +4,7 @@ A rate is a shape times a level. The shape says how the rate changes; the level 
 client from a distribution, like a constant rate, so ratios and correlations apply to the level.
 """
 
+import math
 from abc import abstractmethod
 from typing import Annotated, Literal
 
@@ -54,6 +55,14 @@ class CapacityModel(Pluggable):
     @abstractmethod
     def shape_mean(self) -> float:
         """Long-term mean of the shape, bytes/s, above zero."""
+
+    @property
+    def shape_range(self) -> tuple[float, float]:
+        """Bounds of the shape and of its mean, without rates of zero, bytes/s.
+
+        `check` computes its least times from them.
+        """
+        return 0.0, math.inf
 
     @abstractmethod
     def shape(self, rng: np.random.Generator, u: float) -> Profile:

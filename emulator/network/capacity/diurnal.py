@@ -41,6 +41,11 @@ class Diurnal(CapacityModel):
     def shape_mean(self) -> float:
         return 1 / 8  # bytes/s: one bit/s, which the level multiplies
 
+    @property
+    @override
+    def shape_range(self) -> tuple[float, float]:
+        return self._day.range
+
     @override
     def shape(self, rng: np.random.Generator, u: float) -> Profile:
         return self._day.shifted(offset_s(self.offset, self._day, u))

@@ -63,6 +63,13 @@ class Markov(CapacityModel):
         bits = math.fsum(state.rate * state.dwell for state in self.states)
         return bits / math.fsum(state.dwell for state in self.states) / 8
 
+    @property
+    @override
+    def shape_range(self) -> tuple[float, float]:
+        # With a state of zero, the mean of a drawn sequence may be arbitrarily low.
+        rates_Bps = [state.rate / 8 for state in self.states]
+        return min(rates_Bps), max(rates_Bps)
+
     @override
     def shape(self, rng: np.random.Generator, u: float) -> Profile:
         rates_Bps = [state.rate / 8 for state in self.states]

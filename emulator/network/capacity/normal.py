@@ -20,6 +20,11 @@ class NormalRate:
     sigma_Bps: float
     step_s: float
 
+    @property
+    def shape_range(self) -> tuple[float, float]:
+        """Bounds of the shape, bytes/s: one draw in 10^15 is above."""
+        return 0.0, self.shape_mean + 8 * self.sigma_Bps
+
     def shape(self, rng: np.random.Generator, _u: float) -> Profile:
         """Draws the rates; see `CapacityModel.shape`."""
         return normal_profile(self.shape_mean, self.sigma_Bps, self.step_s, STEPS, rng)

@@ -74,6 +74,12 @@ class Profile:
         mean_Bps = self._sums_B[-1] / self._period_s if self._period_s else self._rates_Bps[-1]
         return self._scale * mean_Bps
 
+    @property
+    def range(self) -> tuple[float, float]:
+        """(lowest, highest): rates above zero and the mean, bytes/s."""
+        rates_Bps = [self._scale * rate for rate in self._rates_Bps if rate]
+        return min(*rates_Bps, self.mean), max(rates_Bps)
+
     def piece(self, now_s: float) -> tuple[float, float]:
         """(rate in bytes/s at `now_s`, start of the next piece: after `now_s`, inf if none)."""
         # Compare with the returned times, so that a call at such a time is in the next piece.

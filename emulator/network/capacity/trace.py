@@ -3,7 +3,7 @@
 import re
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from pydantic import PrivateAttr
@@ -13,7 +13,7 @@ from emulator.common.distributions import Distribution, ShareDistribution
 from emulator.common.errors import ScenarioError
 from emulator.common.text import printable, short_repr
 from emulator.common.text_files import MAX_PIECES, RANGE, is_number, read_text
-from emulator.common.units import parse_rate
+from emulator.common.units import format_duration, parse_rate
 from emulator.network.capacity.base import CapacityModel, Offset, offset_s
 from emulator.network.capacity.profile import Profile
 from emulator.network.tcp import Direction
@@ -22,6 +22,8 @@ Format = Literal["csv", "mahimahi"]
 
 PACKET_B = 1504  # bytes per Mahimahi stamp
 BIN_S = 0.1
+GAP = 10.0  # median steps, above which a step is a gap
+OUTAGE_S = 1.0  # of a Mahimahi trace, above which it is a gap
 _COLUMN = re.compile(r"(rate|down|up)_(\w+)")
 _HEADER = "time_s, then rate_UNIT or down_UNIT and up_UNIT, like time_s,down_Mbps,up_Mbps"
 
@@ -113,6 +115,34 @@ def read_mahimahi(path: Path, *, bin_s: float = BIN_S, loop: bool = True) -> Pro
     return Profile(starts_ms / 1000, rates_Bps, latest / 1000 if loop else None)
 
 
+class Gap(NamedTuple):
+    """The longest step of a trace: it follows `line` and lasts `length_s`, others `usual_s`."""
+
+    line: int
+    length_s: float
+    usual_s: float
+
+
+def longest_gap(path: Path, format: Format) -> Gap | None:
+    """The longest step between lines of a trace, if it is GAP median steps or more.
+
+    The steps of a Mahimahi trace are single packets, so that only gaps of a second count. The
+    trace has been read before. Raises ScenarioError if the file is gone.
+    """
+    rows = [(n, text) for n, text in enumerate(read_text(path).splitlines(), 1) if text.strip()]
+    if format == "csv":
+        rows = [(n, text.partition(",")[0]) for n, text in rows if text[0] != "#"][1:]
+    unit_s = 1.0 if format == "csv" else 1e-3
+    times_s = unit_s * np.array([float(text) for _, text in rows])
+    steps_s = np.diff(times_s)
+    if len(steps_s) < 2:
+        return None
+    at, usual_s = int(steps_s.argmax()), float(np.median(steps_s))
+    found = Gap(rows[at][0], float(steps_s[at]), usual_s)
+    least_s = GAP * usual_s if format == "csv" else max(GAP * usual_s, OUTAGE_S)
+    return found if found.length_s > least_s else None
+
+
 def _columns(header: list[str], where: str) -> list[tuple[tuple[Direction, ...], float]]:
     """For each column of rates: its directions, and its unit in bytes/s."""
     columns: list[tuple[tuple[Direction, ...], float]] = []
@@ -177,6 +207,26 @@ class Trace(CapacityModel):
             raise ValueError(error.message) from None
 
     @property
+    def length_s(self) -> float:
+        """The time after which the trace repeats or its last rates hold."""
+        return self._shape.length_s
+
+    def gap(self) -> str:
+        """A remark about a gap in the file, or ''."""
+        path = Path(self.file)
+        format = self.format or _SUFFIXES[path.suffix.lower()]
+        if (found := longest_gap(path, format)) is None:
+            return ""
+        length = format_duration(found.length_s)
+        what = (
+            f"the next row is {length} later (median step: {format_duration(found.usual_s)}), and "
+            "the rates of this row hold until then"
+            if format == "csv"
+            else f"no packet passes for {length} after this line, so that the link is down"
+        )
+        return f"{printable(self.file)}:{found.line}: {what}"
+
+    @property
     @override
     def level(self) -> Distribution:
         return self.scale
@@ -185,6 +235,11 @@ class Trace(CapacityModel):
     @override
     def shape_mean(self) -> float:
         return self._shape.mean
+
+    @property
+    @override
+    def shape_range(self) -> tuple[float, float]:
+        return self._shape.range
 
     @override
     def shape(self, rng: np.random.Generator, u: float) -> Profile:

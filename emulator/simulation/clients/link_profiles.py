@@ -5,6 +5,7 @@ in time.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from emulator.common.rng import stream
 from emulator.network.capacity.base import CapacityModel
 from emulator.network.capacity.normal import NormalRate
 from emulator.network.capacity.profile import Profile
+from emulator.network.capacity.trace import Trace
 from emulator.network.tcp import Direction
 from emulator.network.topology import LinkName, Profiles
 from emulator.simulation.clients.fleet import Fleet
@@ -43,6 +45,15 @@ def _changing(network: Network) -> Iterator[str]:
     for way in WAYS:
         if isinstance(rate := getattr(network.server, way), CapacityModel):
             yield f"server {way} by {rate}"
+
+
+def traces(network: Network) -> list[Trace]:
+    """The traces of all links, each file once per way in which it is read."""
+    owners: list[Any] = [network.server, *network.accesses.values()]
+    owners += [access.cells for access in network.accesses.values() if access.cells]
+    rates = [getattr(owner, way) for owner in owners for way in WAYS]
+    found = [rate for rate in rates if isinstance(rate, Trace)]
+    return list({(each.file, each.format, each.loop): each for each in found}.values())
 
 
 def _down_changes(access: AccessLink) -> bool:
@@ -78,10 +89,21 @@ class LinkProfiles(Profiles):
             self._made[link] = self._make(link)
         return self._made[link]
 
-    def _make(self, link: LinkName) -> Profile | None:
+    def mean_rate(self, link: LinkName, start_s: float, finish_s: float) -> float:
+        """The mean rate of a link from `start_s` until `finish_s`, which is later, bytes/s."""
+        if (profile := self.get(link)) is None:
+            return self._level(link)
+        return max(0.0, profile.bytes_between(start_s, finish_s) / (finish_s - start_s))
+
+    def _level(self, link: LinkName) -> float:
+        """The long-term mean rate of a link, bytes/s."""
         party, way, index = link
         rate_Bps = getattr(self._fleet, f"{'' if party == 'client' else party + '_'}{way}_Bps")
-        level_Bps = float(np.atleast_1d(rate_Bps)[index])
+        return float(np.atleast_1d(rate_Bps)[index])
+
+    def _make(self, link: LinkName) -> Profile | None:
+        party, way, index = link
+        level_Bps = self._level(link)
         if (model := self._model(link)) is None:
             return None
         if isinstance(model, Ratio):

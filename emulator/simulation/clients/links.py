@@ -123,7 +123,7 @@ class AccessLink(Settings):
     rtt: DurationDistribution = 0.0
     loss: LossDistribution = 0.0
     half_duplex: bool = False
-    correlation: Annotated[Correlation, ShortForm(_of_up, type="number")] = Correlation()
+    correlation: Annotated[Correlation, ShortForm(_of_up, types=("number",))] = Correlation()
     cells: Cells | None = None
     availability: Available | None = None
 

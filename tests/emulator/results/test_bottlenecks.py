@@ -15,7 +15,7 @@ from emulator.results.bottlenecks import (
 from emulator.results.metrics import time_spent
 from emulator.results.participation import by_group, participation
 from emulator.scenario.scenario import Scenario
-from emulator.simulation.records import Client, Computation, Round, SharedLink, Transfer
+from emulator.simulation.records import Client, Computation, PathRate, Round, SharedLink, Transfer
 from emulator.simulation.simulate import simulate
 from emulator.simulation.trainer import StubTrainer
 
@@ -67,6 +67,54 @@ def test_what_held_a_round_up(name):
     assert next(iter(bottleneck_shares(found))) == name
     assert sum(bottleneck_shares(found).values()) == pytest.approx(1)
     assert all((cause.straggler == -1) == (cause.bottleneck == "deadline") for cause in found)
+
+
+@pytest.fixture
+def falling(tmp_path):
+    """A trace that is fast for ten seconds and then slow for very long."""
+    path = tmp_path / "falling.csv"
+    path.write_text("time_s,rate_Mbps\n0,800\n10,0.05\n100,0\n110,0.05\n100000,800\n200000,800\n")
+    return {"kind": "trace", "file": str(path), "offset": "30 s"}
+
+
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("client up", lambda trace: {"clients": {**FAST, "up": trace}}),
+        ("client down", lambda trace: {"clients": {**FAST, "down": trace}}),
+        ("cell", lambda trace: {"clients": {**FAST, "cells": CELLS | {"up": trace}}}),
+        ("server", lambda trace: {"clients": FAST, "server": WIDE | {"down": trace}}),
+    ],
+)
+def test_a_link_in_a_slow_part_of_its_trace_held_a_round_up(falling, name, keys):
+    """Its mean rate is far above what it had during the transfer."""
+    found = round_bottlenecks(played(**keys(falling)))
+    assert {cause.bottleneck for cause in found} == {name}
+
+
+def test_rates_are_kept_per_transfer_only_where_they_change(falling):
+    assert not [row for row in played(clients=FAST) if isinstance(row, PathRate)]
+    rows = played(clients={**FAST, "up": falling, "cells": CELLS})
+    rates = {(r.client, r.direction, r.start_s): r for r in rows if isinstance(r, PathRate)}
+    moved = [row for row in rows if isinstance(row, Transfer)]
+    assert len(rates) == len(moved)
+    for row in moved:
+        rate = rates[row.client, row.direction, row.start_s]
+        if row.direction == "up":
+            assert rate.client_Bps * (row.finish_s - row.start_s) >= row.nbytes * (1 - 1e-9)
+        else:
+            assert rate[4:] == (1e7, 1e7, 1.25e8)
+
+
+def test_a_link_that_is_down_is_the_bottleneck():
+    fleet = Client(0, "a", 100.0, 100.0, 0.0, 0.0, 0.0, -1, 1)
+    rows = [
+        Transfer(1, 0, "up", 0, 0.0, 5.0), Round(1, 1, 0.0, 5.0, 1), fleet,
+        SharedLink("server", 0, 1e9, 1e9),
+    ]  # fmt: skip
+    assert round_bottlenecks(rows)[0].bottleneck == "latency"
+    down = PathRate(1, 0, "up", 0.0, 0.0, -1.0, 1e9)
+    assert round_bottlenecks([*rows, down])[0].bottleneck == "client up"
 
 
 def test_a_round_that_ends_as_its_last_client_leaves_waited_for_absence():

@@ -12,7 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from emulator.common.errors import LedgerError, StorageError
-from emulator.results.ledger import ROWS_PER_STATEMENT, Ledger, contradictions
+from emulator.results.ledger import (
+    ROWS_PER_STATEMENT,
+    VERSION,
+    VERSION_WITH_RATES,
+    Ledger,
+    contradictions,
+)
 from emulator.scenario.scenario import Scenario
 from emulator.simulation.records import (
     OUTCOMES,
@@ -21,6 +27,7 @@ from emulator.simulation.records import (
     Computation,
     Emulation,
     Evaluation,
+    PathRate,
     Round,
     Row,
     SharedLink,
@@ -115,6 +122,34 @@ def test_same_rows_make_the_same_bytes(tmp_path: Path) -> None:
     assert one.read_bytes() == two.read_bytes()
     assert fill(one, 40).read_bytes() == two.read_bytes(), "written over an older ledger"
     assert one.read_bytes() != fill(two, 41).read_bytes()
+
+
+def test_rates_of_paths_have_a_table_only_if_there_are_some(tmp_path: Path) -> None:
+    path = fill(tmp_path / "ledger.sqlite")
+    rates = [PathRate(1, 7, "up", 0.5, 1e6, -1.0, 0.0), PathRate(2, 3, "down", 1.0, 1e6, 1e5, 1e7)]
+
+    def version() -> tuple[int, bool]:
+        with closing(sqlite3.connect(path)) as db:
+            found = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'pathrate'").fetchall()
+            return db.execute("PRAGMA user_version").fetchone()[0], bool(found)
+
+    assert version() == (VERSION, False)
+    with Ledger.create(path, META) as ledger:
+        ledger.write(LORA, some_rows())
+        ledger.write(FLASC, [*some_rows(), *rates])
+    assert version() == (VERSION_WITH_RATES, True)
+    with Ledger.open(path) as ledger:
+        assert ledger.rows(LORA) == some_rows()
+        assert ledger.rows(FLASC) == [*some_rows(), *rates]
+        assert not list(contradictions([*some_rows(), *rates]))
+
+
+@pytest.mark.parametrize(
+    "change", [{"direction": "wifi"}, {"client_Bps": -1.0}, {"server_Bps": math.inf}]
+)
+def test_rates_that_no_simulation_writes_are_an_error(change: dict[str, Any]) -> None:
+    rate = PathRate(1, 7, "up", 0.5, 1e6, -1.0, 1e6)
+    assert list(contradictions([rate._replace(**change)]))
 
 
 def test_is_one_file(tmp_path: Path) -> None:

@@ -33,10 +33,11 @@ def test_it_counts_and_shows_the_links(scenario, tmp_path):
         LONG,
         "fast: down 20 Mbps, up 20 Mbps, RTT 40 ms, over tcp",
         "slow: down 20 Mbps, up 5 Mbps, RTT 40 ms, over tcp",
-        "a client's messages in a round, and bytes / rates until the slowest of a cohort is done:",
-        "  LoRA    621 kB down,  621 kB up (computed); 497 ms to 1.2 s",
-        "  head   30.8 kB down, 30.8 kB up (computed); 25 ms to 62 ms",
-        "  FLASC   171 kB down,  171 kB up (computed); 137 ms to 342 ms",
+        "a client's messages in a round, and the least time of a round (of one client, if rounds "
+        "overlap):",
+        "  LoRA    621 kB down,  621 kB up (computed); 817 ms to 1.5 s",
+        "  head   30.8 kB down, 30.8 kB up (computed); 234 ms to 254 ms",
+        "  FLASC   171 kB down,  171 kB up (computed); 441 ms to 593 ms",
     ]
     assert not (tmp_path / "recordings").exists()
 

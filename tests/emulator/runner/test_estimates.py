@@ -6,7 +6,7 @@ from hypothesis import given, strategies as st
 
 from emulator.results.metrics import bytes_sent
 from emulator.runner import inputs
-from emulator.runner.estimates import Messages, bars, is_whole, known, messages, round_s
+from emulator.runner.estimates import LeastRounds, Messages, bars, is_whole, known, messages
 from emulator.runner.events import ignore
 from emulator.runner.training_job import Options, run_training
 from flasc.training.shared_models import SharedModels
@@ -26,9 +26,14 @@ def test_bars_are_over_the_logarithm():
     assert bars(np.array([1.0, 100.0]), 5, blocks=False) == "@   @"
 
 
-def test_the_least_round_is_bytes_over_rates(scenario):
-    variant = inputs.read(scenario()).variants["slow"]
-    assert round_s(Messages(2.5e6, 5e6 / 8, "x"), variant) == pytest.approx(1 + 1)
+@pytest.mark.parametrize(("charge", "down"), [("encoded", 2_500_000), ("values", 1_250_000)])
+def test_the_least_round_counts_the_bytes_that_are_timed(scenario, charge, down):
+    overrides = ["network.transport=fluid", "network.clients.rtt=0", f"network.charge={charge}"]
+    variant = inputs.read(scenario(), overrides).variants["slow"]
+    least = {"encoded": {"down": 2_500_000, "up": 625_000},
+             "values": {"down": 1_250_000, "up": 625_000}}  # fmt: skip
+    found = LeastRounds(variant).seconds(Messages(2.5e6, 5e6 / 8, "x", least))
+    assert found == pytest.approx([down / 2.5e6 + 1] * 4)
 
 
 def test_recorded_bytes_are_those_that_a_run_sends(scenario, toys, tmp_path):
@@ -42,6 +47,7 @@ def test_recorded_bytes_are_those_that_a_run_sends(scenario, toys, tmp_path):
     assert found.source == "recorded"
     assert found.down == bytes_sent(rows, "down") / 12  # four rounds of three clients
     assert found.up == bytes_sent(rows, "up") / 12
+    assert 0 < found.least["values"]["up"] <= found.least["encoded"]["up"] <= found.up
     assert is_whole(training, tmp_path)
 
 
@@ -56,7 +62,7 @@ def test_a_training_ended_by_its_target_is_whole(scenario, toys, tmp_path):
 
 
 def test_what_is_not_known_is_not_guessed(scenario, tmp_path):
-    trainings = inputs.read(scenario(), ["task.model=owner/name"]).trainings()
-    lines = list(messages(trainings, tmp_path))[1:]
+    study = inputs.read(scenario(), ["task.model=owner/name"])
+    lines = list(messages(study, tmp_path))[1:]
     assert len(lines) == 3
     assert all(line.endswith("not known until it is trained") for line in lines)

@@ -237,6 +237,9 @@ def test_chains_end_at_the_limit():
         ("a=", {"l": [1, {"m": 2}]}),
         ("a.b=null", {"a": {}, "l": [1, {"m": 2}]}),
         ("a.new=null", {"a": {"b": 1, "new": None}, "l": [1, {"m": 2}]}),
+        ("a={c: 2, b: null}", {"a": {"c": 2}, "l": [1, {"m": 2}]}),
+        ("a={c: 2, new: null}", {"a": {"c": 2, "new": None}, "l": [1, {"m": 2}]}),
+        ("l.1={n: {m: 3}, m: null}", {"a": {"b": 1}, "l": [1, {"n": {"m": 3}}]}),
         ("l.0=null", {"a": {"b": 1}, "l": [None, {"m": 2}]}),
         ("a='x=y'", {"a": "x=y", "l": [1, {"m": 2}]}),
         ("l.0=x", {"a": {"b": 1}, "l": ["x", {"m": 2}]}),
@@ -250,6 +253,12 @@ def test_chains_end_at_the_limit():
 )
 def test_an_override_sets_a_path(override, data):
     assert read("a: {b: 1}\nl: [1, {m: 2}]", override).data == data
+
+
+def test_null_in_a_value_deletes_at_every_depth():
+    text = "a: {b: {c: 1, d: 2}, e: 3}\nvary: {x: {y: {a: {b: {c: null, f: 4}, e: null}}}}"
+    assert read(text, "a={b: {c: null, f: 4}, e: null}").data["a"] == {"b": {"f": 4}}
+    assert read(text).copied(("vary", "x", "y", "a"), ("a",)).data["a"] == {"b": {"f": 4}}
 
 
 def test_overrides_say_where_they_are_and_the_later_wins():

@@ -1,5 +1,6 @@
 """The JSON Schema accepts valid scenarios and refuses errors that an editor can detect."""
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -41,7 +42,7 @@ def written(text):
 
 
 def blocks(kind):
-    for page in sorted((ROOT / "docs").glob("*.md")):
+    for page in sorted((ROOT / "docs").rglob("*.md")):
         for match in re.finditer(rf"^```{kind}\n(.*?)^```$", page.read_text("utf-8"), re.S | re.M):
             yield pytest.param(match[1], id=f"{page.stem} {match.start()}")
 
@@ -54,8 +55,22 @@ def test_it_is_a_schema():
 def test_no_definition_is_named_by_a_type_of_python():
     for schema in (scenario_schema(), network_schema()):
         assert "UniformRate" in schema["$defs"]
-        titles = [each["title"] for each in schema["$defs"].values() if "title" in each]
-        assert not [name for name in [*schema["$defs"], *titles] if re.search(r"__|\[", name)]
+        assert not [name for name in schema["$defs"] if re.search(r"__|\[", name)]
+
+
+def titles(schema):
+    if isinstance(schema, dict):
+        yield from [schema["title"]] if isinstance(schema.get("title"), str) else []
+        yield from itertools.chain.from_iterable(map(titles, schema.values()))
+    elif isinstance(schema, list):
+        yield from itertools.chain.from_iterable(map(titles, schema))
+
+
+def test_titles_are_words_and_no_types_of_python():
+    for schema in (scenario_schema(), network_schema()):
+        found = set(titles(schema))
+        assert "uniform rate" in found
+        assert not [title for title in found if not re.fullmatch("[a-z0-9 -]+", title)]
 
 
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)

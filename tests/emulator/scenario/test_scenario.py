@@ -626,3 +626,29 @@ def test_settings_survive_json():
         settings = Scenario.model_validate(FULL).training_settings(method, 1)
         again = type(settings).model_validate(json.loads(settings.model_dump_json()))
         assert again == settings
+
+
+def trained(**keys):
+    return Scenario.model_validate(SMALLEST | {"training": {"rounds": 3, **keys}}).training
+
+
+def test_seeds_may_be_a_range():
+    assert trained(seeds="0-2") == trained(seeds=[0, 1, 2])
+    assert trained(seeds=" 5 - 5 ").seeds == [5]
+
+
+@pytest.mark.parametrize("seeds", ["2-0", "0-1000", "a-b", "0", "-1-2", "", 3, True])
+def test_what_is_no_range_of_seeds(seeds):
+    with pytest.raises(ValidationError, match=r"range, like 0-2|valid list"):
+        trained(seeds=seeds)
+
+
+@pytest.mark.parametrize("target", ["10 %", "1/10", 0.1])
+def test_a_target_may_be_its_accuracy_alone(target):
+    assert trained(target=target) == trained(target={"accuracy": target})
+
+
+@pytest.mark.parametrize("target", [True, "ten", 1.5, []])
+def test_what_is_no_target(target):
+    with pytest.raises(ValidationError):
+        trained(target=target)

@@ -208,7 +208,8 @@ TRAINING_KEYS = "rounds, cohort, rate, test, wire, size, seeds, from, pair, mixe
         (GOOD + "server: {kind: [1]}\n", "x.yaml:2: server.kind: found [1]; allowed: lora, flasc"),
         (
             GOOD + "server: {kind: lora, down: 1}\n",
-            "x.yaml:2: server.down: unknown key; allowed: kind",
+            "x.yaml:2: server.down: unknown key; 'down' is a key of server (kind flasc); "
+            "allowed: kind",
         ),
         (
             GOOD + "law: 5\n",
@@ -296,7 +297,7 @@ def test_problems_are_sorted_by_file_and_line_and_cut_after_ten():
     assert [line.split(":")[1] for line in lines[1:MAX_PROBLEMS]] == [
         str(number) for number in range(2, MAX_PROBLEMS + 1)
     ]
-    assert lines[MAX_PROBLEMS:] == ["… and 3 more"]
+    assert lines[MAX_PROBLEMS:] == ["… and 3 more problems"]
 
 
 def test_exactly_ten_problems_are_all_told():

@@ -9,7 +9,7 @@ import pytest
 from emulator.scenario.scenario import Scenario
 from emulator.simulation import simulate as module
 from emulator.simulation.clients import fleet
-from emulator.simulation.records import Round, Transfer
+from emulator.simulation.records import PathRate, Round, Transfer
 from emulator.simulation.simulate import simulate
 from emulator.simulation.trainer import StubTrainer
 
@@ -85,7 +85,10 @@ def test_a_shape_that_is_flat_is_a_constant_rate(transport):
         simulate(scenario(clients={"down": d, "up": u, **link}, transport=transport), 0, trainer)
         for d, u in ((flat, {"ratio": 0.25}), ("8 Mbps", "2 Mbps"))
     )
-    for one, other in zip(changing, constant, strict=True):
+    rates = of(PathRate, changing)
+    assert rates == changing[-len(of(Transfer, changing)) :]
+    assert {rate.cell_Bps for rate in rates} == {750_000.0, 250_000.0}
+    for one, other in zip(changing[: -len(rates)], constant, strict=True):
         assert getattr(one, "finish_s", 0) == pytest.approx(
             getattr(other, "finish_s", 0), rel=1e-12
         )
