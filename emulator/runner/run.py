@@ -6,28 +6,35 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace as replaced
 from pathlib import Path
 
-from emulator.common.errors import StorageError
+from emulator.common.errors import EmulationError, NotRecordedError, RecordingError, StorageError
 from emulator.common.files import held, storage, sweep
+from emulator.common.text import counted
 from emulator.reports import write
 from emulator.results.ledger import Ledger
 from emulator.results.privacy import accountant
+from emulator.runner import run_source
 from emulator.runner.events import Note, OnEvent, TrainingFinished, TrainingResult, ignore
 from emulator.runner.executors import Engine, Options
+from emulator.runner.failures import summary
 from emulator.runner.metadata import describe, privacy_account, provenance
 from emulator.runner.models import copy_models
 from emulator.runner.recording import archive
-from emulator.scenario.study import Study
+from emulator.scenario.study import Study, TrainingJob, titles
 from flasc.common.errors import AssetError, UserError
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Server steps computed and reused, files written, and (training, error) of each failure."""
+    """Server steps that were computed and that were recorded before, files written, and failures.
+
+    A failure is (training, error); `failure` is one error for all of them, or None.
+    """
 
     trained_rounds: int
     reused_rounds: int
     written: Sequence[Path]
     failures: Sequence[tuple[int, UserError]]
+    failure: EmulationError | None
 
 
 def folder_name(study: Study, networks: Sequence[Path]) -> str:
@@ -42,6 +49,27 @@ def default_workers() -> int:
     return min(len(affinity(0)) if affinity else os.cpu_count() or 1, 8)
 
 
+def options_for(
+    study: Study, recordings: Path | None, device: str = "auto", train: bool = True
+) -> Options:
+    """The options of a run. `recordings` None: those of the run that `study` was read from.
+
+    Raises RecordingError for a packed recording in place of a folder, or beside one.
+    """
+    if recordings is not None and archive.is_packed(recordings):
+        raise RecordingError(
+            f"{recordings}: found a packed recording; allowed: a folder of recordings",
+            f"replay the file itself: flasc-emu run {recordings}",
+        )
+    if recordings is not None and study.packed is not None:
+        raise RecordingError(
+            f"{recordings}: found a folder of recordings beside the packed recording "
+            f"{study.packed}, which has its own",
+            "leave --recordings out, or run the scenario that the packed recording was made of",
+        )
+    return Options(recordings or study.recordings or run_source.DEFAULT, device, train=train)
+
+
 def run(
     study: Study, folder: Path, options: Options, *, engine: Engine, on_event: OnEvent = ignore
 ) -> Outcome:
@@ -50,14 +78,35 @@ def run(
     The ledger has the study's order, in whatever order trainings end, so that it is the same each
     time. A training that fails does not affect the others.
 
-    Raises StorageError and AssetError, as they would occur in every training, and SupportError if
-    the accountant for differential privacy is not installed.
+    Raises StorageError and AssetError, as they would occur in every training, SupportError if the
+    accountant for differential privacy is not installed, and NotRecordedError if nothing may be
+    trained and a training is not recorded at all.
     """
     if any(map(privacy_account, study.variants.values())):
         accountant()
     waiting = Note(None, f"{folder}: waiting for the end of another run that writes here")
-    with held(folder, lambda: on_event(waiting)), recorded(study, options) as known:
-        return _run(study, folder, known, engine, on_event)
+    with recorded(study, options) as known:
+        if absent := run_source.unrecorded(study, known.recordings):
+            _announce(study, absent, known, on_event)
+        with held(folder, lambda: on_event(waiting)):
+            return _run(study, folder, known, engine, on_event)
+
+
+def _announce(
+    study: Study, absent: Sequence[TrainingJob], options: Options, on_event: OnEvent
+) -> None:
+    """Refuse to train, or say that the folder of a run is trained again."""
+    names = "; ".join(titles(absent))
+    if not (options.train or options.packed):
+        whole = counted(len(study.trainings()), "training")
+        raise NotRecordedError(
+            f"nothing may be trained (--no-train), and {options.recordings} does not have "
+            f"{len(absent)} of {whole}: {names}",
+            "leave --no-train out to train them, or give the folder that has them: --recordings",
+        )
+    if study.recordings is not None:
+        text = f"found no recording of {names} in {options.recordings}: it is trained now"
+        on_event(Note(None, text))
 
 
 @contextlib.contextmanager
@@ -67,7 +116,7 @@ def recorded(study: Study, options: Options) -> Iterator[Options]:
         yield options
     else:
         with archive.extracted(study.packed) as store:
-            yield replaced(options, recordings=store, replay=True)
+            yield replaced(options, recordings=store, packed=study.packed)
 
 
 def _run(
@@ -78,7 +127,9 @@ def _run(
     filed = 0
     with storage(folder):
         sweep(folder)
+    run_source.keep(study, options.recordings, folder)
     with Ledger.create(folder / "ledger.sqlite", describe(study).to_meta()) as ledger:
+        write.remove(folder)
         with contextlib.closing(engine.run_all(trainings, options, on_event)) as ended:
             for index, result in ended:
                 if isinstance(result, StorageError | AssetError):
@@ -91,12 +142,14 @@ def _run(
         failures = [(i, r) for i, r in sorted(results.items()) if not isinstance(r, TrainingResult)]
         done = {i: r for i, r in sorted(results.items()) if isinstance(r, TrainingResult)}
         failures += [(i, error) for i, r in done.items() for error in r.stalled.values()]
-        ledger.annotate({"provenance": provenance(done)})
+        failure = summary(trainings, failures) if failures else None
+        told = {} if failure is None else {"failure": f"{failure.message}. Hint: {failure.hint}"}
+        ledger.annotate({"provenance": provenance(done), **told})
     copy_models(trainings, done, folder / "models")
     written = write_report(folder) if done else []
     trained = sum(result.trained_rounds for result in done.values())
     reused = sum(result.reused_rounds for result in done.values())
-    return Outcome(trained, reused, written, failures)
+    return Outcome(trained, reused, written, failures, failure)
 
 
 def _file(ledger: Ledger, result: TrainingResult | UserError) -> None:

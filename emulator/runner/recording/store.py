@@ -29,6 +29,11 @@ from flasc.common.messages import Score, TrainingMetadata
 FORMAT = 2
 
 
+def root_id(settings: Mapping[str, Any]) -> str:
+    """The id of the first state of a training, which names the folder of its recording."""
+    return digest({"format": FORMAT, "settings": settings})
+
+
 def fingerprint(arrays: Mapping[str, np.ndarray]) -> str:
     """SHA-256 of arrays with their names, types and shapes, as hexadecimal digits."""
     found = hashlib.sha256()
@@ -46,7 +51,7 @@ class Recording:
     """
 
     def __init__(self, store: Path, settings: Mapping[str, Any]) -> None:
-        self.root = digest({"format": FORMAT, "settings": settings})
+        self.root = root_id(settings)
         self.folder = store / self.root
         self.settings = settings
         self.downloads: dict[tuple[str, int], MessageEntry] = {}

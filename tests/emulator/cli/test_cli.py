@@ -60,14 +60,15 @@ def test_help_and_version(invoke):
 def test_run_reports_and_running_again_trains_nothing(invoke, scenario, toys):
     code, out, err = invoke("run", scenario(), "--workers", "1")
     assert code == 0
-    assert "\n12 rounds trained, 12 reused; written to runs/toy/:\n" in out
+    counted = "12 rounds trained, 0 recorded before (3 trainings, 6 simulations)."
+    assert f"\n{counted}\nWritten to runs/toy/:\n" in out
     assert max(map(len, out.splitlines())) <= 80
     assert [line for line in err.splitlines() if not line.startswith(" ") and ":" not in line] == [
         "LoRA", "head", "FLASC"
     ]  # fmt: skip
     code, again, _ = invoke("run", scenario(), "--workers", "1", "--set", "network.clients.rtt=1 s")
     assert code == 0
-    assert "\n0 rounds trained" in again
+    assert "\n0 rounds trained, 12 recorded before" in again
 
 
 def test_progress_in_json_is_all_that_stderr_has(invoke, scenario, toys):

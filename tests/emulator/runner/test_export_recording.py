@@ -108,6 +108,67 @@ def test_what_would_have_to_be_trained_is_said_and_not_done(invoke, file, toys, 
     assert not toys
 
 
+def test_a_target_that_the_recording_does_not_reach_is_said_with_the_best(invoke, file, toys):
+    higher = ["--set", "training.target.accuracy=99%", "--set", "training.rounds=8"]
+    code, out, err = invoke("run", file, *higher)
+    assert code == 2
+    best = {name: f"{score:.3f}" for name, score in best_scores().items()}
+    (error,) = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert error == (
+        "error: not finished: 3 of 3 trainings: target 0.99 was not reached within the recording: "
+        f"best {best['LoRA']} (LoRA), {best['head']} (head), {best['FLASC']} (FLASC)"
+    )
+    assert f"LoRA: target 0.99 was not reached within the recording: best {best['LoRA']}" in err
+    assert "run the scenario that it was made of" in err
+    for text in (err, invoke("report", "runs/toy-recorded")[1], out):
+        assert "same command" not in text
+    report = " ".join(invoke("report", "runs/toy-recorded")[1].split())
+    assert f"was not reached within the recording: best {best['LoRA']} (LoRA)" in report
+    code, _, err = invoke("compare", "runs/toy-recorded")
+    assert code == 2
+    assert "same command" not in err
+    assert not toys
+
+
+def best_scores():
+    rows = json.loads(Path("runs/toy/results.json").read_text())
+    return {row["method"]: row["best_accuracy"] for row in rows}
+
+
+def test_the_folder_of_a_replay_has_the_recording(invoke, file, toys):
+    assert invoke("run", file)[0] == 0
+    same = invoke("check", file)[1]
+    file.unlink()
+    Path("runs/toy-recorded").rename("moved")
+    assert invoke("check", "moved")[1] == same
+    leo = ["--network", NETWORKS / "leo.yaml"]
+    code, out, err = invoke("run", "moved", *leo)
+    assert code == 0, err
+    assert "\n0 rounds trained, 12 recorded before (3 trainings, 3 simulations).\n" in out
+    assert err == "replayed from recordings: 3 of 3 trainings\n"
+    assert invoke("export", "recording", "moved", "--out", "again.json.gz")[0] == 0
+    assert invoke("run", "again.json.gz", "--out", "again")[0] == 0
+    assert not toys
+    assert not Path("runs/recordings").exists()
+
+
+def test_another_run_in_the_same_folder_forgets_the_packed_recording(invoke, scenario, file):
+    assert invoke("run", file, "--out", "here")[0] == 0
+    assert invoke("run", scenario(), "--workers", 1, "--out", "here")[0] == 0
+    assert not Path("here/replayed.json.gz").exists()
+    assert invoke("run", file, "--out", "here")[0] == 0
+    assert not Path("here/recordings.json").exists()
+
+
+def test_recordings_of_its_own_are_said(invoke, scenario, file):
+    code, _, err = invoke("run", scenario(), "--recordings", file)
+    assert code == 2
+    assert f"To replay the file, run: flasc-emu run {file}\n" in err
+    code, _, err = invoke("run", file, "--recordings", "elsewhere")
+    assert code == 2
+    assert f"beside the packed recording {file}, which has its own" in err
+
+
 def test_what_is_not_recorded_to_its_end_is_not_packed(invoke, scenario, file):
     code, _, err = invoke("export", "recording", scenario(), "--out", "x.json.gz")
     assert code == 2
