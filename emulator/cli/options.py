@@ -63,5 +63,5 @@ NETWORKS = click.option(
 RECORDINGS = click.option(
     "--recordings",
     type=RecordingsFolder(path_type=Path, file_okay=False),
-    help="Folder of recorded trainings  [default: runs/recordings, or that of the run]",
+    help="Folder of recorded trainings  [default: that of a run folder, otherwise runs/recordings]",
 )

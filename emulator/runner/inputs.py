@@ -51,7 +51,8 @@ def read(
             tree, network_files.expand_folders(networks), overrides
         )
     found = expand_variants(document.with_overrides(tree, overrides), str(path), only)
-    return replace(found, packed=source.packed, recordings=source.recordings)
+    run = path if path.is_dir() else None
+    return replace(found, packed=source.packed, run=run, recordings=source.recordings)
 
 
 def _from_run(folder: Path) -> tuple[Node, list[str]]:

@@ -38,7 +38,12 @@ class Outcome:
 
 
 def folder_name(study: Study, networks: Sequence[Path]) -> str:
-    """Name of the results folder; a replay of a packed recording must not delete a run's models."""
+    """Name of the results folder; a replay of a packed recording must not delete a run's models.
+
+    The folder of a run keeps its name, because runs of one scenario have several: toy, toy-on-leo.
+    """
+    if study.run is not None and not networks:
+        return study.run.resolve().name
     name = study.scenario.name + ("-recorded" if study.packed else "")
     return "-on-".join([name, *(network.stem for network in networks)])
 

@@ -41,7 +41,8 @@ class Study:
     variants: dict[str, Scenario]
     only: tuple[str, ...] = ()
     packed: Path | None = None  # the packed recording that it was read from
-    recordings: Path | None = None  # the folder of recordings of the run that it was read from
+    run: Path | None = None  # the folder of the run that it was read from
+    recordings: Path | None = None  # the folder of the recordings of that run
 
     @property
     def methods(self) -> list[str]:

@@ -99,6 +99,9 @@ def test_results_over_other_networks_leave_those_of_the_run_alone(scenario):
     other = run(Scenario.read(scenario(), networks=["scenarios/networks/leo.yaml"]))
     assert other.folder == Path("runs/toy-on-leo")
     assert Results.read("runs/toy") == own
+    again = run(Scenario.read(other.folder))
+    assert again == other
+    assert Results.read("runs/toy") == own
 
 
 def test_changes_are_overrides(scenario):
