@@ -98,7 +98,7 @@ def incomplete(lacking: Sequence[Emulation], whole: int, failure: str) -> str:
     if not lacking:
         return ""
     first = lacking[0]
-    why = failure or "The run was interrupted: run the same command again to resume"
+    why = failure or "The run is in progress or was interrupted: run the same command to resume it"
     return (
         f"Incomplete: {len(lacking)} of {whole} simulations are missing, the first is "
         f"{first.method}, {first.variant}, seed {first.seed}. {why[:1].upper()}{why[1:]}."

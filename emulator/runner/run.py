@@ -100,13 +100,17 @@ def run(
 def _announce(
     study: Study, absent: Sequence[TrainingJob], options: Options, on_event: OnEvent
 ) -> None:
-    """Refuse to train, or say that the folder of a run is trained again."""
-    names = "; ".join(titles(absent))
-    if not (options.train or options.packed):
-        whole = counted(len(study.trainings()), "training")
+    """Refuse what would train, before anything is written, or say that a run trains again."""
+    names, whole = "; ".join(titles(absent)), len(study.trainings())
+    lacking = f"does not have {len(absent)} of {counted(whole, 'training')}: {names}"
+    if options.packed and len(absent) == whole:
         raise NotRecordedError(
-            f"nothing may be trained (--no-train), and {options.recordings} does not have "
-            f"{len(absent)} of {whole}: {names}",
+            f"{options.packed}: the packed recording {lacking}",
+            "run the scenario that it was made of instead: that trains what is missing",
+        )
+    if not (options.train or options.packed):
+        raise NotRecordedError(
+            f"nothing may be trained (--no-train), and {options.recordings} {lacking}",
             "leave --no-train out to train them, or give the folder that has them: --recordings",
         )
     if study.recordings is not None:

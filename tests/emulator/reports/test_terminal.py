@@ -114,7 +114,7 @@ def test_a_cut_off_run_says_so(study_of: Studies) -> None:
     text = shown(study_of({"A": 0.1, "B": 0.1}, {"x": 1, "y": 2}, absent=absent))
     assert "1 of 4 simulations are missing" in " ".join(text.split())
     assert "missing" in next(line for line in text.splitlines() if line.startswith("B"))
-    assert "was interrupted: run the same command again" in " ".join(text.split())
+    assert "was interrupted: run the same command to resume it." in " ".join(text.split())
 
 
 def test_a_run_that_failed_says_why_and_not_to_run_it_again(study_of: Studies) -> None:

@@ -94,17 +94,31 @@ def test_check_promises_nothing_where_the_network_decides_who_takes_part(invoke,
     [
         ("training.rounds=6", "asks for a round that is not among the 4 recorded"),
         ("policy={kind: deadline, deadline: 1 ms}", "asks for a round that is not among the 4"),
-        ("training.seeds=[1]", "LoRA: is not recorded"),
+        ("training.seeds=[0, 1]", "LoRA, seed 1: is not recorded"),
     ],
 )
 def test_what_would_have_to_be_trained_is_said_and_not_done(invoke, file, toys, change, said):
     code, _, err = invoke("run", file, "--set", change)
     assert code == 2
     assert said in err
-    assert "not finished: LoRA; " in err
+    assert "not finished: LoRA" in err
     assert "; the first: " in err
     assert "no states to train on from" in err
     assert "that trains what is missing" in err
+    assert not toys
+
+
+def test_what_the_recording_has_nothing_of_leaves_the_folder_as_it_was(invoke, file, toys):
+    assert invoke("run", file)[0] == 0
+    before = rows("toy-recorded")
+    code, out, err = invoke("run", "runs/toy-recorded", "--set", "training.seeds=[1]")
+    assert (code, out) == (2, "")
+    assert err == (
+        "error: runs/toy-recorded/replayed.json.gz: the packed recording does not have 3 of 3 "
+        "trainings: LoRA; head; FLASC\n"
+        "hint: run the scenario that it was made of instead: that trains what is missing\n"
+    )
+    assert rows("toy-recorded") == before
     assert not toys
 
 
