@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace as replaced
 from pathlib import Path
 
@@ -136,22 +136,29 @@ def _run(
     filed = 0
     with storage(folder):
         sweep(folder)
-    run_source.keep(study, options.recordings, folder)
-    with Ledger.create(folder / "ledger.sqlite", describe(study).to_meta()) as ledger:
-        write.remove(folder)
-        with contextlib.closing(engine.run_all(trainings, options, on_event)) as ended:
-            for index, result in ended:
-                if isinstance(result, StorageError | AssetError):
-                    raise result
-                results[index] = result
-                on_event(TrainingFinished(index, result))
-                while filed in results:
-                    _file(ledger, results[filed])
-                    filed += 1
+    meta = describe(study).to_meta()
+    with contextlib.ExitStack() as stack:
+        may_train = options.train and options.packed is None
+        ledger = stack.enter_context(_begun(study, folder, options, meta)) if may_train else None
+        ended = stack.enter_context(
+            contextlib.closing(engine.run_all(trainings, options, on_event))
+        )
+        for index, result in ended:
+            if isinstance(result, StorageError | AssetError):
+                raise result
+            if ledger is None and isinstance(result, TrainingResult):
+                ledger = stack.enter_context(_begun(study, folder, options, meta))
+            results[index] = result
+            on_event(TrainingFinished(index, result))
+            while ledger and filed in results:
+                _file(ledger, results[filed])
+                filed += 1
         failures = [(i, r) for i, r in sorted(results.items()) if not isinstance(r, TrainingResult)]
         done = {i: r for i, r in sorted(results.items()) if isinstance(r, TrainingResult)}
         failures += [(i, error) for i, r in done.items() for error in r.stalled.values()]
         failure = summary(trainings, failures) if failures else None
+        if ledger is None:  # a replay without any result leaves the folder as it was
+            return Outcome(0, 0, [], failures, failure)
         told = {} if failure is None else {"failure": f"{failure.message}. Hint: {failure.hint}"}
         ledger.annotate({"provenance": provenance(done), **told})
     copy_models(trainings, done, folder / "models")
@@ -159,6 +166,14 @@ def _run(
     trained = sum(result.trained_rounds for result in done.values())
     reused = sum(result.reused_rounds for result in done.values())
     return Outcome(trained, reused, written, failures, failure)
+
+
+def _begun(study: Study, folder: Path, options: Options, meta: Mapping[str, str]) -> Ledger:
+    """A new ledger in `folder`, without the report of an earlier one."""
+    run_source.keep(study, options.recordings, folder)
+    ledger = Ledger.create(folder / "ledger.sqlite", meta)
+    write.remove(folder)
+    return ledger
 
 
 def _file(ledger: Ledger, result: TrainingResult | UserError) -> None:
