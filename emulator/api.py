@@ -9,17 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emulator.common.errors import EmulationError, EmulatorError
+from emulator.common.errors import EmulatorError, LedgerError
 from emulator.reports import run_report as report
 from emulator.results.comparison import Comparison, Contrast, FrontPoint
 from emulator.results.dataframe import frame
 from emulator.results.ledger import Ledger
 from emulator.results.metrics import Outcome, points
 from emulator.runner import compare as comparison, inputs, run as running
-from emulator.runner.events import OnEvent, ignore
-from emulator.runner.executors import Engine, Local, Options
+from emulator.runner.events import Event, OnEvent
+from emulator.runner.executors import Engine, Local
 from emulator.runner.executors.ray_cluster import connected as ray_engine
+from emulator.runner.printed_progress import PrintedProgress, seen_by_a_person
 from emulator.scenario import document, study
+from emulator.simulation.records import Emulation
 
 __all__ = [
     "Comparison",
@@ -99,50 +101,74 @@ class Score:
 
 @dataclass(frozen=True)
 class Results:
-    """The results of a run: one outcome per simulation, and every scored model."""
+    """The results of a run: one outcome per simulation, and every scored model.
+
+    `missing` are the simulations that an incomplete run lacks, with `method`, `variant` and `seed`.
+    """
 
     folder: Path
     outcomes: tuple[Outcome, ...]
     scores: tuple[Score, ...]
+    missing: tuple[Emulation, ...] = ()
 
     @classmethod
-    def read(cls, folder: str | Path) -> "Results":
-        """The results in the folder of a run. Raises LedgerError."""
+    def read(cls, folder: str | Path, partial: bool = False) -> "Results":
+        """The results in the folder of a run. Raises LedgerError.
+
+        An incomplete run is an error, except with `partial`: see `missing`.
+        """
         with Ledger.open(Path(folder) / "ledger.sqlite") as ledger:
+            if not partial and (lacking := report.incomplete(ledger)):
+                raise LedgerError(
+                    f"{folder}: {lacking}", "Results.read(folder, partial=True) reads what is there"
+                )
+            found = report.load(ledger)
             scores = tuple(
                 Score(each.method, each.variant, each.seed, *point)
                 for each in ledger.emulations()
                 for point in points(ledger.rows(each))
             )
-            return cls(Path(folder), report.load(ledger).outcomes, scores)
+            return cls(Path(folder), found.outcomes, scores, found.missing)
 
 
 def run(
     scenario: Scenario | str | Path,
     out: str | Path | None = None,
-    recordings: str | Path = "runs/recordings",
+    recordings: str | Path | None = None,
     workers: int = 1,
     device: str = "auto",
     engine: Engine | None = None,
-    on_event: OnEvent = ignore,
+    on_event: OnEvent | None = None,
+    train: bool = True,
+    progress: bool | None = None,
 ) -> Results:
     """Train what is not recorded, simulate, write the reports to `out`; returns the results.
 
-    `out` None is runs/NAME, with -on-NETWORK for each network of the scenario. With more than one
-    of `workers`, which are processes, call this under `if __name__ == "__main__":`; an `engine`
-    replaces them. `on_event` is called with each event of `emulator.runner.events`. Raises
-    EmulationError if a method failed, and the errors of `Scenario.read`.
+    `out` None is runs/NAME, with -on-NETWORK for each network of the scenario. `recordings` None is
+    runs/recordings, or that of the run that the scenario was read from. With more than one of
+    `workers`, which are processes, call this under `if __name__ == "__main__":`; an `engine`
+    replaces them. `on_event` is called with each event of `emulator.runner.events`. With `train`
+    False, what is not recorded is an error. `progress` prints what is trained to stderr; None: on
+    a terminal and in a notebook, without `on_event`. Raises EmulationError if a method failed, and
+    the errors of `Scenario.read`.
     """
     found = scenario if isinstance(scenario, Scenario) else Scenario.read(scenario)
     folder = Path(out) if out else Path("runs") / running.folder_name(found.study, found.networks)
-    options = Options(Path(recordings), device)
+    store = None if recordings is None else Path(recordings)
+    options = running.options_for(found.study, store, device, train)
+    shown = on_event is None and seen_by_a_person() if progress is None else progress
+    listeners: list[OnEvent] = [on_event] if on_event else []
+    if shown:
+        listeners.append(PrintedProgress(found.study.trainings()))
+
+    def tell(event: Event) -> None:
+        for listener in listeners:
+            listener(event)
+
     chosen = engine or Local(workers)
-    outcome = running.run(found.study, folder, options, engine=chosen, on_event=on_event)
-    if outcome.failures:
-        index, error = outcome.failures[0]
-        training = found.study.trainings()[index]
-        failed = f"{training.method}, seed {training.seed}: {error.message}"
-        raise EmulationError(f"not finished: {failed}", error.hint)
+    outcome = running.run(found.study, folder, options, engine=chosen, on_event=tell)
+    if outcome.failure:
+        raise outcome.failure
     return Results.read(folder)
 
 

@@ -1,6 +1,7 @@
 """Which package may import which, and what a fresh interpreter loads for a command."""
 
 import ast
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -94,6 +95,41 @@ def test_a_packed_recording_is_replayed_without_torch(tmp_path):
     modules = loaded(commands([*replay, *network]))
     assert "simpy" in modules
     assert not {"torch", "transformers", "peft"} & modules
+
+
+BLOCKED = """
+import socket, sys
+from importlib.abc import MetaPathFinder
+
+class Blocker(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name.split(".")[0] in ("torch", "transformers", "peft"):
+            raise ImportError(f"{name} is blocked")
+
+def refuse(*_, **__):
+    raise OSError("the network is blocked")
+
+sys.meta_path.insert(0, Blocker())
+socket.socket.connect = socket.getaddrinfo = socket.create_connection = refuse
+"""
+
+
+def test_the_folder_of_a_replay_is_replayed_without_torch_and_network(tmp_path):
+    file = tmp_path / "copy.json.gz"
+    file.write_bytes((ROOT / "recordings/slow_upload.json.gz").read_bytes())
+    first = ["--method", "head only", "--set", "training.seeds=[0]", "--out", f"{tmp_path}/first"]
+    loaded(BLOCKED + commands(["run", str(file), *first]))
+    file.unlink()
+    (tmp_path / "first").rename(tmp_path / "moved")
+    network = ["--network", "scenarios/networks/leo.yaml", "--out", f"{tmp_path}/second"]
+    loaded(BLOCKED + commands(["run", f"{tmp_path}/moved", *network]))
+    rows = [json.loads((tmp_path / f"{name}/results.json").read_text())[0] for name in
+            ("moved", "second")]  # fmt: skip
+    assert rows[0]["final_accuracy"] == rows[1]["final_accuracy"]
+    assert rows[1]["variant"] == "leo"
+    code = f"from emulator import Scenario, run; run(Scenario.read('{tmp_path}/second', "
+    code += f"changes={{'network.clients.rtt': '1 s'}}), out='{tmp_path}/third', train=False)"
+    assert "torch" not in loaded(BLOCKED + code)
 
 
 def test_report_loads_no_torch(run_folder):

@@ -52,5 +52,7 @@ def compare(
 
         Console().print(show.table(found))
         return
+    for line in found.incomplete:
+        click.echo(f"warning: {line}", err=True)
     texts: dict[str, Any] = {"json": show.to_json, "csv": show.to_csv}
     click.echo(texts[form](found), nl=False)

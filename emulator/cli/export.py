@@ -132,7 +132,7 @@ def recording(
     run: Path,
     overrides: tuple[str, ...],
     methods: tuple[str, ...],
-    recordings: Path,
+    recordings: Path | None,
     out: Path | None,
 ) -> None:
     """Write the trainings of a RUN to one small file, for replay on another machine.
@@ -140,8 +140,11 @@ def recording(
     Training states and models are excluded. RUN may also be a scenario that is recorded to its end.
     """
     from emulator.runner import export_recording, inputs
+    from emulator.runner.run import options_for, recorded
 
-    content = export_recording.packed_recording(inputs.read(run, overrides, methods), recordings)
+    study = inputs.read(run, overrides, methods)
+    with recorded(study, options_for(study, recordings)) as known:
+        content = export_recording.packed_recording(study, known.recordings)
     beside = run / "recording.json.gz" if run.is_dir() else Path("recording.json.gz")
     _write(out or beside, content)
 
@@ -176,9 +179,13 @@ def tc(scenario: Path, overrides: tuple[str, ...], variant: str | None, seed: in
 
 
 def _ledger(run: Path) -> "Ledger":
+    """The ledger of a run; warns if it lacks simulations."""
+    from emulator.cli.report import warn_if_incomplete
     from emulator.results.ledger import Ledger
 
-    return Ledger.open(run / "ledger.sqlite")
+    ledger = Ledger.open(run / "ledger.sqlite")
+    warn_if_incomplete(ledger)
+    return ledger
 
 
 def _chosen(

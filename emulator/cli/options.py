@@ -1,13 +1,37 @@
 """Arguments and options shared by several commands."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
+from typing_extensions import override
 
 PATH = click.Path(path_type=Path)
 FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+class RecordingsFolder(click.Path):
+    """A folder of recordings. The error for a packed recording says how to replay it."""
+
+    @override
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:
+        from emulator.runner.recording.archive import is_packed
+
+        if is_packed(Path(value)):
+            self.fail(
+                f"found the packed recording {value!s}; allowed: a folder. To replay the file, "
+                f"run: flasc-emu run {value!s}",
+                param,
+                ctx,
+            )
+        return super().convert(value, param, ctx)
 
 
 def choice(*names: str, of: Sequence[str], about: str) -> Callable[[Any], Any]:
@@ -38,7 +62,6 @@ NETWORKS = click.option(
 )
 RECORDINGS = click.option(
     "--recordings",
-    type=FOLDER,
-    default=Path("runs/recordings"),
-    help="Folder of recorded trainings.",
+    type=RecordingsFolder(path_type=Path, file_okay=False),
+    help="Folder of recorded trainings  [default: that of a run folder, otherwise runs/recordings]",
 )

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -11,30 +10,16 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Column
 from typing_extensions import Self, override
 
+from emulator.common.text import counted
 from emulator.common.units import format_duration, format_size
 from emulator.runner.events import Note, TrainingProgress
 from emulator.scenario.document import printable
-from emulator.scenario.study import TrainingJob
+from emulator.scenario.study import TrainingJob, titles
 
 How = Literal["auto", "live", "plain", "json", "none"]
 PLAIN_EVERY_WALL_S = 10.0
 NAME_WIDTH = 22
 _COLUMNS = "{:>9} {:>8} {:>12} {:>7} {:>7}"  # with a name and a bar of 8, 80 characters
-
-
-def titles(trainings: Sequence[TrainingJob]) -> list[str]:
-    """Title of each training: its method, with seed and variant if they are needed."""
-    seeds = {training.seed for training in trainings}
-    count = Counter((training.method, training.seed) for training in trainings)
-    found = []
-    for training in trainings:
-        parts = [training.method]
-        if len(seeds) > 1:
-            parts.append(f"seed {training.seed}")
-        if count[training.method, training.seed] > 1:
-            parts.append(next(iter(training.variants)))
-        found.append(printable(", ".join(parts)))
-    return found
 
 
 class Display:
@@ -55,6 +40,7 @@ class Display:
         self._rounds = dict(self._to_do)
         self._workers = max(1, min(workers, len(trainings)))
         self._trained: dict[int, int] = {}
+        self._replayed = 0
         self._first: tuple[float, int] | None = None
 
     def __enter__(self) -> Self:
@@ -85,10 +71,11 @@ class Display:
     def _note(self, index: int, text: str) -> None:
         """Show a note about a training."""
 
-    def end(self, index: int, lines: Sequence[str] = ()) -> None:
-        """End a training; `lines` are its result for a person."""
+    def end(self, index: int, lines: Sequence[str] = (), replayed: bool = False) -> None:
+        """End a training; `lines` are its result for a person, who sees none of a replay."""
         self._to_do[index] = 0
-        for line in lines:
+        self._replayed += replayed
+        for line in lines if not replayed else ():
             self.say(line)
 
     def fail(self, index: int, lines: Sequence[str] = ()) -> None:
@@ -117,6 +104,12 @@ class Plain(Display):
     def __init__(self, console: Console, trainings: Sequence[TrainingJob], workers: int) -> None:
         super().__init__(console, trainings, workers)
         self._said_wall_s: dict[int, float] = {}
+
+    @override
+    def __exit__(self, *error: object) -> None:
+        if self._replayed:
+            whole = counted(len(self._titles), "training")
+            self.say(f"replayed from recordings: {self._replayed} of {whole}")
 
     @override
     def say(self, line: str) -> None:
@@ -167,12 +160,13 @@ class Live(Plain):
     @override
     def __exit__(self, *error: object) -> None:
         self._bars.stop()
+        super().__exit__(*error)
 
     @override
-    def end(self, index: int, lines: Sequence[str] = ()) -> None:
+    def end(self, index: int, lines: Sequence[str] = (), replayed: bool = False) -> None:
         if index in self._tasks:
             self._bars.remove_task(self._tasks.pop(index))
-        super().end(index, lines)
+        super().end(index, lines, replayed)
 
     @override
     def _note(self, index: int, text: str) -> None:
@@ -200,7 +194,7 @@ class Json(Display):
         self._emit("note", text=line)
 
     @override
-    def end(self, index: int, lines: Sequence[str] = ()) -> None:
+    def end(self, index: int, lines: Sequence[str] = (), replayed: bool = False) -> None:
         super().end(index)
         self._emit("done", index, text="\n".join(lines))
 

@@ -1,10 +1,14 @@
 """The command `report`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from emulator.cli.options import PATH, choice
+
+if TYPE_CHECKING:
+    from emulator.results.ledger import Ledger
 
 
 @click.command()
@@ -20,18 +24,31 @@ def report(folder: Path, form: str) -> None:
     print_report(folder, form)
 
 
+def warn_if_incomplete(ledger: "Ledger") -> None:
+    """Print a warning on stderr if a run lacks simulations: its files do not say so."""
+    from emulator.reports.run_report import incomplete
+
+    if lacking := incomplete(ledger):
+        click.echo(f"warning: {ledger.path.parent}: {lacking}", err=True)
+
+
 def print_report(folder: Path, form: str) -> None:
     """Print the results of a run in a format, or rewrite the files of its report."""
+    from emulator.results.ledger import Ledger
+
     if form == "files":
         from emulator.runner.run import write_report
 
         for path in write_report(folder):
             click.echo(path)
+        with Ledger.open(folder / "ledger.sqlite") as ledger:
+            warn_if_incomplete(ledger)
         return
     from emulator.reports import run_report as results
-    from emulator.results.ledger import Ledger
 
     with Ledger.open(folder / "ledger.sqlite") as ledger:
+        if form != "table":
+            warn_if_incomplete(ledger)
         found = results.load(ledger)
     if form == "table":
         from rich.console import Console

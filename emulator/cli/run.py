@@ -8,13 +8,15 @@ import click
 
 from emulator.cli.options import FOLDER, NETWORKS, RECORDINGS, SCENARIO, SET, choice, repeatable
 from emulator.cli.report import print_report
-from emulator.common.errors import EmulationError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from emulator.cli.progress import How
     from emulator.runner.events import TrainingResult
     from emulator.runner.executors import Engine
-    from emulator.scenario.study import Study
+    from emulator.runner.run import Outcome
+    from emulator.scenario.study import Study, TrainingJob
 
 
 @click.command()
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     about="With --engine ray: resources of one worker, like CPU=1 or GPU=0.25. Repeatable.",
 )
 @choice("--device", of=["auto", "cpu", "cuda"], about="Device for training.")
+@click.option("--no-train", is_flag=True, help="Refuse to train: only replay what is recorded.")
 @choice(
     "--progress",
     of=["auto", "live", "plain", "json", "none"],
@@ -58,29 +61,32 @@ def run(
     overrides: tuple[str, ...],
     networks: tuple[Path, ...],
     out: Path | None,
-    recordings: Path,
+    recordings: Path | None,
     only: tuple[str, ...],
     workers: int | None,
     engine: str,
     address: str | None,
     needs: tuple[str, ...],
     device: str,
+    no_train: bool,
     progress: "How",
 ) -> None:
     """Run a scenario: train, simulate and report.
 
     Recorded trainings are replayed, so another network takes seconds and an interrupted run resumes
-    when you run it again. SCENARIO may also be the folder of a run, for example to replay it under
-    another --network, or a packed recording, which is replayed without training.
+    when you run it again. SCENARIO may also be a packed recording, which is replayed without
+    training, or the folder of a run, for example to replay it under another --network. The folder
+    knows its recordings.
     """
-    from emulator.cli.progress import display, titles
+    from emulator.cli.progress import display
     from emulator.runner import inputs, run as running
     from emulator.runner.events import Event, TrainingFinished, TrainingResult
-    from emulator.runner.executors import Options
+    from emulator.scenario.study import titles
 
     study = inputs.read(scenario, overrides, only, networks)
     trainings = study.trainings()
     names = titles(trainings)
+    options = running.options_for(study, recordings, device, train=not no_train)
     folder = out or Path("runs") / running.folder_name(study, networks)
     fewest = 1 if study.packed else None
     with (
@@ -91,24 +97,32 @@ def run(
         def on_event(event: Event) -> None:
             if isinstance(event, TrainingFinished):
                 lines = _result_lines(study, names[event.training], event.result)
-                end = shown.end if isinstance(event.result, TrainingResult) else shown.fail
-                end(event.training, lines)
+                if isinstance(event.result, TrainingResult):
+                    shown.end(event.training, lines, replayed=not event.result.trained_rounds)
+                else:
+                    shown.fail(event.training, lines)
             else:
                 shown.show(event)
 
-        outcome = running.run(
-            study, folder, Options(recordings, device), engine=chosen, on_event=on_event
-        )
+        outcome = running.run(study, folder, options, engine=chosen, on_event=on_event)
     if outcome.written:
         print_report(folder, "table")
-        trained, reused = outcome.trained_rounds, outcome.reused_rounds
-        click.echo(f"{trained} rounds trained, {reused} reused; written to {folder}/:")
+        click.echo(_rounds_line(outcome, trainings))
+        click.echo(f"Written to {folder}/:")
         click.echo("  " + ", ".join(path.name for path in outcome.written))
-    if outcome.failures:
-        failed = "; ".join(names[index] for index, _ in outcome.failures)
-        of_first = "; the first" if len(outcome.failures) > 1 else ""
-        _, error = outcome.failures[0]
-        raise EmulationError(f"not finished: {failed}{of_first}: {error.message}", error.hint)
+    if outcome.failure:
+        raise outcome.failure
+
+
+def _rounds_line(outcome: "Outcome", trainings: "Sequence[TrainingJob]") -> str:
+    """The last line of the results: rounds, trainings and simulations."""
+    from emulator.common.text import counted
+
+    simulations = sum(len(each.variants) for each in trainings)
+    return (
+        f"{counted(outcome.trained_rounds, 'round')} trained, {outcome.reused_rounds} recorded "
+        f"before ({counted(len(trainings), 'training')}, {counted(simulations, 'simulation')})."
+    )
 
 
 def _engine(

@@ -31,7 +31,7 @@ from emulator.cli.options import FOLDER, RECORDINGS, SCENARIO, SET, repeatable
 def validate(
     scenario: Path,
     overrides: tuple[str, ...],
-    recordings: Path,
+    recordings: Path | None,
     only: tuple[str, ...],
     variants: tuple[str, ...],
     number: int,
@@ -49,7 +49,6 @@ def validate(
 
     from emulator.common.files import replace, storage
     from emulator.runner import inputs, run
-    from emulator.runner.executors import Options
     from emulator.testbed import cases as plan, validate as compare
     from emulator.testbed.linux.run import ceiling
 
@@ -57,7 +56,7 @@ def validate(
     if not only:
         found = inputs.read(scenario, overrides, found.methods[:1])
     ceiling_Bps = ceiling()
-    with run.recorded(found, Options(recordings)) as known:
+    with run.recorded(found, run.options_for(found, recordings)) as known:
         cases = plan.cases(found, scenario, known.recordings, variants, number)
     plan.check_limit(cases, repeats, limit)
     comparisons = compare.measure(cases, repeats, limit, lambda note: click.echo(note, err=True))

@@ -3,6 +3,10 @@
 Each says what was found, what is allowed and what to do. The exit code is 2 by default.
 """
 
+from typing import Any
+
+from typing_extensions import override
+
 from flasc.common.errors import UserError
 
 KeyPath = tuple[str | int, ...]
@@ -18,6 +22,23 @@ class ScenarioError(EmulatorError):
 
 class RecordingError(EmulatorError):
     """A recording that is unreadable, of another training or inconsistent."""
+
+
+class NotRecordedError(RecordingError):
+    """A replay that may not train, and needs what is not recorded.
+
+    `target` is None if it was reached, or if nothing was scored; `best` is the best score.
+    """
+
+    def __init__(
+        self, message: str, hint: str = "", target: float | None = None, best: float = 0.0
+    ) -> None:
+        super().__init__(message, hint)
+        self.target, self.best = target, best
+
+    @override
+    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
+        return type(self), (self.message, self.hint, self.target, self.best)
 
 
 class LedgerError(EmulatorError):

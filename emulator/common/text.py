@@ -74,3 +74,8 @@ def by_synonym(name: str, allowed: Collection[str]) -> list[str]:
     """The names of `allowed` for which `name` is a synonym."""
     word = name.casefold().replace("-", "_").replace(" ", "_")
     return [each for each in SYNONYMS.get(word, ()) if each in allowed]
+
+
+def counted(n: int, what: str) -> str:
+    """A number of things: '1 round', '2 rounds'."""
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"

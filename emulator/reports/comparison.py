@@ -28,7 +28,8 @@ def table(found: Comparison) -> Group:
         _block([c for c in found.contrasts if c.variant == v], v, found.metric) for v in variants
     ]
     fronts = [Text(line) for line in _fronts(found.fronts)]
-    return Group(*parts, *fronts, Text(), Text(_caption(found)))
+    notes = [Text(printable(line)) for line in found.incomplete]
+    return Group(*parts, *fronts, Text(), Text(_caption(found)), *notes)
 
 
 def _block(contrasts: Sequence[Contrast], variant: str, metric: str) -> Table:

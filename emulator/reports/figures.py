@@ -67,11 +67,19 @@ def _panels(
     lines = sum(label.count("\n") + 1 for label in labels) + columns
     size = (width_in, height_in + 0.16 * lines / columns)
     figure = Figure(figsize=size, layout="constrained")
+    _mark_incomplete(figure, study)
     handles = [
         Line2D([], [], linewidth=2.5, markersize=4, **line(i)) for i in range(len(study.methods))
     ]
     figure.legend(handles, labels, loc="outside lower center", ncols=columns, handlelength=2.2)
     return figure, figure.subplots(1, n, squeeze=False)[0]
+
+
+def _mark_incomplete(figure: "Figure", study: Study) -> None:
+    """Write above the figure that simulations are missing, if so."""
+    if study.missing:
+        whole = len(study.missing) + len(study.outcomes)
+        figure.suptitle(f"incomplete: {len(study.missing)} of {whole} simulations are missing")
 
 
 def _bars(axes: "Axes", study: Study, panel_in: float) -> None:
@@ -213,6 +221,7 @@ def breakdown(study: Study, width_in: float = WIDTH_IN) -> "Figure":
     deepest = max(label.count("\n") + 1 for label in labels)
     height_in = 0.8 + rows * (0.5 + max(0.26, 0.14 * deepest) * len(labels))
     figure = Figure(figsize=(width_in, height_in), layout="constrained")
+    _mark_incomplete(figure, study)
     panels = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
     spent = {v: _means(study, v) for v in study.variants}
     everything = [parts for means in spent.values() for parts in means.values()]

@@ -1,7 +1,6 @@
 """One run, measured and ordered: what every report shows."""
 
 import functools
-import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -9,6 +8,7 @@ from typing import TypeVar
 from emulator.reports import validation
 from emulator.reports.timeline import RoundLine, lines
 from emulator.reports.validation import Validation
+from emulator.results import metadata
 from emulator.results.bottlenecks import RoundBottleneck, round_bottlenecks
 from emulator.results.equal_time import learn_differently
 from emulator.results.ledger import Ledger
@@ -35,8 +35,8 @@ class Timeline:
 class Study:
     """One run. Names have no control characters; nothing else is escaped.
 
-    `missing` are the simulations that an interrupted run still lacks. `densities`, `fleet` and
-    `remark` are as in RunMetadata.
+    `missing` are the simulations that an incomplete run lacks. `densities`, `fleet`, `remark` and
+    `failure` are as in RunMetadata.
     """
 
     name: str
@@ -57,6 +57,7 @@ class Study:
     groups: Mapping[Emulation, tuple[GroupShare, ...]] = field(default_factory=dict)
     metric: str = ACCURACY
     remark: str = ""
+    failure: str = ""
 
     def of(self, method: str, variant: str) -> list[Outcome]:
         """Return the outcomes of one method under one variant, one per seed."""
@@ -109,7 +110,7 @@ def load(ledger: Ledger) -> Study:
     emulations = ledger.emulations()
     for emulation in emulations:
         rows = ledger.rows(emulation)
-        shown = Emulation(printable(emulation.method), printable(emulation.variant), emulation.seed)
+        shown = _shown(emulation)
         account = accounts.get(emulation.variant)
         outcomes[shown] = outcome(shown, rows, meta.target, account=account, epsilon=cached)
         if emulation in cases and (found := validation.of(path, cases[emulation], rows)):
@@ -119,8 +120,7 @@ def load(ledger: Ledger) -> Study:
         timelines[shown] = _timeline(rows, MOST_LINES // len(emulations))
     methods = _ordered(map(printable, meta.methods), (e.method for e in outcomes))
     variants = _ordered(map(printable, meta.variants), (e.variant for e in outcomes))
-    seeds = _ordered(meta.seeds, sorted(e.seed for e in outcomes))
-    due = [Emulation(*key) for key in itertools.product(methods, variants, seeds)]
+    due = [_shown(each) for each in metadata.due(meta, emulations)]
     return Study(
         name=printable(meta.name) or "unnamed",
         target=meta.target,
@@ -143,12 +143,24 @@ def load(ledger: Ledger) -> Study:
         groups=groups,
         metric=printable(meta.metric),
         remark=printable(meta.remark or ""),
+        failure=printable(meta.failure or ""),
     )
+
+
+def incomplete(ledger: Ledger) -> str:
+    """Return a sentence on the simulations that a run lacks; '' without any. Reads no rows."""
+    meta, found = RunMetadata.from_meta(ledger.meta()), ledger.emulations()
+    lacking = [_shown(each) for each in metadata.due(meta, found) if each not in found]
+    return metadata.incomplete(lacking, len(lacking) + len(found), printable(meta.failure or ""))
 
 
 def metric(meta: Mapping[str, str]) -> str:
     """Return the name of the metric in a ledger's metadata."""
     return printable(meta.get("metric", ACCURACY))
+
+
+def _shown(emulation: Emulation) -> Emulation:
+    return Emulation(printable(emulation.method), printable(emulation.variant), emulation.seed)
 
 
 def _timeline(rows: Sequence[Row], room: int) -> Timeline:

@@ -11,7 +11,7 @@ from emulator.common.units import format_duration, format_size
 from emulator.reports import tradeoffs, validation
 from emulator.reports.run_report import Study, printable
 from emulator.results.bottlenecks import bottleneck_shares
-from emulator.results.metadata import ACCURACY
+from emulator.results.metadata import ACCURACY, incomplete
 from emulator.results.metrics import Spread, Summary
 
 NEVER = "never"
@@ -102,15 +102,8 @@ def privacy_caption(study: Study) -> str:
 
 
 def missing(study: Study) -> str:
-    """Return a note on the missing simulations of an interrupted run; empty without any."""
-    if not study.missing:
-        return ""
-    first, whole = study.missing[0], len(study.missing) + len(study.outcomes)
-    return (
-        f"Incomplete: {len(study.missing)} of {whole} simulations are missing, the first is "
-        f"{first.method}, {first.variant}, seed {first.seed}. Run the same command again to "
-        "resume; failed trainings fail again until their cause is fixed."
-    )
+    """Return a note on the missing simulations of an incomplete run; empty without any."""
+    return incomplete(study.missing, len(study.missing) + len(study.outcomes), study.failure)
 
 
 def explanations(study: Study) -> list[str]:

@@ -10,9 +10,20 @@ from emulator.reports.page import page
 from emulator.reports.run_report import load
 from emulator.results.ledger import Ledger
 
+FILES = (
+    "index.html", "figure.png", "figure.svg", "results.json", "results.csv", "groups.json"
+)  # fmt: skip
+
+
+def remove(folder: Path) -> None:
+    """Delete the report in `folder`, whose ledger is being replaced. Raises StorageError."""
+    with storage(folder):
+        for name in FILES:
+            (folder / name).unlink(missing_ok=True)
+
 
 def write(ledger: Ledger, folder: Path) -> list[Path]:
-    """Write index.html, figure.png, figure.svg, results.json, results.csv and groups.json.
+    """Write `FILES`, the report of a run.
 
     Each file is replaced atomically. Returns the paths in that order. Raises LedgerError for a
     ledger without simulations, and StorageError.
@@ -21,16 +32,16 @@ def write(ledger: Ledger, folder: Path) -> list[Path]:
     if not study.outcomes:
         hint = "wait until the run has finished its first simulation"
         raise LedgerError(f"{ledger.path} has no simulation yet", hint)
-    contents = {
-        "index.html": page.html(study).encode(),
-        "figure.png": plot_style.png(figures.overview, study),
-        "figure.svg": plot_style.svg(figures.overview, study).encode(),
-        "results.json": json_csv.to_json(study.outcomes, study.validations).encode(),
-        "results.csv": json_csv.to_csv(study.outcomes).encode(),
-        "groups.json": json_csv.groups_json(study.groups).encode(),
-    }
+    contents = (
+        page.html(study).encode(),
+        plot_style.png(figures.overview, study),
+        plot_style.svg(figures.overview, study).encode(),
+        json_csv.to_json(study.outcomes, study.validations).encode(),
+        json_csv.to_csv(study.outcomes).encode(),
+        json_csv.groups_json(study.groups).encode(),
+    )
     with storage(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        for name, content in contents.items():
+        for name, content in zip(FILES, contents, strict=True):
             replace(folder / name, content)
-    return [folder / name for name in contents]
+    return [folder / name for name in FILES]

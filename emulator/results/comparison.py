@@ -64,7 +64,8 @@ class Comparison:
     """All contrasts with `baseline`, a method or a variant; `target` None compares whole runs.
 
     `ended_at` is the lower target after which runs ended, if they did: a higher target that was
-    not reached says little. `metric` is the name of the accuracies.
+    not reached says little. `metric` is the name of the accuracies. `incomplete` has a sentence for
+    each run that lacks simulations.
     """
 
     baseline: str
@@ -73,6 +74,7 @@ class Comparison:
     contrasts: tuple[Contrast, ...]
     fronts: tuple[FrontPoint, ...]
     metric: str = "accuracy"
+    incomplete: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

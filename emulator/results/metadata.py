@@ -1,7 +1,8 @@
 """What a ledger says of its run, beside the rows. The ledger's table `meta` has it as texts."""
 
+import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -10,6 +11,7 @@ from pydantic_core import from_json
 
 from emulator.common.errors import LedgerError
 from emulator.results.privacy import Account
+from emulator.simulation.records import Emulation
 
 T = TypeVar("T")
 ACCURACY = "accuracy"  # the metric of runs that do not name theirs
@@ -37,7 +39,8 @@ class RunMetadata(BaseModel):
 
     `densities` has the shares of entries that methods send, down and up; `fleet` the groups of each
     variant; `privacy` the account of each variant with differential privacy; `remark` a warning
-    about the scenario. `provenance` (JSON) is known at the end of a run.
+    about the scenario. `provenance` (JSON) and `failure`, why simulations are missing, are known at
+    the end of a run.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -55,6 +58,7 @@ class RunMetadata(BaseModel):
     remark: str | None = None
     privacy: InJson[dict[str, Account]] | None = None
     provenance: str | None = None
+    failure: str | None = None
 
     def to_meta(self) -> dict[str, str]:
         """Return the texts by key. A field that is None has no key."""
@@ -76,6 +80,29 @@ class RunMetadata(BaseModel):
                 f"found {meta[key][:80]!r} as the ledger's {key}; allowed: {_ALLOWED[key]}",
                 "run the scenario again with this version of flasc-emu",
             ) from None
+
+
+def due(meta: RunMetadata, found: Sequence[Emulation]) -> list[Emulation]:
+    """Return all simulations of a run in the study's order; `found` are those that it has.
+
+    Without names or seeds in the metadata, those of `found` are taken as all.
+    """
+    methods = dict.fromkeys([*meta.methods, *(each.method for each in found)])
+    variants = dict.fromkeys([*meta.variants, *(each.variant for each in found)])
+    seeds = dict.fromkeys([*meta.seeds, *sorted(each.seed for each in found)])
+    return [Emulation(*key) for key in itertools.product(methods, variants, seeds)]
+
+
+def incomplete(lacking: Sequence[Emulation], whole: int, failure: str) -> str:
+    """Return a sentence on the simulations that a run of `whole` lacks, and why; '' without any."""
+    if not lacking:
+        return ""
+    first = lacking[0]
+    why = failure or "The run is in progress or was interrupted: run the same command to resume it"
+    return (
+        f"Incomplete: {len(lacking)} of {whole} simulations are missing, the first is "
+        f"{first.method}, {first.variant}, seed {first.seed}. {why[:1].upper()}{why[1:]}."
+    )
 
 
 _ALLOWED = {

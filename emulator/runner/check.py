@@ -8,7 +8,7 @@ import numpy as np
 
 from emulator.common.distributions import Floats
 from emulator.common.errors import ScenarioError
-from emulator.common.text import printable, short_repr
+from emulator.common.text import counted, printable, short_repr
 from emulator.common.units import format_duration, format_rate
 from emulator.results import privacy
 from emulator.runner import defaults, metadata
@@ -33,10 +33,10 @@ def plan(study: Study, recordings: Path, screen: Screen = SCREEN) -> Iterator[st
     emulations = sum(len(each.variants) for each in trainings)
     yield f"{scenario.name}: fine"
     yield (
-        f"{_counted(len(trainings), 'training')} ({_counted(len(scenario.methods), 'method')}, "
-        f"{_counted(len(training.seeds), 'seed')}) of at most {training.rounds} rounds, "
+        f"{counted(len(trainings), 'training')} ({counted(len(scenario.methods), 'method')}, "
+        f"{counted(len(training.seeds), 'seed')}) of at most {training.rounds} rounds, "
         f"{training.cohort} of {scenario.task.clients} clients per round; "
-        f"{_counted(emulations, 'emulation')} ({_counted(len(study.variants), 'variant')})"
+        f"{counted(emulations, 'emulation')} ({counted(len(study.variants), 'variant')})"
     )
     if training.target:
         metric = scenario.task.metric
@@ -80,7 +80,7 @@ def _recorded(trainings: Sequence[TrainingJob], recordings: Path) -> str:
     rest = "" if len(whole) == len(trainings) else "; how long the rest takes is not known"
     return (
         f"recorded already: {sum(rounds)} rounds of {sum(map(bool, rounds))} of "
-        f"{_counted(len(trainings), 'training')}, {', '.join(ends)}{rest}"
+        f"{counted(len(trainings), 'training')}, {', '.join(ends)}{rest}"
     )
 
 
@@ -92,10 +92,6 @@ def _plots(clients: Fleet, screen: Screen) -> Iterator[str]:
             ends = f"  {way:<4} {_rate(low):>9} ", f" {_rate(high)}"
             width = screen.columns - sum(map(len, ends))
             yield f"{ends[0]}{bars(rates_Bps, width, screen.blocks)}{ends[1]}"
-
-
-def _counted(n: int, what: str) -> str:
-    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def _links(scenario: Scenario, clients: Fleet, with_server: bool) -> str:
@@ -158,7 +154,7 @@ def _shared(clients: Fleet) -> Iterator[str]:
         few = int(clients.cell_half_duplex.sum())
         half = f", {'' if few == n else f'{few} of them '}half duplex" if few else ""
         rates = _rates(clients.cell_down_Bps, clients.cell_up_Bps)
-        yield f"{_counted(n, 'cell')} of at most {most} clients: {rates}{half}"
+        yield f"{counted(n, 'cell')} of at most {most} clients: {rates}{half}"
 
 
 def _rates(down_Bps: Floats, up_Bps: Floats) -> str:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from emulator.common.errors import LedgerError
+from emulator.reports import run_report
 from emulator.results.comparison import Cells, Comparison, Measured, contrasted
 from emulator.results.ledger import Ledger
 from emulator.results.metrics import outcome, points
@@ -45,12 +46,22 @@ def compare(
         _expect_alike("target", goals)
     goal = target if target is not None else next(iter(goals.values()))
     cells = _cells(runs, goal)
+    lacking = tuple(filter(None, map(_incomplete, folders)))
     if not cells:
         raise LedgerError(
-            f"{folders[0]}: found no simulation in it", "run the same command again to resume"
+            f"{folders[0]}: found no simulation in it",
+            next(iter(lacking), "run the scenario again"),
         )
     found = contrasted(cells, baseline, goal, _ended_at(scenarios.values(), goal))
-    return replace(found, metric=" or ".join({s.task.metric: "" for s in scenarios.values()}))
+    metric = " or ".join({s.task.metric: "" for s in scenarios.values()})
+    return replace(found, metric=metric, incomplete=lacking)
+
+
+def _incomplete(folder: Path) -> str:
+    """A sentence on the simulations that the run in `folder` lacks; '' without any."""
+    with Ledger.open(folder / "ledger.sqlite") as ledger:
+        lacking = run_report.incomplete(ledger)
+    return lacking and f"{folder}: {lacking}"
 
 
 def _cells(runs: Mapping[Path, study.Study], target: float | None) -> Cells:

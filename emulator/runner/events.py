@@ -15,7 +15,7 @@ class TrainingResult:
 
     The exported model is valid while the folder `model` has this `stamp`: another run may train on
     from there. `stalled` has the error of each simulation that could not continue to its end;
-    `reused_rounds` counts the server steps that were read from the recording, not computed.
+    `reused_rounds` counts the server steps that were recorded before, each once.
     """
 
     emulations: Mapping[Emulation, list[Row]]

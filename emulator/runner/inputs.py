@@ -8,7 +8,9 @@ from pathlib import Path
 from emulator.common.errors import LedgerError, ScenarioError
 from emulator.common.text import printable
 from emulator.results.ledger import Ledger
+from emulator.runner import run_source
 from emulator.runner.recording import archive
+from emulator.runner.run_source import RunSource
 from emulator.scenario import document, networks as network_files
 from emulator.scenario.study import Study, expand_variants
 from emulator.scenario.yaml_nodes import Node
@@ -24,17 +26,19 @@ def read(
 
     `path` is a scenario, or a run's folder or packed recording with a scenario in it. `networks`
     are files that replace its network, one variant per file; a folder stands for all its files.
+    The folder of a run knows where its trainings are: `emulator.runner.run_source`.
 
     Raises ScenarioError, LedgerError for a folder that is not that of a run, and RecordingError for
     a damaged recording.
     """
-    if is_packed := archive.is_packed(path):
+    source = RunSource(None, None)
+    if archive.is_packed(path):
         packed = archive.read(path)
         tree = document.parse(packed.scenario, f"{printable(str(path))}: scenario")
-        only = only or packed.methods
+        only, source = only or packed.methods, RunSource(path, None)
     elif path.is_dir():
         tree, methods = _from_run(path)
-        only = only or methods
+        only, source = only or methods, run_source.of_run(path)
     else:
         tree = document.read(path)
         if isinstance(tree.value, dict) and list(tree.value) == ["network"]:
@@ -47,7 +51,8 @@ def read(
             tree, network_files.expand_folders(networks), overrides
         )
     found = expand_variants(document.with_overrides(tree, overrides), str(path), only)
-    return replace(found, packed=path) if is_packed else found
+    run = path if path.is_dir() else None
+    return replace(found, packed=source.packed, run=run, recordings=source.recordings)
 
 
 def _from_run(folder: Path) -> tuple[Node, list[str]]:

@@ -6,35 +6,46 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace as replaced
 from pathlib import Path
 
-from emulator.common.errors import StorageError
+from emulator.common.errors import EmulationError, NotRecordedError, RecordingError, StorageError
 from emulator.common.files import held, storage, sweep
+from emulator.common.text import counted
 from emulator.reports import write
 from emulator.results.ledger import Ledger
 from emulator.results.privacy import accountant
-from emulator.runner import defaults, trace_remarks
+from emulator.runner import defaults, run_source, trace_remarks
 from emulator.runner.check import require_trainable
 from emulator.runner.events import Note, OnEvent, TrainingFinished, TrainingResult, ignore
 from emulator.runner.executors import Engine, Options
+from emulator.runner.failures import summary
 from emulator.runner.metadata import describe, privacy_account, provenance, remarks
 from emulator.runner.models import copy_models
 from emulator.runner.recording import archive
-from emulator.scenario.study import Study
+from emulator.scenario.study import Study, TrainingJob, titles
 from emulator.simulation.records import Round
 from flasc.common.errors import AssetError, UserError
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Server steps computed and reused, files written, and (training, error) of each failure."""
+    """Server steps that were computed and that were recorded before, files written, and failures.
+
+    A failure is (training, error); `failure` is one error for all of them, or None.
+    """
 
     trained_rounds: int
     reused_rounds: int
     written: Sequence[Path]
     failures: Sequence[tuple[int, UserError]]
+    failure: EmulationError | None
 
 
 def folder_name(study: Study, networks: Sequence[Path]) -> str:
-    """Name of the results folder; a replay of a packed recording must not delete a run's models."""
+    """Name of the results folder; a replay of a packed recording must not delete a run's models.
+
+    The folder of a run keeps its name, because runs of one scenario have several: toy, toy-on-leo.
+    """
+    if study.run is not None and not networks:
+        return study.run.resolve().name
     name = study.scenario.name + ("-recorded" if study.packed else "")
     return "-on-".join([name, *(network.stem for network in networks)])
 
@@ -43,6 +54,27 @@ def default_workers() -> int:
     """One process per core that this process may use, at most eight."""
     affinity = getattr(os, "sched_getaffinity", None)
     return min(len(affinity(0)) if affinity else os.cpu_count() or 1, 8)
+
+
+def options_for(
+    study: Study, recordings: Path | None, device: str = "auto", train: bool = True
+) -> Options:
+    """The options of a run. `recordings` None: those of the run that `study` was read from.
+
+    Raises RecordingError for a packed recording in place of a folder, or beside one.
+    """
+    if recordings is not None and archive.is_packed(recordings):
+        raise RecordingError(
+            f"{recordings}: found a packed recording; allowed: a folder of recordings",
+            f"replay the file itself: flasc-emu run {recordings}",
+        )
+    if recordings is not None and study.packed is not None:
+        raise RecordingError(
+            f"{recordings}: found a folder of recordings beside the packed recording "
+            f"{study.packed}, which has its own",
+            "leave --recordings out, or run the scenario that the packed recording was made of",
+        )
+    return Options(recordings or study.recordings or run_source.DEFAULT, device, train=train)
 
 
 def run(
@@ -54,18 +86,43 @@ def run(
     time. A training that fails does not affect the others.
 
     Raises StorageError and AssetError, as they would occur in every training, ScenarioError for a
-    training that is not recorded and cannot be computed, and SupportError if the accountant for
-    differential privacy is not installed.
+    training that is not recorded and cannot be computed, SupportError if the accountant for
+    differential privacy is not installed, and NotRecordedError if nothing may be trained and a
+    training is not recorded at all.
     """
     if any(map(privacy_account, study.variants.values())):
         accountant()
-    if not options.replay:
+    if options.train and study.packed is None:
         require_trainable(study, options.recordings, options.cache)
         for remark in defaults.remarks(study, options.recordings):
             on_event(Note(None, remark))
     waiting = Note(None, f"{folder}: waiting for the end of another run that writes here")
-    with held(folder, lambda: on_event(waiting)), recorded(study, options) as known:
-        return _run(study, folder, known, engine, on_event)
+    with recorded(study, options) as known:
+        if absent := run_source.unrecorded(study, known.recordings):
+            _announce(study, absent, known, on_event)
+        with held(folder, lambda: on_event(waiting)):
+            return _run(study, folder, known, engine, on_event)
+
+
+def _announce(
+    study: Study, absent: Sequence[TrainingJob], options: Options, on_event: OnEvent
+) -> None:
+    """Refuse what would train, before anything is written, or say that a run trains again."""
+    names, whole = "; ".join(titles(absent)), len(study.trainings())
+    lacking = f"does not have {len(absent)} of {counted(whole, 'training')}: {names}"
+    if options.packed and len(absent) == whole:
+        raise NotRecordedError(
+            f"{options.packed}: the packed recording {lacking}",
+            "run the scenario that it was made of instead: that trains what is missing",
+        )
+    if not (options.train or options.packed):
+        raise NotRecordedError(
+            f"nothing may be trained (--no-train), and {options.recordings} {lacking}",
+            "leave --no-train out to train them, or give the folder that has them: --recordings",
+        )
+    if study.recordings is not None:
+        text = f"found no recording of {names} in {options.recordings}: it is trained now"
+        on_event(Note(None, text))
 
 
 @contextlib.contextmanager
@@ -75,7 +132,7 @@ def recorded(study: Study, options: Options) -> Iterator[Options]:
         yield options
     else:
         with archive.extracted(study.packed) as store:
-            yield replaced(options, recordings=store, replay=True)
+            yield replaced(options, recordings=store, packed=study.packed)
 
 
 def _run(
@@ -86,27 +143,46 @@ def _run(
     filed = 0
     with storage(folder):
         sweep(folder)
-    with Ledger.create(folder / "ledger.sqlite", describe(study).to_meta()) as ledger:
-        with contextlib.closing(engine.run_all(trainings, options, on_event)) as ended:
-            for index, result in ended:
-                if isinstance(result, StorageError | AssetError):
-                    raise result
-                results[index] = result
-                on_event(TrainingFinished(index, result))
-                while filed in results:
-                    _file(ledger, results[filed])
-                    filed += 1
+    meta = describe(study).to_meta()
+    with contextlib.ExitStack() as stack:
+        may_train = options.train and options.packed is None
+        ledger = stack.enter_context(_begun(study, folder, options, meta)) if may_train else None
+        ended = stack.enter_context(
+            contextlib.closing(engine.run_all(trainings, options, on_event))
+        )
+        for index, result in ended:
+            if isinstance(result, StorageError | AssetError):
+                raise result
+            if ledger is None and isinstance(result, TrainingResult):
+                ledger = stack.enter_context(_begun(study, folder, options, meta))
+            results[index] = result
+            on_event(TrainingFinished(index, result))
+            while ledger and filed in results:
+                _file(ledger, results[filed])
+                filed += 1
         failures = [(i, r) for i, r in sorted(results.items()) if not isinstance(r, TrainingResult)]
         done = {i: r for i, r in sorted(results.items()) if isinstance(r, TrainingResult)}
         failures += [(i, error) for i, r in done.items() for error in r.stalled.values()]
-        ledger.annotate({"provenance": provenance(done)})
+        failure = summary(trainings, failures) if failures else None
+        if ledger is None:  # a replay without any result leaves the folder as it was
+            return Outcome(0, 0, [], failures, failure)
+        told = {} if failure is None else {"failure": f"{failure.message}. Hint: {failure.hint}"}
         if ended_early := trace_remarks.ends(study, _longest(done), "the longest simulation takes"):
-            ledger.annotate({"remark": ". ".join([*remarks(study), *ended_early])})
+            told["remark"] = ". ".join([*remarks(study), *ended_early])
+        ledger.annotate({"provenance": provenance(done), **told})
     copy_models(trainings, done, folder / "models")
     written = write_report(folder) if done else []
     trained = sum(result.trained_rounds for result in done.values())
     reused = sum(result.reused_rounds for result in done.values())
-    return Outcome(trained, reused, written, failures)
+    return Outcome(trained, reused, written, failures, failure)
+
+
+def _begun(study: Study, folder: Path, options: Options, meta: Mapping[str, str]) -> Ledger:
+    """A new ledger in `folder`, without the report of an earlier one."""
+    run_source.keep(study, options.recordings, folder)
+    ledger = Ledger.create(folder / "ledger.sqlite", meta)
+    write.remove(folder)
+    return ledger
 
 
 def _longest(done: Mapping[int, TrainingResult]) -> dict[str, float]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from emulator.common.errors import RecordingError, StalledError
+from emulator.common.errors import NotRecordedError, StalledError
+from emulator.results.metrics import SPLIT
 from emulator.runner.events import Note, OnEvent, TrainingProgress, TrainingResult
 from emulator.runner.recording import LiveTrainer, Recording, RecordingTrainer
 from emulator.runner.recording.model_export import stamp
@@ -21,13 +22,15 @@ from flasc.training.shared_models import SharedModels
 class Options:
     """How trainings are run; no option changes a result.
 
-    With `replay`, what is not recorded is an error and is not trained.
+    With `train` False, what is not recorded is an error. `packed` is the packed recording that
+    `recordings` were unpacked from; it has no states to train on from.
     """
 
     recordings: Path
     device: str = "auto"
     cache: Path | None = None
-    replay: bool = False
+    train: bool = True
+    packed: Path | None = None
 
 
 OpenRecording = Callable[..., Recording]
@@ -57,6 +60,27 @@ def _real_trainer(
 def prepare(settings: TrainingSettings, options: Options, shared: SharedModels) -> LiveTrainer:
     """A trainer at version 0, for a worker that helps another one with the same settings."""
     return _real_trainer(settings, options, lambda _: None, shared)[0]
+
+
+def _not_recorded(
+    recording: Recording, state: str, training: TrainingJob, options: Options
+) -> NotRecordedError:
+    """The error of a training that would have to be trained on from `state` and may not."""
+    why, hint = "nothing may be trained (--no-train)", "leave it out to train what is missing"
+    if options.packed:
+        why = "a packed recording has no states to train on from"
+        hint = "run the scenario that it was made of instead: that trains what is missing"
+    if not recording.steps:
+        return NotRecordedError(f"is not recorded, and {why}", hint)
+    rounds = len(recording.steps)
+    is_end = all(step.parent != state for step in recording.steps.values())
+    best = max((s.accuracy for (_, of), s in recording.scores.items() if of == SPLIT), default=None)
+    goals = [v.training.target.accuracy for v in training.variants.values() if v.training.target]
+    if is_end and goals and best is not None and best < max(goals):
+        text = f"target {max(goals):.2f} was not reached within the recording: best {best:.3f}"
+        return NotRecordedError(f"{text} in {rounds} rounds", hint, max(goals), best)
+    text = f"asks for a round that is not among the {rounds} recorded, and {why}"
+    return NotRecordedError(text, hint)
 
 
 class ProgressReporter:
@@ -112,13 +136,8 @@ def run_training(
         on_event(Note(index, text))
 
     def make() -> tuple[LiveTrainer, Mapping[str, str]]:
-        if options.replay:
-            rounds = len(recording.steps)
-            which = f"asks for a round that is not among the {rounds}" if rounds else "is not"
-            raise RecordingError(
-                f"{which} recorded, and a packed recording has no states to train on from",
-                "run the scenario that it was made of instead: that trains what is missing",
-            )
+        if options.packed or not options.train:
+            raise _not_recorded(recording, trainer.state, training, options)
         return _real_trainer(training.settings, options, notify, shared)
 
     trainer = RecordingTrainer(

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from emulator.common.errors import ScenarioError
-from emulator.common.text import suggestion
+from emulator.common.text import printable, suggestion
 from emulator.scenario.document import Document
 from emulator.scenario.key_path import dotted, parse_path
 from emulator.scenario.scenario import Scenario
@@ -44,6 +45,8 @@ class Study:
     variants: dict[str, Scenario]
     only: tuple[str, ...] = ()
     packed: Path | None = None  # the packed recording that it was read from
+    run: Path | None = None  # the folder of the run that it was read from
+    recordings: Path | None = None  # the folder of the recordings of that run
 
     @property
     def methods(self) -> list[str]:
@@ -66,6 +69,21 @@ class Study:
                         found[key] = TrainingJob(method, seed, settings, {}, weights)
                     found[key].variants[label] = variant
         return list(found.values())
+
+
+def titles(trainings: Sequence[TrainingJob]) -> list[str]:
+    """Title of each training: its method, with seed and variant if they are needed."""
+    seeds = {training.seed for training in trainings}
+    count = Counter((training.method, training.seed) for training in trainings)
+    found = []
+    for training in trainings:
+        parts = [training.method]
+        if len(seeds) > 1:
+            parts.append(f"seed {training.seed}")
+        if count[training.method, training.seed] > 1:
+            parts.append(next(iter(training.variants)))
+        found.append(printable(", ".join(parts)))
+    return found
 
 
 def expand_variants(document: Document, name: str, only: Sequence[str] = ()) -> Study:

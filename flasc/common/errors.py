@@ -3,6 +3,8 @@
 `emulator.common.errors.EmulatorError` is a subclass of UserError too.
 """
 
+from typing import Any
+
 
 class UserError(Exception):
     """An error that the user can fix; `hint` is the next step or ''."""
@@ -13,7 +15,7 @@ class UserError(Exception):
         super().__init__(message)
         self.message, self.hint = message, hint
 
-    def __reduce__(self) -> tuple[type, tuple[str, str]]:
+    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
         return type(self), (self.message, self.hint)  # workers send errors to the main process
 
 

@@ -104,11 +104,10 @@ def test_code_of_the_examples_is_shown_as_it_is():
 
 
 def as_shown(text: str) -> str:
-    """Without blanks at ends of lines; who trains has the rounds under 'trained', we 'reused'."""
+    """Without blanks at ends of lines; the rounds that are trained are 'recorded before' here."""
     text = re.sub(" +$", "", text, flags=re.MULTILINE)
-    return re.sub(
-        r"(\d+) rounds trained, (\d+) reused", lambda m: f"{int(m[1]) + int(m[2])} rounds", text
-    )
+    counted = r"(\d+) rounds trained, (\d+) recorded before"
+    return re.sub(counted, lambda found: f"{int(found[1]) + int(found[2])} rounds", text)
 
 
 def test_the_tutorial_goes_as_it_says(tmp_path, monkeypatch):

@@ -10,10 +10,17 @@ from pathlib import Path
 import pytest
 
 import emulator
-from emulator import Results, Scenario, compare, frame, run
-from emulator.common.errors import EmulationError, ScenarioError, SupportError
+from emulator import Results, Scenario, api, compare, frame, run
+from emulator.common.errors import (
+    EmulationError,
+    LedgerError,
+    NotRecordedError,
+    ScenarioError,
+    SupportError,
+)
 from emulator.results.comparison import Contrast
 from emulator.runner.events import Note, TrainingFinished, TrainingProgress
+from emulator.runner.export_recording import packed_recording
 from emulator.scenario.study import UNVARIED
 from emulator.simulation.records import Emulation
 
@@ -92,6 +99,9 @@ def test_results_over_other_networks_leave_those_of_the_run_alone(scenario):
     other = run(Scenario.read(scenario(), networks=["scenarios/networks/leo.yaml"]))
     assert other.folder == Path("runs/toy-on-leo")
     assert Results.read("runs/toy") == own
+    again = run(Scenario.read(other.folder))
+    assert again == other
+    assert Results.read("runs/toy") == own
 
 
 def test_changes_are_overrides(scenario):
@@ -130,8 +140,69 @@ def test_without_pandas_rows_remain(scenario, monkeypatch):
 
 def test_a_method_that_fails_is_an_error(scenario):
     bad = Scenario.read(scenario(), {"methods.bad": {"kind": "lora", "client_lr": 1e6}}, ["bad"])
-    with pytest.raises(EmulationError, match="bad, seed 0: client 1 diverged"):
+    with pytest.raises(EmulationError, match="not finished: bad: client 1 diverged"):
         run(bad)
+
+
+def test_the_folder_of_a_replay_is_replayed(scenario, toys):
+    """The run folder has the packed recording, wherever the folder is and whatever is changed."""
+    run(scenario())
+    packed = packed_recording(Scenario.read("runs/toy").study, Path("runs/recordings"))
+    Path("toy.json.gz").write_bytes(packed)
+    first = run("toy.json.gz")
+    shutil.rmtree("runs/recordings")
+    Path("toy.json.gz").unlink()
+    first.folder.rename("moved")
+    toys.clear()
+    changed = Scenario.read("moved", changes={"network.clients.rtt": "1 s"})
+    again = run(changed, out="again", train=False)
+    assert not toys
+    assert [o.final_accuracy for o in again.outcomes] == [o.final_accuracy for o in first.outcomes]
+    assert again.outcomes[0].duration_s > first.outcomes[0].duration_s
+    assert run("again", out="third").outcomes == again.outcomes
+    assert not Path("runs/recordings").exists()
+
+
+def test_without_training_an_unrecorded_scenario_is_refused(scenario, toys):
+    run(scenario(), recordings="mine")
+    assert run("runs/toy", train=False).outcomes  # finds its recordings in `mine`
+    Path("mine").rename("elsewhere")
+    toys.clear()
+    with pytest.raises(NotRecordedError, match=r"runs/recordings does not have 3 of 3.*: LoRA; h"):
+        run("runs/toy", train=False)
+    assert not toys
+    assert Results.read("runs/toy").outcomes  # as they were
+    assert run("runs/toy", recordings="elsewhere", train=False).outcomes
+    with pytest.raises(EmulationError, match="asks for a round that is not among the 4 recorded"):
+        run(Scenario.read("runs/toy", {"training.rounds": 6}), out="six", train=False)
+    assert not toys
+
+
+def test_an_incomplete_run_is_read_only_on_request(scenario):
+    bad = Scenario.read(scenario(), {"methods.bad": {"kind": "lora", "client_lr": 1e6}})
+    with pytest.raises(EmulationError, match="diverged"):
+        run(bad, out="part")
+    said = "Incomplete: 2 of 8 simulations are missing, the first is bad, fast, seed 0. Not finish"
+    with pytest.raises(LedgerError, match=said) as error:
+        Results.read("part")
+    assert "partial=True" in error.value.hint
+    part = Results.read("part", partial=True)
+    assert part.missing == (Emulation("bad", "fast", 0), Emulation("bad", "slow", 0))
+    assert len(part.outcomes) == 6
+    (told,) = compare("part").incomplete
+    assert told.startswith("part: Incomplete: 2 of 8 simulations are missing")
+
+
+@pytest.mark.parametrize("progress", [True, False, None])
+def test_progress_is_printed_where_somebody_looks(scenario, capsys, monkeypatch, progress):
+    monkeypatch.setattr(api, "seen_by_a_person", lambda: True)
+    run(scenario(), progress=progress)
+    trained = capsys.readouterr().err
+    assert ("LoRA: round 1/4\n" in trained) == (progress is not False)
+    run(scenario(), progress=progress)
+    assert capsys.readouterr().err == ""  # a replay is quick
+    run(scenario(), on_event=lambda _: None, recordings="anew")
+    assert capsys.readouterr().err == ""  # another function listens
 
 
 def test_importing_loads_next_to_nothing():

@@ -100,7 +100,7 @@ def test_a_run_with_one_of_each_kind(flasc_emu, tmp_path):
     keys += ["--set", "training.rounds=2"]
     first = flasc_emu("run", OWN, *keys)
     assert first.returncode == 0, first.stderr
-    assert "4 rounds trained, 0 reused" in first.stdout
+    assert "4 rounds trained, 0 recorded before" in first.stdout
     again = flasc_emu("run", OWN, *keys, "--set", "policy=synchronous")
     assert "rounds trained" in again.stdout, again.stderr
 

@@ -23,8 +23,8 @@ from typing import Any
 
 from emulator.common.errors import RecordingError
 from emulator.common.files import storage
-from emulator.runner.recording.entries import Step, digest
-from emulator.runner.recording.identity import FORMAT
+from emulator.runner.recording.entries import Step
+from emulator.runner.recording.identity import root_of
 from emulator.runner.recording.store import Recording
 from flasc.common.messages import MessageInfo
 
@@ -140,7 +140,7 @@ def extracted(path: Path) -> Iterator[Path]:
 
 def _unpack(training: Mapping[str, Any], store: Path) -> None:
     settings, provenance = dict(training["settings"]), dict(training["provenance"])
-    root = digest({"format": FORMAT, "settings": settings})
+    root = root_of(store, settings, "")
     lines = "".join(json.dumps(entry) + "\n" for entry in _entries(root, training["facts"]))
     whole = json.dumps({"settings": settings, "provenance": provenance})
     with storage(store):

@@ -34,7 +34,8 @@ class LiveTrainer(Trainer, Protocol):
 class RecordingTrainer(Trainer):
     """A trainer with a recording. `make` builds the real trainer when it is first needed.
 
-    `trained` counts the server steps that were computed, `replayed` those that were read from disk.
+    `trained` counts the server steps that were computed, `replayed` those that were recorded
+    before, each once, however many simulations ask for it.
     `waiting` is called if another process trains the same and this one has to wait for it.
     """
 
@@ -52,7 +53,18 @@ class RecordingTrainer(Trainer):
         self._downloads: dict[tuple[str, int], MessageInfo] = {}
         self._uploads: dict[tuple[str, int], MessageInfo] = {}
         self.state = recording.root
-        self.trained = self.replayed = 0
+        self._computed: set[str] = set()  # ids of steps
+        self._replayed: set[str] = set()
+
+    @property
+    def trained(self) -> int:
+        """Number of server steps that were computed."""
+        return len(self._computed)
+
+    @property
+    def replayed(self) -> int:
+        """Number of server steps that were recorded before."""
+        return len(self._replayed - self._computed)
 
     def restart(self) -> None:
         """Return to the root, where each simulation starts."""
@@ -90,7 +102,7 @@ class RecordingTrainer(Trainer):
             tuple(weights),
         )
         if step.id in self.recording.steps or step.id in self._open().steps:
-            self.replayed += 1
+            self._replayed.add(step.id)
         else:
             missing = [k for k in dict.fromkeys(step.uploads) if k not in self._uploads]
             if self._live_state != self.state:
@@ -102,7 +114,7 @@ class RecordingTrainer(Trainer):
                 del self._uploads[key]
             self.recording.add("aggregate", durable=True, state=step.id, **asdict(step))
             self._keep(step)
-            self.trained += 1
+            self._computed.add(step.id)
         self.state = step.id
 
     @override

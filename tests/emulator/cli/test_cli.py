@@ -60,14 +60,15 @@ def test_help_and_version(invoke):
 def test_run_reports_and_running_again_trains_nothing(invoke, scenario, toys):
     code, out, err = invoke("run", scenario(), "--workers", "1")
     assert code == 0
-    assert "\n12 rounds trained, 12 reused; written to runs/toy/:\n" in out
+    counted = "12 rounds trained, 0 recorded before (3 trainings, 6 simulations)."
+    assert f"\n{counted}\nWritten to runs/toy/:\n" in out
     assert max(map(len, out.splitlines())) <= 80
     assert [line for line in err.splitlines() if not line.startswith(" ") and ":" not in line] == [
         "LoRA", "head", "FLASC"
     ]  # fmt: skip
     code, again, _ = invoke("run", scenario(), "--workers", "1", "--set", "network.clients.rtt=1 s")
     assert code == 0
-    assert "\n0 rounds trained" in again
+    assert "\n0 rounds trained, 12 recorded before" in again
 
 
 def test_progress_in_json_is_all_that_stderr_has(invoke, scenario, toys):
@@ -168,6 +169,49 @@ def test_a_failing_method_is_named_and_the_others_are_reported(invoke, scenario,
     assert "hint: lower the rates" in err
     assert "head" in out
     assert len(json.loads((tmp_path / "runs/toy/results.json").read_text())) == 2
+
+
+def test_without_training_what_is_not_recorded_is_refused_at_once(invoke, scenario, toys):
+    code, out, err = invoke("run", scenario(), "--no-train")
+    assert code == 2
+    assert one_message(err) == (
+        "error: nothing may be trained (--no-train), and runs/recordings does not have 3 of 3 "
+        "trainings: LoRA; head; FLASC"
+    )
+    assert out == ""
+    assert not toys
+    assert not Path("runs/toy").exists()
+    assert invoke("run", scenario(), "--workers", 1, "--method", "head")[0] == 0
+    toys.clear()
+    assert invoke("run", scenario(), "--method", "head", "--no-train")[0] == 0
+    more = ["--method", "head", "--set", "training.rounds=9"]
+    code, _, err = invoke("run", scenario(), "--workers", 1, "--no-train", *more)
+    assert code == 2
+    assert "head: asks for a round that is not among the 4 recorded, and nothing may be" in err
+    assert not toys
+
+
+def test_a_run_folder_without_its_recordings_says_what_it_trains(invoke, scenario, toys, tmp_path):
+    assert invoke("run", scenario(), "--workers", 1, "--method", "head")[0] == 0
+    Path("runs/recordings").rename("elsewhere")
+    code, _, err = invoke("run", "runs/toy", "--workers", 1)
+    assert code == 0
+    assert "found no recording of head in runs/recordings: it is trained now" in err
+
+
+@pytest.mark.parametrize("form", ["json", "csv", "files"])
+def test_an_incomplete_run_is_said_beside_every_form(invoke, scenario, toys, form):
+    names = ["--method", "bad", "--method", "head"]
+    invoke("run", scenario(), "--workers", 1, "--set", BAD, *names)
+    said = "Incomplete: 2 of 4 simulations are missing, the first is bad, fast, seed 0. Not finish"
+    _, out, err = invoke("report", "runs/toy", "--format", form)
+    assert said in err
+    assert said not in out
+    assert said in " ".join(invoke("report", "runs/toy")[1].split())
+    assert said in Path("runs/toy/index.html").read_text("utf-8")
+    assert said in invoke("export", "tables", "runs/toy")[2]
+    assert said in " ".join(invoke("compare", "runs/toy")[1].split())
+    assert said in invoke("compare", "runs/toy", "--format", "csv")[2]
 
 
 def test_where_all_fail_there_is_no_table(invoke, scenario, toys):

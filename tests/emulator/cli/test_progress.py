@@ -78,6 +78,20 @@ def test_what_is_only_replayed_says_nothing(plain):
     assert out.getvalue() == ""
 
 
+def test_replays_are_one_line_together_and_all_events_in_json(plain, trainings, clock):
+    display, out = plain
+    with display:
+        display.end(0, ["LoRA", "  fast  2 s"], replayed=True)
+        display.end(1, ["head", "  fast  1 s"])
+        display.end(2, ["FLASC", "  fast  1 s"], replayed=True)
+    assert out.getvalue() == ("head\n  fast  1 s\nreplayed from recordings: 2 of 3 trainings\n")
+    out = io.StringIO()
+    with Json(Console(file=out), trainings, workers=1) as told:
+        told.end(0, ["LoRA", "  fast  2 s"], replayed=True)
+    (event,) = map(json.loads, out.getvalue().splitlines())
+    assert (event["event"], event["text"]) == ("done", "LoRA\n  fast  2 s")
+
+
 def test_time_left_is_rounds_to_do_at_the_pace_seen(plain, clock):
     display, _ = plain
     clock.now += 500  # loading; no part of the pace

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import matplotlib
@@ -97,6 +98,16 @@ def test_a_curve_is_the_same_against_time_bytes_and_rounds(study_of: Studies) ->
     assert found["time"] == [4 * k for k in range(11)]
     assert found["bytes"] == pytest.approx([0.005 * k for k in range(11)])
     assert found["rounds"] == list(range(11))
+
+
+@pytest.mark.parametrize("draw", [figures.overview, figures.breakdown])
+def test_a_figure_of_an_incomplete_run_says_so(
+    study_of: Studies, draw: Callable[[Study], Any]
+) -> None:
+    absent = [Emulation("B", "y", 0)]
+    drawn = draw(study_of({"A": 0.05, "B": 0.02}, {"x": 1, "y": 5}, absent=absent))
+    assert drawn.get_suptitle() == "incomplete: 1 of 4 simulations are missing"
+    assert not draw(study_of({"A": 0.05}, {"x": 1})).get_suptitle()
 
 
 def test_bars_of_one_colour_are_told_apart() -> None:

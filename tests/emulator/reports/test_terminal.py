@@ -114,6 +114,15 @@ def test_a_cut_off_run_says_so(study_of: Studies) -> None:
     text = shown(study_of({"A": 0.1, "B": 0.1}, {"x": 1, "y": 2}, absent=absent))
     assert "1 of 4 simulations are missing" in " ".join(text.split())
     assert "missing" in next(line for line in text.splitlines() if line.startswith("B"))
+    assert "was interrupted: run the same command to resume it." in " ".join(text.split())
+
+
+def test_a_run_that_failed_says_why_and_not_to_run_it_again(study_of: Studies) -> None:
+    why = "not finished: target 0.90 was not reached: best 0.526. Hint: train it"
+    lacking = {"absent": [Emulation("B", "y", 0)], "failure": why}
+    text = " ".join(shown(study_of({"A": 0.1, "B": 0.1}, {"x": 1, "y": 2}, **lacking)).split())
+    assert f"seed 0. N{why[1:]}." in text
+    assert "run the same command" not in text
 
 
 def test_the_fastest_of_a_column_is_bold_and_never_is_not(study_of: Studies) -> None:

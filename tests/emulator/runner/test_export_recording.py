@@ -95,18 +95,98 @@ def test_check_promises_nothing_where_the_network_decides_who_takes_part(invoke,
     [
         ("training.rounds=6", "asks for a round that is not among the 4 recorded"),
         ("policy={kind: deadline, deadline: 1 ms}", "asks for a round that is not among the 4"),
-        ("training.seeds=[1]", "LoRA: is not recorded"),
+        ("training.seeds=[0, 1]", "LoRA, seed 1: is not recorded"),
     ],
 )
 def test_what_would_have_to_be_trained_is_said_and_not_done(invoke, file, toys, change, said):
     code, _, err = invoke("run", file, "--set", change)
     assert code == 2
     assert said in err
-    assert "not finished: LoRA; " in err
+    assert "not finished: LoRA" in err
     assert "; the first: " in err
     assert "no states to train on from" in err
     assert "that trains what is missing" in err
     assert not toys
+
+
+def test_what_the_recording_has_nothing_of_leaves_the_folder_as_it_was(invoke, file, toys):
+    assert invoke("run", file)[0] == 0
+    before = rows("toy-recorded")
+    code, out, err = invoke("run", "runs/toy-recorded", "--set", "training.seeds=[1]")
+    assert (code, out) == (2, "")
+    assert err == (
+        "error: runs/toy-recorded/replayed.json.gz: the packed recording does not have 3 of 3 "
+        "trainings: LoRA; head; FLASC\n"
+        "hint: run the scenario that it was made of instead: that trains what is missing\n"
+    )
+    assert rows("toy-recorded") == before
+    assert not toys
+
+
+def test_a_target_that_the_recording_does_not_reach_is_said_with_the_best(invoke, file, toys):
+    best = {name: f"{score:.3f}" for name, score in best_scores().items()}
+    assert invoke("run", file)[0] == 0
+    before = rows("toy-recorded")
+    higher = ["--set", "training.rounds=8", "--set"]
+    code, out, err = invoke("run", file, *higher, "training.target.accuracy=99%")
+    assert (code, out) == (2, "")
+    (error,) = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert error == (
+        "error: not finished: 3 of 3 trainings: target 0.99 was not reached within the recording: "
+        f"best {best['LoRA']} (LoRA), {best['head']} (head), {best['FLASC']} (FLASC)"
+    )
+    assert f"LoRA: target 0.99 was not reached within the recording: best {best['LoRA']}" in err
+    assert "run the scenario that it was made of" in err
+    assert "same command" not in err
+    assert rows("toy-recorded") == before
+    # A target that only `head` reaches: the others are missing in the report.
+    code, out, err = invoke("run", file, *higher, "training.target={accuracy: 55%, stop_after: 0}")
+    assert code == 2
+    report = " ".join(invoke("report", "runs/toy-recorded")[1].split())
+    said = f"was not reached within the recording: best {best['LoRA']} (LoRA), {best['FLASC']} (FL"
+    for text in (" ".join(out.split()), err, report):
+        assert said in text
+        assert "same command" not in text
+    assert not toys
+
+
+def best_scores():
+    found = json.loads(Path("runs/toy/results.json").read_text())
+    return {row["method"]: row["best_accuracy"] for row in found}
+
+
+def test_the_folder_of_a_replay_has_the_recording(invoke, file, toys):
+    assert invoke("run", file)[0] == 0
+    same = invoke("check", file)[1]
+    file.unlink()
+    Path("runs/toy-recorded").rename("moved")
+    assert invoke("check", "moved")[1] == same
+    leo = ["--network", NETWORKS / "leo.yaml"]
+    code, out, err = invoke("run", "moved", *leo)
+    assert code == 0, err
+    assert "\n0 rounds trained, 12 recorded before (3 trainings, 3 simulations).\n" in out
+    assert err == "replayed from recordings: 3 of 3 trainings\n"
+    assert invoke("export", "recording", "moved", "--out", "again.json.gz")[0] == 0
+    assert invoke("run", "again.json.gz", "--out", "again")[0] == 0
+    assert not toys
+    assert not Path("runs/recordings").exists()
+
+
+def test_another_run_in_the_same_folder_forgets_the_packed_recording(invoke, scenario, file):
+    assert invoke("run", file, "--out", "here")[0] == 0
+    assert invoke("run", scenario(), "--workers", 1, "--out", "here")[0] == 0
+    assert not Path("here/replayed.json.gz").exists()
+    assert invoke("run", file, "--out", "here")[0] == 0
+    assert not Path("here/recordings.json").exists()
+
+
+def test_recordings_of_its_own_are_said(invoke, scenario, file):
+    code, _, err = invoke("run", scenario(), "--recordings", file)
+    assert code == 2
+    assert f"To replay the file, run: flasc-emu run {file}\n" in err
+    code, _, err = invoke("run", file, "--recordings", "elsewhere")
+    assert code == 2
+    assert f"beside the packed recording {file}, which has its own" in err
 
 
 def test_what_is_not_recorded_to_its_end_is_not_packed(invoke, scenario, file):

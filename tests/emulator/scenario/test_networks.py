@@ -87,7 +87,9 @@ def test_a_run_is_priced_under_networks_that_it_never_saw(command, scenario, hal
     assert command.run("run", scenario(), "--workers", "1", "--method", "head")[0] == 0
     code, out, _ = command.run("run", "runs/toy", "--workers", "1", "--network", half)
     assert code == 0
-    assert re.search("0 rounds trained, [0-9]+ reused; written to runs/toy-on-half/", out)
+    assert re.search(
+        "0 rounds trained, [0-9]+ recorded before .*\nWritten to runs/toy-on-half/", out
+    )
     again = inputs.read(command.folder / "runs/toy-on-half")
     assert list(again.variants) == ["half"]
     assert again.methods == ["head"]
