@@ -1,6 +1,7 @@
 """Texts as token ids, cached on disk because tokenising takes longer than a round of training."""
 
 import hashlib
+import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,8 +61,15 @@ def encode(
     A tokenizer without a pad token (GPT-2) pads with its end-of-text token. The result is kept in
     `cache` (None: the asset cache) under the SHA-256 of texts, tokenizer and length; a damaged file
     is replaced. `notify` is called before the work starts. Raises ModelError if the folder has no
-    usable tokenizer or it does not allow `length`, AssetError if the cache is not writable.
+    usable tokenizer or it or the model does not allow `length`, AssetError if the cache is not
+    writable.
     """
+    most = positions(model_folder)
+    if most is not None and length > most:
+        raise ModelError(
+            f"found a length of {length} tokens; the model in {model_folder} has {most} positions",
+            f"set task.tokens to {most} or less",
+        )
     path = cache_folder(cache) / "tokens" / f"{_key(texts, model_folder, length)}.safetensors"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -77,6 +85,17 @@ def encode(
             "set FLASC_EMU_CACHE to a folder that can be written to",
         ) from error
     return tokens
+
+
+def positions(model_folder: Path) -> int | None:
+    """The length up to which the model has embeddings of positions; None without such a limit."""
+    try:
+        config = json.loads((model_folder / "config.json").read_text("utf-8"))
+        rotary = any(key.startswith("rope") for key in config)  # computes any position
+        found = config.get("max_position_embeddings", config.get("n_positions"))
+    except (OSError, ValueError, AttributeError):
+        return None  # loading the model reports it
+    return found if isinstance(found, int) and found > 0 and not rotary else None
 
 
 def _key(texts: Sequence[str], model_folder: Path, length: int) -> str:

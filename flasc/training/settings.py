@@ -18,6 +18,7 @@ from flasc.common.settings import (
     Wire,
     newer,
 )
+from flasc.data.tokens import positions
 from flasc.methods import METHODS, MethodSettings
 from flasc.models.folder import Problem as Problem, model_type, problem
 from flasc.models.identity import weights_at_hand
@@ -141,6 +142,11 @@ class TrainingSettings(Settings):
         folder = model_at_hand(self.task.model, cache=cache)
         if head is None or folder is None:
             return None
+        tokens, most = getattr(self.task, "tokens", 0), positions(folder)
+        if most is not None and tokens > most:
+            default = "" if "tokens" in self.task.model_fields_set else " (the default)"
+            found = f"{tokens}{default} with a model of {most} positions ({folder})"
+            return Problem("task.tokens", found, f"at most {most}")
         return problem(folder, head, self.lora, scope)
 
     def _needs_reference(self, cache: Path | None) -> bool:

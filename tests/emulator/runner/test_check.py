@@ -274,6 +274,14 @@ def test_it_names_a_policy_and_who_leaves(scenario, tmp_path, policy, says):
     assert says is None or f"; policy: {says}" in line
 
 
+def test_texts_that_are_longer_than_a_model_reads_are_foreseen(scenario, model, tmp_path):
+    (model / "config.json").write_text('{"model_type": "bert", "max_position_embeddings": 64}')
+    read = inputs.read(scenario(), [f"task.model={model}"])
+    found = r"task\.tokens: found 128 \(the default\) with a model of 64 positions .*at most 64"
+    with pytest.raises(ScenarioError, match=found):
+        list(plan(read, tmp_path))
+
+
 def test_defaults_that_make_a_training_long_are_told(scenario, model, toys, tmp_path, monkeypatch):
     """By `check` and by `run`, for what is not recorded to its end."""
 

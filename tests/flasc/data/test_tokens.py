@@ -1,6 +1,8 @@
 """Small tokenizers made here, one of BERT's kind and one of GPT-2's; and the real one."""
 
 import dataclasses
+import json
+import shutil
 
 import numpy as np
 import pytest
@@ -160,8 +162,28 @@ def test_the_real_tokenizer(tmp_path):
         [101, 7592, 2088, 102, 0, 0, 0, 0],
         [101, *[7592] * 6, 102],
     ]
-    with pytest.raises(ModelError, match="allows 3 to 512"):
+    with pytest.raises(ModelError, match="has 512 positions"):
         encode(["a"], folder, 513, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("config", "allowed"),
+    [
+        ({"max_position_embeddings": 5}, False),
+        ({"n_positions": 5}, False),
+        ({"max_position_embeddings": 6}, True),
+        ({"max_position_embeddings": 5, "rope_theta": 1e4}, True),
+        ({"max_position_embeddings": -1}, True),
+    ],
+)
+def test_a_length_beyond_the_positions_of_the_model_is_refused(bert, tmp_path, config, allowed):
+    folder = shutil.copytree(bert, tmp_path / "m")
+    (folder / "config.json").write_text(json.dumps({"model_type": "bert", **config}))
+    if allowed:
+        assert encode(TEXTS, folder, 6, tmp_path).input_ids.shape[1] == 6
+        return
+    with pytest.raises(ModelError, match=r"length of 6 tokens; .* has 5 positions"):
+        encode(TEXTS, folder, 6, tmp_path)
 
 
 def test_a_folder_without_a_tokenizer_does_not_get_an_empty_one(tmp_path):
