@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from emulator.common.units import format_duration, format_size
-from emulator.reports import tradeoffs, validation
+from emulator.reports import findings, tradeoffs, validation
 from emulator.reports.run_report import Study, printable
 from emulator.results.bottlenecks import bottleneck_shares
 from emulator.results.metadata import ACCURACY
@@ -82,11 +82,10 @@ def fastest(study: Study, variant: str) -> set[str]:
 
 def caption(study: Study) -> str:
     """Return the caption: target, split and statistic of the table."""
-    seeds = len({o.seed for o in study.outcomes})
-    over = f", median and range of {seeds} seeds" if seeds > 1 else ""
+    over = findings.statistic(study, "median and range")
     tested = " / test" if any(o.test_accuracy is not None for o in study.outcomes) else ""
     return (
-        f"Simulated time to {study.goal}{over}; rounds, and bytes down / up, until then; "
+        f"Simulated time to {study.goal}, {over}; rounds, and bytes down / up, until then; "
         f"{study.metric} after the last round, on validation{tested}. Target measured on "
         f"{study.split}." + privacy_caption(study)
     )
@@ -184,8 +183,8 @@ def table(study: Study) -> Group:
     validated = validation.line(study.validations.values())
     compared = map(" ".join, tradeoffs.sentences(study)) if study.has_tradeoffs else ()
     remark = f"{study.remark}." if study.remark else ""
-    texts = (caption(study), remark, validated, *compared, *explanations(study), missing(study))
-    notes = [Text(note) for note in texts if note]
+    told = (caption(study), findings.shown(study), remark, validated, *compared)
+    notes = [Text(note) for note in (*told, *explanations(study), missing(study)) if note]
     traded = Group(Text(), tradeoffs.table(study)) if study.has_tradeoffs else Group()
     return Group(grid, traded, Text(), *notes)
 

@@ -185,9 +185,9 @@ def test_each_event_is_a_json_object_on_a_line(events, clock):
     assert rows[0] == {"event": "note", "text": "waiting for\nthe other"}
     assert rows[1] == {"event": "note", **whose, "text": "loading data and model"}
     assert rows[2] == {
-        "event": "round", **whose, "variant": "slow", "round": 1, "rounds": 4, "accuracy": 0.25, "scored_round": 1,
+        "event": "round", **whose, "variant": "slow", "round": 1, "rounds": 4, "accuracy": 0.25,
         "split": None, "simulated_s": 0.5, "bytes_down": 1_500_000, "bytes_up": 300_000,
-        "metric": "accuracy", "trained": 1, "left_s": None,
+        "metric": "accuracy", "scored_round": 1, "trained": 1, "left_s": None,
     }  # fmt: skip
     assert (rows[3]["event"], rows[3]["split"]) == ("score", "validation")
     assert rows[3]["left_s"] == 10 * (2 + 4 + 4)  # a round took 10 s; three trainings of four
