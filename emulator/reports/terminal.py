@@ -115,8 +115,9 @@ def missing(study: Study) -> str:
 def explanations(study: Study) -> list[str]:
     """Return a line per variant: bottlenecks, wasted bytes, examples of excluded clients.
 
-    Shares are of the time and bytes of all methods and seeds together. If variants learn
-    differently, the line has the bottlenecks only, and the second table has the rest.
+    A last line says that shares are of all methods and seeds together, if there are several. If
+    variants learn differently, the line has the bottlenecks only, and the second table has the
+    rest.
     """
     lines = []
     for variant in study.variants:
@@ -133,7 +134,8 @@ def explanations(study: Study) -> list[str]:
         if excluded is not None and not study.has_tradeoffs:
             parts.append(f"{excluded:.0%} of the examples were excluded")
         lines.append(f"{variant}: {'; '.join(parts)}.")
-    return lines
+    several = bool(lines) and len(study.outcomes) > len(study.variants)
+    return lines + ["These shares are of all methods and seeds together."] * several
 
 
 def method_lines(summaries: Sequence[Summary], metric: str = ACCURACY) -> list[str]:
