@@ -121,8 +121,8 @@ class Plain(Display):
         if not progress.trained or now - self._said_wall_s.get(index, -1e9) < PLAIN_EVERY_WALL_S:
             return
         self._said_wall_s[index] = now
-        number, accuracy, clock, down, up = _values(progress)
-        scored = f", {self._metrics[index]} {accuracy}" if accuracy else ""
+        number, _, clock, down, up = _values(progress)
+        scored = _scored(progress, self._metrics[index])
         left_s = self._left_s()
         left = "" if left_s is None else f", about {format_duration(left_s)} left"
         text = f"round {number}{scored}, simulated {clock}, {down} down, {up} up{left}"
@@ -218,6 +218,7 @@ class Json(Display):
             rounds=progress.rounds,
             metric=self._metrics[index],
             accuracy=progress.accuracy,
+            scored_round=progress.scored_round,
             split=progress.split or None,
             simulated_s=progress.clock_s,
             bytes_down=progress.bytes_down,
@@ -248,14 +249,27 @@ def display(how: How, trainings: Sequence[TrainingJob], workers: int) -> Display
 
 
 def _values(progress: TrainingProgress) -> tuple[str, str, str, str, str]:
-    """Round, accuracy, simulated time, bytes down and up, as text."""
+    """Round, accuracy, simulated time, bytes down and up, as text.
+
+    The accuracy of an earlier round is in parentheses.
+    """
+    score = "" if progress.accuracy is None else f"{progress.accuracy:.3f}"
     return (
         f"{progress.round}/{progress.rounds}",
-        "" if progress.accuracy is None else f"{progress.accuracy:.3f}",
+        f"({score})" if score and progress.scored_round != progress.round else score,
         format_duration(progress.clock_s),
         format_size(progress.bytes_down),
         format_size(progress.bytes_up),
     )
+
+
+def _scored(progress: TrainingProgress, metric: str) -> str:
+    """Return ', accuracy 0.512', and the round of the score if it is an earlier one."""
+    if progress.accuracy is None:
+        return ""
+    earlier = progress.scored_round != progress.round
+    of_round = f" after round {progress.scored_round}" if earlier else ""
+    return f", {metric} {progress.accuracy:.3f}{of_round}"
 
 
 def _padded(title: str) -> str:

@@ -12,9 +12,10 @@ from rich.text import Text
 
 from emulator.common.units import format_duration, format_size
 from emulator.reports.export.json_csv import csv_text
+from emulator.reports.findings import ERROR, ONE_SEED, over_seeds
 from emulator.reports.run_report import printable
 from emulator.reports.terminal import or_never
-from emulator.results.comparison import Comparison, Contrast, FrontPoint
+from emulator.results.comparison import Comparison, Contrast
 from emulator.results.dataframe import flat
 from emulator.results.metrics import Spread
 
@@ -27,7 +28,7 @@ def table(found: Comparison) -> Group:
     parts = [
         _block([c for c in found.contrasts if c.variant == v], v, found.metric) for v in variants
     ]
-    fronts = [Text(line) for line in _fronts(found.fronts)]
+    fronts = [Text(line) for line in _fronts(found)]
     notes = [Text(printable(line)) for line in found.incomplete]
     return Group(*parts, *fronts, Text(), Text(_caption(found)), *notes)
 
@@ -37,18 +38,19 @@ def _block(contrasts: Sequence[Contrast], variant: str, metric: str) -> Table:
         title=Text(printable(variant)), box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0)
     )
     grid.add_column("method", overflow="fold", min_width=14)
-    for header in ("time", "bytes", "times as fast", "verdict", metric):
+    band = f"{100 * contrasts[0].level:g} % band,\nrow alone"
+    for header in ("time", "bytes", "times\nas fast", band, "verdict,\nall rows", metric):
         grid.add_column(header, justify="right", overflow="fold")
     for contrast in contrasts:
-        speedup = (contrast.speedup, contrast.speedup_low, contrast.speedup_high)
         gain = (contrast.accuracy_gain, contrast.accuracy_gain_low, contrast.accuracy_gain_high)
         grid.add_row(
             Text(printable(contrast.method)),
             or_never(contrast.time_s.median, format_duration) + _reached(contrast),
             or_never(contrast.nbytes.median, format_size),
-            _banded(speedup, "{:.2f}"),
+            "" if contrast.speedup is None else f"{contrast.speedup:.2f}",
+            _band(contrast.speedup_low, contrast.speedup_high, "{:.2f}"),
             contrast.verdict,
-            f"{contrast.final_accuracy.median:.3f}\n{_banded(gain, '{:+.3f}')}".rstrip("\n"),
+            f"{contrast.final_accuracy.median:.3f}\n{_banded(gain)}".rstrip("\n"),
         )
     return grid
 
@@ -58,18 +60,24 @@ def _reached(contrast: Contrast) -> str:
     return "" if all_or_none else f"\n({contrast.reached} of {contrast.seeds})"
 
 
-def _banded(values: Sequence[float | None], form: str) -> str:
-    """Return '2.10', and '1.80 – 2.45' in a second line if there is a band."""
-    mean, low, high = (None if value is None else form.format(value) for value in values)
+def _banded(values: Sequence[float | None]) -> str:
+    """Return '+0.100', and '+0.050 –' and '+0.150' in further lines if there is a band."""
+    mean, low, high = values
     if mean is None:
         return ""
-    return mean if low is None or high is None else f"{mean}\n{low} – {high}"
+    return f"{mean:+.3f}\n{_band(low, high, '{:+.3f}')}".rstrip("\n").replace("– ", "–\n")
 
 
-def _fronts(points: Sequence[FrontPoint]) -> Iterator[str]:
+def _band(low: float | None, high: float | None, form: str) -> str:
+    return "" if low is None or high is None else f"{form.format(low)} – {form.format(high)}"
+
+
+def _fronts(found: Comparison) -> Iterator[str]:
     """Yield, by variant and cost, the range of accuracies in which each method is best."""
-    for (variant, cost), front in itertools.groupby(points, lambda p: (p.variant, p.cost)):
-        yield f"\nBest under {printable(variant)}, by {'time' if cost == 'time_s' else 'bytes'}:"
+    for (variant, cost), front in itertools.groupby(found.fronts, lambda p: (p.variant, p.cost)):
+        by = "time" if cost == "time_s" else "bytes"
+        whose = over_seeds("median", (c.seeds for c in found.contrasts if c.variant == variant))
+        yield f"\nBest under {printable(variant)}, by {by} ({whose}; not tested):"
         form = format_duration if cost == "time_s" else format_size
         for method, run in itertools.groupby(front, lambda p: p.method):
             first, *rest = run
@@ -85,19 +93,20 @@ def _from_to(first: str, last: str) -> str:
 
 def _caption(found: Comparison) -> str:
     goal = "the end of the run" if found.target is None else f"{found.metric} {found.target:.2f}"
-    seeds = {contrast.seeds for contrast in found.contrasts}
+    whose = over_seeds("median", (contrast.seeds for contrast in found.contrasts))
+    tests = max(contrast.tests for contrast in found.contrasts)
     note = (
-        "One seed: differences may be due to chance."
-        if seeds == {1}
-        else "Bands are 95 % confidence intervals. 'faster' and 'slower' are significant at 5 % "
-        "for the whole table; 'not shown' means that these seeds cannot tell."
+        f"A band is a confidence interval of its row alone. A verdict holds at {ERROR} for all "
+        f"rows tested together ({tests}, by Holm), which is stricter: a row can have a band "
+        "above 1 and be 'not shown', which means that these seeds cannot tell."
+        if tests
+        else ONE_SEED
     )
     if found.ended_at is not None:
         note += f" Runs ended soon after {found.ended_at:.2f}: 'never' means not before that."
     return (
-        f"Medians over seeds of time and bytes to {goal}; times as fast as "
-        f"{printable(found.baseline)}; {found.metric} of the last model, and its difference to the "
-        f"baseline's. {note}"
+        f"Time and bytes to {goal}, {whose}; times as fast as {printable(found.baseline)}; "
+        f"{found.metric} of the last model, and its difference to the baseline's. {note}"
     )
 
 

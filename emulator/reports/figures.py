@@ -6,10 +6,11 @@ from functools import partial
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
 
+from emulator.reports.findings import statistic
 from emulator.reports.plot_style import PHASES, Draw, colour, fill, line, unit
 from emulator.reports.run_report import Study
 from emulator.reports.terminal import NEVER, time
-from emulator.results.metrics import Curve, TimeSpent
+from emulator.results.metrics import Curve, Outcome, Summary, TimeSpent
 from emulator.simulation.records import Emulation
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def _bars(axes: "Axes", study: Study, panel_in: float) -> None:
         x = j + (i - (len(study.methods) - 1) / 2) * width
         low, median, high = time(summary)
         if median is None:
-            _never(axes, x, width, panel_in, colour(i), f"never-{i}-{j}")
+            _never(axes, x, width, panel_in, i, j, summary)
             continue
         axes.bar(x, median / scale_s, width * 0.92, **fill(i))
         if low != high:
@@ -120,23 +121,36 @@ def _bars(axes: "Axes", study: Study, panel_in: float) -> None:
     axes.tick_params(axis="x", length=0)
     axes.grid(visible=False, axis="x")
     axes.set_title(f"Time to {study.goal}")
-    axes.set_ylabel(f"simulated time ({unit_name})")
+    axes.set_ylabel(_label(f"simulated time ({unit_name})", study, "median"))
 
 
-def _never(axes: "Axes", x: float, width: float, panel_in: float, edge: str, gid: str) -> None:
+def _label(what: str, study: Study, name: str) -> str:
+    """Return an axis label with the statistic and the number of seeds."""
+    over = statistic(study, name)
+    return f"{what}, {over}" if len(what + over) < 30 else f"{what},\n{over}"
+
+
+def _never(
+    axes: "Axes", x: float, width: float, panel_in: float, i: int, j: int, summary: Summary
+) -> None:
+    """Draw the bar of method `i` under variant `j`; it says how many of several seeds it is of."""
     from matplotlib.patches import Rectangle
 
     place = axes.get_xaxis_transform()  # x in data, y in heights of the panel
     left, drawn = x - width * 0.46, width * 0.92
-    bar = Rectangle((left, 0), drawn, 1, transform=place, facecolor="white", edgecolor=edge)
-    bar.set(hatch=_HATCH, linewidth=0.6, gid=gid)
+    bar = Rectangle((left, 0), drawn, 1, transform=place, facecolor="white", edgecolor=colour(i))
+    bar.set(hatch=_HATCH, linewidth=0.6, gid=f"never-{i}-{j}")
     axes.add_patch(bar)
-    gap = Rectangle((left, 0.42), drawn, 0.16, transform=place, facecolor="white", zorder=1.5)
+    seeds = len(summary.seeds)
+    text = NEVER if seeds == 1 else f"{seeds - summary.reached} of {seeds} {NEVER}"
+    tall = 0.032 * len(text)
+    gap = Rectangle((left, 0.5 - tall / 2), drawn, tall, transform=place)
+    gap.set(facecolor="white", zorder=1.5)
     axes.add_patch(gap)
     first, last = axes.get_xlim()
     size = min(7.0, 0.75 * drawn / (last - first) * 72 * panel_in)
     style: Any = {"rotation": 90, "ha": "center", "va": "center", "fontsize": size}
-    axes.text(x, 0.5, NEVER, transform=place, **style)
+    axes.text(x, 0.5, text, transform=place, **style)
 
 
 def _cost(curve: Curve, against: Against) -> tuple[float, ...]:
@@ -185,7 +199,7 @@ def _curves(axes: "Axes", study: Study, panel_in: float, against: Against) -> No
         f"{study.metric_title} over {against}, {textwrap.shorten(variant, int(10 * panel_in))}"
     )
     axes.set_xlabel(what.get(against, against))
-    axes.set_ylabel(study.metric)
+    axes.set_ylabel(_label(study.metric, study, "mean"))
 
 
 def _finals(axes: "Axes", study: Study, panel_in: float) -> None:
@@ -206,8 +220,8 @@ def _finals(axes: "Axes", study: Study, panel_in: float) -> None:
     room = max(6, int(9 * panel_in) // len(study.variants))
     axes.set_xticks(range(len(study.variants)), [textwrap.fill(v, room) for v in study.variants])
     axes.set_xlim(-0.5, len(study.variants) - 0.5)
-    axes.set_title("Accuracy of the last model")
-    axes.set_ylabel("accuracy")
+    axes.set_title(f"{study.metric_title} of the last model")
+    axes.set_ylabel(_label(study.metric, study, "mean"))
 
 
 def breakdown(study: Study, width_in: float = WIDTH_IN) -> "Figure":
@@ -231,7 +245,8 @@ def breakdown(study: Study, width_in: float = WIDTH_IN) -> "Figure":
     for axes in panels[len(study.variants) :]:
         axes.set_visible(False)
     for axes in panels[max(0, len(study.variants) - columns) : len(study.variants)]:
-        axes.set_xlabel(f"simulated time ({unit_name})")  # the lowest of each column
+        label = _label(f"simulated time ({unit_name})", study, "mean")
+        axes.set_xlabel(label)  # the lowest of each column
     panels[0].set_yticks(range(len(labels)), labels)
     panels[0].set_ylim(len(labels) - 0.4, -0.6)
     panels[0].set_xlim(0, 1.05 * max(map(sum, everything)) / scale_s or 1)
@@ -241,6 +256,10 @@ def breakdown(study: Study, width_in: float = WIDTH_IN) -> "Figure":
         if any(parts[k] > SEEN * sum(parts) for parts in everything)
     ]
     handles = [Patch(color=PHASES[part]) for part in shown]
+    if any(map(_not_reached, study.outcomes)):
+        handles.append(Patch(facecolor="#999999", edgecolor="white", hatch=_HATCH))
+        several = any(len(study.of(o.method, o.variant)) > 1 for o in study.outcomes)
+        shown.append("target not reached" + " by all seeds" * several)
     columns = len(shown) if width_in > 5 else 2
     figure.legend(handles, shown, loc="outside lower center", ncols=columns or 1)
     return figure
@@ -261,7 +280,7 @@ def _stacks(
 ) -> None:
     for i, parts in means.items():
         outcomes = study.of(study.methods[i], variant)
-        never = any(o.target is not None and o.time_to_target_s is None for o in outcomes)
+        never = any(map(_not_reached, outcomes))
         left = 0.0
         for seconds, shade in zip(parts, PHASES.values(), strict=True):
             bar = axes.barh(i, seconds / scale_s, 0.7, left / scale_s, color=shade)
@@ -272,6 +291,10 @@ def _stacks(
     axes.tick_params(axis="x", labelbottom=True)
     axes.grid(visible=False, axis="y")
     axes.set_title(textwrap.fill(variant, 30))
+
+
+def _not_reached(outcome: Outcome) -> bool:
+    return outcome.target is not None and outcome.time_to_target_s is None
 
 
 def _wide(values: Sequence[float]) -> bool:

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from emulator.common.units import format_duration, format_size
-from emulator.reports import tradeoffs, validation
+from emulator.reports import findings, tradeoffs, validation
 from emulator.reports.run_report import Study, printable
 from emulator.results.bottlenecks import bottleneck_shares
 from emulator.results.metadata import ACCURACY, incomplete
@@ -82,11 +82,10 @@ def fastest(study: Study, variant: str) -> set[str]:
 
 def caption(study: Study) -> str:
     """Return the caption: target, split and statistic of the table."""
-    seeds = len({o.seed for o in study.outcomes})
-    over = f", median and range of {seeds} seeds" if seeds > 1 else ""
+    over = findings.statistic(study, "median and range")
     tested = " / test" if any(o.test_accuracy is not None for o in study.outcomes) else ""
     return (
-        f"Simulated time to {study.goal}{over}; rounds, and bytes down / up, until then; "
+        f"Simulated time to {study.goal}, {over}; rounds, and bytes down / up, until then; "
         f"{study.metric} after the last round, on validation{tested}. Target measured on "
         f"{study.split}." + privacy_caption(study)
     )
@@ -109,8 +108,9 @@ def missing(study: Study) -> str:
 def explanations(study: Study) -> list[str]:
     """Return a line per variant: bottlenecks, wasted bytes, examples of excluded clients.
 
-    Shares are of the time and bytes of all methods and seeds together. If variants learn
-    differently, the line has the bottlenecks only, and the second table has the rest.
+    A last line says that shares are of all methods and seeds together, if there are several. If
+    variants learn differently, the line has the bottlenecks only, and the second table has the
+    rest.
     """
     lines = []
     for variant in study.variants:
@@ -127,7 +127,8 @@ def explanations(study: Study) -> list[str]:
         if excluded is not None and not study.has_tradeoffs:
             parts.append(f"{excluded:.0%} of the examples were excluded")
         lines.append(f"{variant}: {'; '.join(parts)}.")
-    return lines
+    several = bool(lines) and len(study.outcomes) > len(study.variants)
+    return lines + ["These shares are of all methods and seeds together."] * several
 
 
 def method_lines(summaries: Sequence[Summary], metric: str = ACCURACY) -> list[str]:
@@ -177,8 +178,8 @@ def table(study: Study) -> Group:
     validated = validation.line(study.validations.values())
     compared = map(" ".join, tradeoffs.sentences(study)) if study.has_tradeoffs else ()
     remark = f"{study.remark}." if study.remark else ""
-    texts = (caption(study), remark, validated, *compared, *explanations(study), missing(study))
-    notes = [Text(note) for note in texts if note]
+    told = (caption(study), findings.shown(study), remark, validated, *compared)
+    notes = [Text(note) for note in (*told, *explanations(study), missing(study)) if note]
     traded = Group(Text(), tradeoffs.table(study)) if study.has_tradeoffs else Group()
     return Group(grid, traded, Text(), *notes)
 

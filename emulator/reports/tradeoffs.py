@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from emulator.common.units import format_duration
+from emulator.reports.findings import over_seeds
 from emulator.reports.run_report import Study
 from emulator.results.equal_time import at_equal_time
 from emulator.results.metrics import Outcome, Spread, spread
@@ -112,11 +113,13 @@ def sentences(study: Study) -> Iterator[tuple[str, str]]:
             for a, b in both
             if a.equal_time and b.equal_time
         ]
+        counts = [n for method in study.methods if (n := len(study.of(method, variant)))]
+        whose = over_seeds("median", counts)
         parts = [f"ends after {_span(ratios, percent)} of the time"] if ratios else []
         parts += [f"{study.metric} {_span(gains, _gain)} at the end"]
         parts += [f"{_span(then, _gain)} at equal time"] if then else []
         paid = "; ".join(_paid([a for a, _ in both], [b for _, b in both], study.metric))
-        yield f"{variant}, against {first}: {', '.join(parts)}.", _sentence(paid)
+        yield f"{variant}, against {first} ({whose}): {', '.join(parts)}.", _sentence(paid)
 
 
 def _sentence(text: str) -> str:

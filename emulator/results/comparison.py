@@ -24,8 +24,9 @@ class Contrast:
     """One method under one variant, compared with `baseline`; None: no statement is possible.
 
     `time_s` and `nbytes` (down and up together) are to the target, over `seeds`; `speedup` is the
-    baseline's time divided by this one, with its band. `p` is two-sided and corrected for the
-    number of contrasts. `accuracy_gain` is of the last model, from -1 to 1, with its band.
+    baseline's time divided by this one, with its band. `accuracy_gain` is of the last model, from
+    -1 to 1, with its band. Bands (of confidence `level`) and the two-sided `p_alone` are of this
+    contrast alone. `p` is corrected for all `tests` contrasts of the table and gives the verdict.
     """
 
     method: str
@@ -45,6 +46,9 @@ class Contrast:
     accuracy_gain: float | None = None
     accuracy_gain_low: float | None = None
     accuracy_gain_high: float | None = None
+    level: float = LEVEL
+    p_alone: float | None = None
+    tests: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,7 @@ class Measured:
 
 
 Cells = dict[tuple[str, str], dict[int, Measured]]  # (method, variant): by seed
+Outcomes = Mapping[tuple[str, str], Mapping[int, Outcome]]  # the same, without evaluations
 
 
 def contrasted(
@@ -98,34 +103,44 @@ def contrasted(
     if baseline not in (*methods, *variants):
         told = suggestion(baseline, [*methods, *variants])
         raise ScenarioError(f"--baseline {baseline}: found no such method or variant{told}")
-    contrasts = []
-    for (method, variant), cell in cells.items():
-        key = (baseline, variant) if baseline in methods else (method, baseline)
-        contrasts.append(_contrast(method, variant, baseline, cell, cells.get(key, {}), key))
-    tested = {index: each.p for index, each in enumerate(contrasts) if each.p is not None}
-    for index, p in zip(tested, holm(list(tested.values())), strict=True):
-        verdict = contrasts[index].verdict if p <= 1 - LEVEL else "not shown"
-        contrasts[index] = replace(contrasts[index], p=p, verdict=verdict)
+    outcomes = {key: {s: m.outcome for s, m in cell.items()} for key, cell in cells.items()}
     fronts = [
         point
         for variant in variants
         for cost in ("time_s", "nbytes")
         for point in front({m: c for (m, v), c in cells.items() if v == variant}, variant, cost)
     ]
-    return Comparison(baseline, target, ended_at, tuple(contrasts), tuple(fronts))
+    found = contrasts(outcomes, baseline, of_methods=baseline in methods)
+    return Comparison(baseline, target, ended_at, found, tuple(fronts))
+
+
+def contrasts(outcomes: Outcomes, baseline: str, *, of_methods: bool) -> tuple[Contrast, ...]:
+    """Return a contrast per method and variant with `baseline`, a method or else a variant.
+
+    This decides which differences are shown: all tables and sentences take the verdict from here.
+    """
+    found = []
+    for (method, variant), ours in outcomes.items():
+        key = (baseline, variant) if of_methods else (method, baseline)
+        found.append(_contrast(method, variant, baseline, ours, outcomes.get(key, {}), key))
+    tested = {index: each.p_alone for index, each in enumerate(found) if each.p_alone is not None}
+    for index, p in zip(tested, holm(list(tested.values())), strict=True):
+        verdict = found[index].verdict if p <= 1 - LEVEL else "not shown"
+        found[index] = replace(found[index], p=p, tests=len(tested), verdict=verdict)
+    return tuple(found)
 
 
 def _contrast(
     method: str,
     variant: str,
     baseline: str,
-    ours: Mapping[int, Measured],
-    theirs: Mapping[int, Measured],
+    ours: Mapping[int, Outcome],
+    theirs: Mapping[int, Outcome],
     key: tuple[str, str],
 ) -> Contrast:
-    """Return the contrast with the uncorrected p."""
+    """Return the contrast with the verdict of this contrast alone."""
     shared = sorted(ours.keys() & theirs.keys())
-    outcomes = [measured.outcome for measured in ours.values()]
+    outcomes = list(ours.values())
     plain = Contrast(
         method=method,
         variant=variant,
@@ -139,11 +154,11 @@ def _contrast(
     )
     if (method, variant) == key or not theirs:
         return plain if theirs else replace(plain, verdict="no baseline")
-    ours_s, theirs_s = ({s: _time_s(m.outcome) for s, m in c.items()} for c in (ours, theirs))
+    ours_s, theirs_s = ({s: _time_s(o) for s, o in each.items()} for each in (ours, theirs))
     faster = _time_effect(ours_s, theirs_s, shared)
     testable = not math.isnan(faster.p)
     ours_accuracy, theirs_accuracy = (
-        {s: m.outcome.final_accuracy for s, m in c.items()} for c in (ours, theirs)
+        {s: o.final_accuracy for s, o in each.items()} for each in (ours, theirs)
     )
     gain = _effect(ours_accuracy, theirs_accuracy, shared)
     found: Verdict = "faster" if faster.mean > 0 else "slower"
@@ -152,7 +167,7 @@ def _contrast(
         speedup=_exp(faster.mean),
         speedup_low=_exp(faster.low),
         speedup_high=_exp(faster.high),
-        p=faster.p if testable else None,
+        p_alone=faster.p if testable else None,
         verdict=found if testable else "one seed",
         accuracy_gain=gain.mean,
         accuracy_gain_low=_finite(gain.low),
@@ -165,9 +180,10 @@ def _time_effect(
 ) -> Effect:
     """Return the effect on ln(theirs / ours).
 
-    If a seed did not reach the target, the sign test decides and the mean is infinite.
+    If a seed did not reach the target, or reached it at once, there is no ratio: the sign test
+    decides and the mean is infinite.
     """
-    if all(map(math.isfinite, [*ours_s.values(), *theirs_s.values()])):
+    if all(0 < seconds < math.inf for seconds in (*ours_s.values(), *theirs_s.values())):
         ours, theirs = ({seed: -math.log(s) for seed, s in of.items()} for of in (ours_s, theirs_s))
         return _effect(ours, theirs, shared)
     wins = sum(ours_s[seed] < theirs_s[seed] for seed in shared)

@@ -39,9 +39,10 @@ class Note:
 class TrainingProgress:
     """The state of a training (its index in `Study.trainings()`) under one variant.
 
-    `clock_s` is simulated seconds, `accuracy` (0 to 1) the newest score on any split, `trained` the
-    number of server steps computed so far, `bytes_down` and `bytes_up` the bytes charged so far.
-    `split` was scored just now; it is empty at the end of a round.
+    `clock_s` is simulated seconds, `accuracy` (0 to 1) the newest score on any split and
+    `scored_round` the round of that score, `trained` the number of server steps computed so far,
+    `bytes_down` and `bytes_up` the bytes charged so far. `split` was scored just now; it is empty
+    at the end of a round, which is scored later or not at all.
     """
 
     training: int
@@ -50,6 +51,7 @@ class TrainingProgress:
     rounds: int = 0
     clock_s: float = 0.0
     accuracy: float | None = None
+    scored_round: int | None = None
     split: str = ""
     trained: int = 0
     bytes_down: int = 0

@@ -99,16 +99,18 @@ class ProgressReporter:
             case Transfer():
                 self._moved[row.direction] += row.nbytes
             case Evaluation():
-                self._report(row.round, row.time_s, row.accuracy, row.split)
+                self._progress = replace(
+                    self._progress, accuracy=row.accuracy, scored_round=row.round
+                )
+                self._report(row.round, row.time_s, row.split)
             case Round():
-                self._report(row.round, row.finish_s, self._progress.accuracy, "")
+                self._report(row.round, row.finish_s, "")
 
-    def _report(self, number: int, clock_s: float, accuracy: float | None, split: str) -> None:
+    def _report(self, number: int, clock_s: float, split: str) -> None:
         self._progress = replace(
             self._progress,
             round=number,
             clock_s=clock_s,
-            accuracy=accuracy,
             split=split,
             trained=self._trained(),
             bytes_down=self._moved["down"],

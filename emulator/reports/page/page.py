@@ -7,11 +7,11 @@ from html import escape
 from importlib.resources import files
 
 from emulator.common.units import format_duration, format_size
-from emulator.reports import tradeoffs, validation
+from emulator.reports import findings, tradeoffs, validation
 from emulator.reports.page import data, tables
 from emulator.reports.page.tables import Cell, sortable
 from emulator.reports.run_report import Study
-from emulator.reports.terminal import costs, missing, or_never, privacy_caption, time
+from emulator.reports.terminal import costs, missing, or_never, privacy_caption
 from emulator.results.metrics import Spread, Summary
 
 SCRIPTS = ("words", "plot", "bars", "waste", "curves", "heat", "round", "fleet", "main")
@@ -27,11 +27,14 @@ def html(study: Study) -> str:
         policy=escape(_policy(plotly, script)),
         css=_web("page.css"),
         name=escape(study.name),
-        headline=escape(headline(study)),
+        headline=escape(findings.headline(study)),
         missing=f"<p><strong>{escape(missing(study))}</strong></p>" if study.missing else "",
         goal=escape(study.goal),
-        over=", median over seeds, with a line from minimum to maximum" if seeded else "",
-        means=" Means over seeds." if seeded else "",
+        median=findings.statistic(study, "median"),
+        line=", with a line from minimum to maximum" if seeded else "",
+        hatched="not reached with half of the seeds or more" if seeded else "never reached",
+        means=f" {findings.statistic(study, 'Mean')}." if seeded else "",
+        shown=escape(findings.shown(study)),
         split=escape(study.split),
         curves=escape(_curves_note(study, seeded=seeded)),
         compared=_compared(study),
@@ -74,53 +77,8 @@ def _curves_note(study: Study, *, seeded: bool) -> str:
     thinned = (
         f" {shown} of {longest} evaluations are kept, at even steps." if longest > shown else ""
     )
-    bands = " Lines are means over seeds, bands run from minimum to maximum." if seeded else ""
-    return bands + thinned
-
-
-def headline(study: Study) -> str:
-    """Return a sentence on the fastest method under the last variant and its lead.
-
-    It is compared with the first method, or with the next fastest if it is the first method. If
-    variants learn differently, the sentence has the fastest under any variant.
-    """
-    if study.has_tradeoffs:
-        return _first_of_all(study)
-    variant = study.variants[-1] if study.variants else ""
-    found = [s for m in study.methods if (s := study.summary(m, variant))]
-    reached = sorted(
-        ((s.method, t) for s in found if (t := time(s).median) is not None),
-        key=lambda pair: pair[1],
-    )
-    if not reached:
-        return f"Under {variant}, no method gets to {study.goal}."
-    best, best_s = reached[0]
-    first = f"Under {variant}, {best} is first to get to {study.goal}: {format_duration(best_s)}"
-    times = dict(reached)
-    first_method = found[0].method
-    other = first_method if first_method != best else next(iter(list(times)[1:]), "")
-    if not other:
-        return f"{first}."
-    if other not in times:
-        return f"{first}; {other} never does."
-    ratio = f", {times[other] / best_s:.1f} times as long" if best_s else ""
-    return f"{first}; {other} takes {format_duration(times[other])}{ratio}."
-
-
-def _first_of_all(study: Study) -> str:
-    found = [s for m in study.methods for v in study.variants if (s := study.summary(m, v))]
-    reached = [(t, s) for s in found if (t := time(s).median) is not None]
-    if not reached:
-        return f"No method gets to {study.goal}."
-    best_s, best = min(reached, key=lambda pair: pair[0])
-    text = f"{best.method} is first to get to {study.goal}, under {best.variant}: "
-    text += format_duration(best_s)
-    first = study.summary(best.method, study.variants[0])
-    if first is None or first.variant == best.variant:
-        return f"{text}."
-    if (first_s := time(first).median) is None:
-        return f"{text}; under {first.variant} it never does."
-    return f"{text}; under {first.variant} it takes {format_duration(first_s)}."
+    bands = f" {findings.statistic(study, 'Mean')}, with a band from minimum to maximum."
+    return bands * seeded + thinned
 
 
 def _compared(study: Study) -> str:
@@ -138,12 +96,16 @@ def _caption(study: Study) -> str:
         if study.has_tradeoffs
         else ""
     )
-    remark = f" {study.remark}." if study.remark else ""
-    return (
+    texts = (
         f"Simulated time to {study.goal}, with rounds and bytes until then; {study.metric} after "
-        f"the last round. Medians over seeds. Target measured on {study.split}.{traded}{remark}"
-        f"{privacy_caption(study)} {validation.line(study.validations.values())}".strip()
+        f"the last round; {findings.statistic(study, 'median')}.",
+        findings.shown(study),
+        f"Target measured on {study.split}.{traded}",
+        f"{study.remark}." if study.remark else "",
+        privacy_caption(study).strip(),
+        validation.line(study.validations.values()),
     )
+    return " ".join(filter(None, texts))
 
 
 def _table(study: Study) -> str:

@@ -50,6 +50,7 @@ def progress_of(training, number, rounds, clock_s, accuracy, trained, **more):
         rounds=rounds,
         clock_s=clock_s,
         accuracy=accuracy,
+        scored_round=more.pop("scored_round", number),
         trained=trained,
         **more,
     )
@@ -69,6 +70,15 @@ def test_plain_lines_come_at_most_every_ten_seconds_a_training(plain, clock):
         "LoRA: round 1/4", "head: round 1/4", "LoRA: round 3/4"
     ]  # fmt: skip
     assert lines[0] == ("LoRA: round 1/4, accuracy 0.250, simulated 500 ms, 1.5 MB down, 300 kB up")
+
+
+def test_a_score_of_an_earlier_round_is_shown_with_its_round(plain, clock):
+    display, out = plain
+    display.show(at(0, 3, scored_round=2))
+    display.show(progress_of(1, 1, 4, 0.5, None, 1, scored_round=None))
+    first, second = out.getvalue().splitlines()
+    assert first.startswith("LoRA: round 3/4, accuracy 0.250 after round 2, simulated")
+    assert second.startswith("head: round 1/4, simulated")
 
 
 def test_what_is_only_replayed_says_nothing(plain):
@@ -139,7 +149,8 @@ def test_live_view_keeps_a_line_a_training_within_80_columns(scenario, clock):
     display = Live(console, found, workers=2)
     with display:
         display.show(Note(0, "loading data and model"))
-        display.show(progress_of(1, 1200, 1200, 7000.0, 0.123, 1, bytes_down=10**9, bytes_up=10**6))
+        long = {"bytes_down": 10**9, "bytes_up": 10**6, "scored_round": 1199}
+        display.show(progress_of(1, 1200, 1200, 7000.0, 0.123, 1, **long))
         clock.now += 400
         display.show(progress_of(0, 2, 4, 370_000.0, 0.123, 2, bytes_down=1, bytes_up=0))
         shown = [str(task.description).strip() for task in display._bars.tasks]
@@ -155,7 +166,7 @@ def test_live_view_keeps_a_line_a_training_within_80_columns(scenario, clock):
     header = next(row for row in rows if "simulated" in row)
     assert header.split()[-5:] == ["round", "accuracy", "simulated", "down", "up"]
     for end in (
-        "1200/1200    0.123   1 h 56 min    1 GB    1 MB",
+        "1200/1200  (0.123)   1 h 56 min    1 GB    1 MB",
         "      2/4    0.123 102 h 46 min     1 B     0 B",
     ):
         row = next(row for row in rows if row.endswith(end))
@@ -190,7 +201,7 @@ def test_each_event_is_a_json_object_on_a_line(events, clock):
     assert rows[2] == {
         "event": "round", **whose, "variant": "slow", "round": 1, "rounds": 4, "accuracy": 0.25,
         "split": None, "simulated_s": 0.5, "bytes_down": 1_500_000, "bytes_up": 300_000,
-        "metric": "accuracy", "trained": 1, "left_s": None,
+        "metric": "accuracy", "scored_round": 1, "trained": 1, "left_s": None,
     }  # fmt: skip
     assert (rows[3]["event"], rows[3]["split"]) == ("score", "validation")
     assert rows[3]["left_s"] == 10 * (2 + 4 + 4)  # a round took 10 s; three trainings of four

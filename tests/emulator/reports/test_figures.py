@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -40,6 +41,29 @@ def test_bars_are_hatched_where_never_and_only_there(study_of: Studies) -> None:
     assert hatched(plot_style.svg(figures.overview, reached)) == []
     assert hatched(plot_style.svg(figures.breakdown, reached)) == []
     assert len(hatched(plot_style.svg(figures.breakdown, study))) >= 2 * 3
+
+
+def test_axes_name_the_statistic_and_the_seeds(study_of: Studies) -> None:
+    methods, variants = {"A": 0.1, "B": 0.04}, {"x": 1}
+    study = study_of(methods, variants, seeds=(0, 1, 2))
+    drawn = {name: draw(study) for name, draw in figures.figures(6.9).items()}
+    for name, said in (
+        ("time_to_target", "median of 3 seeds"),
+        ("accuracy_over_time", "mean of 3 seeds"),
+        ("accuracy_by_variant", "mean of 3 seeds"),
+    ):
+        assert drawn[name].axes[0].get_ylabel().endswith(said)
+    parts = drawn["where_the_time_went"]
+    assert parts.axes[0].get_xlabel().endswith("mean of 3 seeds")
+    legend = [text.get_text() for text in parts.legends[0].get_texts()]
+    assert legend[-1] == "target not reached by all seeds"
+    assert [text.get_text() for text in drawn["time_to_target"].axes[0].texts] == ["3 of 3 never"]
+    some = tuple(replace(o, time_to_target_s=None) if o.seed else o for o in study.outcomes)
+    bars = figures.figures(6.9)["time_to_target"](replace(study, outcomes=some)).axes[0]
+    assert [text.get_text() for text in bars.texts] == ["2 of 3 never", "3 of 3 never"]
+    one = figures.overview(study_of(methods, variants))
+    assert [axes.get_ylabel().endswith("one seed") for axes in one.axes] == [True, True]
+    assert [text.get_text() for text in one.axes[0].texts] == ["never"]
 
 
 def test_bar_heights_are_the_times(study_of: Studies) -> None:
@@ -84,7 +108,7 @@ def test_stacks_are_the_parts_in_one_unit(study_of: Studies) -> None:
     widths = [[60 * c[0].get_width() for c in axes.containers] for axes in drawn.axes]
     assert widths == [pytest.approx([10, 5, 5, 0]), pytest.approx([10, 5, 250, 0])]
     assert drawn.axes[0].get_xlim() == drawn.axes[1].get_xlim()
-    assert [axes.get_xlabel() for axes in drawn.axes] == ["simulated time (min)"] * 2
+    assert [axes.get_xlabel() for axes in drawn.axes] == ["simulated time (min), one seed"] * 2
 
 
 def test_a_curve_is_the_same_against_time_bytes_and_rounds(study_of: Studies) -> None:

@@ -9,6 +9,7 @@ from rich.console import Console
 from emulator.reports.page.page import html
 from emulator.reports.run_report import Study
 from emulator.reports.terminal import fastest, method_lines, table
+from emulator.results.bottlenecks import RoundBottleneck
 from emulator.simulation.records import Emulation
 
 Studies = Callable[..., Study]
@@ -90,6 +91,23 @@ def test_seeds_that_never_get_there_are_counted(study_of: Studies) -> None:
     text = shown(replace(study, outcomes=(*study.outcomes[:2], never)))
     assert "(2 of 3)" in text
     assert "never" in text
+
+
+def test_it_says_of_which_simulations_shares_and_times_are(study_of: Studies) -> None:
+    def told(methods: dict[str, float], seeds: tuple[int, ...]) -> str:
+        study = study_of(methods, {"x": 1}, seeds=seeds)
+        slow = {e: (RoundBottleneck(1, 5, "client up", 4.0),) for e in study.curves}
+        return " ".join(shown(replace(study, bottlenecks=slow)).split())
+
+    together = "x: rounds waited for client up 100%. These shares are of all methods and seeds"
+    one = told({"A": 0.1}, (0,))
+    assert "Simulated time to accuracy 0.50, one seed;" in one
+    assert "x: rounds waited for client up 100%." in one
+    assert together not in one
+    several = told({"A": 0.1, "B": 0.1}, (0, 1))
+    assert "median and range of 2 seeds;" in several
+    assert "Compared with A by time, over 2 seeds: no difference is shown at 5 %." in several
+    assert together in several
 
 
 def test_without_a_target_the_times_are_of_the_run(study_of: Studies) -> None:

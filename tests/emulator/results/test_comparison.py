@@ -92,6 +92,14 @@ def test_many_contrasts_make_each_harder_to_show():
     assert alone.p is not None
     assert many.p == pytest.approx(min(1, alone.p * 21))
     assert (alone.verdict, many.verdict) == ("faster", "not shown")
+    assert (alone.tests, many.tests) == (1, 21)
+    assert alone.p == alone.p_alone == many.p_alone, "of the contrast alone, as the band is"
+
+
+def test_a_target_that_is_met_at_once_has_no_ratio():
+    found = against([0.0] * 6, [1.0] * 6)
+    assert (found.speedup, found.verdict) == (None, "faster")
+    assert against([0.0], [0.0]).verdict == "one seed"
 
 
 def test_a_variant_may_be_the_baseline():

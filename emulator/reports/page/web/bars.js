@@ -61,8 +61,9 @@ const drawTimes = () => {
   });
   const ends = rows.filter(r => Number.isFinite(r.median));
   const never = rows.filter(r => !Number.isFinite(r.median));
-  const final = row => mean(row.emulations.map(e => e.accuracy)).toFixed(3);
-  const words = ends.map(r => duration(r.median));
+  const final = row => named("mean", row, mean(row.emulations.map(e => e.accuracy)).toFixed(3));
+  const words = ends.map(r => [named("median", r, duration(r.median)), neverText(r)]
+    .filter(text => text).join(", "));
   draw("times", [
     bar(ends, {
       x: ends.map(r => r.median / scale), marker: { color: ends.map(r => colour(r.method)) },
@@ -77,7 +78,7 @@ const drawTimes = () => {
       x: never.map(() => end),
       marker: { color: "rgba(0,0,0,0)", line: { color: never.map(r => colour(r.method)), width: 1 },
         pattern: { shape: "/", fgcolor: never.map(r => colour(r.method)), size: 8, solidity: .25 } },
-      hovertext: never.map(r => `${told(r)}<br>never; ${final(r)} at the end${seedsOf(r)}`),
+      hovertext: never.map(r => `${told(r)}<br>${neverText(r)}; ${final(r)} at the end${seedsOf(r)}`),
     }),
   ], {
     ...layout,
@@ -87,7 +88,7 @@ const drawTimes = () => {
       ...ends.map((r, k) => ({ text: words[k], y: r.y, showarrow: false, xanchor: "left", xshift: 3, borderpad: 0,
         bgcolor: style("--ground"), x: (f => log ? Math.log10(f) : f)(Math.min(Number.isFinite(r.high) ? r.high
           : r.median, end * scale) / scale) })),
-      ...never.map(r => ({ text: "never", y: r.y, x: .5, xref: "paper", showarrow: false,
+      ...never.map(r => ({ text: neverText(r), y: r.y, x: .5, xref: "paper", showarrow: false,
         bgcolor: style("--ground"), borderpad: 1 }))],
   });
 };
@@ -105,14 +106,14 @@ const stacked = (id, { rows, layout }, kinds, { share, say, axisOf, tail = () =>
     type: "bar", orientation: "h", name, width: .8, y: rows.map(r => r.y), textposition: "none",
     x: rows.map(r => r.parts[k] / shown(r)),
     marker: { color: shade, pattern: pattern(mark) },
-    hoverinfo: "text", hovertext: rows.map(r => `${told(r)}<br>${plain(name)}: ${say(r.parts[k])}`
+    hoverinfo: "text", hovertext: rows.map(r => `${told(r)}<br>${plain(name)}: ${named("mean", r, say(r.parts[k]))}`
       + more(r, k)),
   })), {
     ...layout, barmode: "stack",
     xaxis: axis({ title: { text: title }, tickformat: share ? ".0%" : "", fixedrange: narrow(),
       range: [0, share ? 1.001 : (longest / scale || 1) * (narrow() ? 1.65 : 1.25)] }),
     annotations: [...layout.annotations, ...rows.map(r => ({
-      text: share ? tail(r) : `${say(r.total)}${tail(r)}`, x: r.total / shown(r), y: r.y,
+      text: share ? tail(r) : `${named("mean", r, say(r.total))}${tail(r)}`, x: r.total / shown(r), y: r.y,
       showarrow: false, xanchor: "left", xshift: 3 })).filter(n => n.text)],
   });
 };
@@ -125,9 +126,7 @@ const drawParts = () => {
   for (const row of rows) {
     row.parts = run.phases.map((_, k) => mean(row.emulations.map(e => e.parts_s[k])));
     row.whole = row.parts.reduce((a, b) => a + b, 0);
-    const never = row.emulations.filter(e => e.time_s === null).length;
-    row.never = !never ? "" : never === row.emulations.length ? ", never"
-      : `, ${never} of ${row.emulations.length} never`;
+    row.never = neverText(row) && `, ${neverText(row)}`;
   }
   const share = el("parts-share").checked;
   stacked("parts", { rows, layout }, run.phases.map((kind, k) => [...kind, k]),

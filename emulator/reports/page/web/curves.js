@@ -51,7 +51,7 @@ const drawCurves = () => {
       marker: { symbol: SYMBOLS[i % SYMBOLS.length][0], size: 7, color: shade,
         maxdisplayed: 14 },
       hoverinfo: "text", hovertext: keep.map(k => `<b>${plain(names[i])}</b><br>`
-        + `${b.mean[k].toFixed(3)} after ${say(b.x[k])}${against === "rounds" ? " rounds" : ""}`
+        + `${b.count > 1 ? "mean " : ""}${b.mean[k].toFixed(3)} after ${say(b.x[k])}${against === "rounds" ? " rounds" : ""}`
         + seedsOf(k)) };
     return b.count > 1 ? [{ ...edge, y: pick(b.low) }, { ...edge, y: pick(b.high), fill: "tonexty",
       fillcolor: `${shade}33` }, line] : [line];

@@ -17,8 +17,10 @@ const drawHeat = () => {
   const known_s = cells.flat().map(value).filter(s => s !== null);
   const middle = (Math.log10(Math.max(...known_s)) + Math.log10(Math.min(...known_s))) / 2;
   const words = cell => !cell.length ? "" : value(cell) === null ? "never" : duration(value(cell));
-  const hover = cell => cell.map(m => `${plain(run.methods[m.i])}: ${Number.isFinite(m.median)
-    ? duration(m.median) : "never"}`).join("<br>") || "not run";
+  const timeText = m => [Number.isFinite(m.median) && named("median", m, duration(m.median)),
+    neverText(m)].filter(text => text).join(", ");
+  const hover = cell => cell.map(m => `${plain(run.methods[m.i])}: ${timeText(m)}`).join("<br>")
+    || "not run";
   const every = cells.flatMap((row, r) => row.map((cell, c) => ({ cell, r, c })));
   draw("heat", [{
     type: "heatmap", z, x: ups.map((_, k) => k), y: downs.map((_, k) => k), colorscale: "Cividis",

@@ -74,7 +74,7 @@ const drawServed = () => {
   draw("served", kinds.map(([name, score, symbol], k) => ({
     type: "scatter", mode: "markers", name, x: some[k].map(score), y: some[k].map(r => r.y),
     marker: { symbol, size: 11, color: some[k].map(r => colour(r.method)), line: { width: 2, color: some[k].map(r => colour(r.method)) } },
-    hoverinfo: "text", hovertext: some[k].map(r => `${told(r)}<br>${score(r).toFixed(3)} on data like that ${name}`),
+    hoverinfo: "text", hovertext: some[k].map(r => `${told(r)}<br>${named("mean", r, score(r).toFixed(3))} on data like that ${name}`),
   })), {
     ...layout,
     xaxis: axis({ title: { text: run.metric }, fixedrange: narrow(), range: wide(

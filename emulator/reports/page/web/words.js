@@ -38,6 +38,13 @@ const scaled = (value, units) => {
 };
 const size = nbytes => scaled(nbytes, ["B", "kB", "MB", "GB", "TB"]);
 const rate = Bps => scaled(8 * Bps, ["bps", "kbps", "Mbps", "Gbps", "Tbps"]);
+// Names the statistic at a number, if there are several seeds.
+const named = (name, { emulations }, text) => emulations.length > 1 ? `${name} ${text}` : text;
+const neverText = ({ emulations }) => {
+  const count = emulations.filter(e => e.time_s === null).length;
+  if (!count) return "";
+  return emulations.length > 1 ? `${count} of ${emulations.length} seeds never` : "never";
+};
 const timeUnit = longest_s =>
   [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]].find(([s]) => longest_s > 2 * s) ||
   [1e-3, "ms"];

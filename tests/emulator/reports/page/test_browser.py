@@ -6,6 +6,7 @@ Skipped where there is no Chromium. Each check reads what plotly drew, not what 
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,26 @@ def test_bars_are_the_table_and_hatched_where_never(shown: Callable[..., Any]) -
     assert text.count("never") == 2
     assert browser.evaluate("document.querySelectorAll('#times pattern').length") > 0
     assert bars(browser, "times") == len(METHODS) * len(VARIANTS)
+    quiet(browser)
+
+
+def test_numbers_over_seeds_name_their_statistic(
+    browser: Any, study_of: Studies, tmp_path: Path
+) -> None:
+    """Times 20, 25 and never: the median is 25 s, and the mean of the parts another number."""
+    study = study_of({"LoRA": 0.1, "head": 0.1}, {"fast": 1}, seeds=(0, 1, 2))
+    never = {("LoRA", 2), ("head", 1), ("head", 2)}
+    outcomes = tuple(
+        replace(o, time_to_target_s=None) if (o.method, o.seed) in never else o
+        for o in study.outcomes
+    )
+    path = tmp_path / "index.html"
+    path.write_text(page.html(replace(study, outcomes=outcomes)), "utf-8")
+    browser.open(path, 1400, 900, "light")
+    times, parts = words(browser, "times"), words(browser, "parts")
+    assert "median 25.0 s, 1 of 3 seeds never" in times
+    assert "2 of 3 seeds never" in times
+    assert "mean 25.0 s, 1 of 3 seeds never" in parts
     quiet(browser)
 
 

@@ -7,7 +7,6 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -155,43 +154,22 @@ def test_every_string_is_escaped(study_of: Studies) -> None:
     assert evil in parsed.text["strong"][0]
 
 
-@pytest.mark.parametrize(
-    ("methods", "sentence"),
-    [
-        ({"LoRA": 0.1}, "Under y, LoRA is first to get to accuracy 0.50: 25.0 s."),
-        (
-            {"LoRA": 0.05, "FLASC": 0.1},
-            "Under y, FLASC is first to get to accuracy 0.50: 25.0 s; "
-            "LoRA takes 50.0 s, 2.0 times as long.",
-        ),
-        (
-            {"LoRA": 0.1, "FLASC": 0.05},
-            "Under y, LoRA is first to get to accuracy 0.50: 25.0 s; "
-            "FLASC takes 50.0 s, 2.0 times as long.",
-        ),
-        (
-            {"LoRA": 0.01, "FLASC": 0.1},
-            "Under y, FLASC is first to get to accuracy 0.50: 25.0 s; LoRA never does.",
-        ),
-        ({"LoRA": 0.01}, "Under y, no method gets to accuracy 0.50."),
-    ],
-)
-def test_headline(study_of: Studies, methods: dict[str, float], sentence: str) -> None:
-    assert page.headline(study_of(methods, {"x": 9, "y": 2})) == sentence
-
-
-def test_the_headline_says_nothing_of_a_method_that_is_missing(study_of: Studies) -> None:
-    study = study_of({"LoRA": 0.1, "FLASC": 0.1, "head": 0.01}, {"x": 9, "y": 2})
-    outcomes = tuple(o for o in study.outcomes if o.method != "LoRA")
-    first = "Under y, FLASC is first to get to accuracy 0.50: 25.0 s"
-    assert page.headline(replace(study, outcomes=outcomes)) == f"{first}."
-    outcomes = tuple(o for o in outcomes if o.method == "FLASC")
-    assert page.headline(replace(study, outcomes=outcomes)) == f"{first}."
-
-
 def test_our_script_asks_for_nothing_and_writes_no_markup() -> None:
     script = page._script()
     assert not re.search(r"\b(import|fetch|eval|Function|innerHTML|outerHTML|http)\b", script)
+
+
+def test_the_page_says_of_how_many_seeds_its_numbers_are(study_of: Studies) -> None:
+    study = study_of({"LoRA": 0.1, "FLASC": 0.1}, {"1x": 1}, seeds=(0, 1, 2))
+    text = " ".join(page.html(study).partition("<script")[0].split())
+    assert "Simulated time, median of 3 seeds, with a line from minimum to maximum." in text
+    assert "Hatched: not reached with half of the seeds or more." in text
+    assert text.count("Mean of 3 seeds") >= 3
+    none = "Compared with LoRA by time, over 3 seeds: no difference is shown at 5 %."
+    assert text.count(none) == 2, "at the bars and at the table"
+    one = page.html(study_of({"LoRA": 0.1, "FLASC": 0.1}, {"1x": 1})).partition("<script")[0]
+    assert "Simulated time, one seed. Hatched: never reached." in one
+    assert "One seed: differences may be due to chance." in one
 
 
 def test_seeds_and_their_range_show_where_there_are_several(study_of: Studies) -> None:
