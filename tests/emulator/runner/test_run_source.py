@@ -17,7 +17,7 @@ def study(scenario, tmp_path, monkeypatch):
 
 def record(study, store):
     for training in study.trainings():
-        log = store / run_source.recording_id(training) / "log.jsonl"
+        log = store / run_source.recording_id(training, store) / "log.jsonl"
         log.parent.mkdir(parents=True)
         log.touch()
 
