@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import astuple, fields
 from pathlib import Path
 from typing import cast, get_args
@@ -21,8 +21,9 @@ METHODS = {"LoRA": 0.1, 'Größe, "x"\n': 0.04}
 
 
 @pytest.fixture
-def ledger(write_run: Callable[..., Path]) -> Ledger:
-    return Ledger.open(write_run(METHODS, {"1x": 1, "4x": 4}, seeds=(0, 1)))
+def ledger(write_run: Callable[..., Path]) -> Iterator[Ledger]:
+    with Ledger.open(write_run(METHODS, {"1x": 1, "4x": 4}, seeds=(0, 1))) as ledger:
+        yield ledger
 
 
 def test_every_row_is_in_one_table_under_its_emulation(ledger: Ledger) -> None:
