@@ -50,6 +50,18 @@ SYNONYMS = {
     "fedbuff": ("buffered",),
     "fedit": ("lora",),
     "sync": ("synchronous",),
+    # schedules of the server's learning rate
+    "cos": ("cosine",),
+    "decay_rate": ("decay",),
+    "final_fraction": ("final",),
+    "inverse_time": ("inverse",),
+    "learning_rate": ("lr",),
+    "lr_schedule": ("schedule", "server_schedule"),
+    "scheduler": ("schedule", "server_schedule"),
+    "steps": ("rounds",),
+    "warm_up": ("warmup",),
+    "warmup_rounds": ("warmup",),
+    "warmup_steps": ("warmup",),
     # links
     "bandwidth": ("down", "up"),
     "delay": ("rtt",),

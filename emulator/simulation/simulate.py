@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from emulator.common import rng
 from emulator.common.errors import EmulationError, StalledError
-from emulator.common.tagged_unions import ShortForm, kind_or, spelled_out
 from emulator.network.network import Network
 from emulator.simulation.clients import fleet
 from emulator.simulation.clients.compute import Compute
@@ -31,6 +30,7 @@ from emulator.simulation.trainer import Trainer
 from flasc.common import plugins
 from flasc.common.messages import MessageInfo
 from flasc.common.settings import Settings
+from flasc.common.tagged_unions import ShortForm, kind_or, spelled_out
 
 if TYPE_CHECKING:  # which packages are installed is known at run time only
     Policy = PolicySettings
