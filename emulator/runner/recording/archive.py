@@ -23,8 +23,8 @@ from typing import Any
 
 from emulator.common.errors import RecordingError
 from emulator.common.files import storage
-from emulator.runner.recording.entries import Step, digest
-from emulator.runner.recording.store import FORMAT, Recording
+from emulator.runner.recording.entries import Step
+from emulator.runner.recording.store import Recording, recording_id
 from flasc.common.messages import MessageInfo
 
 KIND = "flasc-emu packed recording 1"
@@ -139,7 +139,7 @@ def extracted(path: Path) -> Iterator[Path]:
 
 def _unpack(training: Mapping[str, Any], store: Path) -> None:
     settings, provenance = dict(training["settings"]), dict(training["provenance"])
-    root = digest({"format": FORMAT, "settings": settings})
+    root = recording_id(settings)
     lines = "".join(json.dumps(entry) + "\n" for entry in _entries(root, training["facts"]))
     whole = json.dumps({"settings": settings, "provenance": provenance})
     with storage(store):

@@ -38,6 +38,11 @@ def fingerprint(arrays: Mapping[str, np.ndarray]) -> str:
     return found.hexdigest()
 
 
+def recording_id(settings: Mapping[str, Any]) -> str:
+    """The name of the recording of a training with `settings`."""
+    return digest({"format": FORMAT, "settings": settings})
+
+
 class Recording:
     """The entries of one training, on disk and in memory.
 
@@ -46,7 +51,7 @@ class Recording:
     """
 
     def __init__(self, store: Path, settings: Mapping[str, Any]) -> None:
-        self.root = digest({"format": FORMAT, "settings": settings})
+        self.root = recording_id(settings)
         self.folder = store / self.root
         self.settings = settings
         self.downloads: dict[tuple[str, int], MessageEntry] = {}
