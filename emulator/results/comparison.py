@@ -14,6 +14,7 @@ from emulator.common.errors import ScenarioError
 from emulator.common.text import suggestion
 from emulator.results.metrics import Outcome, Point, Spread, spread
 from emulator.results.statistics import LEVEL, Effect, holm, paired, sign_test, unpaired
+from emulator.simulation.target import FIRST, Rule
 
 Verdict = Literal["baseline", "faster", "slower", "not shown", "one seed", "no baseline"]
 Cost = Literal["time_s", "nbytes"]
@@ -64,7 +65,8 @@ class Comparison:
     """All contrasts with `baseline`, a method or a variant; `target` None compares whole runs.
 
     `ended_at` is the lower target after which runs ended, if they did: a higher target that was
-    not reached says little. `metric` is the name of the accuracies.
+    not reached says little. `metric` is the name of the accuracies, `rule` says which of them
+    reaches the target.
     """
 
     baseline: str
@@ -73,6 +75,7 @@ class Comparison:
     contrasts: tuple[Contrast, ...]
     fronts: tuple[FrontPoint, ...]
     metric: str = "accuracy"
+    rule: Rule = FIRST
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from emulator.runner import inputs
 from emulator.scenario import study
 from emulator.scenario.scenario import Scenario
 from emulator.simulation.records import Emulation
+from emulator.simulation.target import FIRST, Rule
 from flasc.training.settings import TrainingSettings
 
 
@@ -41,19 +42,24 @@ def compare(
         _expect_alike("task", {f: _task(s) for f, s in scenarios.items()})
     targets = {folder: s.training.target for folder, s in scenarios.items()}
     goals = {f: goal.accuracy if goal else None for f, goal in targets.items()}
+    rules = {f: goal.rule for f, goal in targets.items() if goal}
     if target is None and not force:
         _expect_alike("target", goals)
+    if not force:
+        _expect_alike("target rule", rules)
+    rule = next(iter(rules.values()), FIRST)
     goal = target if target is not None else next(iter(goals.values()))
-    cells = _cells(runs, goal)
+    cells = _cells(runs, goal, rule)
     if not cells:
         raise LedgerError(
             f"{folders[0]}: found no simulation in it", "run the same command again to resume"
         )
     found = contrasted(cells, baseline, goal, _ended_at(scenarios.values(), goal))
-    return replace(found, metric=" or ".join({s.task.metric: "" for s in scenarios.values()}))
+    metric = " or ".join({s.task.metric: "" for s in scenarios.values()})
+    return replace(found, metric=metric, rule=rule)
 
 
-def _cells(runs: Mapping[Path, study.Study], target: float | None) -> Cells:
+def _cells(runs: Mapping[Path, study.Study], target: float | None, rule: Rule) -> Cells:
     """Every simulation, measured; an ambiguous name gets the folder of its run."""
     cells: Cells = {}
     variant_name, method_name = _Names(), _Names()
@@ -67,7 +73,7 @@ def _cells(runs: Mapping[Path, study.Study], target: float | None) -> Cells:
                 method = method_name(filed.method, means, folder)
                 rows = ledger.rows(filed)
                 shown = Emulation(method, variant, filed.seed)
-                measured = Measured(outcome(shown, rows, target), tuple(points(rows)))
+                measured = Measured(outcome(shown, rows, target, rule=rule), tuple(points(rows)))
                 cells.setdefault((method, variant), {}).setdefault(filed.seed, measured)
     return cells
 

@@ -141,7 +141,7 @@ def _caption(study: Study) -> str:
     remark = f" {study.remark}." if study.remark else ""
     return (
         f"Simulated time to {study.goal}, with rounds and bytes until then; {study.metric} after "
-        f"the last round. Medians over seeds. Target measured on {study.split}.{traded}{remark}"
+        f"the last round. Medians over seeds. Target measured on {study.measured}.{traded}{remark}"
         f"{privacy_caption(study)} {validation.line(study.validations.values())}".strip()
     )
 
