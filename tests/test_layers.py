@@ -16,6 +16,7 @@ ALLOWED = {
     "flasc.common.messages": ("emulator/",),
     "flasc.common.plugins": ("emulator/",),
     "flasc.common.settings": ("emulator/",),
+    "flasc.common.tagged_unions": ("emulator/",),
     "flasc.tasks.settings": ("emulator/scenario/",),
     "flasc.models.settings": ("emulator/scenario/",),
     "flasc.training.settings": (

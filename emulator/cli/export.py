@@ -119,34 +119,41 @@ def tensorboard(
 
 
 @export.command()
-@RUN
+@click.argument("runs", type=PATH, nargs=-1, required=True)
 @SET
 @METHOD
 @RECORDINGS
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="File to write  [default: recording.json.gz in RUN]",
+    help="File to write  [default: recording.json.gz in RUN, or here for several]",
 )
 def recording(
-    run: Path,
+    runs: tuple[Path, ...],
     overrides: tuple[str, ...],
     methods: tuple[str, ...],
     recordings: Path | None,
     out: Path | None,
 ) -> None:
-    """Write the trainings of a RUN to one small file, for replay on another machine.
+    """Write the trainings of RUNS to one small file, for replay on another machine.
 
-    Training states and models are excluded. RUN may also be a scenario that is recorded to its end.
+    Each RUN is a run folder, a packed recording or a scenario that is recorded to its end. Several
+    RUNS are joined. They may differ only in methods, seeds and rounds. Training states and models
+    are excluded.
     """
     from emulator.runner import export_recording, inputs
-    from emulator.runner.run import options_for, recorded
+    from emulator.runner.run import options_for
 
-    study = inputs.read(run, overrides, methods)
-    with recorded(study, options_for(study, recordings)) as known:
-        content = export_recording.packed_recording(study, known.recordings)
-    beside = run / "recording.json.gz" if run.is_dir() else Path("recording.json.gz")
-    _write(out or beside, content)
+    only = methods if len(runs) == 1 else ()  # of several, one may lack a method
+    studies = {str(run): inputs.read(run, overrides, only) for run in runs}
+    stores = {n: options_for(study, recordings).recordings for n, study in studies.items()}
+    packed = export_recording.packed_recording(studies, stores, methods)
+    alone = runs[0] if len(runs) == 1 and runs[0].is_dir() else Path()
+    path = out or alone / "recording.json.gz"
+    for training in packed.missing:
+        note = f"{path} does not have all rounds of {training}, which the scenario asks for"
+        click.echo(f"warning: {note}", err=True)
+    _write(path, packed.content)
 
 
 @export.command()

@@ -52,6 +52,18 @@ SYNONYMS = {
     "sync": ("synchronous",),
     # the densities of FLASC, one per direction
     "density": ("down", "up"),
+    # schedules of the server's learning rate
+    "cos": ("cosine",),
+    "decay_rate": ("decay",),
+    "final_fraction": ("final",),
+    "inverse_time": ("inverse",),
+    "learning_rate": ("lr",),
+    "lr_schedule": ("schedule", "server_schedule"),
+    "scheduler": ("schedule", "server_schedule"),
+    "steps": ("rounds",),
+    "warm_up": ("warmup",),
+    "warmup_rounds": ("warmup",),
+    "warmup_steps": ("warmup",),
     # links
     "bandwidth": ("down", "up"),
     "delay": ("rtt",),

@@ -18,6 +18,7 @@ from emulator.reports.terminal import or_never
 from emulator.results.comparison import Comparison, Contrast
 from emulator.results.dataframe import flat
 from emulator.results.metrics import Spread
+from emulator.simulation.target import FIRST, MEANING
 
 _SPREADS = [f.name for f in fields(Contrast) if f.type is Spread]
 
@@ -102,6 +103,8 @@ def _caption(found: Comparison) -> str:
         if tests
         else ONE_SEED
     )
+    if found.target is not None and found.rule != FIRST:
+        note += f" The target is measured {MEANING[found.rule]}."
     if found.ended_at is not None:
         note += f" Runs ended soon after {found.ended_at:.2f}: 'never' means not before that."
     return (
@@ -111,9 +114,9 @@ def _caption(found: Comparison) -> str:
 
 
 def to_json(found: Comparison) -> str:
-    """Return the fields of `Comparison` except `metric`; null if the target was never reached."""
+    """Return the fields of `Comparison` except `metric` and `rule`; null for 'never'."""
     whole = asdict(found) | {"contrasts": [_with_spreads(each) for each in found.contrasts]}
-    del whole["metric"]
+    del whole["metric"], whole["rule"]
     return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
 
 

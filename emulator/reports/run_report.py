@@ -17,6 +17,7 @@ from emulator.results.metrics import Curve, Outcome, Summary, curve, outcome, su
 from emulator.results.participation import GroupShare, by_group
 from emulator.results.privacy import epsilon
 from emulator.simulation.records import Emulation, Round, Row
+from emulator.simulation.target import FIRST, MEANING, Rule
 
 T = TypeVar("T")
 FEWEST_CLIENTS, MOST_CLIENTS = 3, 30  # per round of a timeline
@@ -58,6 +59,7 @@ class Study:
     metric: str = ACCURACY
     remark: str = ""
     failure: str = ""
+    target_rule: Rule = FIRST
 
     def of(self, method: str, variant: str) -> list[Outcome]:
         """Return the outcomes of one method under one variant, one per seed."""
@@ -79,6 +81,11 @@ class Study:
         return "the end of the run" if self.target is None else f"{self.metric} {self.target:.2f}"
 
     @property
+    def measured(self) -> str:
+        """Return which evaluations decide: 'validation, at one evaluation'."""
+        return self.split if self.target is None else f"{self.split}, {MEANING[self.target_rule]}"
+
+    @property
     def has_tradeoffs(self) -> bool:
         """Return whether variants learn differently; time alone cannot rank them then."""
         return learn_differently(self.curves)
@@ -97,7 +104,7 @@ def load(ledger: Ledger) -> Study:
     needed and the accountant is missing.
     """
     meta = RunMetadata.from_meta(ledger.meta())
-    accounts = meta.privacy or {}
+    accounts, rule = meta.privacy or {}, meta.target_rule or FIRST
     cached = functools.cache(epsilon)  # many simulations have the same number of rounds
     outcomes: dict[Emulation, Outcome] = {}
     curves: dict[Emulation, Curve] = {}
@@ -112,7 +119,9 @@ def load(ledger: Ledger) -> Study:
         rows = ledger.rows(emulation)
         shown = _shown(emulation)
         account = accounts.get(emulation.variant)
-        outcomes[shown] = outcome(shown, rows, meta.target, account=account, epsilon=cached)
+        outcomes[shown] = outcome(
+            shown, rows, meta.target, account=account, epsilon=cached, rule=rule
+        )
         if emulation in cases and (found := validation.of(path, cases[emulation], rows)):
             validations[shown] = found
         bottlenecks[shown], groups[shown] = tuple(round_bottlenecks(rows)), tuple(by_group(rows))
@@ -144,6 +153,7 @@ def load(ledger: Ledger) -> Study:
         metric=printable(meta.metric),
         remark=printable(meta.remark or ""),
         failure=printable(meta.failure or ""),
+        target_rule=rule,
     )
 
 

@@ -87,7 +87,7 @@ def caption(study: Study) -> str:
     return (
         f"Simulated time to {study.goal}, {over}; rounds, and bytes down / up, until then; "
         f"{study.metric} after the last round, on validation{tested}. Target measured on "
-        f"{study.split}." + privacy_caption(study)
+        f"{study.measured}." + privacy_caption(study)
     )
 
 

@@ -14,6 +14,7 @@ from emulator.common.errors import ScenarioError
 from emulator.common.text import suggestion
 from emulator.results.metrics import Outcome, Point, Spread, spread
 from emulator.results.statistics import LEVEL, Effect, holm, paired, sign_test, unpaired
+from emulator.simulation.target import FIRST, Rule
 
 Verdict = Literal["baseline", "faster", "slower", "not shown", "one seed", "no baseline"]
 Cost = Literal["time_s", "nbytes"]
@@ -68,8 +69,8 @@ class Comparison:
     """All contrasts with `baseline`, a method or a variant; `target` None compares whole runs.
 
     `ended_at` is the lower target after which runs ended, if they did: a higher target that was
-    not reached says little. `metric` is the name of the accuracies. `incomplete` has a sentence for
-    each run that lacks simulations.
+    not reached says little. `metric` is the name of the accuracies, `rule` says which of them
+    reaches the target. `incomplete` has a sentence for each run that lacks simulations.
     """
 
     baseline: str
@@ -79,6 +80,7 @@ class Comparison:
     fronts: tuple[FrontPoint, ...]
     metric: str = "accuracy"
     incomplete: tuple[str, ...] = ()
+    rule: Rule = FIRST
 
 
 @dataclass(frozen=True, slots=True)

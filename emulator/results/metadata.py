@@ -12,6 +12,7 @@ from pydantic_core import from_json
 from emulator.common.errors import LedgerError
 from emulator.results.privacy import Account
 from emulator.simulation.records import Emulation
+from emulator.simulation.target import WINDOW, Rule
 
 T = TypeVar("T")
 ACCURACY = "accuracy"  # the metric of runs that do not name theirs
@@ -37,10 +38,10 @@ class Group:
 class RunMetadata(BaseModel):
     """The study behind a ledger's rows: names are as in the scenario, orders too.
 
-    `densities` has the shares of entries that methods send, down and up; `fleet` the groups of each
-    variant; `privacy` the account of each variant with differential privacy; `remark` a warning
-    about the scenario. `provenance` (JSON) and `failure`, why simulations are missing, are known at
-    the end of a run.
+    `target_rule` is None for the first evaluation that reaches the target. `densities` has the
+    shares of entries that methods send, down and up; `fleet` the groups of each variant; `privacy`
+    the account of each variant with differential privacy; `remark` a warning about the scenario.
+    `provenance` (JSON) and `failure`, why simulations are missing, are known at the end of a run.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -55,6 +56,7 @@ class RunMetadata(BaseModel):
     fleet: InJson[dict[str, tuple[Group, ...]]] = {}
     scenario: str = ""
     target: InJson[FiniteFloat] | None = None
+    target_rule: Rule | None = None
     remark: str | None = None
     privacy: InJson[dict[str, Account]] | None = None
     provenance: str | None = None
@@ -112,5 +114,6 @@ _ALLOWED = {
     "densities": "{method: [down, up]} in JSON",
     "fleet": "{variant: [group]} in JSON",
     "target": "a number",
+    "target_rule": " or ".join(WINDOW),
     "privacy": "an account per variant, in JSON",
 }

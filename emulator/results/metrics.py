@@ -23,6 +23,7 @@ from emulator.results.bottlenecks import (
 )
 from emulator.results.participation import participation
 from emulator.simulation.records import Computation, Emulation, Evaluation, Round, Row, Transfer
+from emulator.simulation.target import FIRST, Rule, reached_at
 
 SPLIT = "validation"  # for targets, so that nothing is selected on the test split
 ROUNDING = 1e-12  # relative rounding error of a sum of seconds
@@ -219,11 +220,13 @@ def outcome(
     split: str = SPLIT,
     account: privacy.Account | None = None,
     epsilon: Callable[[privacy.Account, int], float] = privacy.epsilon,
+    rule: Rule = FIRST,
 ) -> Outcome:
     """Return the metrics of one simulation; `target` is an accuracy on `split`, or None.
 
-    `epsilon` of (account, rounds) may be cached. Raises LedgerError if the rows have no evaluation
-    on `split`, and SupportError if the accountant is missing.
+    `rule` says which evaluation reaches the target. `epsilon` of (account, rounds) may be cached.
+    Raises LedgerError if the rows have no evaluation on `split`, and SupportError if the accountant
+    is missing.
     """
     rows = list(rows)
     scores, tests = evaluations(rows, split), evaluations(rows, "test")
@@ -232,7 +235,9 @@ def outcome(
             f"found no evaluation on the {split} split of {emulation}",
             "let the scenario evaluate at least once",
         )
-    hit = next((s for s in scores if target is not None and s.accuracy >= target), None)
+    accuracies = [score.accuracy for score in scores]
+    index = None if target is None else reached_at(accuracies, target, rule)
+    hit = None if index is None else scores[index]
     rounds = [row for row in rows if isinstance(row, Round)]
     return Outcome(
         method=emulation.method,
@@ -244,7 +249,7 @@ def outcome(
         bytes_down_to_target=bytes_sent(rows, "down", hit.round) if hit else None,
         bytes_up_to_target=bytes_sent(rows, "up", hit.round) if hit else None,
         final_accuracy=scores[-1].accuracy,
-        best_accuracy=max(score.accuracy for score in scores),
+        best_accuracy=max(accuracies),
         final_loss=scores[-1].loss,
         test_accuracy=tests[-1].accuracy if tests else None,
         rounds=len(rounds),

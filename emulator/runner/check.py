@@ -17,6 +17,7 @@ from emulator.scenario.scenario import Scenario
 from emulator.scenario.study import Study, TrainingJob, variant_labels
 from emulator.simulation.clients import link_profiles
 from emulator.simulation.clients.fleet import Fleet
+from emulator.simulation.target import FIRST, MEANING
 from flasc.common import plugins
 from flasc.training.settings import Problem, TrainingSettings
 
@@ -41,7 +42,9 @@ def plan(study: Study, recordings: Path, screen: Screen = SCREEN) -> Iterator[st
     if training.target:
         metric = scenario.task.metric
         of = "" if metric == "accuracy" else f"{metric} of "
-        yield f"target: {of}{training.target.accuracy:.1%} on the validation split"
+        rule = training.target.rule
+        mean = "" if rule == FIRST else f", {MEANING[rule]}"
+        yield f"target: {of}{training.target.accuracy:.1%} on the validation split{mean}"
     accounts = map(metadata.privacy_account, study.variants.values())
     for account in dict.fromkeys(filter(None, accounts)):
         yield f"privacy: {privacy.describe(account, training.rounds)}"

@@ -14,6 +14,7 @@ from emulator.runner import inputs
 from emulator.scenario import study
 from emulator.scenario.scenario import Scenario
 from emulator.simulation.records import Emulation
+from emulator.simulation.target import FIRST, Rule
 from flasc.training.settings import TrainingSettings
 
 
@@ -42,10 +43,14 @@ def compare(
         _expect_alike("task", {f: _task(s) for f, s in scenarios.items()})
     targets = {folder: s.training.target for folder, s in scenarios.items()}
     goals = {f: goal.accuracy if goal else None for f, goal in targets.items()}
+    rules = {f: goal.rule for f, goal in targets.items() if goal}
     if target is None and not force:
         _expect_alike("target", goals)
+    if not force:
+        _expect_alike("target rule", rules)
+    rule = next(iter(rules.values()), FIRST)
     goal = target if target is not None else next(iter(goals.values()))
-    cells = _cells(runs, goal)
+    cells = _cells(runs, goal, rule)
     lacking = tuple(filter(None, map(_incomplete, folders)))
     if not cells:
         raise LedgerError(
@@ -54,7 +59,7 @@ def compare(
         )
     found = contrasted(cells, baseline, goal, _ended_at(scenarios.values(), goal))
     metric = " or ".join({s.task.metric: "" for s in scenarios.values()})
-    return replace(found, metric=metric, incomplete=lacking)
+    return replace(found, metric=metric, incomplete=lacking, rule=rule)
 
 
 def _incomplete(folder: Path) -> str:
@@ -64,7 +69,7 @@ def _incomplete(folder: Path) -> str:
     return lacking and f"{folder}: {lacking}"
 
 
-def _cells(runs: Mapping[Path, study.Study], target: float | None) -> Cells:
+def _cells(runs: Mapping[Path, study.Study], target: float | None, rule: Rule) -> Cells:
     """Every simulation, measured; an ambiguous name gets the folder of its run."""
     cells: Cells = {}
     variant_name, method_name = _Names(), _Names()
@@ -78,7 +83,7 @@ def _cells(runs: Mapping[Path, study.Study], target: float | None) -> Cells:
                 method = method_name(filed.method, means, folder)
                 rows = ledger.rows(filed)
                 shown = Emulation(method, variant, filed.seed)
-                measured = Measured(outcome(shown, rows, target), tuple(points(rows)))
+                measured = Measured(outcome(shown, rows, target, rule=rule), tuple(points(rows)))
                 cells.setdefault((method, variant), {}).setdefault(filed.seed, measured)
     return cells
 

@@ -141,12 +141,11 @@ def is_whole(training: TrainingJob, recordings: Path) -> bool:
     recording = opened(training, recordings)
     if len(recording.steps) >= plan.rounds:
         return True
-    if plan.target is None or plan.target.stop_after == "never":
+    if plan.target is None:
         return False
     states = [state for state, split in recording.scores if split == "validation"]
     scores = [recording.scores[each, "validation"] for each in sorted(states, key=recording.depth)]
-    past = [score.accuracy >= plan.target.accuracy for score in scores]
-    return any(past) and len(past) - past.index(True) > plan.target.stop_after
+    return plan.target.ends([score.accuracy for score in scores])
 
 
 def is_foreseen(training: TrainingJob) -> bool:

@@ -18,6 +18,7 @@ from emulator.scenario.document import printable
 from emulator.scenario.scenario import Scenario
 from emulator.scenario.study import Study
 from emulator.simulation.clients.fleet import Fleet, draw_fleet
+from emulator.simulation.target import FIRST
 
 POINTS = 51  # quantiles of a distribution (every 2 %), or one per client if there are fewer
 
@@ -71,6 +72,7 @@ def privacy_account(scenario: Scenario) -> Account | None:
 def describe(study: Study) -> RunMetadata:
     """Return what a ledger says of `study`, without the provenance."""
     training = study.scenario.training
+    goal = training.target
     examples = training.evaluation.examples
     accounts = {label: privacy_account(variant) for label, variant in study.variants.items()}
     return RunMetadata(
@@ -83,7 +85,8 @@ def describe(study: Study) -> RunMetadata:
         densities=densities(study),
         fleet=fleets(study),
         scenario=document.dump(study.document.data),
-        target=training.target.accuracy if training.target else None,
+        target=goal.accuracy if goal else None,
+        target_rule=goal.rule if goal and goal.rule != FIRST else None,
         remark=". ".join(remarks(study)) or None,
         privacy={label: each for label, each in accounts.items() if each} or None,
     )

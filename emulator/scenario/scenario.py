@@ -8,12 +8,12 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from typing_extensions import Self, override
 
 from emulator.common.errors import FieldError, KeyPath
-from emulator.common.tagged_unions import ShortForm
 from emulator.common.text import short_repr
 from emulator.simulation.clients.links import Label
 from emulator.simulation.settings import RoundPlan
 from emulator.simulation.simulate import SimulationSettings
 from flasc.common.settings import Wire
+from flasc.common.tagged_unions import ShortForm
 from flasc.models.settings import Lora
 from flasc.training.settings import (
     AdamW,

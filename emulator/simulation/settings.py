@@ -1,12 +1,14 @@
 """Settings of the rounds of a simulation: number, target, evaluation, privacy."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from emulator.common.distributions import only
-from emulator.common.tagged_unions import ShortForm
-from flasc.common.settings import Fraction, PositiveFloat, PositiveInt, Settings
+from emulator.simulation.target import FIRST, Rule, reached_at
+from flasc.common.settings import Fraction, PositiveFloat, PositiveInt, Settings, newer
+from flasc.common.tagged_unions import ShortForm
 from flasc.training.settings import Privacy, Scaling
 
 
@@ -36,11 +38,20 @@ Accuracy = Annotated[
 class Target(Settings):
     """Target accuracy on the validation split; reports state the time to reach it.
 
-    Training ends `stop_after` evaluations after the target is reached; `never`: at the last round.
+    `rule` says which evaluation reaches it: see `emulator.simulation.target`. Training ends
+    `stop_after` evaluations after that one; `never`: at the last round.
     """
 
     accuracy: Accuracy
+    rule: Rule = newer(FIRST)
     stop_after: Annotated[int, Field(ge=0, le=2**31 - 1)] | Literal["never"] = 2
+
+    def ends(self, accuracies: Sequence[float]) -> bool:
+        """Whether a training with these evaluations is at its end."""
+        if self.stop_after == "never":
+            return False
+        hit = reached_at(accuracies, self.accuracy, self.rule)
+        return hit is not None and len(accuracies) - 1 - hit >= self.stop_after
 
 
 def _as_target(value: object) -> object:

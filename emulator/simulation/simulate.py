@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from emulator.common import rng
 from emulator.common.errors import EmulationError, StalledError
-from emulator.common.tagged_unions import ShortForm, kind_or, spelled_out
 from emulator.network.network import Network
 from emulator.network.tcp import Direction
 from emulator.simulation.clients import fleet
@@ -32,6 +31,7 @@ from emulator.simulation.trainer import Trainer
 from flasc.common import plugins
 from flasc.common.messages import MessageInfo
 from flasc.common.settings import Settings
+from flasc.common.tagged_unions import ShortForm, kind_or, spelled_out
 
 # Directions of a transfer from the points of view of its client and of the server.
 _WAYS: dict[str, tuple[Direction, Direction]] = {"down": ("down", "up"), "up": ("up", "down")}

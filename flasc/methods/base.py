@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field
 
 from flasc.common.messages import Request
 from flasc.common.plugins import Pluggable, implementation
+from flasc.common.schedules import Schedule
 from flasc.common.settings import Fraction, PositiveFloat, Wire, newer
 from flasc.methods.top_k import count, top_k
 from flasc.models.settings import Scope
@@ -56,6 +57,7 @@ class MethodSettings(Pluggable):
     rank: Rank | None = None
     client_lr: PositiveFloat | None = None
     server_lr: PositiveFloat | None = None
+    server_schedule: Schedule | None = newer(None)
     wire: Wire | None = newer(None)
     error_feedback: bool = newer(False)
 

@@ -13,7 +13,7 @@ from flasc.training.settings import AdamW, FedAdam, FedAvg
 
 
 class Optimiser:
-    """`params` float32 [n] and its optimiser state."""
+    """`params` float32 [n] and its optimiser state; `steps` counts the steps that were taken."""
 
     def __init__(self, params: Tensor, settings: AdamW | FedAdam | FedAvg) -> None:
         self.settings = settings
@@ -24,29 +24,30 @@ class Optimiser:
 
     def step(self, gradient: Tensor) -> None:
         """Update `params` by one step against a float32 [n] gradient."""
+        lr = self.settings.lr * self.settings.schedule.factor(self.steps)
         self.steps += 1
         match self.settings:
             case AdamW():
-                self._adamw(gradient, self.settings)
+                self._adamw(gradient, self.settings, lr)
             case FedAdam():
-                self._fedadam(gradient, self.settings)
+                self._fedadam(gradient, self.settings, lr)
             case FedAvg():
-                self.params -= self.settings.lr * gradient
+                self.params -= lr * gradient
 
-    def _adamw(self, gradient: Tensor, s: AdamW) -> None:
+    def _adamw(self, gradient: Tensor, s: AdamW, lr: float) -> None:
         """Loshchilov and Hutter 2019, as in torch: entries without gradient change, too."""
-        self.params *= 1 - s.lr * s.weight_decay
+        self.params *= 1 - lr * s.weight_decay
         self.first.lerp_(gradient, 1 - s.beta1)
         self.second.mul_(s.beta2).addcmul_(gradient, gradient, value=1 - s.beta2)
-        scale = s.lr / (1 - s.beta1**self.steps)
+        scale = lr / (1 - s.beta1**self.steps)
         root = self.second.sqrt() / (1 - s.beta2**self.steps) ** 0.5
         self.params.addcdiv_(self.first, root + s.eps, value=-scale)
 
-    def _fedadam(self, gradient: Tensor, s: FedAdam) -> None:
+    def _fedadam(self, gradient: Tensor, s: FedAdam, lr: float) -> None:
         """Reddi et al. 2021, algorithm 2."""
         self.first.lerp_(gradient, 1 - s.beta1)
         self.second.mul_(s.beta2).addcmul_(gradient, gradient, value=1 - s.beta2)
-        self.params.addcdiv_(self.first, self.second.sqrt() + s.tau, value=-s.lr)
+        self.params.addcdiv_(self.first, self.second.sqrt() + s.tau, value=-lr)
 
     def state(self) -> dict[str, Tensor]:
         """What `restore` needs."""

@@ -6,9 +6,10 @@ Which clients take part, how long that takes and over which network is decided b
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Field, Tag, model_validator
 
 from flasc.common import plugins
+from flasc.common.schedules import Constant, Schedule
 from flasc.common.settings import (
     Momentum,
     NonNegativeFloat,
@@ -18,6 +19,7 @@ from flasc.common.settings import (
     Wire,
     newer,
 )
+from flasc.common.tagged_unions import kind_or
 from flasc.data.tokens import positions
 from flasc.methods import METHODS, MethodSettings
 from flasc.models.folder import Problem as Problem, model_type, problem
@@ -53,6 +55,7 @@ class AdamW(Settings):
 
     kind: Literal["adamw"] = "adamw"
     lr: PositiveFloat = 1e-2
+    schedule: Schedule = newer(Constant())
     beta1: Momentum = 0.9
     beta2: Momentum = 0.999
     eps: PositiveFloat = 1e-8
@@ -64,6 +67,7 @@ class FedAdam(Settings):
 
     kind: Literal["fedadam"]
     lr: PositiveFloat = 1e-2
+    schedule: Schedule = newer(Constant())
     beta1: Momentum = 0.9
     beta2: Momentum = 0.99
     tau: PositiveFloat = 1e-3
@@ -74,20 +78,14 @@ class FedAvg(Settings):
 
     kind: Literal["fedavg"]
     lr: PositiveFloat = 1.0
-
-
-def _server_kind(value: object) -> str:
-    """The kind of a server; without one it is the reference code's."""
-    if isinstance(value, dict):
-        return str(value.get("kind", "adamw"))
-    return str(getattr(value, "kind", "adamw"))
+    schedule: Schedule = newer(Constant())
 
 
 Server = Annotated[
     Annotated[AdamW, Tag("adamw")]
     | Annotated[FedAdam, Tag("fedadam")]
     | Annotated[FedAvg, Tag("fedavg")],
-    Discriminator(_server_kind),
+    kind_or("adamw"),  # the reference code's
 ]
 
 
@@ -109,6 +107,10 @@ class Privacy(Settings):
     noise: PositiveFloat
     scaling: Scaling = "reference"
     cohort: PositiveInt
+
+
+# Keys of a method that replace those of the training section.
+_OVERRIDES = ("rank", "client_lr", "server_lr", "server_schedule", "wire")
 
 
 class TrainingSettings(Settings):
@@ -168,7 +170,7 @@ class TrainingSettings(Settings):
     @model_validator(mode="before")
     @classmethod
     def _apply_method_overrides(cls, data: dict[str, object]) -> dict[str, object]:
-        """Replaces the training section's rank and rates by the method's own."""
+        """Replaces the training section's rank, rates and wire by the method's own."""
         method = data.get("method")
         if not isinstance(method, MethodSettings):
             return data
@@ -179,13 +181,12 @@ class TrainingSettings(Settings):
         own = {"rank": method.rank} if method.rank and method.has_rank else {}
         client_lr = {"lr": method.client_lr} if method.client_lr else {}
         server_lr = {"lr": method.server_lr} if method.server_lr else {}
+        schedule = {"schedule": method.server_schedule} if method.server_schedule else {}
         return data | {
             "lora": lora.model_copy(update=own),
             "client": client.model_copy(update=client_lr),
-            "server": server.model_copy(update=server_lr),
+            "server": server.model_copy(update=server_lr | schedule),
             "wire": method.wire or data["wire"],
             # Applied values are removed, so that the same training has the same digest.
-            "method": method.model_copy(
-                update={"rank": None, "client_lr": None, "server_lr": None, "wire": None}
-            ),
+            "method": method.model_copy(update=dict.fromkeys(_OVERRIDES)),
         }

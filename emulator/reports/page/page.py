@@ -100,7 +100,7 @@ def _caption(study: Study) -> str:
         f"Simulated time to {study.goal}, with rounds and bytes until then; {study.metric} after "
         f"the last round; {findings.statistic(study, 'median')}.",
         findings.shown(study),
-        f"Target measured on {study.split}.{traded}",
+        f"Target measured on {study.measured}.{traded}",
         f"{study.remark}." if study.remark else "",
         privacy_caption(study).strip(),
         validation.line(study.validations.values()),

@@ -15,7 +15,6 @@ from emulator.common.distributions import (
     kind_tag,
 )
 from emulator.common.errors import FieldError
-from emulator.common.tagged_unions import ShortForm, kind_or, spelled_out
 from emulator.common.text import printable, short_repr
 from emulator.network.capacity import CAPACITIES, CapacityModel
 from emulator.network.capacity.trace import Trace
@@ -25,6 +24,7 @@ from emulator.simulation.clients.devices import Devices
 from emulator.simulation.clients.presets import PRESETS, PresetName
 from flasc.common import plugins
 from flasc.common.settings import Fraction, PositiveInt, Settings
+from flasc.common.tagged_unions import ShortForm, kind_or, spelled_out
 
 
 def _reading(direction: Direction) -> Callable[[object], object]:

@@ -5,22 +5,19 @@ from emulator.simulation.rounds.context import SimulationContext
 
 
 class Evaluator:
-    """Evaluates the model on schedule and counts evaluations since the target was reached."""
+    """Evaluates the model on schedule and ends the training after the target is reached."""
 
     def __init__(self, context: SimulationContext) -> None:
         self._context = context
-        self._past_target = 0
+        self._accuracies: list[float] = []  # on the validation split
 
     def evaluate_round(self, number: int) -> bool:
         """Evaluates the model of round `number` if due; returns whether the round is the last."""
         training = self._context.training
         last = number == training.rounds
         if last or number % training.evaluation.every == 0:
-            accuracy = self._score("validation", number)
-            target = training.target
-            if target and (self._past_target or accuracy >= target.accuracy):
-                self._past_target += 1
-                last |= target.stop_after != "never" and self._past_target > target.stop_after
+            self._accuracies.append(self._score("validation", number))
+            last |= training.target is not None and training.target.ends(self._accuracies)
         if last:
             self._score_labels(number)
         if last and training.evaluation.test:

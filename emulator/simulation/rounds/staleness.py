@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, Tag
 
-from emulator.common.tagged_unions import ShortForm, kind_or, spelled_out
 from flasc.common.settings import Settings
+from flasc.common.tagged_unions import ShortForm, kind_or, spelled_out
 
 
 class Constant(Settings):

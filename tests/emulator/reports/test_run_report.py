@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from emulator.common.errors import LedgerError
+from emulator.reports.page import page
 from emulator.reports.run_report import Study, _timeline, load
+from emulator.reports.terminal import caption
 from emulator.results.ledger import Ledger
 from emulator.simulation.records import Emulation, Round
 
@@ -75,3 +77,24 @@ def test_control_characters_do_not_reach_a_terminal(study_of: Studies) -> None:
 def test_rounds_without_clients_have_a_timeline() -> None:
     found = _timeline([Round(1, 0, 0.0, 1.0), Round(2, 0, 1.0, 2.0)], 100)
     assert [line.of_clients for line in found.rounds] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("rule", "rounds", "said"),
+    [(None, 5, "at one evaluation"), ("mean3", 6, "as the mean of three evaluations in a row")],
+)
+def test_the_rule_of_the_target_decides_and_is_named(
+    study_of: Studies, rule: str | None, rounds: int, said: str
+) -> None:
+    """Accuracies 0.1, 0.2, ... up to 1, and a target of 0.5."""
+    study = study_of({"A": 0.1}, {"x": 1}, target_rule=rule)
+    assert [outcome.rounds_to_target for outcome in study.outcomes] == [rounds]
+    told = f"Target measured on {study.split}, {said}."
+    assert told in caption(study)
+    assert told in page.html(study)
+    assert study_of({"A": 0.1}, {"x": 1}, target=None).measured == study.split
+
+
+def test_a_rule_that_does_not_exist_is_refused(study_of: Studies) -> None:
+    with pytest.raises(LedgerError, match="target_rule; allowed: first or mean3"):
+        study_of({"A": 0.1}, {"x": 1}, target_rule="mean7")

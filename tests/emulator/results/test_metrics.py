@@ -94,6 +94,15 @@ def test_never_reached_is_none_and_the_time_is_of_the_whole(target: float | None
     )
 
 
+def test_by_the_mean_of_three_the_last_of_them_reaches_the_target() -> None:
+    """Validation accuracies of 0.1, 0.5 and 0.4, after 0, 1 and 2 rounds: 0.333 in the mean."""
+    found = outcome(LORA, ROWS, 0.33, rule="mean3")
+    assert (found.time_to_target_s, found.rounds_to_target) == (10.5, 2)
+    assert found.bytes_up_to_target == bytes_sent(ROWS, "up", 2)
+    assert outcome(LORA, ROWS, 0.33).rounds_to_target == 1
+    assert outcome(LORA, ROWS, 0.34, rule="mean3").rounds_to_target is None
+
+
 def test_a_model_that_meets_the_target_untrained_costs_nothing() -> None:
     free = outcome(LORA, ROWS, 0.1)
     assert (free.time_to_target_s, free.rounds_to_target) == (0.0, 0)

@@ -89,6 +89,7 @@ def test_names_with_two_meanings_are_told_apart(run, tmp_path):
         ("training.evaluation.examples=9", "different tasks: evaluation.examples None and 9"),
         ("training.target.accuracy=0.3", "different targets: 0.2 and 0.3"),
         ("training.target=null", "different targets: 0.2 and None"),
+        ("training.target.rule=mean3", "different target rules: first and mean3"),
     ],
 )
 def test_what_does_not_compare_is_refused_unless_forced(run, tmp_path, change, says):
@@ -99,8 +100,20 @@ def test_what_does_not_compare_is_refused_unless_forced(run, tmp_path, change, s
         compare(folders)
     assert "--force" in error.value.hint
     assert compare(folders, force=True).contrasts
-    if "target" in change:
+    if "target" in change and "rule" not in change:
         assert compare(folders, target=0.1).contrasts
+
+
+def test_the_rule_of_the_runs_is_kept_and_named(run, invoke, tmp_path):
+    run("a", "training.target.rule=mean3", seeds="[0]")
+    run("b", seeds="[0]")
+    found = {name: compare([tmp_path / f"runs/{name}"], target=0.1) for name in "ab"}
+    assert [found[name].rule for name in "ab"] == ["mean3", "first"]
+    slower, sooner = (found[name].contrasts[0].time_s.median for name in "ab")
+    assert slower > sooner
+    said = "measured as the mean of three evaluations in a row"
+    assert said in " ".join(invoke("compare", "runs/a")[1].split())
+    assert said not in " ".join(invoke("compare", "runs/b")[1].split())
 
 
 def test_beyond_the_runs_own_target_little_is_said(run, invoke, tmp_path):

@@ -59,6 +59,8 @@ def test_a_training_ended_by_its_target_is_whole(scenario, toys, tmp_path):
     assert is_whole(training, tmp_path)
     longer = inputs.read(path, ["training.target.accuracy=0.85"]).trainings()[1]
     assert not is_whole(longer, tmp_path)
+    mean = inputs.read(path, ["training.target.rule=mean3"]).trainings()[1]
+    assert not is_whole(mean, tmp_path)
 
 
 def test_what_is_not_known_is_not_guessed(scenario, tmp_path):

@@ -1,5 +1,6 @@
 """A run packed into one file, and priced elsewhere without training."""
 
+import gzip
 import json
 import sqlite3
 from contextlib import closing
@@ -9,6 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from emulator.cli import main
+from emulator.results.ledger import Ledger
+from emulator.runner.recording import archive
 
 NETWORKS = Path(__file__).parents[3] / "scenarios/networks"
 
@@ -221,3 +224,131 @@ def test_a_damaged_file_is_one_message(invoke, file):
         assert code == 2
         assert "not a packed recording" in err
         assert "Traceback" not in err
+
+
+def only_method(name):
+    """A scenario with one of its methods."""
+    others = {"LoRA", "head", "FLASC"} - {name}
+    return [f"--set=methods.{other}=null" for other in others]
+
+
+@pytest.fixture
+def packed(invoke, scenario):
+    """Runs a part of the scenario, with recordings of its own as on another machine; packs it."""
+
+    def made(name, *changes):
+        own = [f"--recordings={name}.recordings"]
+        code, _, err = invoke(
+            "run", scenario(), "--workers", 1, "--out", f"runs/{name}", *own, *changes
+        )
+        assert code == 0, err
+        file = Path(f"{name}.json.gz")
+        assert invoke("export", "recording", f"runs/{name}", "--out", file, *own)[0] == 0
+        return file
+
+    return made
+
+
+def simulations(run):
+    """All rows of each simulation of a run."""
+    with Ledger.open(Path(f"runs/{run}/ledger.sqlite")) as ledger:
+        return {each: ledger.rows(each) for each in ledger.emulations()}
+
+
+def test_joined_trainings_replay_as_each_of_them(invoke, packed, toys):
+    """Seeds of one day, and of another; the second source is the folder of a run."""
+    one = packed("one", "--set=training.seeds=[3, 0]")
+    packed("two", "--set=training.seeds=[1]")
+    toys.clear()
+    code, out, err = invoke(
+        "export", "recording", one, "runs/two", "--recordings=two.recordings", "--out", "c.json.gz"
+    )
+    assert (code, out, err) == (0, "c.json.gz\n", "")
+    code, _, err = invoke("run", "c.json.gz", "--out", "runs/c")
+    assert code == 0, err
+    assert simulations("c") == simulations("one") | simulations("two")
+    assert not toys
+    assert invoke("export", "recording", one, "c.json.gz", "--out", "d.json.gz")[0] == 0
+    assert Path("d.json.gz").read_bytes() == Path("c.json.gz").read_bytes()
+
+
+def test_methods_are_joined_in_the_order_of_the_files(invoke, packed):
+    files = [packed(name, *only_method(name)) for name in ("head", "LoRA")]
+    assert invoke("export", "recording", *files, "--out", "c.json.gz")[0] == 0
+    assert archive.read(Path("c.json.gz")).methods == ["head", "LoRA"]
+    assert invoke("run", "c.json.gz", "--out", "runs/c")[0] == 0
+    assert simulations("c") == simulations("head") | simulations("LoRA")
+
+
+@pytest.mark.parametrize("order", [["short", "long"], ["long", "short"]])
+def test_of_a_training_in_both_the_longer_is_kept(invoke, packed, order):
+    files = {
+        "short": packed("short", "--set=training.rounds=5", "--set=training.evaluation.every=3"),
+        "long": packed("long", "--set=training.rounds=8", "--set=training.evaluation.every=3"),
+    }
+    code, _, err = invoke(
+        "export", "recording", *(files[name] for name in order), "--out", "c.json.gz"
+    )
+    assert (code, err) == (0, "")
+    assert invoke("run", "c.json.gz", "--out", "runs/c")[0] == 0
+    assert simulations("c") == simulations("long")
+    again = invoke("run", "c.json.gz", "--set=training.rounds=5", "--out", "runs/again")
+    assert again[0] == 0, again
+    assert simulations("again") == simulations("short")
+
+
+def test_what_no_file_has_is_named(invoke, packed):
+    """A method without the other's seed, and one with fewer rounds."""
+    lora = packed("LoRA", *only_method("LoRA"), "--set=training.seeds=[0, 1]")
+    head = packed("head", *only_method("head"), "--set=training.rounds=2")
+    code, _, err = invoke("export", "recording", lora, head, "--out", "c.json.gz")
+    assert code == 0
+    assert err.splitlines() == [
+        f"warning: c.json.gz does not have all rounds of head, seed {seed}, which the scenario "
+        "asks for"
+        for seed in (0, 1)
+    ]
+    code, _, err = invoke("run", "c.json.gz", "--out", "runs/c")
+    assert code == 2
+    assert "not finished: head" in err
+    assert simulations("c") == simulations("LoRA")
+    shorter = ["--method=head", "--set=training.rounds=2", "--set=training.seeds=[0]"]
+    assert invoke("run", "c.json.gz", *shorter, "--out", "runs/shorter")[0] == 0
+    assert simulations("shorter") == simulations("head")
+
+
+def test_trainings_that_contradict_each_other_are_refused(invoke, packed):
+    one = packed("one")
+    whole = json.loads(gzip.decompress(one.read_bytes()))
+    (upload, *_) = (fact for fact in whole["trainings"][1]["facts"] if fact[0] == "upload")
+    upload[3] += 1  # its bytes
+    Path("two.json.gz").write_bytes(gzip.compress(json.dumps(whole).encode()))
+    code, _, err = invoke("export", "recording", one, "two.json.gz", "--out", "c.json.gz")
+    assert code == 2
+    assert (
+        "one.json.gz and two.json.gz: two recordings of head, seed 0, that differ in the upload "
+        f"of client {upload[2]} after 0 rounds" in err
+    )
+    assert not Path("c.json.gz").exists()
+    kept = invoke("export", "recording", one, "two.json.gz", "--method=LoRA", "--out", "c.json.gz")
+    assert kept[0] == 0
+    assert archive.read(Path("c.json.gz")).methods == ["LoRA"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("network.clients.rtt=50 ms", "network.clients.rtt: found '50 ms'; allowed: '40 ms'"),
+        ("training.cohort=4", "training.cohort: found 4; allowed: 3"),
+        ("training.server.lr=0.5", "training.server.lr: found 0.5; allowed: none"),
+        ("methods.head.client_lr=0.5", "methods.head.client_lr: found 0.5; allowed: none"),
+        ("vary.upload.slow=null", "vary.upload.slow: found none; allowed: {"),
+    ],
+)
+def test_another_scenario_is_refused_with_its_first_difference(invoke, packed, change, said):
+    one, two = packed("one"), packed("two", "--set", change)
+    code, _, err = invoke("export", "recording", one, two, "--out", "c.json.gz")
+    assert code == 2
+    assert f"two.json.gz: {said}" in err
+    assert ", as in one.json.gz" in err
+    assert "only its methods, seeds and rounds may differ" in err

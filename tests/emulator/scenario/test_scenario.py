@@ -47,12 +47,16 @@ FULL: dict[str, Any] = {
         "server": {
             "kind": "adamw", "lr": 0.1, "beta1": 0.5, "beta2": 0.5, "eps": 1e-6,
             "weight_decay": 0.1,
+            "schedule": {"kind": "inverse", "decay": 0.1, "warmup": 2},
         },
     },
     "methods": {
         "all": {"kind": "full", "client_lr": 0.1, "server_lr": 0.1},
         "head": {"kind": "head", "client_lr": 0.1, "server_lr": 0.1},
-        "lora": {"kind": "lora", "rank": 2, "client_lr": 0.1, "server_lr": 0.1},
+        "lora": {
+            "kind": "lora", "rank": 2, "client_lr": 0.1, "server_lr": 0.1,
+            "server_schedule": {"kind": "cosine", "rounds": 5, "final": 0.1},
+        },
         "flasc": {"kind": "flasc", "rank": 2, "down": 0.5, "up": 0.25},
         "flasc later": {"kind": "flasc", "down": 0.5, "up": 0.25, "gamma": 0.5, "every": 2},
         "sparse": {
@@ -512,6 +516,17 @@ def test_a_methods_own_values_make_the_same_training_as_the_sections():
     )
     assert own == section
     assert own != settings_digest({"kind": "lora"})
+
+
+def test_a_schedule_is_another_training_unless_it_is_constant():
+    cosine = {"kind": "cosine", "rounds": 20, "final": "10 %"}
+    plain = settings_digest({"kind": "lora"})
+    section = settings_digest({"kind": "lora"}, server={"schedule": cosine})
+    assert section != plain
+    assert settings_digest({"kind": "lora", "server_schedule": cosine}) == section
+    assert settings_digest({"kind": "lora"}, server={"schedule": "constant"}) == plain
+    own = {"kind": "lora", "server_schedule": "constant"}
+    assert settings_digest(own, server={"schedule": cosine}) == plain
 
 
 @pytest.mark.parametrize(

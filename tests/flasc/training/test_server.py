@@ -3,10 +3,17 @@ import pytest
 import torch
 from hypothesis import given, strategies as st
 
+from flasc.common.schedules import Constant, Cosine, Inverse
 from flasc.training.server import Optimiser, weighted_sum
 from flasc.training.settings import AdamW, FedAdam, FedAvg
 
 GRADIENTS = [torch.randn(50, generator=torch.Generator().manual_seed(i)) for i in range(6)]
+SCHEDULES = [
+    Constant(),
+    Constant(warmup=4),
+    Inverse(kind="inverse", decay=0.5),
+    Cosine(kind="cosine", rounds=5, final=0.1, warmup=2),
+]
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.01, 0.3])
@@ -53,7 +60,67 @@ def test_fedavg_takes_the_mean_of_what_clients_have():
     torch.testing.assert_close(server.params, torch.tensor([2.0, 1, 2]))
 
 
-@pytest.mark.parametrize("settings", [AdamW(), FedAdam(kind="fedadam"), FedAvg(kind="fedavg")])
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_adamw_with_a_schedule_is_torchs_with_that_rate(schedule):
+    start = torch.linspace(-1, 1, 50)
+    ours = Optimiser(start, AdamW(lr=0.02, schedule=schedule))
+    theirs = start.clone().requires_grad_()
+    oracle = torch.optim.AdamW([theirs], lr=0.02)
+    rates = torch.optim.lr_scheduler.LambdaLR(oracle, schedule.factor)
+    for gradient in GRADIENTS:
+        ours.step(gradient)
+        theirs.grad = gradient.clone()
+        oracle.step()
+        rates.step()
+    torch.testing.assert_close(ours.params, theirs.detach(), rtol=1e-6, atol=1e-7)
+    constant = Optimiser(start, AdamW(lr=0.02))
+    for gradient in GRADIENTS:
+        constant.step(gradient)
+    assert torch.equal(ours.params, constant.params) == (schedule == Constant())
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("settings", [FedAdam(kind="fedadam"), FedAvg(kind="fedavg")])
+def test_each_step_has_the_rate_of_its_number(settings, schedule):
+    """A step at the scheduled rate is a step at that rate, from the same state."""
+    scheduled = Optimiser(torch.ones(50), settings.model_copy(update={"schedule": schedule}))
+    for t, gradient in enumerate(GRADIENTS):
+        lr = settings.lr * schedule.factor(t)
+        by_hand = Optimiser(torch.ones(50), settings.model_copy(update={"lr": lr}))
+        by_hand.restore(scheduled.state())
+        by_hand.step(gradient)
+        scheduled.step(gradient)
+        assert torch.equal(scheduled.params, by_hand.params)
+
+
+@given(st.floats(1e-6, 10), st.integers(1, 6))
+def test_a_constant_schedule_changes_no_bit(lr, steps):
+    """The step without a schedule, as it was before schedules were added."""
+    params, first, second = torch.ones(50), torch.zeros(50), torch.zeros(50)
+    server = Optimiser(torch.ones(50), AdamW(lr=lr))
+    averaged, mean = Optimiser(torch.ones(50), FedAvg(kind="fedavg", lr=lr)), torch.ones(50)
+    for t, gradient in enumerate(GRADIENTS[:steps], 1):
+        params *= 1 - lr * 0.01
+        first.lerp_(gradient, 1 - 0.9)
+        second.mul_(0.999).addcmul_(gradient, gradient, value=1 - 0.999)
+        root = second.sqrt() / (1 - 0.999**t) ** 0.5
+        params.addcdiv_(first, root + 1e-8, value=-(lr / (1 - 0.9**t)))
+        mean -= lr * gradient
+        server.step(gradient)
+        averaged.step(gradient)
+    assert torch.equal(server.params, params)
+    assert torch.equal(averaged.params, mean)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        AdamW(),
+        FedAdam(kind="fedadam"),
+        FedAvg(kind="fedavg"),
+        *(AdamW(schedule=s) for s in SCHEDULES),
+    ],
+)
 def test_a_restored_server_goes_on_to_the_bit(settings):
     server, restored = Optimiser(torch.ones(50), settings), Optimiser(torch.zeros(50), settings)
     for gradient in GRADIENTS[:3]:

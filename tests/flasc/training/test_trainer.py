@@ -9,6 +9,7 @@ import torch
 from flasc import codec
 from flasc.common import rng
 from flasc.common.errors import DivergedError, ModelError
+from flasc.common.schedules import Cosine
 from flasc.common.settings import Wire
 from flasc.training import settings as config
 from flasc.training.engine import Part, pick_device
@@ -327,3 +328,21 @@ def test_other_errors_of_torch_are_not_about_memory(make, monkeypatch):
     monkeypatch.setattr(torch.nn.functional, "layer_norm", Full(RuntimeError("a bug")))
     with pytest.raises(RuntimeError, match="a bug"):
         trainer.evaluate("test")
+
+
+def test_a_schedule_counts_server_steps_also_after_a_restart_and_with_stale_updates(make):
+    """Asynchronous: a step per update, some of them computed from an older version."""
+    schedule = Cosine(kind="cosine", rounds=4, warmup=2)
+    server = config.FedAvg(kind="fedavg", lr=0.5, schedule=schedule)
+    trainer = make("lora", server=server)
+    uploads = trainer.train([trainer.download(client) for client in (1, 2, 4)])
+    for step, upload in enumerate(uploads):
+        before = trainer.params.clone()
+        restarted = make("lora", server=server)
+        restarted.restore(trainer.snapshot())
+        for one in (trainer, restarted):
+            one.aggregate([upload], [1.0])
+        delta = torch.from_numpy(codec.decode(upload.content, n=trainer.adapter.n).to_dense())
+        rate = 0.5 * min(1, (step + 1) / 2) * (1 + np.cos(np.pi * step / 4)) / 2
+        torch.testing.assert_close(before - trainer.params, rate * delta, rtol=1e-3, atol=1e-6)
+        assert torch.equal(trainer.params, restarted.params)

@@ -20,6 +20,13 @@ def test_it_stops_some_evaluations_past_the_target():
     assert of(Round, rows)[-1].round == 50
 
 
+def test_by_the_mean_of_three_it_stops_some_evaluations_past_that_one():
+    # 0.8 (1 - e^(-t/2)): 0.506 after 2 rounds; the mean of rounds 1 to 3 is 0.461, of 2 to 4 0.606.
+    target = {"target": {"accuracy": 0.5, "rule": "mean3", "stop_after": 2}, "rounds": 50}
+    rows = simulate(scenario(target), 0, StubTrainer(down_bytes=1, up_bytes=1, best=0.8, tau=2.0))
+    assert of(Round, rows)[-1].round == 4 + 2
+
+
 def test_evaluations_come_every_so_often_and_last():
     rows = simulate(
         scenario({"rounds": 7, "evaluation": {"every": 3, "test": True}}),
