@@ -146,7 +146,11 @@ def recording(
 
     only = methods if len(runs) == 1 else ()  # of several, one may lack a method
     studies = {str(run): inputs.read(run, overrides, only) for run in runs}
-    stores = {n: options_for(study, recordings).recordings for n, study in studies.items()}
+    stores = {
+        # a packed recording has its own; among several runs, the folder is for the others
+        name: options_for(s, None if s.packed and len(runs) > 1 else recordings).recordings
+        for name, s in studies.items()
+    }
     packed = export_recording.packed_recording(studies, stores, methods)
     alone = runs[0] if len(runs) == 1 and runs[0].is_dir() else Path()
     path = out or alone / "recording.json.gz"
