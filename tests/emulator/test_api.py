@@ -147,7 +147,9 @@ def test_a_method_that_fails_is_an_error(scenario):
 def test_the_folder_of_a_replay_is_replayed(scenario, toys):
     """The run folder has the packed recording, wherever the folder is and whatever is changed."""
     run(scenario())
-    packed = packed_recording(Scenario.read("runs/toy").study, Path("runs/recordings"))
+    packed = packed_recording(
+        {"": Scenario.read("runs/toy").study}, {"": Path("runs/recordings")}
+    ).content
     Path("toy.json.gz").write_bytes(packed)
     first = run("toy.json.gz")
     shutil.rmtree("runs/recordings")

@@ -85,7 +85,9 @@ class Inputs:
             training_job._real_trainer = real
         self.ledger = (self.folder / "run/ledger.sqlite").read_bytes()
         self.case = validated(self.folder / "run/ledger.sqlite")
-        self.small = export_recording.packed_recording(self.study, options.recordings)
+        self.small = export_recording.packed_recording(
+            {"": self.study}, {"": options.recordings}
+        ).content
         self.training = self.study.trainings()[0]
         self.settings = self.training.settings.model_dump(mode="json")
         recording = Recording(self.folder / "recordings", self.settings)

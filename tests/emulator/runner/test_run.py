@@ -100,7 +100,7 @@ def test_a_local_model_that_changed_is_another_training(scenario, model, named, 
     assert recorded_rounds(read().trainings()[0], tmp_path / "recordings") == 0
     assert rounds(read()) == (12, 0)
     packed = tmp_path / "packed.json.gz"
-    packed.write_bytes(packed_recording(read(), tmp_path / "recordings"))
+    packed.write_bytes(packed_recording({"": read()}, {"": tmp_path / "recordings"}).content)
     (model / "tokenizer.json").write_bytes(first)
     assert rounds(read()) == (0, 12)
     shutil.rmtree(model)  # a packed recording never needs the weights
