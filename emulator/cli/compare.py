@@ -8,17 +8,18 @@ import click
 from emulator.cli.options import PATH, choice
 
 
-def _accuracy(_: click.Context, __: click.Parameter, text: str | None) -> float | None:
-    import yaml
+def _target(_: click.Context, __: click.Parameter, text: str | None) -> float | None:
+    from flasc.common.settings import parse_fraction
 
-    from emulator.simulation.settings import Target
-
+    if text is None:
+        return None
     try:
-        if text is None:
-            return None
-        return Target.model_validate({"accuracy": yaml.safe_load(text)}).accuracy
-    except (ValueError, yaml.YAMLError):
-        raise click.BadParameter(f"found {text!r}; allowed: an accuracy, like 50% or 0.5") from None
+        found = parse_fraction(text if {"%", "/"} & set(text) else float(text))
+    except ValueError:
+        found = 0.0
+    if found <= 0:
+        raise click.BadParameter(f"found {text!r}; allowed: a number above 0, like 50% or 1.2")
+    return found
 
 
 @click.command()
@@ -28,9 +29,9 @@ def _accuracy(_: click.Context, __: click.Parameter, text: str | None) -> float 
 )
 @click.option(
     "--target",
-    callback=_accuracy,
-    metavar="ACCURACY",
-    help="Replaces the target of the runs, like 50%.",
+    callback=_target,
+    metavar="VALUE",
+    help="Replaces the value of the runs' target, like 50%.",
 )
 @click.option("--force", is_flag=True, help="Compare runs even if their tasks or targets differ.")
 @choice("--format", "form", of=["table", "json", "csv"], about="Output format.")

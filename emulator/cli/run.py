@@ -146,14 +146,11 @@ def _result_lines(study: "Study", name: str, result: "TrainingResult | Exception
     from emulator.reports.terminal import method_lines
     from emulator.results.metrics import outcome, summarise
     from emulator.runner.events import TrainingResult
-    from emulator.simulation.target import FIRST
 
     if not isinstance(result, TrainingResult):
         return [f"{name}: {result}"]
-    target = study.scenario.training.target
-    goal = (target.accuracy, target.rule) if target else (None, FIRST)
     summaries = [
-        summarise([outcome(emulation, rows, goal[0], rule=goal[1])])
+        summarise([outcome(emulation, rows, study.scenario.training.goal)])
         for emulation, rows in result.emulations.items()
     ]
     return [name, *method_lines(summaries, study.scenario.task.metric)[1:]]

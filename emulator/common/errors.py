@@ -27,18 +27,17 @@ class RecordingError(EmulatorError):
 class NotRecordedError(RecordingError):
     """A replay that may not train, and needs what is not recorded.
 
-    `target` is None if it was reached, or if nothing was scored; `best` is the best score.
+    If its recording ended before the target, `missed` says which target it is, like 'loss 1.20',
+    and `best` is the best score.
     """
 
-    def __init__(
-        self, message: str, hint: str = "", target: float | None = None, best: float = 0.0
-    ) -> None:
+    def __init__(self, message: str, hint: str = "", missed: str = "", best: float = 0.0) -> None:
         super().__init__(message, hint)
-        self.target, self.best = target, best
+        self.missed, self.best = missed, best
 
     @override
     def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
-        return type(self), (self.message, self.hint, self.target, self.best)
+        return type(self), (self.message, self.hint, self.missed, self.best)
 
 
 class LedgerError(EmulatorError):

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from emulator.common.units import format_duration, format_size
+from emulator.reports import run_report
 from emulator.reports.export.json_csv import csv_text
 from emulator.reports.findings import ERROR, ONE_SEED, over_seeds
 from emulator.reports.run_report import printable
@@ -18,7 +19,7 @@ from emulator.reports.terminal import or_never
 from emulator.results.comparison import Comparison, Contrast
 from emulator.results.dataframe import flat
 from emulator.results.metrics import Spread
-from emulator.simulation.target import FIRST, MEANING
+from emulator.simulation.target import FIRST, MEANING, Goal
 
 _SPREADS = [f.name for f in fields(Contrast) if f.type is Spread]
 
@@ -93,7 +94,8 @@ def _from_to(first: str, last: str) -> str:
 
 
 def _caption(found: Comparison) -> str:
-    goal = "the end of the run" if found.target is None else f"{found.metric} {found.target:.2f}"
+    target = None if found.target is None else Goal(found.target, found.rule, found.measure)
+    goal = run_report.goal(target, found.metric)
     whose = over_seeds("median", (contrast.seeds for contrast in found.contrasts))
     tests = max(contrast.tests for contrast in found.contrasts)
     note = (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from emulator.reports.findings import statistic
 from emulator.reports.plot_style import PHASES, Draw, colour, fill, line, unit
-from emulator.reports.run_report import Study
+from emulator.reports.run_report import Study, capitalised
 from emulator.reports.terminal import NEVER, time
 from emulator.results.metrics import Curve, Outcome, Summary, TimeSpent
 from emulator.simulation.records import Emulation
@@ -162,13 +162,13 @@ def _cost(curve: Curve, against: Against) -> tuple[float, ...]:
 
 
 def _curves(axes: "Axes", study: Study, panel_in: float, against: Against) -> None:
-    """Draw accuracy against its cost: mean over seeds, band from minimum to maximum."""
+    """Draw the score against its cost: mean over seeds, band from minimum to maximum."""
     import numpy as np
 
     variant = study.variants[-1]
     found = {
         i: [
-            (_cost(curve, against), curve.accuracy)
+            (_cost(curve, against), curve.of(study.curved))
             for o in study.of(method, variant)
             if (curve := study.curves[Emulation(method, variant, o.seed)])
         ]
@@ -189,17 +189,18 @@ def _curves(axes: "Axes", study: Study, panel_in: float, against: Against) -> No
             low, high = scores.min(axis=0), scores.max(axis=0)
             axes.fill_between(grid / scale, low, high, color=colour(i), alpha=0.2, linewidth=0)
     if study.target is not None:
-        axes.axhline(study.target, color="#444444", linestyle="--", linewidth=0.9, gid="target")
+        axes.axhline(
+            study.target.value, color="#444444", linestyle="--", linewidth=0.9, gid="target"
+        )
     if log:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_formatter("")
     what = {"time": f"simulated time ({unit_name})", "bytes": "bytes down and up (MB)"}
-    axes.set_title(
-        f"{study.metric_title} over {against}, {textwrap.shorten(variant, int(10 * panel_in))}"
-    )
+    where = textwrap.shorten(variant, int(10 * panel_in))
+    axes.set_title(f"{capitalised(study.curved_name)} over {against}, {where}")
     axes.set_xlabel(what.get(against, against))
-    axes.set_ylabel(_label(study.metric, study, "mean"))
+    axes.set_ylabel(_label(study.curved_name, study, "mean"))
 
 
 def _finals(axes: "Axes", study: Study, panel_in: float) -> None:

@@ -17,7 +17,7 @@ from emulator.results.metrics import Curve, Outcome, Summary, curve, outcome, su
 from emulator.results.participation import GroupShare, by_group
 from emulator.results.privacy import epsilon
 from emulator.simulation.records import Emulation, Round, Row
-from emulator.simulation.target import FIRST, MEANING, Rule
+from emulator.simulation.target import ACCURACY as OF_ACCURACY, LOSS, MEANING, Goal, Measure
 
 T = TypeVar("T")
 FEWEST_CLIENTS, MOST_CLIENTS = 3, 30  # per round of a timeline
@@ -41,7 +41,7 @@ class Study:
     """
 
     name: str
-    target: float | None
+    target: Goal | None
     split: str
     scenario: str
     provenance: str
@@ -59,7 +59,6 @@ class Study:
     metric: str = ACCURACY
     remark: str = ""
     failure: str = ""
-    target_rule: Rule = FIRST
 
     def of(self, method: str, variant: str) -> list[Outcome]:
         """Return the outcomes of one method under one variant, one per seed."""
@@ -73,22 +72,49 @@ class Study:
     @property
     def metric_title(self) -> str:
         """Return the metric's name with a capital letter."""
-        return self.metric[:1].upper() + self.metric[1:]
+        return capitalised(self.metric)
 
     @property
     def goal(self) -> str:
         """Return what times refer to: 'accuracy 0.70', or the end of the run without a target."""
-        return "the end of the run" if self.target is None else f"{self.metric} {self.target:.2f}"
+        return goal(self.target, self.metric)
+
+    @property
+    def curved(self) -> Measure:
+        """Return what curves show: what the target is of."""
+        return self.target.measure if self.target else OF_ACCURACY
+
+    @property
+    def curved_name(self) -> str:
+        """Return the name of what curves show."""
+        return measured_by(self.curved, self.metric)
 
     @property
     def measured(self) -> str:
         """Return which evaluations decide: 'validation, at one evaluation'."""
-        return self.split if self.target is None else f"{self.split}, {MEANING[self.target_rule]}"
+        return f"{self.split}, {MEANING[self.target.rule]}" if self.target else self.split
 
     @property
     def has_tradeoffs(self) -> bool:
         """Return whether variants learn differently; time alone cannot rank them then."""
         return learn_differently(self.curves)
+
+
+def goal(target: Goal | None, metric: str) -> str:
+    """Return what times refer to: 'accuracy 0.70', or the end of the run without a target."""
+    if target is None:
+        return "the end of the run"
+    return f"{measured_by(target.measure, metric)} {target.value:.2f}"
+
+
+def measured_by(measure: Measure, metric: str) -> str:
+    """Return the name of a measure; `metric` is the task's own."""
+    return LOSS if measure == LOSS else metric
+
+
+def capitalised(text: str) -> str:
+    """Return `text` with a capital first letter."""
+    return text[:1].upper() + text[1:]
 
 
 def printable(text: str) -> str:
@@ -104,7 +130,7 @@ def load(ledger: Ledger) -> Study:
     needed and the accountant is missing.
     """
     meta = RunMetadata.from_meta(ledger.meta())
-    accounts, rule = meta.privacy or {}, meta.target_rule or FIRST
+    accounts = meta.privacy or {}
     cached = functools.cache(epsilon)  # many simulations have the same number of rounds
     outcomes: dict[Emulation, Outcome] = {}
     curves: dict[Emulation, Curve] = {}
@@ -119,9 +145,7 @@ def load(ledger: Ledger) -> Study:
         rows = ledger.rows(emulation)
         shown = _shown(emulation)
         account = accounts.get(emulation.variant)
-        outcomes[shown] = outcome(
-            shown, rows, meta.target, account=account, epsilon=cached, rule=rule
-        )
+        outcomes[shown] = outcome(shown, rows, meta.goal, account=account, epsilon=cached)
         if emulation in cases and (found := validation.of(path, cases[emulation], rows)):
             validations[shown] = found
         bottlenecks[shown], groups[shown] = tuple(round_bottlenecks(rows)), tuple(by_group(rows))
@@ -132,7 +156,7 @@ def load(ledger: Ledger) -> Study:
     due = [_shown(each) for each in metadata.due(meta, emulations)]
     return Study(
         name=printable(meta.name) or "unnamed",
-        target=meta.target,
+        target=meta.goal,
         split=printable(meta.split),
         scenario=meta.scenario,
         provenance=meta.provenance or "",
@@ -153,7 +177,6 @@ def load(ledger: Ledger) -> Study:
         metric=printable(meta.metric),
         remark=printable(meta.remark or ""),
         failure=printable(meta.failure or ""),
-        target_rule=rule,
     )
 
 

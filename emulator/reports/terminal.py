@@ -9,7 +9,7 @@ from rich.text import Text
 
 from emulator.common.units import format_duration, format_size
 from emulator.reports import findings, tradeoffs, validation
-from emulator.reports.run_report import Study, printable
+from emulator.reports.run_report import Study, measured_by, printable
 from emulator.results.bottlenecks import bottleneck_shares
 from emulator.results.metadata import ACCURACY, incomplete
 from emulator.results.metrics import Spread, Summary
@@ -140,7 +140,8 @@ def method_lines(summaries: Sequence[Summary], metric: str = ACCURACY) -> list[s
         sizes = sizes.replace(" / ", " down, ") + " up"
         parts = [" ".join(time_lines(summary)), _rounds(rounds), sizes, f"{metric} {accuracy}"]
         if time(summary).median is None:
-            parts = [f"{NEVER} reached {summary.target:.2f}", f"{metric} {accuracy}"]
+            goal = measured_by(summary.target_measure, metric)
+            parts = [f"{NEVER} reached {goal} {summary.target:.2f}", f"{metric} {accuracy}"]
         parts += [f"ε {text}" for text in spent]
         lines.append(f"  {printable(summary.variant):{width}}  {', '.join(parts)}")
     return lines

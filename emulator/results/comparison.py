@@ -14,7 +14,7 @@ from emulator.common.errors import ScenarioError
 from emulator.common.text import suggestion
 from emulator.results.metrics import Outcome, Point, Spread, spread
 from emulator.results.statistics import LEVEL, Effect, holm, paired, sign_test, unpaired
-from emulator.simulation.target import FIRST, Rule
+from emulator.simulation.target import ACCURACY, FIRST, Goal, Measure, Rule
 
 Verdict = Literal["baseline", "faster", "slower", "not shown", "one seed", "no baseline"]
 Cost = Literal["time_s", "nbytes"]
@@ -68,9 +68,10 @@ class FrontPoint:
 class Comparison:
     """All contrasts with `baseline`, a method or a variant; `target` None compares whole runs.
 
-    `ended_at` is the lower target after which runs ended, if they did: a higher target that was
-    not reached says little. `metric` is the name of the accuracies, `rule` says which of them
-    reaches the target. `incomplete` has a sentence for each run that lacks simulations.
+    `target` is a value of `measure`. `ended_at` is the easier target after which runs ended, if
+    they did: a harder one that was not reached says little. `metric` is the name of the
+    accuracies, `rule` says which evaluation reaches the target. `incomplete` has a sentence for
+    each run that lacks simulations.
     """
 
     baseline: str
@@ -81,6 +82,7 @@ class Comparison:
     metric: str = "accuracy"
     incomplete: tuple[str, ...] = ()
     rule: Rule = FIRST
+    measure: Measure = ACCURACY
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ Outcomes = Mapping[tuple[str, str], Mapping[int, Outcome]]  # the same, without 
 
 
 def contrasted(
-    cells: Cells, baseline: str | None, target: float | None, ended_at: float | None = None
+    cells: Cells, baseline: str | None, goal: Goal | None, ended_at: float | None = None
 ) -> Comparison:
     """Return the comparison of `cells`. Raises ScenarioError for an unknown baseline."""
     methods = list(dict.fromkeys(method for method, _ in cells))
@@ -113,7 +115,11 @@ def contrasted(
         for point in front({m: c for (m, v), c in cells.items() if v == variant}, variant, cost)
     ]
     found = contrasts(outcomes, baseline, of_methods=baseline in methods)
-    return Comparison(baseline, target, ended_at, found, tuple(fronts))
+    if goal is None:
+        return Comparison(baseline, None, ended_at, found, tuple(fronts))
+    return Comparison(
+        baseline, goal.value, ended_at, found, tuple(fronts), rule=goal.rule, measure=goal.measure
+    )
 
 
 def contrasts(outcomes: Outcomes, baseline: str, *, of_methods: bool) -> tuple[Contrast, ...]:

@@ -12,7 +12,7 @@ from pydantic_core import from_json
 from emulator.common.errors import LedgerError
 from emulator.results.privacy import Account
 from emulator.simulation.records import Emulation
-from emulator.simulation.target import WINDOW, Rule
+from emulator.simulation.target import ACCURACY as OF_ACCURACY, FIRST, WINDOW, Goal, Measure, Rule
 
 T = TypeVar("T")
 ACCURACY = "accuracy"  # the metric of runs that do not name theirs
@@ -38,7 +38,8 @@ class Group:
 class RunMetadata(BaseModel):
     """The study behind a ledger's rows: names are as in the scenario, orders too.
 
-    `target_rule` is None for the first evaluation that reaches the target. `densities` has the
+    `target_rule` is None for the first evaluation that reaches the target, `target_measure` None
+    for the metric. `densities` has the
     shares of entries that methods send, down and up; `fleet` the groups of each variant; `privacy`
     the account of each variant with differential privacy; `remark` a warning about the scenario.
     `provenance` (JSON) and `failure`, why simulations are missing, are known at the end of a run.
@@ -57,10 +58,18 @@ class RunMetadata(BaseModel):
     scenario: str = ""
     target: InJson[FiniteFloat] | None = None
     target_rule: Rule | None = None
+    target_measure: Measure | None = None
     remark: str | None = None
     privacy: InJson[dict[str, Account]] | None = None
     provenance: str | None = None
     failure: str | None = None
+
+    @property
+    def goal(self) -> Goal | None:
+        """The target with its rule and measure."""
+        if self.target is None:
+            return None
+        return Goal(self.target, self.target_rule or FIRST, self.target_measure or OF_ACCURACY)
 
     def to_meta(self) -> dict[str, str]:
         """Return the texts by key. A field that is None has no key."""
@@ -115,5 +124,6 @@ _ALLOWED = {
     "fleet": "{variant: [group]} in JSON",
     "target": "a number",
     "target_rule": " or ".join(WINDOW),
+    "target_measure": "accuracy or loss",
     "privacy": "an account per variant, in JSON",
 }

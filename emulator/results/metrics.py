@@ -23,7 +23,7 @@ from emulator.results.bottlenecks import (
 )
 from emulator.results.participation import participation
 from emulator.simulation.records import Computation, Emulation, Evaluation, Round, Row, Transfer
-from emulator.simulation.target import FIRST, Rule, reached_at
+from emulator.simulation.target import ACCURACY, LOSS, Goal, Measure
 
 SPLIT = "validation"  # for targets, so that nothing is selected on the test split
 ROUNDING = 1e-12  # relative rounding error of a sum of seconds
@@ -42,7 +42,8 @@ class TimeSpent(NamedTuple):
 class Outcome:
     """Metrics of one simulation. Fields ending in `to_target` are None if it was not reached.
 
-    Seconds are simulated, bytes are of encoded messages, accuracies are from 0 to 1. `download_s`
+    Seconds are simulated, bytes are of encoded messages, accuracies are from 0 to 1. `target` is a
+    value of `target_measure`. `download_s`
     to `waiting_s` cover the time to target, or the whole run if it was not reached. Values that
     were not recorded are None, as are the last three without differential privacy.
     """
@@ -79,16 +80,22 @@ class Outcome:
     delta: float | None = None
     epsilon_to_target: float | None = None
     epsilon: float | None = None
+    target_measure: Measure = ACCURACY
 
 
 class Curve(NamedTuple):
-    """Accuracy of one simulation, with one entry per evaluation. Bytes are cumulative."""
+    """Scores of one simulation, with one entry per evaluation. Bytes are cumulative."""
 
     round: tuple[int, ...]
     time_s: tuple[float, ...]
     bytes_down: tuple[int, ...]
     bytes_up: tuple[int, ...]
     accuracy: tuple[float, ...]
+    loss: tuple[float, ...]
+
+    def of(self, measure: Measure) -> tuple[float, ...]:
+        """Return the accuracies or the losses."""
+        return self.loss if measure == LOSS else self.accuracy
 
 
 class Spread(NamedTuple):
@@ -121,6 +128,7 @@ class Summary:
     delta: float | None = None
     epsilon_to_target: Spread | None = None
     epsilon: Spread | None = None
+    target_measure: Measure = ACCURACY
 
 
 _SPREADS = [each.name for each in fields(Summary) if each.type is Spread]
@@ -142,12 +150,13 @@ def bytes_sent(rows: Iterable[Row], direction: str, last_round: float = math.inf
 
 
 def curve(rows: Iterable[Row], split: str = SPLIT) -> Curve:
-    """Return the accuracies on `split` by round, simulated time and bytes."""
+    """Return the scores on `split` by round, simulated time and bytes."""
     rows = list(rows)
     scores = evaluations(rows, split)
     rounds, times_s = tuple(s.round for s in scores), tuple(s.time_s for s in scores)
     down, up = (_bytes_until(rows, way, rounds) for way in ("down", "up"))
-    return Curve(rounds, times_s, down, up, tuple(s.accuracy for s in scores))
+    accuracies, losses = tuple(s.accuracy for s in scores), tuple(s.loss for s in scores)
+    return Curve(rounds, times_s, down, up, accuracies, losses)
 
 
 class Point(NamedTuple):
@@ -162,7 +171,7 @@ class Point(NamedTuple):
 def points(rows: Iterable[Row], split: str = SPLIT) -> list[Point]:
     """Return the curve as one point per evaluation."""
     found = zip(*curve(rows, split), strict=True)
-    return [Point(n, time_s, down + up, accuracy) for n, time_s, down, up, accuracy in found]
+    return [Point(n, time_s, down + up, accuracy) for n, time_s, down, up, accuracy, _ in found]
 
 
 def bytes_by_round(rows: Iterable[Row], direction: str) -> dict[int, int]:
@@ -216,15 +225,14 @@ def time_spent(rows: Iterable[Row], last_round: float = math.inf) -> TimeSpent:
 def outcome(
     emulation: Emulation,
     rows: Iterable[Row],
-    target: float | None,
+    goal: Goal | None,
     split: str = SPLIT,
     account: privacy.Account | None = None,
     epsilon: Callable[[privacy.Account, int], float] = privacy.epsilon,
-    rule: Rule = FIRST,
 ) -> Outcome:
-    """Return the metrics of one simulation; `target` is an accuracy on `split`, or None.
+    """Return the metrics of one simulation; `goal` is what is to be reached on `split`, or None.
 
-    `rule` says which evaluation reaches the target. `epsilon` of (account, rounds) may be cached.
+    `epsilon` of (account, rounds) may be cached.
     Raises LedgerError if the rows have no evaluation on `split`, and SupportError if the accountant
     is missing.
     """
@@ -235,21 +243,20 @@ def outcome(
             f"found no evaluation on the {split} split of {emulation}",
             "let the scenario evaluate at least once",
         )
-    accuracies = [score.accuracy for score in scores]
-    index = None if target is None else reached_at(accuracies, target, rule)
+    index = None if goal is None else goal.reached_at(scores)
     hit = None if index is None else scores[index]
     rounds = [row for row in rows if isinstance(row, Round)]
     return Outcome(
         method=emulation.method,
         variant=emulation.variant,
         seed=emulation.seed,
-        target=target,
+        target=goal.value if goal else None,
         time_to_target_s=hit.time_s if hit else None,
         rounds_to_target=hit.round if hit else None,
         bytes_down_to_target=bytes_sent(rows, "down", hit.round) if hit else None,
         bytes_up_to_target=bytes_sent(rows, "up", hit.round) if hit else None,
         final_accuracy=scores[-1].accuracy,
-        best_accuracy=max(accuracies),
+        best_accuracy=max(score.accuracy for score in scores),
         final_loss=scores[-1].loss,
         test_accuracy=tests[-1].accuracy if tests else None,
         rounds=len(rounds),
@@ -266,6 +273,7 @@ def outcome(
         delta=account.delta if account else None,
         epsilon_to_target=epsilon(account, hit.round) if account and hit else None,
         epsilon=epsilon(account, len(rounds)) if account else None,
+        target_measure=goal.measure if goal else ACCURACY,
     )
 
 
@@ -279,8 +287,8 @@ def spread(values: Iterable[float | None]) -> Spread:
 def summarise(outcomes: Sequence[Outcome]) -> Summary:
     """Return the summary of one or more outcomes of a method under a variant."""
     first = outcomes[0]
-    assert {(o.method, o.variant, o.target) for o in outcomes} == {
-        (first.method, first.variant, first.target)
+    assert {(o.method, o.variant, o.target, o.target_measure) for o in outcomes} == {
+        (first.method, first.variant, first.target, first.target_measure)
     }, "a summary is of one method under one variant"
     tests = [o.test_accuracy for o in outcomes if o.test_accuracy is not None]
     private = first.delta is not None
@@ -296,6 +304,7 @@ def summarise(outcomes: Sequence[Outcome]) -> Summary:
         reached=sum(o.time_to_target_s is not None for o in outcomes),
         test_accuracy=spread(tests) if tests else None,
         delta=first.delta,
+        target_measure=first.target_measure,
         epsilon_to_target=over_seeds("epsilon_to_target") if private else None,
         epsilon=over_seeds("epsilon") if private else None,
         **{name: over_seeds(name) for name in _SPREADS},

@@ -17,7 +17,7 @@ from emulator.scenario.scenario import Scenario
 from emulator.scenario.study import Study, TrainingJob, variant_labels
 from emulator.simulation.clients import link_profiles
 from emulator.simulation.clients.fleet import Fleet
-from emulator.simulation.target import FIRST, MEANING
+from emulator.simulation.target import FIRST, LOSS, MEANING, Goal
 from flasc.common import plugins
 from flasc.training.settings import Problem, TrainingSettings
 
@@ -39,12 +39,9 @@ def plan(study: Study, recordings: Path, screen: Screen = SCREEN) -> Iterator[st
         f"{training.cohort} of {scenario.task.clients} clients per round; "
         f"{counted(emulations, 'emulation')} ({counted(len(study.variants), 'variant')})"
     )
-    if training.target:
-        metric = scenario.task.metric
-        of = "" if metric == "accuracy" else f"{metric} of "
-        rule = training.target.rule
-        mean = "" if rule == FIRST else f", {MEANING[rule]}"
-        yield f"target: {of}{training.target.accuracy:.1%} on the validation split{mean}"
+    if goal := training.goal:
+        mean = "" if goal.rule == FIRST else f", {MEANING[goal.rule]}"
+        yield f"target: {_goal(goal, scenario.task.metric)} on the validation split{mean}"
     accounts = map(metadata.privacy_account, study.variants.values())
     for account in dict.fromkeys(filter(None, accounts)):
         yield f"privacy: {privacy.describe(account, training.rounds)}"
@@ -65,6 +62,12 @@ def plan(study: Study, recordings: Path, screen: Screen = SCREEN) -> Iterator[st
         yield from plots.get(label, ())
     yield from metadata.remarks(study)
     yield from messages(study, recordings)
+
+
+def _goal(goal: Goal, metric: str) -> str:
+    if goal.measure == LOSS:
+        return f"loss of at most {goal.value:g}"
+    return f"{'' if metric == 'accuracy' else f'{metric} of '}{goal.value:.1%}"
 
 
 def recorded_rounds(training: TrainingJob, recordings: Path) -> int:

@@ -14,7 +14,7 @@ from emulator.runner import inputs
 from emulator.scenario import study
 from emulator.scenario.scenario import Scenario
 from emulator.simulation.records import Emulation
-from emulator.simulation.target import FIRST, Rule
+from emulator.simulation.target import ACCURACY, Goal
 from flasc.training.settings import TrainingSettings
 
 
@@ -26,8 +26,9 @@ def compare(
 ) -> Comparison:
     """The comparison of the runs in `folders`; `baseline` None is the first method.
 
-    `target` replaces the target accuracy of the runs. Runs of different tasks or targets are an
-    error, except with `force`. Raises LedgerError and ScenarioError.
+    `target` replaces the value of the target, an accuracy unless that of the runs is a loss. Runs
+    of different tasks or targets are an error, except with `force`. Raises LedgerError and
+    ScenarioError.
     """
     for folder in folders:
         if folder.is_file():
@@ -41,16 +42,19 @@ def compare(
     scenarios = {folder: run.scenario for folder, run in runs.items()}
     if not force:
         _expect_alike("task", {f: _task(s) for f, s in scenarios.items()})
-    targets = {folder: s.training.target for folder, s in scenarios.items()}
-    goals = {f: goal.accuracy if goal else None for f, goal in targets.items()}
-    rules = {f: goal.rule for f, goal in targets.items() if goal}
-    if target is None and not force:
-        _expect_alike("target", goals)
+    goals = {folder: s.training.goal for folder, s in scenarios.items()}
     if not force:
-        _expect_alike("target rule", rules)
-    rule = next(iter(rules.values()), FIRST)
-    goal = target if target is not None else next(iter(goals.values()))
-    cells = _cells(runs, goal, rule)
+        named = {f: goal for f, goal in goals.items() if goal}
+        _expect_alike("target measure", {f: goal.measure for f, goal in named.items()})
+        _expect_alike("target rule", {f: goal.rule for f, goal in named.items()})
+        if target is None:
+            _expect_alike("target", {f: goal and goal.value for f, goal in goals.items()})
+    goal = next(iter(goals.values()))
+    if target is not None:
+        goal = replace(next(filter(None, goals.values()), Goal(target)), value=target)
+        if goal.measure == ACCURACY and target > 1:
+            raise LedgerError(f"--target {target:g}: found an accuracy above 1; allowed: like 50%")
+    cells = _cells(runs, goal)
     lacking = tuple(filter(None, map(_incomplete, folders)))
     if not cells:
         raise LedgerError(
@@ -59,7 +63,7 @@ def compare(
         )
     found = contrasted(cells, baseline, goal, _ended_at(scenarios.values(), goal))
     metric = " or ".join({s.task.metric: "" for s in scenarios.values()})
-    return replace(found, metric=metric, incomplete=lacking, rule=rule)
+    return replace(found, metric=metric, incomplete=lacking)
 
 
 def _incomplete(folder: Path) -> str:
@@ -69,7 +73,7 @@ def _incomplete(folder: Path) -> str:
     return lacking and f"{folder}: {lacking}"
 
 
-def _cells(runs: Mapping[Path, study.Study], target: float | None, rule: Rule) -> Cells:
+def _cells(runs: Mapping[Path, study.Study], goal: Goal | None) -> Cells:
     """Every simulation, measured; an ambiguous name gets the folder of its run."""
     cells: Cells = {}
     variant_name, method_name = _Names(), _Names()
@@ -83,7 +87,7 @@ def _cells(runs: Mapping[Path, study.Study], target: float | None, rule: Rule) -
                 method = method_name(filed.method, means, folder)
                 rows = ledger.rows(filed)
                 shown = Emulation(method, variant, filed.seed)
-                measured = Measured(outcome(shown, rows, target, rule=rule), tuple(points(rows)))
+                measured = Measured(outcome(shown, rows, goal), tuple(points(rows)))
                 cells.setdefault((method, variant), {}).setdefault(filed.seed, measured)
     return cells
 
@@ -115,11 +119,12 @@ def _task(scenario: Scenario) -> dict[str, object]:
     return found | {"evaluation.examples": scenario.training.evaluation.examples}
 
 
-def _ended_at(scenarios: Iterable[Scenario], goal: float | None) -> float | None:
-    """The lowest target below `goal` that ended a run."""
+def _ended_at(scenarios: Iterable[Scenario], goal: Goal | None) -> float | None:
+    """The easiest target that ended a run and is easier than `goal`."""
     targets = [s.training.target for s in scenarios if s.training.target]
-    lower = [t.accuracy for t in targets if t.stop_after != "never" and goal and t.accuracy < goal]
-    return min(lower, default=None)
+    ended = [t.goal for t in targets if t.stop_after != "never"]
+    easier = [each for each in ended if goal and each.demand < goal.demand]
+    return min(easier, key=lambda each: each.demand).value if easier else None
 
 
 def _expect_alike(what: str, found: Mapping[Path, object]) -> None:

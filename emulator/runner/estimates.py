@@ -145,7 +145,7 @@ def is_whole(training: TrainingJob, recordings: Path) -> bool:
         return False
     states = [state for state, split in recording.scores if split == "validation"]
     scores = [recording.scores[each, "validation"] for each in sorted(states, key=recording.depth)]
-    return plan.target.ends([score.accuracy for score in scores])
+    return plan.target.ends(scores)
 
 
 def is_foreseen(training: TrainingJob) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from emulator.common.errors import EmulationError, NotRecordedError
 from emulator.common.text import counted, printable
 from emulator.scenario.study import TrainingJob, titles
+from emulator.simulation.target import LOSS
 from flasc.common.errors import UserError
 
 
@@ -19,16 +20,17 @@ def summary(
     ended = [
         (trainings[index].method, error)
         for index, error in failures
-        if isinstance(error, NotRecordedError) and error.target is not None
+        if isinstance(error, NotRecordedError) and error.missed
     ]
     if len(ended) == len(failures):
-        best: dict[str, float] = {}
+        best: dict[str, list[float]] = {}
         for method, error in ended:
-            best[method] = max(error.best, best.get(method, 0.0))
-        scores = ", ".join(f"{score:.3f} ({printable(name)})" for name, score in best.items())
+            best.setdefault(method, []).append(error.best)
+        of = min if ended[0][1].missed.startswith(LOSS) else max
+        scores = ", ".join(f"{of(each):.3f} ({printable(name)})" for name, each in best.items())
         return EmulationError(
             f"not finished: {len(failures)} of {counted(len(trainings), 'training')}: target "
-            f"{ended[0][1].target:.2f} was not reached within the recording: best {scores}",
+            f"{ended[0][1].missed} was not reached within the recording: best {scores}",
             first.hint,
         )
     names = titles(trainings)

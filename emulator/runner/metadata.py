@@ -18,7 +18,7 @@ from emulator.scenario.document import printable
 from emulator.scenario.scenario import Scenario
 from emulator.scenario.study import Study
 from emulator.simulation.clients.fleet import Fleet, draw_fleet
-from emulator.simulation.target import FIRST
+from emulator.simulation.target import ACCURACY, FIRST
 
 POINTS = 51  # quantiles of a distribution (every 2 %), or one per client if there are fewer
 
@@ -72,7 +72,7 @@ def privacy_account(scenario: Scenario) -> Account | None:
 def describe(study: Study) -> RunMetadata:
     """Return what a ledger says of `study`, without the provenance."""
     training = study.scenario.training
-    goal = training.target
+    goal = training.goal
     examples = training.evaluation.examples
     accounts = {label: privacy_account(variant) for label, variant in study.variants.items()}
     return RunMetadata(
@@ -85,8 +85,9 @@ def describe(study: Study) -> RunMetadata:
         densities=densities(study),
         fleet=fleets(study),
         scenario=document.dump(study.document.data),
-        target=goal.accuracy if goal else None,
+        target=goal.value if goal else None,
         target_rule=goal.rule if goal and goal.rule != FIRST else None,
+        target_measure=goal.measure if goal and goal.measure != ACCURACY else None,
         remark=". ".join(remarks(study)) or None,
         privacy={label: each for label, each in accounts.items() if each} or None,
     )

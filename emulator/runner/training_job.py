@@ -14,6 +14,7 @@ from emulator.runner.recording.model_export import stamp
 from emulator.scenario.study import TrainingJob
 from emulator.simulation.records import Emulation, Evaluation, Round, Row, Transfer
 from emulator.simulation.simulate import simulate
+from emulator.simulation.target import hardest
 from flasc.training.settings import TrainingSettings
 from flasc.training.shared_models import SharedModels
 
@@ -74,11 +75,12 @@ def _not_recorded(
         return NotRecordedError(f"is not recorded, and {why}", hint)
     rounds = len(recording.steps)
     is_end = all(step.parent != state for step in recording.steps.values())
-    best = max((s.accuracy for (_, of), s in recording.scores.items() if of == SPLIT), default=None)
-    goals = [v.training.target.accuracy for v in training.variants.values() if v.training.target]
-    if is_end and goals and best is not None and best < max(goals):
-        text = f"target {max(goals):.2f} was not reached within the recording: best {best:.3f}"
-        return NotRecordedError(f"{text} in {rounds} rounds", hint, max(goals), best)
+    scores = [score for (_, split), score in recording.scores.items() if split == SPLIT]
+    goals = [goal for v in training.variants.values() if (goal := v.training.goal)]
+    if is_end and scores and (missed := hardest([g for g in goals if not g.is_met_by(scores)])):
+        best = missed.best(scores)
+        text = f"target {missed} was not reached within the recording: best {best:.3f}"
+        return NotRecordedError(f"{text} in {rounds} rounds", hint, str(missed), best)
     text = f"asks for a round that is not among the {rounds} recorded, and {why}"
     return NotRecordedError(text, hint)
 

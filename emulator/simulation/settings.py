@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from typing_extensions import Self
 
 from emulator.common.distributions import only
-from emulator.simulation.target import FIRST, Rule, reached_at
+from emulator.simulation.target import ACCURACY, FIRST, LOSS, Goal, Rule, Scored
 from flasc.common.settings import Fraction, PositiveFloat, PositiveInt, Settings, newer
 from flasc.common.tagged_unions import ShortForm
 from flasc.training.settings import Privacy, Scaling
@@ -36,22 +37,39 @@ Accuracy = Annotated[
 
 
 class Target(Settings):
-    """Target accuracy on the validation split; reports state the time to reach it.
+    """The accuracy or the loss to reach on the validation split; reports state the time to it.
 
-    `rule` says which evaluation reaches it: see `emulator.simulation.target`. Training ends
-    `stop_after` evaluations after that one; `never`: at the last round.
+    `accuracy` is at least the task's metric, `loss` at most the mean loss per example. `rule` says
+    which evaluation reaches it: see `emulator.simulation.target`. Training ends `stop_after`
+    evaluations after that one; `never`: at the last round.
     """
 
-    accuracy: Accuracy
+    accuracy: Accuracy | None = newer(None)
+    loss: PositiveFloat | None = newer(None)
     rule: Rule = newer(FIRST)
     stop_after: Annotated[int, Field(ge=0, le=2**31 - 1)] | Literal["never"] = 2
 
-    def ends(self, accuracies: Sequence[float]) -> bool:
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if (self.accuracy is None) == (self.loss is None):
+            found = "neither accuracy nor loss" if self.loss is None else "accuracy and loss"
+            raise ValueError(f"found {found}; allowed: one of them, like accuracy: 70 %")
+        return self
+
+    @property
+    def goal(self) -> Goal:
+        """What is to be reached."""
+        if self.loss is not None:
+            return Goal(self.loss, self.rule, LOSS)
+        assert self.accuracy is not None, "a target has one of the two"
+        return Goal(self.accuracy, self.rule, ACCURACY)
+
+    def ends(self, scores: Sequence[Scored]) -> bool:
         """Whether a training with these evaluations is at its end."""
         if self.stop_after == "never":
             return False
-        hit = reached_at(accuracies, self.accuracy, self.rule)
-        return hit is not None and len(accuracies) - 1 - hit >= self.stop_after
+        hit = self.goal.reached_at(scores)
+        return hit is not None and len(scores) - 1 - hit >= self.stop_after
 
 
 def _as_target(value: object) -> object:
@@ -79,3 +97,8 @@ class RoundPlan(Settings):
     target: Annotated[Target | None, ShortForm(_as_target, types=("string", "number"))] = None
     evaluation: EvaluationPlan = EvaluationPlan()
     dp: DifferentialPrivacy | None = None
+
+    @property
+    def goal(self) -> Goal | None:
+        """What is to be reached, if there is a target."""
+        return self.target.goal if self.target else None

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 Rule = Literal["first", "mean3"]
 FIRST: Rule = "first"  # the rule of runs that do not name theirs
@@ -12,18 +13,69 @@ MEANING: dict[Rule, str] = {
     "first": "at one evaluation",
     "mean3": "as the mean of three evaluations in a row",
 }
-ROUNDING = 1e-12  # relative rounding error of a sum of accuracies
+# What an evaluation has. `accuracy` is the task's metric, whatever its name, and is to grow; `loss`
+# is to fall.
+Measure = Literal["accuracy", "loss"]
+ACCURACY: Measure = "accuracy"  # the measure of runs that do not name theirs
+LOSS: Measure = "loss"
+ROUNDING = 1e-12  # relative rounding error of a sum of scores
 
 
-def reached_at(accuracies: Sequence[float], target: float, rule: Rule) -> int | None:
-    """The index of the evaluation that reaches `target`; None if none does.
+class Scored(Protocol):
+    """An evaluation, or what is left of one."""
 
-    `first`: the first one that reaches it. `mean3`: the first one whose mean with the two before it
-    reaches it.
-    """
-    if rule == FIRST:
-        return next((i for i, found in enumerate(accuracies) if found >= target), None)
-    size = WINDOW[rule]
-    least = size * target * (1 - ROUNDING)
-    sums = (math.fsum(accuracies[i - size : i]) for i in range(size, len(accuracies) + 1))
-    return next((i for i, total in enumerate(sums, size - 1) if total >= least), None)
+    @property
+    def accuracy(self) -> float:
+        """The task's metric, from 0 to 1; more is better."""
+
+    @property
+    def loss(self) -> float:
+        """The mean loss per example; less is better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A target: `measure` of the evaluations is to reach `value`; `rule` says which one does."""
+
+    value: float
+    rule: Rule = FIRST
+    measure: Measure = ACCURACY
+
+    def reached_at(self, scores: Sequence[Scored]) -> int | None:
+        """The index of the evaluation that reaches the target; None if none does.
+
+        `first`: the first one that reaches it. `mean3`: the first one whose mean with the two
+        before it reaches it.
+        """
+        size = WINDOW[self.rule]
+        gained = [self._gain(score) for score in scores]
+        least = -size * ROUNDING * self.value if size > 1 else 0.0
+        sums = (math.fsum(gained[i - size : i]) for i in range(size, len(gained) + 1))
+        return next((i for i, total in enumerate(sums, size - 1) if total >= least), None)
+
+    @property
+    def demand(self) -> float:
+        """The value, or minus the value of a loss: more is harder."""
+        return -self.value if self.measure == LOSS else self.value
+
+    def is_met_by(self, scores: Sequence[Scored]) -> bool:
+        """Whether one of the evaluations alone reaches the target."""
+        return any(self._gain(score) >= 0 for score in scores)
+
+    def best(self, scores: Sequence[Scored]) -> float:
+        """The best score of one or more, by the target's measure."""
+        found = max(scores, key=self._gain)
+        return found.loss if self.measure == LOSS else found.accuracy
+
+    def __str__(self) -> str:
+        """The value, and the measure unless it is the task's metric: '0.70', 'loss 1.20'."""
+        return f"{self.measure} {self.value:.2f}" if self.measure == LOSS else f"{self.value:.2f}"
+
+    def _gain(self, score: Scored) -> float:
+        """How far a score is beyond the target; below 0: not there."""
+        return (-score.loss if self.measure == LOSS else score.accuracy) - self.demand
+
+
+def hardest(goals: Sequence[Goal]) -> Goal | None:
+    """The goal that takes longest to reach, of goals of one measure; None without goals."""
+    return max(goals, key=lambda goal: goal.demand, default=None)

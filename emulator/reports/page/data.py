@@ -15,6 +15,7 @@ from emulator.results.metadata import Group
 from emulator.results.metrics import Curve, Outcome
 from emulator.results.participation import GroupShare
 from emulator.simulation.records import Emulation
+from emulator.simulation.target import Measure
 
 MOST_POINTS = 6_000  # of all curves together: 0.25 MB
 FEWEST_POINTS = 20  # of one curve
@@ -28,7 +29,8 @@ def room(study: Study) -> int:
 def to_json(study: Study) -> str:
     """Return `study` as JSON that is safe inside a script element: it has no '<'."""
     data = {
-        "target": study.target,
+        "target": study.target.value if study.target else None,
+        "curved": study.curved_name,
         "methods": study.methods,
         "variants": study.variants,
         "colours": COLOURS,
@@ -75,7 +77,7 @@ def _emulation(study: Study, outcome: Outcome) -> dict[str, Any]:
         "causes": _causes(study, key),
         "unheard": _unheard(study, groups),
         "served": [outcome.heard_accuracy, outcome.unheard_accuracy],
-        "curve": _curve(study.curves[key], room(study)),
+        "curve": _curve(study.curves[key], study.curved, room(study)),
         "rounds": [_round(line) for line in kept.rounds],
         "of_rounds": kept.of_rounds,
     }
@@ -118,11 +120,13 @@ def _unheard(study: Study, groups: Sequence[GroupShare]) -> list[tuple[int, floa
     ]
 
 
-def _curve(curve: Curve, most: int) -> dict[str, list[float]]:
+def _curve(curve: Curve, shown: Measure, most: int) -> dict[str, list[float]]:
     """Return at most `most` evaluations at even steps, with the first and the last."""
-    points = timeline.spaced(list(zip(*curve, strict=True)), most)
-    columns = zip(*points, strict=True)
-    return {name: _numbers(column) for name, column in zip(Curve._fields, columns, strict=True)}
+    costs = {"round": curve.round, "time_s": curve.time_s}
+    costs |= {"bytes_down": curve.bytes_down, "bytes_up": curve.bytes_up}
+    columns = costs | {"score": curve.of(shown)}
+    points = timeline.spaced(list(zip(*columns.values(), strict=True)), most)
+    return {k: _numbers(v) for k, v in zip(columns, zip(*points, strict=True), strict=True)}
 
 
 def _round(line: timeline.RoundLine) -> dict[str, Any]:

@@ -9,27 +9,27 @@ class Evaluator:
 
     def __init__(self, context: SimulationContext) -> None:
         self._context = context
-        self._accuracies: list[float] = []  # on the validation split
+        self._scores: list[Evaluation] = []  # on the validation split
 
     def evaluate_round(self, number: int) -> bool:
         """Evaluates the model of round `number` if due; returns whether the round is the last."""
         training = self._context.training
         last = number == training.rounds
         if last or number % training.evaluation.every == 0:
-            self._accuracies.append(self._score("validation", number))
-            last |= training.target is not None and training.target.ends(self._accuracies)
+            self._scores.append(self._score("validation", number))
+            last |= training.target is not None and training.target.ends(self._scores)
         if last:
             self._score_labels(number)
         if last and training.evaluation.test:
             self._score("test", number)
         return last
 
-    def _score(self, split: str, number: int) -> float:
+    def _score(self, split: str, number: int) -> Evaluation:
         score = self._context.trainer.evaluate(split)
         now_s = self._context.env.now
         row = Evaluation(number, now_s, split, score.examples, score.accuracy, score.loss)
         self._context.log.add(row)
-        return score.accuracy
+        return row
 
     def _score_labels(self, number: int) -> None:
         """Logs the accuracy on each label, for fairness metrics."""

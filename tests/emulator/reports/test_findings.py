@@ -10,6 +10,7 @@ from emulator.reports.run_report import Study
 from emulator.results.comparison import Measured, contrasted
 from emulator.results.metrics import Outcome
 from emulator.simulation.records import Emulation
+from emulator.simulation.target import Goal
 
 Studies = Callable[..., Study]
 CHANCE = " The difference may be due to chance."
@@ -103,7 +104,7 @@ def test_the_verdicts_are_those_of_compare(study_of: Studies) -> None:
     cells: dict[tuple[str, str], dict[int, Measured]] = {}
     for o in study.outcomes:
         cells.setdefault((o.method, o.variant), {})[o.seed] = Measured(o, ())
-    found = contrasted(cells, None, 0.5).contrasts
+    found = contrasted(cells, None, Goal(0.5)).contrasts
     assert {(c.method, c.verdict) for c in found} == {
         ("LoRA", "baseline"), ("clear", "faster"), ("alone", "not shown")
     }  # fmt: skip

@@ -1,15 +1,18 @@
 """A ledger becomes a study: ordered, measured, with what is missing named."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from emulator.common.errors import LedgerError
-from emulator.reports.page import page
+from emulator.reports import figures
+from emulator.reports.page import data, page
 from emulator.reports.run_report import Study, _timeline, load
-from emulator.reports.terminal import caption
+from emulator.reports.terminal import caption, method_lines
 from emulator.results.ledger import Ledger
+from emulator.results.metrics import Summary
 from emulator.simulation.records import Emulation, Round
 
 Studies = Callable[..., Study]
@@ -93,6 +96,27 @@ def test_the_rule_of_the_target_decides_and_is_named(
     assert told in caption(study)
     assert told in page.html(study)
     assert study_of({"A": 0.1}, {"x": 1}, target=None).measured == study.split
+
+
+def test_a_target_loss_is_named_and_drawn(study_of: Studies) -> None:
+    """Losses of 2.9, 2.8, ... after rounds of 4 s."""
+    study = study_of({"A": 0.1}, {"x": 1}, target="2.5", target_measure="loss")
+    assert [outcome.time_to_target_s for outcome in study.outcomes] == [5 * 4]
+    assert (study.goal, study.curved_name) == ("loss 2.50", "loss")
+    shown = json.loads(data.to_json(study))
+    scores = shown["emulations"][0]["curve"]["score"]
+    assert scores[:3] == pytest.approx([3.0, 2.9, 2.8])
+    assert (shown["target"], shown["curved"]) == (2.5, "loss")
+    axes = figures.figures(7.2)["accuracy_over_time"](study).axes[0]
+    assert (axes.get_ylabel().split(",")[0], axes.get_title()) == ("loss", "Loss over time, x")
+    assert "never reached loss 1.00" in " ".join(method_lines([_never(study_of)]))
+
+
+def _never(study_of: Studies) -> Summary:
+    study = study_of({"A": 0.1}, {"x": 1}, target="1", target_measure="loss")
+    found = study.summary("A", "x")
+    assert found
+    return found
 
 
 def test_a_rule_that_does_not_exist_is_refused(study_of: Studies) -> None:

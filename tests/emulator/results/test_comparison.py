@@ -8,6 +8,7 @@ from hypothesis import given, strategies as st
 from emulator.common.errors import ScenarioError
 from emulator.results.comparison import Measured, contrasted, front
 from emulator.results.metrics import Outcome, Point
+from emulator.simulation.target import Goal
 
 COUNTS = {"rounds": 4, "bytes_down": 40, "bytes_up": 20}
 SPENT = {"download_s": 1.0, "compute_s": 1.0, "upload_s": 1.0, "waiting_s": 1.0}
@@ -37,7 +38,7 @@ def against(ours, theirs, shift=0):
         ("base", "v"): {seed + shift: measured(s) for seed, s in enumerate(theirs)},
         ("new", "v"): {seed: measured(s) for seed, s in enumerate(ours)},
     }
-    return contrasted(cells, None, 0.5).contrasts[1]
+    return contrasted(cells, None, Goal(0.5)).contrasts[1]
 
 
 def test_twice_as_fast_on_every_seed_is_twice_as_fast():
@@ -86,9 +87,11 @@ def test_signs_decide_if_a_seed_never_reaches_the_target():
 def test_many_contrasts_make_each_harder_to_show():
     theirs = {seed: measured(t) for seed, t in enumerate([10.0, 11.0, 10.5])}
     ours = {seed: measured(t) for seed, t in enumerate([9.0, 9.4, 9.4])}
-    alone = contrasted({("base", "v"): theirs, ("new", "v"): ours}, None, 0.5).contrasts[1]
+    alone = contrasted({("base", "v"): theirs, ("new", "v"): ours}, None, Goal(0.5)).contrasts[1]
     same = {(f"same {i}", "v"): theirs for i in range(20)}
-    many = contrasted({("base", "v"): theirs, ("new", "v"): ours} | same, None, 0.5).contrasts[1]
+    many = contrasted(
+        {("base", "v"): theirs, ("new", "v"): ours} | same, None, Goal(0.5)
+    ).contrasts[1]
     assert alone.p is not None
     assert many.p == pytest.approx(min(1, alone.p * 21))
     assert (alone.verdict, many.verdict) == ("faster", "not shown")
@@ -105,7 +108,7 @@ def test_a_target_that_is_met_at_once_has_no_ratio():
 def test_a_variant_may_be_the_baseline():
     cells = {("m", v): {s: measured(t * (1 + s)) for s in range(3)} for v, t in
              (("near", 1.0), ("far", 3.0))}  # fmt: skip
-    far = contrasted(cells, "near", 0.5).contrasts[1]
+    far = contrasted(cells, "near", Goal(0.5)).contrasts[1]
     assert (far.variant, far.verdict, far.speedup) == ("far", "slower", pytest.approx(1 / 3))
 
 
@@ -117,12 +120,12 @@ def test_without_a_target_whole_runs_are_compared():
 
 def test_a_baseline_that_is_not_there_is_met_halfway():
     with pytest.raises(ScenarioError, match="did you mean 'LoRA'"):
-        contrasted({("LoRA", "v"): {0: measured(1.0)}}, "lora", 0.5)
+        contrasted({("LoRA", "v"): {0: measured(1.0)}}, "lora", Goal(0.5))
 
 
 def test_a_variant_without_the_baseline_says_so():
     cells = {("a", "x"): {0: measured(1.0)}, ("b", "y"): {0: measured(1.0)}}
-    assert contrasted(cells, "a", 0.5).contrasts[1].verdict == "no baseline"
+    assert contrasted(cells, "a", Goal(0.5)).contrasts[1].verdict == "no baseline"
 
 
 POINTS = st.lists(

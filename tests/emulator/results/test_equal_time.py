@@ -9,7 +9,7 @@ SLOW, FAST = Emulation("A", "slow", 0), Emulation("A", "fast", 0)
 
 def curve(times_s, scores):
     zeros = (0,) * len(scores)
-    return Curve(tuple(range(1, 1 + len(scores))), times_s, zeros, zeros, scores)
+    return Curve(tuple(range(1, 1 + len(scores))), times_s, zeros, zeros, scores, scores)
 
 
 def test_accuracy_at_a_time():

@@ -22,6 +22,7 @@ from emulator.results.metrics import (
     time_spent,
 )
 from emulator.simulation.records import Computation, Emulation, Evaluation, Round, Row, Transfer
+from emulator.simulation.target import Goal
 
 LORA = Emulation("LoRA", "16x", 0)
 
@@ -50,7 +51,7 @@ ROWS: list[Row] = [
 
 
 def test_reached_in_the_first_round() -> None:
-    assert outcome(LORA, ROWS, 0.5) == Outcome(
+    assert outcome(LORA, ROWS, Goal(0.5)) == Outcome(
         method="LoRA",
         variant="16x",
         seed=0,
@@ -83,7 +84,7 @@ def test_reached_in_the_first_round() -> None:
 
 @pytest.mark.parametrize("target", [0.51, None])
 def test_never_reached_is_none_and_the_time_is_of_the_whole(target: float | None) -> None:
-    never = outcome(LORA, ROWS, target)
+    never = outcome(LORA, ROWS, target and Goal(target))
     assert (never.time_to_target_s, never.rounds_to_target) == (None, None)
     assert (never.bytes_down_to_target, never.bytes_up_to_target) == (None, None)
     assert (never.download_s, never.compute_s, never.upload_s, never.waiting_s) == (
@@ -96,34 +97,44 @@ def test_never_reached_is_none_and_the_time_is_of_the_whole(target: float | None
 
 def test_by_the_mean_of_three_the_last_of_them_reaches_the_target() -> None:
     """Validation accuracies of 0.1, 0.5 and 0.4, after 0, 1 and 2 rounds: 0.333 in the mean."""
-    found = outcome(LORA, ROWS, 0.33, rule="mean3")
+    found = outcome(LORA, ROWS, Goal(0.33, "mean3"))
     assert (found.time_to_target_s, found.rounds_to_target) == (10.5, 2)
     assert found.bytes_up_to_target == bytes_sent(ROWS, "up", 2)
-    assert outcome(LORA, ROWS, 0.33).rounds_to_target == 1
-    assert outcome(LORA, ROWS, 0.34, rule="mean3").rounds_to_target is None
+    assert outcome(LORA, ROWS, Goal(0.33)).rounds_to_target == 1
+    assert outcome(LORA, ROWS, Goal(0.34, "mean3")).rounds_to_target is None
+
+
+def test_a_loss_is_reached_from_above() -> None:
+    """Validation losses of 3.0, 2.0 and 2.2, after 0, 1 and 2 rounds: 2.4 in the mean."""
+    found = outcome(LORA, ROWS, Goal(2.1, measure="loss"))
+    assert (found.time_to_target_s, found.rounds_to_target) == (8.0, 1)
+    assert (found.target, found.target_measure) == (2.1, "loss")
+    assert outcome(LORA, ROWS, Goal(1.9, measure="loss")).rounds_to_target is None
+    assert outcome(LORA, ROWS, Goal(2.4, "mean3", "loss")).rounds_to_target == 2
+    assert outcome(LORA, ROWS, Goal(2.39, "mean3", "loss")).rounds_to_target is None
 
 
 def test_a_model_that_meets_the_target_untrained_costs_nothing() -> None:
-    free = outcome(LORA, ROWS, 0.1)
+    free = outcome(LORA, ROWS, Goal(0.1))
     assert (free.time_to_target_s, free.rounds_to_target) == (0.0, 0)
     assert (free.bytes_down_to_target, free.bytes_up_to_target) == (0, 0)
     assert (free.download_s, free.compute_s, free.upload_s, free.waiting_s) == (0, 0, 0, 0)
 
 
 def test_the_split_is_a_choice_and_the_order_of_rows_is_not() -> None:
-    on_test = outcome(LORA, ROWS, 0.45, split="test")
+    on_test = outcome(LORA, ROWS, Goal(0.45), split="test")
     assert (on_test.rounds_to_target, on_test.best_accuracy, on_test.final_loss) == (1, 0.45, 2.3)
-    assert outcome(LORA, ROWS, 0.46, split="test").time_to_target_s is None
+    assert outcome(LORA, ROWS, Goal(0.46), split="test").time_to_target_s is None
     shuffled = random.Random(0).sample(ROWS, len(ROWS))
-    assert outcome(LORA, shuffled, 0.5) == outcome(LORA, ROWS, 0.5)
-    assert outcome(LORA, (row for row in ROWS), 0.5) == outcome(LORA, ROWS, 0.5)
+    assert outcome(LORA, shuffled, Goal(0.5)) == outcome(LORA, ROWS, Goal(0.5))
+    assert outcome(LORA, (row for row in ROWS), Goal(0.5)) == outcome(LORA, ROWS, Goal(0.5))
 
 
 def test_no_test_split_is_none_and_no_evaluation_is_an_error() -> None:
     untested = [r for r in ROWS if not (isinstance(r, Evaluation) and r.split == "test")]
-    assert outcome(LORA, untested, 0.5).test_accuracy is None
+    assert outcome(LORA, untested, Goal(0.5)).test_accuracy is None
     with pytest.raises(LedgerError, match="no evaluation on the holdout split") as caught:
-        outcome(LORA, ROWS, 0.5, split="holdout")
+        outcome(LORA, ROWS, Goal(0.5), split="holdout")
     assert caught.value.hint
 
 
@@ -187,7 +198,9 @@ def test_what_rounding_leaves_over_is_no_wait() -> None:
 
 def test_a_curve_counts_bytes_as_the_outcomes_do() -> None:
     found = curve(ROWS)
-    assert found == Curve((0, 1, 2), (0.0, 8.0, 10.5), (0, 200, 600), (0, 22, 62), (0.1, 0.5, 0.4))
+    assert found == Curve(
+        (0, 1, 2), (0.0, 8.0, 10.5), (0, 200, 600), (0, 22, 62), (0.1, 0.5, 0.4), (3.0, 2.0, 2.2)
+    )
     for k, round_ in enumerate(found.round):
         assert found.bytes_down[k] == bytes_sent(ROWS, "down", round_)
         assert found.bytes_up[k] == bytes_sent(ROWS, "up", round_)
@@ -204,9 +217,9 @@ def test_never_is_infinity_in_the_order_statistics() -> None:
 
 
 def test_summary_over_seeds() -> None:
-    first = outcome(LORA, ROWS, 0.5)
+    first = outcome(LORA, ROWS, Goal(0.5))
     slower = replace(first, seed=1, time_to_target_s=20.0, rounds_to_target=2, test_accuracy=None)
-    never = replace(outcome(LORA, ROWS, 0.51), seed=2, target=0.5)
+    never = replace(outcome(LORA, ROWS, Goal(0.51)), seed=2, target=0.5)
     summary = summarise([first, slower, never])
     assert (summary.seeds, summary.reached) == ((0, 1, 2), 2)
     assert summary.time_to_target_s == Spread(8.0, 20.0, None)

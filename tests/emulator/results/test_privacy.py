@@ -21,6 +21,7 @@ from emulator.runner.check import plan
 from emulator.runner.executors import Local
 from emulator.simulation.records import Emulation
 from emulator.simulation.simulate import simulate
+from emulator.simulation.target import Goal
 from emulator.simulation.trainer import StubTrainer
 
 NEIGHBOURS = dp_accounting.NeighboringRelation
@@ -160,7 +161,7 @@ def test_reports_have_it_until_the_target_and_at_the_end(reported, private):
 
 def test_a_target_never_reached_has_no_epsilon_of_its_own(private):
     rows = simulate(private.variants["less"], 0, StubTrainer(down_bytes=9, up_bytes=9, best=0.1))
-    found = outcome(Emulation("LoRA", "less", 0), rows, 0.2, account=POISSON)
+    found = outcome(Emulation("LoRA", "less", 0), rows, Goal(0.2), account=POISSON)
     assert found.epsilon_to_target is None
     assert found.epsilon == epsilon(POISSON, 4)
 

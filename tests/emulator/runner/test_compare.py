@@ -90,6 +90,7 @@ def test_names_with_two_meanings_are_told_apart(run, tmp_path):
         ("training.target.accuracy=0.3", "different targets: 0.2 and 0.3"),
         ("training.target=null", "different targets: 0.2 and None"),
         ("training.target.rule=mean3", "different target rules: first and mean3"),
+        ("training.target={loss: 1}", "different target measures: accuracy and loss"),
     ],
 )
 def test_what_does_not_compare_is_refused_unless_forced(run, tmp_path, change, says):
@@ -100,7 +101,7 @@ def test_what_does_not_compare_is_refused_unless_forced(run, tmp_path, change, s
         compare(folders)
     assert "--force" in error.value.hint
     assert compare(folders, force=True).contrasts
-    if "target" in change and "rule" not in change:
+    if "target" in change and "rule" not in change and "loss" not in change:
         assert compare(folders, target=0.1).contrasts
 
 
@@ -114,6 +115,21 @@ def test_the_rule_of_the_runs_is_kept_and_named(run, invoke, tmp_path):
     said = "measured as the mean of three evaluations in a row"
     assert said in " ".join(invoke("compare", "runs/a")[1].split())
     assert said not in " ".join(invoke("compare", "runs/b")[1].split())
+
+
+def test_runs_towards_a_loss_are_compared_by_it(run, invoke, tmp_path):
+    run("a", "training.target={loss: 1.5, stop_after: 0}", seeds="[0]")
+    low, high = (compare([tmp_path / "runs/a"], None, loss) for loss in (1.2, 1.8))
+    assert (low.measure, low.target, low.ended_at, high.ended_at) == ("loss", 1.2, 1.5, None)
+    assert high.contrasts[0].time_s.median < compare([tmp_path / "runs/a"]).contrasts[0].time_s.low
+    assert "Time and bytes to loss 1.50" in invoke("compare", "runs/a")[1]
+
+
+def test_an_accuracy_above_1_is_refused(run, invoke):
+    run("a", seeds="[0]")
+    code, _, err = invoke("compare", "runs/a", "--target", "1.2")
+    assert (code, "found an accuracy above 1" in err) == (2, True)
+    assert invoke("compare", "runs/a", "--target", "0")[0] == 2
 
 
 def test_beyond_the_runs_own_target_little_is_said(run, invoke, tmp_path):

@@ -8,7 +8,7 @@ from emulator.runner.failures import summary
 
 
 def ended(best):
-    return NotRecordedError("ended", "train it", 0.7, best)
+    return NotRecordedError("ended", "train it", "0.70", best)
 
 
 def test_the_best_of_each_method_over_seeds(scenario):
@@ -27,4 +27,4 @@ def test_the_best_of_each_method_over_seeds(scenario):
 
 def test_workers_can_send_it():
     sent = pickle.loads(pickle.dumps(ended(0.5)))
-    assert (sent.message, sent.hint, sent.target, sent.best) == ("ended", "train it", 0.7, 0.5)
+    assert (sent.message, sent.hint, sent.missed, sent.best) == ("ended", "train it", "0.70", 0.5)

@@ -13,7 +13,7 @@ const interpolated = (x, xs, ys) => {
   return ys[k - 1] + (ys[k] - ys[k - 1]) * (x - xs[k - 1]) / (xs[k] - xs[k - 1]);
 };
 const band = (emulations, costOf) => {
-  const curves = emulations.map(e => [costOf(e.curve), e.curve.accuracy]).filter(([xs]) => xs.length);
+  const curves = emulations.map(e => [costOf(e.curve), e.curve.score]).filter(([xs]) => xs.length);
   if (!curves.length) return null;
   const end = Math.min(...curves.map(([xs]) => xs[xs.length - 1]));
   const grid = [...new Set(curves.flatMap(([xs]) => xs))].filter(x => x <= end);
@@ -61,7 +61,7 @@ const drawCurves = () => {
     height: narrow() ? 340 + legend : 480,
     xaxis: axis({ ...axisType(log), title: { text: title + (unit && ` (${unit})`) },
       rangemode: "tozero", fixedrange: narrow() }),
-    yaxis: axis({ title: { text: run.metric }, fixedrange: narrow() }),
+    yaxis: axis({ title: { text: run.curved }, fixedrange: narrow() }),
     shapes: run.target === null ? [] : [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: run.target,
       y1: run.target, line: { color: style("--soft"), width: 1.5, dash: "dash" } }],
     annotations: run.target === null ? [] : [{ text: `target ${run.target}`, xref: "paper", x: 0,
