@@ -15,6 +15,7 @@ from emulator.results.comparison import Comparison, Contrast, FrontPoint
 from emulator.results.dataframe import frame
 from emulator.results.ledger import Ledger
 from emulator.results.metrics import Outcome, points
+from emulator.results.target_sweep import Budget, BudgetScore, TargetTime, at, target_times, within
 from emulator.runner import compare as comparison, inputs, run as running
 from emulator.runner.events import Event, OnEvent
 from emulator.runner.executors import Engine, Local
@@ -22,6 +23,7 @@ from emulator.runner.executors.ray_cluster import connected as ray_engine
 from emulator.runner.printed_progress import PrintedProgress, seen_by_a_person
 from emulator.scenario import document, study
 from emulator.simulation.records import Emulation
+from emulator.simulation.target import Goal
 
 __all__ = [
     "Comparison",
@@ -110,6 +112,29 @@ class Results:
     outcomes: tuple[Outcome, ...]
     scores: tuple[Score, ...]
     missing: tuple[Emulation, ...] = ()
+
+    def times_to(self, targets: Sequence[float]) -> tuple[TargetTime, ...]:
+        """What each simulation takes to each target, values of the measure of the run's target.
+
+        Without a target in the run, they are accuracies. Raises LedgerError.
+        """
+        found = self._study()
+        return tuple(target_times(found.curves, at(found.target or Goal(1.0), targets)))
+
+    def within(
+        self, seconds: Sequence[float] = (), nbytes: Sequence[float] = ()
+    ) -> tuple[BudgetScore, ...]:
+        """The accuracy at the last evaluation within each budget. Raises LedgerError.
+
+        Seconds are simulated; bytes are down and up together.
+        """
+        budgets = [Budget(seconds=each) for each in seconds]
+        budgets += [Budget(nbytes=each) for each in nbytes]
+        return tuple(within(self._study().curves, budgets))
+
+    def _study(self) -> report.Study:
+        with Ledger.open(self.folder / "ledger.sqlite") as ledger:
+            return report.load(ledger)
 
     @classmethod
     def read(cls, folder: str | Path, partial: bool = False) -> "Results":

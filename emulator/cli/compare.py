@@ -6,20 +6,7 @@ from typing import Any
 import click
 
 from emulator.cli.options import PATH, choice
-
-
-def _target(_: click.Context, __: click.Parameter, text: str | None) -> float | None:
-    from flasc.common.settings import parse_fraction
-
-    if text is None:
-        return None
-    try:
-        found = parse_fraction(text if {"%", "/"} & set(text) else float(text))
-    except ValueError:
-        found = 0.0
-    if found <= 0:
-        raise click.BadParameter(f"found {text!r}; allowed: a number above 0, like 50% or 1.2")
-    return found
+from emulator.cli.targets import target as target_value
 
 
 @click.command()
@@ -29,7 +16,7 @@ def _target(_: click.Context, __: click.Parameter, text: str | None) -> float | 
 )
 @click.option(
     "--target",
-    callback=_target,
+    callback=target_value,
     metavar="VALUE",
     help="Replaces the value of the runs' target, like 50%.",
 )

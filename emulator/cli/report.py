@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 import click
 
 from emulator.cli.options import PATH, choice
+from emulator.cli.targets import budgets as budgets_of, targets as targets_of
 
 if TYPE_CHECKING:
     from emulator.results.ledger import Ledger
+    from emulator.results.target_sweep import Budget
 
 
 @click.command()
@@ -19,9 +21,62 @@ if TYPE_CHECKING:
     of=["table", "json", "csv", "files"],
     about="Output format; 'files' rewrites the page, figures and tables.",
 )
-def report(folder: Path, form: str) -> None:
-    """Show the results of the run in FOLDER."""
-    print_report(folder, form)
+@click.option(
+    "--targets",
+    callback=targets_of,
+    metavar="LIST",
+    help="Time to each of these targets instead: 50%,70% or 50%:80%:5%.",
+)
+@click.option(
+    "--budgets",
+    callback=budgets_of,
+    metavar="LIST",
+    help="Accuracy within these times and bytes instead: 30s,5min,100MB.",
+)
+def report(
+    folder: Path, form: str, targets: list[float] | None, budgets: "list[Budget] | None"
+) -> None:
+    """Show the results of the run in FOLDER.
+
+    Nothing is trained or simulated: --targets and --budgets read the curves of the run.
+    """
+    if targets is None and budgets is None:
+        print_report(folder, form)
+        return
+    if targets is not None and budgets is not None:
+        raise click.UsageError("--targets and --budgets: give one of them")
+    if form == "files":
+        raise click.UsageError("--format files writes no targets and budgets: table, json or csv")
+    _print_sweep(folder, form, targets, budgets)
+
+
+def _print_sweep(
+    folder: Path, form: str, targets: list[float] | None, budgets: "list[Budget] | None"
+) -> None:
+    """Print the time to each target, or the accuracy within each budget."""
+    from emulator.reports import targets as show
+    from emulator.reports.run_report import load
+    from emulator.results.ledger import Ledger
+    from emulator.results.target_sweep import at, target_times, within
+    from emulator.simulation.target import ACCURACY, Goal
+
+    with Ledger.open(folder / "ledger.sqlite") as ledger:
+        warn_if_incomplete(ledger)
+        study = load(ledger)
+    goals = at(study.target or Goal(1.0), targets or [])
+    if high := [goal for goal in goals if goal.measure == ACCURACY and goal.value > 1]:
+        raise click.UsageError(f"--targets: found {high[0].value:g}, an accuracy above 1")
+    times, scores = target_times(study.curves, goals), within(study.curves, budgets or [])
+    if form == "table":
+        from rich.console import Console
+
+        found = show.table(study, times) if targets else show.budget_table(study, scores)
+        Console().print(found)
+        return
+    from emulator.reports.export import json_csv
+
+    texts = {"json": json_csv.rows_json, "csv": json_csv.rows_csv}
+    click.echo(texts[form](times if targets else scores), nl=False)
 
 
 def warn_if_incomplete(ledger: "Ledger") -> None:

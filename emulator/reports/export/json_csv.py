@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, astuple, fields
 from typing import Any
 
@@ -31,6 +31,17 @@ def groups_json(groups: Mapping[Emulation, Iterable[GroupShare]]) -> str:
     """Return a list of objects, one per (method, variant, seed) and group of clients."""
     found = [e._asdict() | asdict(group) for e, shares in groups.items() for group in shares]
     return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+
+
+def rows_json(rows: Iterable[Any]) -> str:
+    """Return a list of objects, one per row, which is a dataclass."""
+    return json.dumps([asdict(row) for row in rows], indent=1, ensure_ascii=False) + "\n"
+
+
+def rows_csv(rows: Sequence[Any]) -> str:
+    """Return rows of one dataclass with a header line; an empty cell for None."""
+    columns = [each.name for each in fields(rows[0])] if rows else []
+    return csv_text(columns, map(astuple, rows))
 
 
 def to_csv(outcomes: Iterable[Outcome]) -> str:

@@ -11,6 +11,7 @@ from emulator.reports.figures import SEEN, WIDE
 from emulator.reports.plot_style import BOTTLENECKS, COLOURS, PHASES
 from emulator.reports.run_report import Study
 from emulator.reports.tradeoffs import emulation_of
+from emulator.results import target_sweep
 from emulator.results.metadata import Group
 from emulator.results.metrics import Curve, Outcome
 from emulator.results.participation import GroupShare
@@ -28,9 +29,11 @@ def room(study: Study) -> int:
 
 def to_json(study: Study) -> str:
     """Return `study` as JSON that is safe inside a script element: it has no '<'."""
+    aims = target_sweep.steps(study.curves.values(), study.target) if study.target else []
     data = {
         "target": study.target.value if study.target else None,
         "curved": study.curved_name,
+        "targets": {"values": aims, "own": aims.index(study.target.value) if study.target else 0},
         "methods": study.methods,
         "variants": study.variants,
         "colours": COLOURS,
@@ -41,7 +44,7 @@ def to_json(study: Study) -> str:
         "trades": study.has_tradeoffs,
         "wide": WIDE,
         "seen": SEEN,
-        "emulations": [_emulation(study, outcome) for outcome in study.outcomes],
+        "emulations": [_emulation(study, outcome, aims) for outcome in study.outcomes],
         "densities": {
             name: pair for name, pair in study.densities.items() if name in study.methods
         },
@@ -55,7 +58,7 @@ def to_json(study: Study) -> str:
     return text.replace("<", "\\u003c")
 
 
-def _emulation(study: Study, outcome: Outcome) -> dict[str, Any]:
+def _emulation(study: Study, outcome: Outcome, aims: Sequence[float]) -> dict[str, Any]:
     key = emulation_of(outcome)
     cost_s = outcome.duration_s if outcome.target is None else outcome.time_to_target_s
     parts_s = (outcome.download_s, outcome.compute_s, outcome.upload_s, outcome.waiting_s)
@@ -77,6 +80,7 @@ def _emulation(study: Study, outcome: Outcome) -> dict[str, Any]:
         "causes": _causes(study, key),
         "unheard": _unheard(study, groups),
         "served": [outcome.heard_accuracy, outcome.unheard_accuracy],
+        "costs": _costs(study, study.curves[key], aims),
         "curve": _curve(study.curves[key], study.curved, room(study)),
         "rounds": [_round(line) for line in kept.rounds],
         "of_rounds": kept.of_rounds,
@@ -118,6 +122,17 @@ def _unheard(study: Study, groups: Sequence[GroupShare]) -> list[tuple[int, floa
         (names.index(g.group), _number(size * excluded), _number(excluded))
         for g, (size, excluded) in zip(groups, shares, strict=True)
     ]
+
+
+def _costs(study: Study, curve: Curve, aims: Sequence[float]) -> dict[str, Any]:
+    """Return [seconds, rounds, bytes down, bytes up] to targets; `at` says which, -1: never."""
+    goals = target_sweep.at(study.target, aims) if study.target else []
+    hits = [target_sweep.hit(curve, goal) for goal in goals]
+    known = sorted({hit for hit in hits if hit is not None})
+    costs = [
+        (curve.time_s[k], curve.round[k], curve.bytes_down[k], curve.bytes_up[k]) for k in known
+    ]
+    return {"at": [-1 if hit is None else known.index(hit) for hit in hits], "of": costs}
 
 
 def _curve(curve: Curve, shown: Measure, most: int) -> dict[str, list[float]]:

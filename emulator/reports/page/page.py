@@ -7,14 +7,15 @@ from html import escape
 from importlib.resources import files
 
 from emulator.common.units import format_duration, format_size
-from emulator.reports import findings, tradeoffs, validation
+from emulator.reports import findings, targets, tradeoffs, validation
 from emulator.reports.page import data, tables
 from emulator.reports.page.tables import Cell, sortable
 from emulator.reports.run_report import Study
 from emulator.reports.terminal import costs, missing, or_never, privacy_caption
 from emulator.results.metrics import Spread, Summary
+from emulator.results.target_sweep import at, steps, target_times
 
-SCRIPTS = ("words", "plot", "bars", "waste", "curves", "heat", "round", "fleet", "main")
+SCRIPTS = ("words", "plot", "targets", "bars", "waste", "curves", "heat", "round", "fleet", "main")
 
 
 def html(study: Study) -> str:
@@ -35,6 +36,7 @@ def html(study: Study) -> str:
         hatched="not reached with half of the seeds or more" if seeded else "never reached",
         means=f" {findings.statistic(study, 'Mean')}." if seeded else "",
         shown=escape(findings.shown(study)),
+        leaders=_leaders(study),
         split=escape(study.split),
         curves=escape(_curves_note(study, seeded=seeded)),
         compared=_compared(study),
@@ -79,6 +81,16 @@ def _curves_note(study: Study, *, seeded: bool) -> str:
     )
     bands = f" {findings.statistic(study, 'Mean')}, with a band from minimum to maximum."
     return bands * seeded + thinned
+
+
+def _leaders(study: Study) -> str:
+    """Return who has the lowest time to which targets, a line per variant."""
+    if study.target is None:
+        return ""
+    goals = at(study.target, steps(study.curves.values(), study.target))
+    rows = target_times(study.curves, goals)
+    lines = [*targets.sentences(study, rows), targets.early_ends(study, rows)]
+    return "".join(f"<li>{escape(line)}</li>" for line in lines if line)
 
 
 def _compared(study: Study) -> str:

@@ -1,8 +1,7 @@
-"""A small run whose every number is known: one client a round, whole seconds, straight curves."""
+"""Studies of small runs whose every number is known, and a browser."""
 
-import json
 import runpy
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,72 +10,12 @@ import pytest
 from emulator.reports.run_report import Study, load
 from emulator.results.ledger import Ledger
 from emulator.scenario.scenario import Scenario
-from emulator.simulation.records import Computation, Emulation, Evaluation, Round, Row, Transfer
+from emulator.simulation.records import Emulation
 from emulator.simulation.simulate import simulate
 from emulator.simulation.trainer import StubTrainer
 from flasc.common.messages import Score, TrainingMetadata
 
-ROUNDS = 10
-
-
-def rows(gain: float, upload_s: int, seed: int) -> Iterable[Row]:
-    """A round is 2 s down, 1 s of compute and `upload_s` up; accuracy k * gain after k rounds.
-
-    Every seed after the first takes 1 s more to compute.
-    """
-    length_s = 3 + seed + upload_s
-    yield Evaluation(0, 0.0, "validation", 1000, 0.0, 3.0)
-    for k in range(1, ROUNDS + 1):
-        end_s = float(k * length_s)
-        start_s = end_s - length_s
-        yield Transfer(k, 5, "down", 4000, start_s, start_s + 2)
-        yield Computation(k, 5, 32, 2, start_s + 2, start_s + 3 + seed)
-        yield Transfer(k, 5, "up", 1000, start_s + 3 + seed, end_s)
-        yield Round(k, 1, start_s, end_s)
-        yield Evaluation(k, end_s, "validation", 1000, k * gain, 3.0 - k * gain)
-    yield Evaluation(ROUNDS, end_s, "test", 2000, k * gain - 0.01, 3.0)
-
-
 Write = Callable[..., Path]
-
-
-@pytest.fixture
-def write_run(tmp_path: Path) -> Write:
-    """Write a ledger: methods by their gain a round, variants by their upload seconds.
-
-    `factors` of variants change the gain; `meta` replaces what the run is told, None leaves it out.
-    """
-
-    def write(
-        methods: dict[str, float],
-        variants: dict[str, int],
-        /,
-        seeds: Iterable[int] = (0,),
-        absent: Iterable[Emulation] = (),
-        factors: Mapping[str, float] | None = None,
-        **meta: str | None,
-    ) -> Path:
-        told = {
-            "name": "slow upload",
-            "target": "0.5",
-            "split": "validation, first 1000 of 2259 examples",
-            "scenario": "name: slow upload\n",
-            "provenance": '{"versions": {"flasc-emu": "0.1.0"}}',
-            "methods": json.dumps(list(methods)),
-            "variants": json.dumps(list(variants)),
-        }
-        kept = {key: text for key, text in (told | meta).items() if text is not None}
-        with Ledger.create(tmp_path / "ledger.sqlite", kept) as ledger:
-            for method, gain in methods.items():
-                for variant, upload_s in variants.items():
-                    for seed in seeds:
-                        emulation = Emulation(method, variant, seed)
-                        if emulation not in absent:
-                            its = gain * (factors or {}).get(variant, 1.0)
-                            ledger.write(emulation, rows(its, upload_s, seed))
-            return ledger.path
-
-    return write
 
 
 @pytest.fixture

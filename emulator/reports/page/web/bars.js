@@ -39,7 +39,7 @@ const drawTimes = () => {
   const { rows, layout } = ladder();
   if (!rows.length) return empty("times", "Nothing is selected.");
   for (const row of rows) {
-    const all = row.emulations.map(e => e.time_s);
+    const all = row.emulations.map(aimedTime);
     row.median = median(all);
     row.low = Math.min(...all.map(s => s === null ? Infinity : s));
     row.high = Math.max(...all.map(s => s === null ? Infinity : s));
@@ -62,7 +62,7 @@ const drawTimes = () => {
   const ends = rows.filter(r => Number.isFinite(r.median));
   const never = rows.filter(r => !Number.isFinite(r.median));
   const final = row => named("mean", row, mean(row.emulations.map(e => e.accuracy)).toFixed(3));
-  const words = ends.map(r => [named("median", r, duration(r.median)), neverText(r)]
+  const words = ends.map(r => [named("median", r, duration(r.median)), neverText(r, aimedTime)]
     .filter(text => text).join(", "));
   draw("times", [
     bar(ends, {
@@ -78,7 +78,7 @@ const drawTimes = () => {
       x: never.map(() => end),
       marker: { color: "rgba(0,0,0,0)", line: { color: never.map(r => colour(r.method)), width: 1 },
         pattern: { shape: "/", fgcolor: never.map(r => colour(r.method)), size: 8, solidity: .25 } },
-      hovertext: never.map(r => `${told(r)}<br>${neverText(r)}; ${final(r)} at the end${seedsOf(r)}`),
+      hovertext: never.map(r => `${told(r)}<br>${neverText(r, aimedTime)}; ${final(r)} at the end${seedsOf(r)}`),
     }),
   ], {
     ...layout,
@@ -88,7 +88,7 @@ const drawTimes = () => {
       ...ends.map((r, k) => ({ text: words[k], y: r.y, showarrow: false, xanchor: "left", xshift: 3, borderpad: 0,
         bgcolor: style("--ground"), x: (f => log ? Math.log10(f) : f)(Math.min(Number.isFinite(r.high) ? r.high
           : r.median, end * scale) / scale) })),
-      ...never.map(r => ({ text: neverText(r), y: r.y, x: .5, xref: "paper", showarrow: false,
+      ...never.map(r => ({ text: neverText(r, aimedTime), y: r.y, x: .5, xref: "paper", showarrow: false,
         bgcolor: style("--ground"), borderpad: 1 }))],
   });
 };

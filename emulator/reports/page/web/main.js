@@ -46,6 +46,10 @@ fill("causes-by", [["methods", "method"], ["groups", "group of clients"]], "meth
 fill("waste-of", [["bytes", "bytes"], ["compute_s", "compute"]], "bytes", drawWaste);
 el("curves-log").onchange = drawCurves;
 el("times-log").onchange = drawTimes;
+el("aim-label").hidden = run.targets.values.length < 2;
+el("aim").max = Math.max(0, run.targets.values.length - 1);
+el("aim").value = aim;
+el("aim").oninput = drawAim;
 el("parts-share").onchange = drawParts;
 el("causes-share").onchange = drawCauses;
 el("waste-share").onchange = drawWaste;

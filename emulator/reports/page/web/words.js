@@ -40,8 +40,8 @@ const size = nbytes => scaled(nbytes, ["B", "kB", "MB", "GB", "TB"]);
 const rate = Bps => scaled(8 * Bps, ["bps", "kbps", "Mbps", "Gbps", "Tbps"]);
 // Names the statistic at a number, if there are several seeds.
 const named = (name, { emulations }, text) => emulations.length > 1 ? `${name} ${text}` : text;
-const neverText = ({ emulations }) => {
-  const count = emulations.filter(e => e.time_s === null).length;
+const neverText = ({ emulations }, timeOf = e => e.time_s) => {
+  const count = emulations.filter(e => timeOf(e) === null).length;
   if (!count) return "";
   return emulations.length > 1 ? `${count} of ${emulations.length} seeds never` : "never";
 };

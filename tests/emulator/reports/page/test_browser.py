@@ -115,6 +115,34 @@ def test_numbers_over_seeds_name_their_statistic(
     quiet(browser)
 
 
+def test_the_slider_moves_the_bars_and_the_table(shown: Callable[..., Any]) -> None:
+    """Rounds of 4 s: LoRA has 0.5 after 20 s and 0.8 after 32 s, FLASC at most 0.6."""
+    browser = shown(METHODS, {"fast": 1}, seeds=(0, 1))
+    cells = "[...document.querySelectorAll('#results td')].map(c => c.textContent)"
+    before = browser.evaluate(cells)
+    assert before[2] == "22.5 s"
+
+    def move(value: float) -> None:
+        at = f"run.targets.values.findIndex(v => Math.abs(v - {value}) < 1e-9)"
+        data = "const run = JSON.parse(document.getElementById('data').textContent)"
+        slide = "e.dispatchEvent(new Event('input'))"
+        browser.evaluate(
+            f"(e => {{ {data}; e.value = {at}; {slide}; }})(document.getElementById('aim'))"
+        )
+
+    move(0.8)
+    after = browser.evaluate(cells)
+    assert after[2:8] == ["36.0 s", "32.0 s – 40.0 s", "2 of 2", "8", "32 kB", "8 kB"]
+    assert after.count("never") == 2 * 5, "FLASC and head: time, range, rounds and bytes"
+    assert "36.0 s" in words(browser, "times")
+    assert words(browser, "times").count("2 of 2 seeds never") == 2
+    assert browser.evaluate("document.querySelector('[data-goal]').textContent") == "accuracy 0.80"
+    assert "accuracy 0.80" in words(browser, "aim-note")
+    move(0.5)
+    assert browser.evaluate(cells) == before
+    quiet(browser)
+
+
 def test_chips_take_methods_networks_and_seeds_away(shown: Callable[..., Any]) -> None:
     browser = shown(METHODS, VARIANTS, seeds=(0, 1))
     assert bars(browser, "times") == 6

@@ -111,7 +111,7 @@ def test_the_data_are_the_studys(study_of: Studies) -> None:
     for one, outcome in zip(found["emulations"], study.outcomes, strict=True):
         assert one["time_s"] == outcome.time_to_target_s
         assert sum(one["parts_s"]) == outcome.download_s + outcome.compute_s + outcome.upload_s
-        assert one["curve"]["accuracy"] == pytest.approx(
+        assert one["curve"]["score"] == pytest.approx(
             [k * (0.04 if one["method"] else 0.1) for k in range(11)]
         )
         assert [r["round"] for r in one["rounds"]] == list(range(1, 11))

@@ -1,0 +1,47 @@
+// -- targets: the slider moves the bars and the table of results
+
+let aim = run.targets.own;  // index of the target that is shown
+// Seconds, rounds, bytes down and up to the target; null if it was not reached.
+const aimed = e => e.costs.at[aim] < 0 ? null : e.costs.of[e.costs.at[aim]];
+const aimedTime = e => aim === run.targets.own ? e.time_s : (aimed(e) || [null])[0];
+
+const orNever = (value, text) => Number.isFinite(value) ? text(value) : "never";
+const cellsOf = emulations => {
+  const costs = emulations.map(e => aimed(e) || [null, null, null, null]);
+  const column = k => costs.map(each => each[k]);
+  const times = column(0).map(s => s === null ? Infinity : s);
+  const low = Math.min(...times), high = Math.max(...times);
+  const reached = times.filter(Number.isFinite).length;
+  const ends = [...new Set([low, high].map(s => orNever(s, duration)))];
+  const middle = k => median(column(k));
+  return {
+    Time: [middle(0), orNever(middle(0), duration)],
+    Range: [low, ends.join(" – ")],
+    Seeds: [reached, `${reached} of ${times.length}`],
+    Rounds: [middle(1), orNever(middle(1), String)],
+    Down: [middle(2), orNever(middle(2), size)],
+    Up: [middle(3), orNever(middle(3), size)],
+  };
+};
+const retable = () => {
+  const table = el("results").querySelector("table");
+  const heads = [...table.tHead.rows[0].cells].map(cell => cell.textContent);
+  for (const row of table.tBodies[0].rows) {
+    const [method, variant] = [0, 1].map(k => Number(row.cells[k].dataset.key));
+    const cells = cellsOf(run.emulations.filter(e => e.method === method && e.variant === variant));
+    heads.forEach((head, k) => {
+      if (!(head in cells)) return;
+      [row.cells[k].dataset.key, row.cells[k].textContent] = cells[head];
+    });
+  }
+};
+const drawAim = () => {
+  aim = Number(el("aim").value);
+  const own = aim === run.targets.own, text = `${run.curved} ${run.targets.values[aim].toFixed(2)}`;
+  el("aim-say").textContent = own ? `${text}, the run's own` : text;
+  document.querySelectorAll("[data-goal]").forEach(part => { part.textContent = text; });
+  document.querySelectorAll("[data-own-target]").forEach(part => { part.hidden = !own; });
+  el("aim-note").textContent = own ? "" : `Time, rounds and bytes are to ${text}, as the slider above says.`;
+  retable();
+  drawTimes();
+};
