@@ -46,6 +46,10 @@ class Target(Settings):
     rule: Rule = newer(FIRST)
     stop_after: Annotated[int, Field(ge=0, le=2**31 - 1)] | Literal["never"] = 2
 
+    def reached(self, accuracies: Sequence[float]) -> bool:
+        """Whether a training with these evaluations has reached the target."""
+        return reached_at(accuracies, self.accuracy, self.rule) is not None
+
     def ends(self, accuracies: Sequence[float]) -> bool:
         """Whether a training with these evaluations is at its end."""
         if self.stop_after == "never":
