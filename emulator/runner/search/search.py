@@ -14,6 +14,7 @@ from emulator.runner.estimates import is_whole
 from emulator.runner.events import OnEvent, TrainingFinished, TrainingResult, ignore
 from emulator.runner.executors import Engine, Options
 from emulator.runner.executors.base import Results
+from emulator.runner.failures import summary as summary_of
 from emulator.runner.search import summary
 from emulator.runner.search.lattice import Point, moves
 from emulator.runner.search.space import Space
@@ -44,9 +45,13 @@ class _Runner:
         give_up_s = math.inf if best is None or best.never else best.time_s
         name, study = self.space.names[point], self.space.study_of([point])
         found = self._run(study, self.options, give_up_s)
-        errors = [each for each in found.values() if not isinstance(each, TrainingResult)]
-        if errors and best is None:  # a start that fails is a mistake, and not a configuration
-            raise errors[0]
+        failures = [
+            (number, each)
+            for number, each in enumerate(found.values())
+            if not isinstance(each, TrainingResult)
+        ]
+        if failures and best is None:  # a start that fails is a mistake, and not a configuration
+            raise summary_of(study.trainings(), failures)
         self.trials[point] = self._trial(name, point, found)
         return self.trials[point].score(len(study.scenario.training.seeds))
 
@@ -74,7 +79,7 @@ class _Runner:
                     raise result
                 on_event(TrainingFinished(index, result))
                 found[jobs[index].seed] = result
-        return found
+        return {job.seed: found[job.seed] for job in jobs}
 
     def _trial(
         self, name: str, point: Point | None, found: Mapping[int, TrainingResult | UserError]
@@ -92,7 +97,7 @@ class _Runner:
         goal = (target.accuracy, target.rule) if target else (None, FIRST)
         outcomes = (
             outcome(emulation, rows, goal[0], rule=goal[1])
-            for _, each in sorted(done.items())
+            for each in done.values()
             for emulation, rows in each.emulations.items()
         )
         given_up = len(lost) < len(failed) + len(early)

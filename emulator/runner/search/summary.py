@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emulator.common.files import slug
-from emulator.common.text import counted, printable
+from emulator.common.text import printable
 from emulator.common.units import format_duration, format_size
 from emulator.runner import run
 from emulator.runner.search.space import Space
@@ -125,7 +125,8 @@ def _recommendation(found: Search) -> str:
     assert target is not None, "a search has a target"
     rule = "" if target.rule == FIRST else f" {MEANING[target.rule]}"
     goal = f"{scenario.task.metric} {target.accuracy:.2f}{rule}"
-    name, seeds = printable(best.name), counted(len(_seeds(found)), "seed")
+    name, n = printable(best.name), len(_seeds(found))
+    seeds = "one seed" if n == 1 else f"mean of {n} seeds"
     label = printable(found.space.variant)
     under = f"under the variant '{label}'" if scenario.vary else "under the scenario's network"
     if not best.times_s:
