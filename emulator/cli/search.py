@@ -148,24 +148,25 @@ def search(
         on_note=lines.say,
     )
     _print(found)
-    click.echo(
-        f"Written to {folder}/: {summary.RECOMMENDED}, {summary.PATH} and the files of a run"
-    )
+    click.echo(f"Written to {folder}/:")
+    click.echo(f"  {summary.RECOMMENDED}, {summary.PATH} and the files of a run")
 
 
 @contextlib.contextmanager
 def _shown(how: "How", jobs: "Sequence[TrainingJob]", workers: int) -> "Iterator[OnEvent]":
     """Shows the trainings of one configuration while they run."""
     from emulator.cli.progress import display
-    from emulator.runner.events import TrainingFinished
+    from emulator.runner.events import TrainingFinished, TrainingResult
 
     with display(how, jobs, workers) as shown:
 
         def on_event(event: "Event") -> None:
-            if isinstance(event, TrainingFinished):
+            if not isinstance(event, TrainingFinished):
+                shown.show(event)
+            elif isinstance(event.result, TrainingResult):
                 shown.end(event.training)
             else:
-                shown.show(event)
+                shown.fail(event.training)
 
         yield on_event
 

@@ -6,7 +6,7 @@ it.
 
 from emulator.runner.search.search import search
 from emulator.runner.search.space import Axes, Space, read_space
-from emulator.runner.search.summary import Compared, Search
+from emulator.runner.search.summary import Compared, Search, folder_name
 from emulator.runner.search.trial import Trial
 
-__all__ = ["Axes", "Compared", "Search", "Space", "Trial", "read_space", "search"]
+__all__ = ["Axes", "Compared", "Search", "Space", "Trial", "folder_name", "read_space", "search"]

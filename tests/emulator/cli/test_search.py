@@ -1,9 +1,13 @@
 """The command `search`: output, files, exit codes and messages."""
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
+
+from emulator import Scenario, search
 
 SETTINGS = (
     "training.rounds=40",
@@ -114,3 +118,32 @@ def test_mistakes_are_one_message_and_nothing_is_written(searched, tmp_path, arg
     assert said in err
     assert "Traceback" not in err
     assert not (tmp_path / "runs").exists()
+
+
+def test_the_page_shows_what_the_command_says(invoke):
+    root = Path(__file__).parents[3]
+    page = (root / "docs/howto/search_densities.md").read_text("utf-8")
+    (shown,) = re.findall(r"^\$ flasc-emu (search recordings/.*?)^```$", page, re.S | re.M)
+    command, *lines = shown.splitlines()
+    file, *rest = shlex.split(command)[1:]
+    code, out, err = invoke("search", root / file, *rest)
+    assert code == 0
+    cut = lines.index("...")
+    assert err.splitlines() == lines[:cut]
+    assert " ".join(lines[cut + 1 :]) in " ".join(out.split())
+
+
+def test_the_same_search_in_python(searched, scenario, sparse_toys):
+    searched()
+    said = json.loads((OUT / "search.json").read_text("utf-8"))
+    made, steps = len(sparse_toys), []
+    changes = {"training.rounds": 40, "training.target.stop_after": 1, "task.tokens": 32}
+    changes |= {"training.target.accuracy": 0.5}
+    found = search(
+        Scenario.read(scenario(), changes), variant="slow", down=[1, 0.25], up=[0.25, 0.0625],
+        out="python", on_step=steps.append,
+    )  # fmt: skip
+    assert len(sparse_toys) == made
+    assert found.best.name == said["recommended"]
+    assert tuple(steps) == found.steps
+    assert Path("python/search.json").exists()
