@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -73,8 +73,11 @@ class _Runner:
         """The results of a study by seed. Raises what would occur in every configuration."""
         jobs = [replace(job, give_up_s=give_up_s) for job in study.trainings()]
         found: dict[int, TrainingResult | UserError] = {}
-        with self.watch(jobs) as on_event:
-            for index, result in self.engine.run_all(jobs, options, on_event):
+        with (
+            self.watch(jobs) as on_event,
+            closing(self.engine.run_all(jobs, options, on_event)) as ended,
+        ):
+            for index, result in ended:
                 if isinstance(result, StorageError | AssetError):
                     raise result
                 on_event(TrainingFinished(index, result))

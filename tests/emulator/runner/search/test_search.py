@@ -13,7 +13,7 @@ from emulator.runner import inputs, run
 from emulator.runner.compare import compare
 from emulator.runner.executors import Local, Options
 from emulator.runner.export_recording import packed_recording
-from emulator.runner.search import Axes, lattice, read_space, search
+from emulator.runner.search import Axes, lattice, read_space, search, summary
 
 ROOT = Path(__file__).parents[4]
 FIGURE3 = ROOT / "recordings/figure3.json.gz"
@@ -71,6 +71,7 @@ def test_it_ends_where_no_neighbour_is_faster_in_the_whole_grid(searched, grid, 
     near = [names[move.to] for move in lattice.moves(found.best.point, names)]
     assert not found.ended_by_limit
     assert any(step.moved for step in found.steps) == (variant == "slow")
+    assert any("where no neighbour is better" in each for each in summary.sentences(found))
     assert all(whole[found.best.name] < whole[name] for name in near)
 
 
@@ -137,6 +138,9 @@ def test_a_target_that_is_not_reached_makes_accuracy_decide(searched):
     assert not found.best.times_s
     assert found.best.accuracy == max(each.accuracy for each in found.trials)
     assert found.best.accuracy > found.trials[0].accuracy
+    (first, *_) = summary.sentences(found)
+    assert first.startswith("No configuration that was tried reached accuracy 0.90 under the")
+    assert first.endswith(f"{found.best.name} came nearest, with {found.best.accuracy:.3f}.")
 
 
 def test_a_configuration_that_fails_loses_and_is_named(searched, tmp_path):
@@ -144,6 +148,8 @@ def test_a_configuration_that_fails_loses_and_is_named(searched, tmp_path):
     (step,) = found.steps
     assert (step.moved, found.best.name) == (False, "FLASC")
     assert "diverged" in step.to.problem
+    assert summary.row(step.to)[0] == "failed"
+    assert any(f"Failed: {step.to.name}." in each for each in summary.sentences(found))
     assert list(times(tmp_path / "found")) == ["FLASC"]
 
 
