@@ -92,6 +92,7 @@ def read_space(study: Study, method: str | None, variant: str | None, axes: Axes
             "a target, whose time it makes least",
             "add one, like --set training.target=50%",
         )
+    _check(axes)
     alike = _alike(one, template)
     start = next(point for point, name in alike.items() if name == template)
     points = lattice.grid(
@@ -103,15 +104,23 @@ def read_space(study: Study, method: str | None, variant: str | None, axes: Axes
         given = (axes.rank, axes.down, axes.up)
         points = [p for p in alike if all(not a or v in a for a, v in zip(given, p, strict=True))]
     if start not in points:
-        near = f"; the nearest is {lattice.describe(lattice.nearest(start, points))}"
+        near = points and f"; the nearest is {lattice.describe(lattice.nearest(start, points))}"
         raise ScenarioError(
             f"{study.document.where(('methods', template))}: methods.{printable(template)}: the "
             f"search starts at {lattice.describe(start)}; allowed: one of the "
-            f"{counted(len(points), 'configuration')} of --rank, --down and --up"
-            + (near if points else ""),
+            f"{counted(len(points), 'configuration')} of --rank, --down and --up{near or ''}",
             "add its rank and its densities to these options, or start from another --method",
         )
     return Space(one, template, start, {p: alike.get(p) or _new_name(one, p) for p in points})
+
+
+def _check(axes: Axes) -> None:
+    """Raise ScenarioError for a rank or a density that no method can have."""
+    for name, values in (("down", axes.down), ("up", axes.up), ("rank", axes.rank)):
+        allowed = "at least 1" if name == "rank" else "above 0 and at most 1"
+        for value in values:
+            if not (value >= 1 if name == "rank" else 0 < value <= 1):
+                raise ScenarioError(f"{name}: found {value:g}; allowed: {allowed}")
 
 
 def _new_name(study: Study, point: Point) -> str:

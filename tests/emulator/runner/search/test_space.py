@@ -79,6 +79,25 @@ def test_a_packed_recording_has_its_own_configurations_alone():
     assert set(fewer.names) == {Point(16, 0.25, up) for up in (0.25, 0.0625)}
 
 
+def test_a_packed_recording_without_the_given_values_has_no_start():
+    with pytest.raises(ScenarioError, match=r"allowed: one of the 0 configurations of .*--up$"):
+        space(FIGURE3, method="FLASC 1/4 down, 1/4 up", variant="as fast", down=(0.125,))
+
+
+@pytest.mark.parametrize(
+    ("axes", "message"),
+    [
+        ({"down": (0.25, 0.0)}, "down: found 0; allowed: above 0 and at most 1"),
+        ({"up": (2.0,)}, "up: found 2; allowed: above 0 and at most 1"),
+        ({"up": (float("nan"),)}, "up: found nan"),
+        ({"rank": (16, 0)}, "rank: found 0; allowed: at least 1"),
+    ],
+)
+def test_values_that_no_method_can_have_are_refused(scenario, axes, message):
+    with pytest.raises(ScenarioError, match=message):
+        space(scenario(), **axes)
+
+
 def test_the_dense_lora_is_the_one_of_the_starts_rank(scenario):
     path = scenario()
     assert space(path).dense() == "LoRA"
