@@ -7,10 +7,21 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from emulator.api import EmulatorError, Results, Scenario, compare, frame, ray_engine, run
+    from emulator.api import (
+        EmulatorError,
+        Results,
+        Scenario,
+        compare,
+        frame,
+        ray_engine,
+        run,
+        search,
+    )
 
 __version__ = "0.2.0"
-__all__ = ["EmulatorError", "Results", "Scenario", "compare", "frame", "ray_engine", "run"]
+__all__ = [
+    "EmulatorError", "Results", "Scenario", "compare", "frame", "ray_engine", "run", "search"
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

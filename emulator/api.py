@@ -1,10 +1,10 @@
-"""The Python API: read a scenario, run it, compare runs. Use `from emulator import ...`.
+"""The Python API: read, run and search scenarios, compare runs. Use `from emulator import ...`.
 
 Results are frozen dataclasses; `frame(rows)` converts any of them to a data frame.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,12 @@ from emulator.results.dataframe import frame
 from emulator.results.ledger import Ledger
 from emulator.results.metrics import Outcome, points
 from emulator.results.target_sweep import Budget, BudgetScore, TargetTime, at, target_times, within
-from emulator.runner import compare as comparison, inputs, run as running
+from emulator.runner import compare as comparison, inputs, run as running, search as searching
 from emulator.runner.events import Event, OnEvent
 from emulator.runner.executors import Engine, Local
 from emulator.runner.executors.ray_cluster import connected as ray_engine
 from emulator.runner.printed_progress import PrintedProgress, seen_by_a_person
+from emulator.runner.search import Compared, Search, folder_name
 from emulator.scenario import document, study
 from emulator.simulation.records import Emulation
 from emulator.simulation.target import Goal
@@ -38,6 +39,7 @@ __all__ = [
     "frame",
     "ray_engine",
     "run",
+    "search",
 ]
 
 
@@ -195,6 +197,39 @@ def run(
     if outcome.failure:
         raise outcome.failure
     return Results.read(folder)
+
+
+def search(
+    scenario: Scenario | str | Path,
+    method: str | None = None,
+    variant: str | None = None,
+    rank: Sequence[int] = (),
+    down: Sequence[float] = (),
+    up: Sequence[float] = (),
+    trainings: int | None = None,
+    out: str | Path | None = None,
+    recordings: str | Path | None = None,
+    workers: int = 1,
+    device: str = "auto",
+    engine: Engine | None = None,
+    on_step: Callable[[Compared], None] | None = None,
+) -> Search:
+    """Search the rank and densities of FLASC that reach the target soonest; writes to `out`.
+
+    Parameters are as in docs/howto/search_densities.md and in `run`; `on_step` is called with each
+    comparison. Raises the errors of `run`.
+    """
+    found = scenario if isinstance(scenario, Scenario) else Scenario.read(scenario)
+    space = searching.read_space(found.study, method, variant, searching.Axes(rank, down, up))
+    store = None if recordings is None else Path(recordings)
+    return searching.search(
+        space,
+        Path(out) if out else Path("runs") / folder_name(found.study, space, found.networks),
+        running.options_for(found.study, store, device),
+        engine=engine or Local(workers),
+        most=trainings,
+        on_step=on_step or (lambda _: None),
+    )
 
 
 def compare(

@@ -86,8 +86,16 @@ def test_light_commands_load_no_torch():
 
 
 def test_help_loads_next_to_nothing():
-    modules = loaded(commands(["--help"], ["run", "--help"]))
+    modules = loaded(commands(["--help"], ["run", "--help"], ["search", "--help"]))
     assert not {"numpy", "pydantic", "simpy", "yaml", "rich", "sqlite3"} & modules
+
+
+def test_a_packed_recording_is_searched_without_torch(tmp_path):
+    start = ["--method", "FLASC 1/4 down, 1/4 up", "--variant", "16x slower"]
+    seed = ["--set", "training.seeds=[0]", "--out", str(tmp_path)]
+    modules = loaded(commands(["search", "recordings/slow_upload.json.gz", *start, *seed]))
+    assert "simpy" in modules
+    assert not {"torch", "transformers", "peft"} & modules
 
 
 def test_a_packed_recording_is_replayed_without_torch(tmp_path):

@@ -3,7 +3,18 @@
 import click
 
 from emulator import __version__
-from emulator.cli import assets, check, compare, export, new, report, run, transfers, validate
+from emulator.cli import (
+    assets,
+    check,
+    compare,
+    export,
+    new,
+    report,
+    run,
+    search,
+    transfers,
+    validate,
+)
 from emulator.cli.errors import Commands
 
 
@@ -22,7 +33,7 @@ def main() -> None:
 
 
 for command in (
-    new.new, new.schema, run.run, check.check, report.report, compare.compare, export.export,
-    assets.list_, assets.assets, transfers.transfers, validate.validate,
+    new.new, new.schema, run.run, search.search, check.check, report.report, compare.compare,
+    export.export, assets.list_, assets.assets, transfers.transfers, validate.validate,
 ):  # fmt: skip
     main.add_command(command)

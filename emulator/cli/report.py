@@ -80,10 +80,10 @@ def _print_sweep(
 
 
 def warn_if_incomplete(ledger: "Ledger") -> None:
-    """Print a warning on stderr if a run lacks simulations: its files do not say so."""
-    from emulator.reports.run_report import incomplete
+    """Print a warning on stderr if simulations are missing or ended early: files do not say so."""
+    from emulator.reports.run_report import unfinished
 
-    if lacking := incomplete(ledger):
+    if lacking := unfinished(ledger):
         click.echo(f"warning: {ledger.path.parent}: {lacking}", err=True)
 
 

@@ -52,6 +52,10 @@ class StalledError(EmulationError):
     """A simulation that cannot continue; its results so far are kept."""
 
 
+class GivenUpError(StalledError):
+    """A simulation that ended because its target was not reached in a given simulated time."""
+
+
 class StorageError(EmulatorError):
     """The disk is full or read-only. What was recorded before stays valid."""
 

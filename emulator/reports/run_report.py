@@ -187,6 +187,12 @@ def incomplete(ledger: Ledger) -> str:
     return metadata.incomplete(lacking, len(lacking) + len(found), printable(meta.failure or ""))
 
 
+def unfinished(ledger: Ledger) -> str:
+    """Return a sentence on simulations that are missing or ended early; '' without any."""
+    failure = RunMetadata.from_meta(ledger.meta()).failure or ""
+    return incomplete(ledger) or metadata.ended_early(printable(failure))
+
+
 def metric(meta: Mapping[str, str]) -> str:
     """Return the name of the metric in a ledger's metadata."""
     return printable(meta.get("metric", ACCURACY))

@@ -11,7 +11,7 @@ from emulator.common.units import format_duration, format_size
 from emulator.reports import findings, tradeoffs, validation
 from emulator.reports.run_report import Study, measured_by, printable
 from emulator.results.bottlenecks import bottleneck_shares
-from emulator.results.metadata import ACCURACY, incomplete
+from emulator.results.metadata import ACCURACY, ended_early, incomplete
 from emulator.results.metrics import Spread, Summary
 
 NEVER = "never"
@@ -101,8 +101,9 @@ def privacy_caption(study: Study) -> str:
 
 
 def missing(study: Study) -> str:
-    """Return a note on the missing simulations of an incomplete run; empty without any."""
-    return incomplete(study.missing, len(study.missing) + len(study.outcomes), study.failure)
+    """Return a note on simulations that are missing or ended early; empty without any."""
+    whole = len(study.missing) + len(study.outcomes)
+    return incomplete(study.missing, whole, study.failure) or ended_early(study.failure)
 
 
 def explanations(study: Study) -> list[str]:

@@ -112,8 +112,13 @@ def incomplete(lacking: Sequence[Emulation], whole: int, failure: str) -> str:
     why = failure or "The run is in progress or was interrupted: run the same command to resume it"
     return (
         f"Incomplete: {len(lacking)} of {whole} simulations are missing, the first is "
-        f"{first.method}, {first.variant}, seed {first.seed}. {why[:1].upper()}{why[1:]}."
+        f"{first.method}, {first.variant}, seed {first.seed}. {ended_early(why)}"
     )
+
+
+def ended_early(failure: str) -> str:
+    """Return `failure` as a sentence: simulations that a run has may have ended early as well."""
+    return failure and f"{failure[:1].upper()}{failure[1:]}."
 
 
 _ALLOWED = {

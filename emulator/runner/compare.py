@@ -67,9 +67,9 @@ def compare(
 
 
 def _incomplete(folder: Path) -> str:
-    """A sentence on the simulations that the run in `folder` lacks; '' without any."""
+    """A sentence on simulations that the run in `folder` lacks or ended early; '' without any."""
     with Ledger.open(folder / "ledger.sqlite") as ledger:
-        lacking = run_report.incomplete(ledger)
+        lacking = run_report.unfinished(ledger)
     return lacking and f"{folder}: {lacking}"
 
 

@@ -90,18 +90,24 @@ def run(
     differential privacy is not installed, and NotRecordedError if nothing may be trained and a
     training is not recorded at all.
     """
-    if any(map(privacy_account, study.variants.values())):
-        accountant()
-    if options.train and study.packed is None:
-        require_trainable(study, options.recordings, options.cache)
-        for remark in defaults.remarks(study, options.recordings):
-            on_event(Note(None, remark))
+    for remark in remarks_on(study, options):
+        on_event(Note(None, remark))
     waiting = Note(None, f"{folder}: waiting for the end of another run that writes here")
     with recorded(study, options) as known:
         if absent := run_source.unrecorded(study, known.recordings):
             _announce(study, absent, known, on_event)
         with held(folder, lambda: on_event(waiting)):
             return _run(study, folder, known, engine, on_event)
+
+
+def remarks_on(study: Study, options: Options) -> list[str]:
+    """Remarks on what will be trained. Raises ScenarioError or SupportError if it cannot be."""
+    if any(map(privacy_account, study.variants.values())):
+        accountant()
+    if not options.train or study.packed is not None:
+        return []
+    require_trainable(study, options.recordings, options.cache)
+    return list(defaults.remarks(study, options.recordings))
 
 
 def _announce(

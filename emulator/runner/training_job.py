@@ -157,7 +157,9 @@ def run_training(
             on_stall = functools.partial(stalled.__setitem__, emulation)
             start = TrainingProgress(index, label, rounds=scenario.training.rounds)
             on_row = ProgressReporter(start, on_event, lambda: trainer.trained)
-            rows = simulate(scenario, training.seed, trainer, on_row, rank, on_stall)
+            rows = simulate(
+                scenario, training.seed, trainer, on_row, rank, on_stall, training.give_up_s
+            )
             if emulation not in stalled or any(isinstance(row, Evaluation) for row in rows):
                 emulations[emulation] = rows
         if not emulations:

@@ -30,12 +30,12 @@ def local_path(text: str, scenario: Path, where: str) -> str:
         raise ScenarioError(
             f"{where}: found {short_repr(text)}, which is a folder relative to the current folder "
             "only; allowed: a folder relative to this file",
-            f"write {_explicit(os.path.relpath(text, home))}",
+            f"write {explicit(os.path.relpath(text, home))}",
         )
     is_here = is_path or (may_be and os.path.isdir(beside))  # noqa: PTH112
-    return _explicit(os.path.relpath(beside)) if is_here else text
+    return explicit(os.path.relpath(beside)) if is_here else text
 
 
-def _explicit(path: str) -> str:
+def explicit(path: str) -> str:
     """`path` so that it is not taken for a name."""
     return path if path.startswith("..") else f"./{path}"

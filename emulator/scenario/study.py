@@ -4,14 +4,15 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from emulator.common.errors import ScenarioError
 from emulator.common.text import printable, suggestion
-from emulator.scenario.document import Document
+from emulator.scenario.document import Document, dump, parse, with_overrides
 from emulator.scenario.key_path import dotted, parse_path
 from emulator.scenario.scenario import Scenario
 from emulator.scenario.validation_errors import to_scenario_error
@@ -26,7 +27,8 @@ VARIABLE = ("task", "training", "network", "compute", "policy", "selection")
 class TrainingJob:
     """One training and the variants that use it: {label: scenario}.
 
-    `weights` identifies those of a local model or a hub model that is at hand; else it is ''.
+    `weights` identifies those of a local model or a hub model that is at hand; else it is ''. A
+    simulation that has not reached its target by the simulated time `give_up_s` ends there.
     """
 
     method: str
@@ -34,6 +36,7 @@ class TrainingJob:
     settings: TrainingSettings
     variants: dict[str, Scenario]
     weights: str = ""
+    give_up_s: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -116,8 +119,35 @@ def variant_labels(scenario: Scenario) -> dict[str, dict[str, str]]:
     return {", ".join(point.values()) or UNVARIED: point for point in each}
 
 
+def with_data(study: Study, data: Mapping[str, Any], only: Sequence[str] = ()) -> Study:
+    """A study of `data`, with the methods in `only`, that has the recordings of `study`."""
+    name = "the scenario"
+    tree = parse(dump(data), name)
+    found = expand_variants(with_overrides(tree, ()), name, only)
+    return replace(found, packed=study.packed, run=study.run, recordings=study.recordings)
+
+
+def narrowed(study: Study, label: str) -> Study:
+    """The study with one of its variants alone, which keeps its label."""
+    data, point = study.document.data, variant_labels(study.scenario)[label]
+    vary = {axis: {one: data["vary"][axis][one]} for axis, one in point.items()}
+    return with_data(study, data | ({"vary": vary} if vary else {}), study.only)
+
+
+def flattened(study: Study, label: str) -> dict[str, Any]:
+    """The scenario of one variant as plain data, without `vary`."""
+    point = variant_labels(study.scenario)[label]
+    data = _applied(study.document, study.scenario, point).data
+    return {key: value for key, value in data.items() if key != "vary"}
+
+
 def _varied(document: Document, scenario: Scenario, point: Mapping[str, str]) -> Scenario:
     """The scenario with one label of each axis applied."""
+    return _validated(_applied(document, scenario, point))
+
+
+def _applied(document: Document, scenario: Scenario, point: Mapping[str, str]) -> Document:
+    """The document with one label of each axis applied."""
     varied = document
     for axis, label in point.items():
         for text in scenario.vary[axis][label]:
@@ -126,7 +156,7 @@ def _varied(document: Document, scenario: Scenario, point: Mapping[str, str]) ->
             if target[:2] == ("network", "clients") != target and scenario.network.clients is None:
                 raise _unvaried(document, axis, target)
             varied = varied.copied(source, target)
-    return _validated(varied)
+    return varied
 
 
 def _unvaried(document: Document, axis: str, target: Sequence[str]) -> ScenarioError:

@@ -1,6 +1,7 @@
 """Simulates the training of one method with one seed under one variant."""
 
 import gc
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -85,12 +86,14 @@ def simulate(
     notice: Callable[[Row], None] = lambda _: None,
     rank: int | None = None,
     stalled: Callable[[StalledError], None] | None = None,
+    give_up_s: float = math.inf,
 ) -> list[Row]:
     """Simulates a training with `trainer`; returns its rows in the order of their creation.
 
     `notice` is called with each row when it is created, for progress. `rank` is the rank of the
-    LoRA that is trained, if any. Raises errors of the trainer, and StalledError if the policy
-    cannot continue; with `stalled`, calls it with that error and returns the rows so far.
+    LoRA that is trained, if any. Raises errors of the trainer, StalledError if the policy cannot
+    continue, and GivenUpError, which is one, if the target is not reached by the simulated time
+    `give_up_s`; with `stalled`, calls it with that error and returns the rows so far.
     """
     compute, count = settings.compute, settings.clients
     flop = None
@@ -128,6 +131,7 @@ def simulate(
         build_selector(settings, seed),
         billed_bytes(settings.network.charge),
         log,
+        give_up_s,
     )
     try:
         with relaxed_gc():

@@ -80,6 +80,28 @@ def toys(monkeypatch):
 
 
 @pytest.fixture
+def sparse_toys(toys, monkeypatch):
+    """Toys that send what their densities say and learn more slowly if that is less; their points.
+
+    FLASC of rank 64 diverges in its second round.
+    """
+    make = training_job._real_trainer
+    made = []
+
+    def sparse(settings, *args):
+        toy, provenance = make(settings, *args)
+        if settings.method.kind == "flasc":
+            rank, down, up = settings.lora.rank, settings.method.down, settings.method.up
+            toy.down_bytes, toy.up_bytes = (int(50_000 * rank * way) for way in (down, up))
+            toy.tau, toy.diverges = 4 / (down * up) ** 0.25, rank == 64
+            made.append((rank, down, up, settings.seed))
+        return toy, provenance
+
+    monkeypatch.setattr(training_job, "_real_trainer", sparse)
+    return made
+
+
+@pytest.fixture
 def model(tmp_path):
     """A folder with what `check` reads of a BERT: no weights, and no torch is needed."""
     (tmp_path / "model").mkdir()

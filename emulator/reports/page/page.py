@@ -29,7 +29,7 @@ def html(study: Study) -> str:
         css=_web("page.css"),
         name=escape(study.name),
         headline=escape(findings.headline(study)),
-        missing=f"<p><strong>{escape(missing(study))}</strong></p>" if study.missing else "",
+        missing=f"<p><strong>{escape(note)}</strong></p>" if (note := missing(study)) else "",
         goal=escape(study.goal),
         median=findings.statistic(study, "median"),
         line=", with a line from minimum to maximum" if seeded else "",

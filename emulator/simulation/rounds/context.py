@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -54,7 +55,8 @@ class SimulationContext:
     """The parts of one simulation that a policy uses.
 
     `eligible`, bool [clients]: clients with enough memory for the LoRA rank. `billed_bytes` returns
-    the number of bytes of a message that are timed.
+    the number of bytes of a message that are timed. A training that has not reached its target by
+    `give_up_s` ends there.
     """
 
     env: simpy.Environment
@@ -66,6 +68,7 @@ class SimulationContext:
     selector: Selector
     billed_bytes: Callable[[MessageInfo], int]
     log: EventLog
+    give_up_s: float = math.inf
 
 
 class EndOfInstant(simpy.Event):

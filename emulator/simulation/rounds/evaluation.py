@@ -1,5 +1,7 @@
 """Evaluation schedule and early stopping."""
 
+from emulator.common.errors import GivenUpError
+from emulator.common.units import format_duration
 from emulator.simulation.records import Evaluation, LabelScore
 from emulator.simulation.rounds.context import SimulationContext
 
@@ -12,17 +14,31 @@ class Evaluator:
         self._scores: list[Evaluation] = []  # on the validation split
 
     def evaluate_round(self, number: int) -> bool:
-        """Evaluates the model of round `number` if due; returns whether the round is the last."""
+        """Evaluates the model of round `number` if due; returns whether the round is the last.
+
+        Raises GivenUpError if the target was not reached by the time to give up.
+        """
         training = self._context.training
         last = number == training.rounds
         if last or number % training.evaluation.every == 0:
             self._scores.append(self._score("validation", number))
             last |= training.target is not None and training.target.ends(self._scores)
+            if not last:
+                self._give_up()
         if last:
             self._score_labels(number)
         if last and training.evaluation.test:
             self._score("test", number)
         return last
+
+    def _give_up(self) -> None:
+        now_s, goal = self._context.env.now, self._context.training.goal
+        reached = goal is not None and goal.reached_at(self._scores) is not None
+        if now_s > self._context.give_up_s and not reached:
+            raise GivenUpError(
+                f"given up after {format_duration(now_s)}, without having reached the target",
+                "run its scenario to train it to its end",
+            )
 
     def _score(self, split: str, number: int) -> Evaluation:
         score = self._context.trainer.evaluate(split)

@@ -143,6 +143,13 @@ def test_a_run_that_failed_says_why_and_not_to_run_it_again(study_of: Studies) -
     assert "run the same command" not in text
 
 
+def test_a_simulation_that_ended_early_is_not_just_never(study_of: Studies) -> None:
+    """It has rows, so none is missing, and its time is 'never'."""
+    why = "not finished: B: given up after 12.3 s"
+    text = " ".join(shown(study_of({"A": 0.1, "B": 0.01}, {"x": 1}, failure=why)).split())
+    assert text.endswith("Not finished: B: given up after 12.3 s.")
+
+
 def test_the_fastest_of_a_column_is_bold_and_never_is_not(study_of: Studies) -> None:
     study = study_of({"A": 0.1, "B": 0.2, "C": 0.01}, {"x": 1})
     assert fastest(study, "x") == {"B"}

@@ -1,6 +1,7 @@
 """Variants and trainings of studies, and their validation errors."""
 
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from emulator.common.errors import ScenarioError
 from emulator.runner import inputs
 from emulator.scenario import study
+from emulator.scenario.scenario import Scenario
 
 ROOT = Path(__file__).parents[3]
 GOOD = """\
@@ -171,3 +173,22 @@ def test_an_inherited_axis_is_told_where_it_no_longer_fits(read, tmp_path):
     assert "x.yaml:3: network: found groups, and an axis of vary" in error.value.message
     assert "base.yaml:17" in error.value.message
     assert error.value.hint == "null drops an inherited axis: vary: {upload: null}"
+
+
+def test_one_variant_alone_keeps_its_label_and_its_settings(read):
+    whole = replace(read(), recordings=Path("there"))
+    for label in whole.variants:
+        one = study.narrowed(whole, label)
+        assert one.variants == {label: one.variants[label]}
+        assert one.variants[label].network == whole.variants[label].network
+        assert one.variants[label].training == whole.variants[label].training
+        assert one.recordings == Path("there")
+
+
+def test_one_variant_without_vary_is_the_same_scenario(read):
+    whole = read()
+    for label, variant in whole.variants.items():
+        data = study.flattened(whole, label)
+        assert "vary" not in data
+        again = Scenario.model_validate(data)
+        assert again == variant.model_copy(update={"vary": {}})
