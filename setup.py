@@ -23,14 +23,14 @@ setup(
     packages=find_packages(include=["emulator", "emulator.*", "flasc", "flasc.*"]),
     package_data={"emulator": ["py.typed", "reports/page/web/*"], "flasc": ["py.typed"]},
     install_requires=[
-        "click>=8.1",
+        "click>=8.2",
         "filelock>=3.13",  # two trainings share one asset cache
-        "matplotlib>=3.8",
+        "matplotlib>=3.10.8",  # older ones use what pyparsing 3.3 deprecates
         "numpy>=1.26",
         "peft>=0.18",
         "pillow>=10",  # pictures from files; matplotlib brings it anyway
         "plotly>=6.0",  # its plotly.min.js draws the page and is inside of each
-        "pydantic>=2.12",  # exclude_if: new settings leave old digests be
+        "pydantic>=2.13",  # exclude_if in unions: new settings leave old digests be
         "pyyaml>=6.0",
         "rich>=13.7",
         "safetensors>=0.8.0",

@@ -94,6 +94,16 @@ def test_events_are_reported(scenario):
     assert any(isinstance(each, Note) or each.split for each in heard)
 
 
+def test_times_to_targets_and_scores_within_budgets_are_those_of_the_curves(scenario):
+    results = run(scenario(), "there")
+    assert [r.time_s for r in results.times_to([0.2])] == [
+        o.time_to_target_s for o in results.outcomes
+    ]
+    last = [s for s in results.scores if (s.method, s.seed) == ("LoRA", 0)][-1]
+    budgets = results.within(seconds=[last.time_s], nbytes=[1])
+    assert [b.accuracy for b in budgets if b.method == "LoRA"][:2] == [last.accuracy, None]
+
+
 def test_results_over_other_networks_leave_those_of_the_run_alone(scenario):
     own = run(scenario())
     other = run(Scenario.read(scenario(), networks=["scenarios/networks/leo.yaml"]))
