@@ -15,6 +15,7 @@ from emulator.results.metadata import ACCURACY, incomplete
 from emulator.results.metrics import Spread, Summary
 
 NEVER = "never"
+NOT_SCORED = "none"  # in a message log without scores
 
 
 def or_never(value: float | None, form: Callable[[float], str]) -> str:
@@ -54,11 +55,13 @@ def facts(summary: Summary) -> dict[str, str]:
     """Return medians of rounds, bytes and accuracies, as text by heading."""
     _, rounds, down, up = costs(summary)
     sizes = [or_never(size.median, format_size) for size in (down, up)]
-    scores = [s for s in (summary.final_accuracy, summary.test_accuracy) if s]
+    scored = {"final": summary.final_accuracy, "test": summary.test_accuracy}
+    medians = {name: s.median for name, s in scored.items() if s}
+    scores = {name: f"{score:.3f}" for name, score in medians.items() if score is not None}
     return {
         "rounds": or_never(rounds.median, "{:g}".format),
         "down / up": NEVER if down.median is None else " / ".join(sizes),
-        " / ".join(["final", "test"][: len(scores)]): " / ".join(f"{s.median:.3f}" for s in scores),
+        " / ".join(scores) or "score": " / ".join(scores.values()) or NOT_SCORED,
     } | privacy_spent(summary)
 
 

@@ -1,11 +1,13 @@
 """Where the trainings of a run are, kept in its folder, so that the folder can be replayed later.
 
-A run that replays a packed recording keeps a copy of it. Any other run keeps the path of the folder
-of its recordings and their ids, which are hashes of the settings of the trainings.
+A run that replays a packed recording or message logs keeps a copy. Any other run keeps the path of
+the folder of its recordings and their ids, which are hashes of the settings of the trainings.
 """
 
+import itertools
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,14 +19,16 @@ from emulator.scenario.study import Study, TrainingJob
 DEFAULT = Path("runs/recordings")  # of a run that does not name the folder of its recordings
 COPY = "replayed.json.gz"
 PLACE = "recordings.json"
+LOGS = "logs"  # a folder: 1.jsonl, 2.jsonl, ...
 
 
 @dataclass(frozen=True)
 class RunSource:
-    """The packed recording that a run replayed, or the folder of its recordings."""
+    """The packed recording or the logs that a run replayed, or the folder of its recordings."""
 
     packed: Path | None
     recordings: Path | None
+    logs: tuple[Path, ...] = ()
 
 
 def recording_id(training: TrainingJob, recordings: Path) -> str:
@@ -34,9 +38,10 @@ def recording_id(training: TrainingJob, recordings: Path) -> str:
 
 def unrecorded(study: Study, recordings: Path) -> list[TrainingJob]:
     """The trainings of which nothing is recorded. Reads no recording."""
+    jobs = [each for each in study.trainings() if each.log is None]
     return [
         each
-        for each in study.trainings()
+        for each in jobs
         if not (recordings / recording_id(each, recordings) / "log.jsonl").exists()
     ]
 
@@ -44,7 +49,11 @@ def unrecorded(study: Study, recordings: Path) -> list[TrainingJob]:
 def keep(study: Study, recordings: Path, folder: Path) -> None:
     """Note in the run's `folder` where its trainings are. Raises RecordingError, StorageError."""
     with storage(folder):
-        if study.packed is None:
+        _keep_logs(study.log_texts, folder / LOGS)
+        if study.log_texts:
+            (folder / PLACE).unlink(missing_ok=True)
+            (folder / COPY).unlink(missing_ok=True)
+        elif study.packed is None:
             ids = sorted({recording_id(each, recordings) for each in study.trainings()})
             place = Path(os.path.relpath(recordings, folder)).as_posix()
             text = json.dumps({"recordings": place, "trainings": ids}, indent=1) + "\n"
@@ -53,6 +62,21 @@ def keep(study: Study, recordings: Path, folder: Path) -> None:
         elif study.packed.resolve() != (folder / COPY).resolve():
             replace(folder / COPY, _content(study.packed))
             (folder / PLACE).unlink(missing_ok=True)
+
+
+def _keep_logs(texts: Sequence[str], folder: Path) -> None:
+    """Write the logs to `folder`, which then has no others."""
+    for old in _logs_in(folder)[len(texts) :]:
+        old.unlink()
+    for number, text in enumerate(texts, 1):
+        folder.mkdir(exist_ok=True)
+        replace(folder / f"{number}.jsonl", text.encode())
+
+
+def _logs_in(folder: Path) -> tuple[Path, ...]:
+    """The logs in a folder in their order: 1.jsonl, 2.jsonl and so on."""
+    paths = (folder / f"{number}.jsonl" for number in itertools.count(1))
+    return tuple(itertools.takewhile(Path.is_file, paths))
 
 
 def _content(packed: Path) -> bytes:
@@ -68,6 +92,8 @@ def of_run(folder: Path) -> RunSource:
     A folder of recordings is used only if it has a training of the run: the path comes from a file
     that another person may have written, and the folder may have been moved.
     """
+    if logs := _logs_in(folder / LOGS):
+        return RunSource(None, None, logs)
     if (folder / COPY).is_file():
         return RunSource(folder / COPY, None)
     path = folder / PLACE

@@ -4,7 +4,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -13,8 +13,10 @@ from emulator.common.errors import ScenarioError
 from emulator.common.text import printable, suggestion
 from emulator.scenario.document import Document
 from emulator.scenario.key_path import dotted, parse_path
+from emulator.scenario.logged import LoggedScenario, is_logged
 from emulator.scenario.scenario import Scenario
 from emulator.scenario.validation_errors import to_scenario_error
+from emulator.simulation.rounds.logged import LoggedTraining
 from flasc.training.settings import TrainingSettings
 
 MAX_VARIANTS = 10_000
@@ -27,6 +29,7 @@ class TrainingJob:
     """One training and the variants that use it: {label: scenario}.
 
     `weights` identifies those of a local model or a hub model that is at hand; else it is ''.
+    `log` is what another program logged of the training; None: this program trains it.
     """
 
     method: str
@@ -34,11 +37,15 @@ class TrainingJob:
     settings: TrainingSettings
     variants: dict[str, Scenario]
     weights: str = ""
+    log: LoggedTraining | None = None
 
 
 @dataclass(frozen=True)
 class Study:
-    """A scenario and its variants by label, in the order of `vary`."""
+    """A scenario and its variants by label, in the order of `vary`.
+
+    `logs` are message logs by method; all methods of a study have one, or none has.
+    """
 
     document: Document
     scenario: Scenario
@@ -47,6 +54,13 @@ class Study:
     packed: Path | None = None  # the packed recording that it was read from
     run: Path | None = None  # the folder of the run that it was read from
     recordings: Path | None = None  # the folder of the recordings of that run
+    logs: Mapping[str, LoggedTraining] = field(default_factory=dict)
+    log_texts: tuple[str, ...] = ()  # the logs as JSONL, for the folder of the run
+
+    @property
+    def trains(self) -> bool:
+        """Whether its trainings can be computed; others can only be replayed."""
+        return self.packed is None and not isinstance(self.scenario, LoggedScenario)
 
     @property
     def methods(self) -> list[str]:
@@ -65,8 +79,9 @@ class Study:
                     settings = variant.training_settings(method, seed)
                     key = (method, seed, settings.model_dump_json())
                     if key not in found:
-                        weights = "" if self.packed else settings.weights()
-                        found[key] = TrainingJob(method, seed, settings, {}, weights)
+                        weights = settings.weights() if self.trains else ""
+                        log = self.logs.get(method)
+                        found[key] = TrainingJob(method, seed, settings, {}, weights, log)
                     found[key].variants[label] = variant
         return list(found.values())
 
@@ -86,12 +101,15 @@ def titles(trainings: Sequence[TrainingJob]) -> list[str]:
     return found
 
 
-def expand_variants(document: Document, name: str, only: Sequence[str] = ()) -> Study:
+def expand_variants(
+    document: Document, name: str, only: Sequence[str] = (), *, logged: bool = False
+) -> Study:
     """The study that a document describes; `name` is its name in messages.
 
-    Raises ScenarioError.
+    With `logged`, the document may be the scenario of message logs. Raises ScenarioError.
     """
-    scenario = _validated(document)
+    kind = LoggedScenario if logged and is_logged(document.data) else Scenario
+    scenario = _validated(document, kind)
     for method in only:
         if method not in scenario.methods:
             raise ScenarioError(
@@ -103,7 +121,7 @@ def expand_variants(document: Document, name: str, only: Sequence[str] = ()) -> 
             "vary fewer things at once, or split the study",
         )
     variants = {
-        label: _varied(document, scenario, point) if point else scenario
+        label: _varied(document, scenario, point, kind) if point else scenario
         for label, point in variant_labels(scenario).items()
     }
     return Study(document, scenario, variants, tuple(only))
@@ -116,7 +134,9 @@ def variant_labels(scenario: Scenario) -> dict[str, dict[str, str]]:
     return {", ".join(point.values()) or UNVARIED: point for point in each}
 
 
-def _varied(document: Document, scenario: Scenario, point: Mapping[str, str]) -> Scenario:
+def _varied(
+    document: Document, scenario: Scenario, point: Mapping[str, str], kind: type[Scenario]
+) -> Scenario:
     """The scenario with one label of each axis applied."""
     varied = document
     for axis, label in point.items():
@@ -126,7 +146,7 @@ def _varied(document: Document, scenario: Scenario, point: Mapping[str, str]) ->
             if target[:2] == ("network", "clients") != target and scenario.network.clients is None:
                 raise _unvaried(document, axis, target)
             varied = varied.copied(source, target)
-    return _validated(varied)
+    return _validated(varied, kind)
 
 
 def _unvaried(document: Document, axis: str, target: Sequence[str]) -> ScenarioError:
@@ -139,11 +159,11 @@ def _unvaried(document: Document, axis: str, target: Sequence[str]) -> ScenarioE
     )
 
 
-def _validated(document: Document) -> Scenario:
+def _validated(document: Document, kind: type[Scenario]) -> Scenario:
     try:
-        return Scenario.model_validate(document.data)
+        return kind.model_validate(document.data)
     except ValidationError as error:
-        raise to_scenario_error(error, document, Scenario) from None
+        raise to_scenario_error(error, document, kind) from None
 
 
 def _target(document: Document, source: tuple[str, ...]) -> tuple[str, ...]:

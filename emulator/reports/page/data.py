@@ -66,7 +66,7 @@ def _emulation(study: Study, outcome: Outcome) -> dict[str, Any]:
         "variant": study.variants.index(outcome.variant),
         "seed": outcome.seed,
         "time_s": cost_s,
-        "accuracy": _number(outcome.final_accuracy),
+        "accuracy": None if outcome.final_accuracy is None else _number(outcome.final_accuracy),
         "parts_s": parts_s,
         "bytes": [outcome.bytes_down + outcome.bytes_up - wasted, wasted],
         "compute_s": _numbers(
@@ -121,7 +121,7 @@ def _unheard(study: Study, groups: Sequence[GroupShare]) -> list[tuple[int, floa
 def _curve(curve: Curve, most: int) -> dict[str, list[float]]:
     """Return at most `most` evaluations at even steps, with the first and the last."""
     points = timeline.spaced(list(zip(*curve, strict=True)), most)
-    columns = zip(*points, strict=True)
+    columns = list(zip(*points, strict=True)) or [()] * len(Curve._fields)  # () without scores
     return {name: _numbers(column) for name, column in zip(Curve._fields, columns, strict=True)}
 
 

@@ -1,0 +1,62 @@
+"""`check` of message logs: what they hold, what they cannot answer, and the networks."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from emulator.common.text import counted, printable
+from emulator.common.units import format_size
+from emulator.integrations import message_log
+from emulator.integrations.message_log import MessageLog
+from emulator.runner import check, inputs, message_logs, metadata
+from emulator.runner.estimates import SCREEN, Screen
+
+
+def plan(
+    paths: Sequence[Path],
+    overrides: Sequence[str] = (),
+    networks: Sequence[Path] = (),
+    screen: Screen = SCREEN,
+) -> Iterator[str]:
+    """Lines for a terminal about each log and, if some are given, about the networks.
+
+    Raises MessageLogError and ScenarioError before the first line.
+    """
+    logs = [message_log.read(path) for path in paths]
+    found = message_logs.combined(logs)
+    study = inputs.read(paths, overrides, networks=networks) if networks or overrides else None
+    for log in logs:
+        yield from lines(log)
+    clients = found.scenario["task"]["clients"]
+    yield f"{counted(len(logs), 'method')}, {counted(clients, 'client')}"
+    if study is None:
+        yield from message_logs.log_remarks(found.trainings, timed=True)
+        yield f"to time them: flasc-emu run LOG... --network FILE; {message_logs.NO_NETWORK}"
+        return
+    yield from check.networks(study, screen)
+    yield from metadata.remarks(study)
+
+
+def lines(log: MessageLog) -> Iterator[str]:
+    """What a log holds, and what it cannot answer."""
+    header, visits = log.header, log.visits
+    yield f"{printable(str(log.path))}: fine: run {header.run}, method {header.method}"
+    failed = sum(visit.failed for visit in visits)
+    unused = sum(not (visit.merged or visit.failed) for visit in visits)
+    yield (
+        f"  {counted(log.rounds, 'round')}, {counted(len(visits), 'visit')} of "
+        f"{counted(len({visit.client for visit in visits}), 'client')} "
+        f"({failed} failed, {unused} not merged); "
+        f"{format_size(sum(visit.bytes_down for visit in visits))} down, "
+        f"{format_size(sum(visit.bytes_up for visit in visits))} up"
+    )
+    seconds = sum(visit.seconds is not None for visit in visits)
+    examples = sum(visit.examples is not None for visit in visits)
+    cannot = "" if examples == len(visits) else "; compute.per_example cannot be set"
+    yield f"  seconds in {seconds} and examples in {examples} of the visits{cannot}"
+    scores = [score for score in log.scores if score.split == "validation" and score.round]
+    if scores:
+        best = max(scores, key=lambda score: score.value)
+        of = f"{counted(len(scores), 'score')} of {header.metric} on validation"
+        yield f"  {of}, the best {best.value:.3f} after round {best.round}"
+    else:
+        yield "  no scores on validation; a target cannot be set"
