@@ -29,6 +29,7 @@ _ALLOWED = {
     "string_too_long": "text of at most {max_length} characters",
     "string_too_short": "text of {min_length} or more characters",
     "string_type": "text",
+    "string_unicode": "text in Unicode",
     "too_long": "at most {max_length} of them",
     "too_short": "{min_length} or more of them",
     "tuple_type": "a list",

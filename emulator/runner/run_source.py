@@ -46,6 +46,15 @@ def unrecorded(study: Study, recordings: Path) -> list[TrainingJob]:
     ]
 
 
+def require_recorded(study: Study, name: str) -> None:
+    """Raise RecordingError for message logs, which are not recordings; `name` is their file."""
+    if not study.trains and study.packed is None:
+        raise RecordingError(
+            f"{name}: found message logs; allowed: trainings of this program",
+            f"a message log is its own recording: share the file, or those in {LOGS}/ of the run",
+        )
+
+
 def keep(study: Study, recordings: Path, folder: Path) -> None:
     """Note in the run's `folder` where its trainings are. Raises RecordingError, StorageError."""
     with storage(folder):
