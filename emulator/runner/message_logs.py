@@ -6,7 +6,7 @@ link of client n. Logs that share ids are numbered together.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -58,6 +58,13 @@ def combined(logs: Sequence[MessageLog]) -> Logs:
         for log, number in zip(logs, numbers, strict=True)
     }
     target = _agreed("target", [(log, log.header.target) for log in logs])
+    unscored = [name for name, log in methods.items() if not _is_scored(log)]
+    if target is not None and unscored:
+        text = "no scores on validation, so the target in the header is not used"
+        for name in unscored:
+            remarks = (*trainings[name].remarks, f"{printable(name)}: {text}")
+            trainings[name] = replace(trainings[name], remarks=remarks)
+        target = None
     training: dict[str, Any] = {
         "rounds": max(log.rounds for log in logs),
         "cohort": max(each.cohort for each in trainings.values()),
@@ -85,6 +92,11 @@ def _require_growing(log: MessageLog) -> None:
             "log such a metric as the `loss` of a score, or leave its scores out: bytes and times "
             "do not need them",
         )
+
+
+def _is_scored(log: MessageLog) -> bool:
+    """Whether a target can be reached: the initial model is scored before any time passes."""
+    return any(score.split == "validation" and score.round for score in log.scores)
 
 
 def numbered(logs: Sequence[MessageLog]) -> list[Mapping[str, int]]:

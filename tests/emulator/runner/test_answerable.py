@@ -62,7 +62,7 @@ def log(tmp_path):
             "network.clients: found clients that leave (clients: availability)",
         ),
         (
-            "compute={speed: 1 Tflop/s, utilisation: 30 %}",
+            "compute={speed: 20 GFLOP/s, utilisation: 30 %}",
             "compute.speed: a log does not have the operations per example",
         ),
         ("compute={max_rank: 8}", f"compute.max_rank: found a limit of the rank; {LOGGED}"),

@@ -126,6 +126,16 @@ def test_several_logs_are_one_study_with_a_method_each(log, tmp_path):
     assert counts == [2, 2, 3, 3]  # each log to its own end: a target of the log ends nothing
 
 
+def test_a_target_in_the_header_is_not_used_without_scores(log, tmp_path):
+    paths = [log("a.jsonl", target=0.1), log("b.jsonl", method="b", target=0.1, scored=False)]
+    logs = message_logs.read(paths)
+    assert "target" not in logs.scenario["training"]
+    assert list(message_logs.log_remarks(logs.trainings, timed=True)) == [
+        "b: no scores on validation, so the target in the header is not used"
+    ]
+    assert message_logs.read(paths[:1]).scenario["training"]["target"]["accuracy"] == 0.1
+
+
 # -- runs
 
 
