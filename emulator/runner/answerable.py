@@ -86,8 +86,7 @@ def _computed(
         yield ("compute", "max_rank"), f"found a limit of the rank; {LOGGED}"
     for method, log in logs.items():
         for number, each in enumerate(log.rounds, 1):
-            lacking = [c for c, visit in each.visits.items() if visit.examples is None]
-            if lacking:
+            if any(v.examples is None and not v.failed for v in each.visits.values()):
                 yield (
                     ("compute",),
                     f"the log of {printable(method)} has visits without examples (the first is in "

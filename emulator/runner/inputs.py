@@ -65,7 +65,7 @@ def read(
     if logs and "network" not in whole.data:
         raise ScenarioError(
             f"{printable(str(path))}: found no network; allowed: a message log with a network",
-            message_logs.NO_NETWORK,
+            f"give one with --network, {message_logs.NETWORKS}",
         )
     found = expand_variants(whole, str(path), only, logged=run is not None or logs is not None)
     found = replace(found, packed=source.packed, run=run, recordings=source.recordings)

@@ -30,7 +30,7 @@ def plan(
     yield f"{counted(len(logs), 'method')}, {counted(clients, 'client')}"
     if study is None:
         yield from message_logs.log_remarks(found.trainings, timed=True)
-        yield f"to time them: flasc-emu run LOG... --network FILE; {message_logs.NO_NETWORK}"
+        yield f"to time them: flasc-emu run LOG... --network FILE, {message_logs.NETWORKS}"
         return
     yield from check.networks(study, screen)
     yield from metadata.remarks(study)
@@ -40,19 +40,19 @@ def lines(log: MessageLog) -> Iterator[str]:
     """What a log holds, and what it cannot answer."""
     header, visits = log.header, log.visits
     yield f"{printable(str(log.path))}: fine: run {header.run}, method {header.method}"
-    failed = sum(visit.failed for visit in visits)
-    unused = sum(not (visit.merged or visit.failed) for visit in visits)
+    answered = [visit for visit in visits if not visit.failed]
+    unused = sum(not visit.merged for visit in answered)
     yield (
         f"  {counted(log.rounds, 'round')}, {counted(len(visits), 'visit')} of "
         f"{counted(len({visit.client for visit in visits}), 'client')} "
-        f"({failed} failed, {unused} not merged); "
+        f"({len(visits) - len(answered)} failed, {unused} not merged); "
         f"{format_size(sum(visit.bytes_down for visit in visits))} down, "
         f"{format_size(sum(visit.bytes_up for visit in visits))} up"
     )
-    seconds = sum(visit.seconds is not None for visit in visits)
-    examples = sum(visit.examples is not None for visit in visits)
-    cannot = "" if examples == len(visits) else "; compute.per_example cannot be set"
-    yield f"  seconds in {seconds} and examples in {examples} of the visits{cannot}"
+    seconds = sum(visit.seconds is not None for visit in answered)
+    examples = sum(visit.examples is not None for visit in answered)
+    cannot = "" if examples == len(answered) else "; compute.per_example cannot be set"
+    yield f"  {len(answered)} answered: seconds in {seconds}, examples in {examples}{cannot}"
     scores = [score for score in log.scores if score.split == "validation" and score.round]
     if scores:
         best = max(scores, key=lambda score: score.value)

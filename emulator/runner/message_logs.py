@@ -20,9 +20,7 @@ from flasc.common.messages import Score
 
 T = TypeVar("T")
 NAMELESS = "log"
-NO_NETWORK = (
-    "give one with --network, for example scenarios/networks/4g_cell.yaml, 5g.yaml or cable.yaml"
-)
+NETWORKS = "for example scenarios/networks/4g_cell.yaml, 5g.yaml or cable.yaml"
 
 
 @dataclass(frozen=True)

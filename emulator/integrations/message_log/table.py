@@ -1,4 +1,7 @@
-"""Reads a message log in CSV: '# key: value' lines, the names of the columns, a record per row."""
+"""Reads a message log in CSV: '# key: value' lines, the names of the columns, a record per row.
+
+A line at the beginning that has a '#' and no colon is a comment.
+"""
 
 import csv
 import io
@@ -81,8 +84,7 @@ def _header(lines: Sequence[str], path: Path) -> Header:
     for number, line in enumerate(lines, 1):
         key, colon, text = line.lstrip("#").partition(":")
         if not colon:
-            text = f"found {short_repr(line)}; allowed: lines like '# run: my run'"
-            raise problem(path, number, text, START)
+            continue  # a comment
         name = key.strip()
         if name in values:
             raise problem(path, number, f"{printable(name)}: found twice; allowed: once", START)

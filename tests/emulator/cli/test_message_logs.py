@@ -144,11 +144,11 @@ def test_check_says_what_a_log_holds_and_what_it_cannot_answer(invoke):
     assert out.splitlines()[:8] == [
         "log.jsonl: fine: run toy, method FedAvg",
         "  3 rounds, 7 visits of 3 clients (1 failed, 0 not merged); 630 kB down, 240 kB up",
-        "  seconds in 6 and examples in 6 of the visits; compute.per_example cannot be set",
+        "  6 answered: seconds in 6, examples in 6",
         "  2 scores of accuracy on validation, the best 0.300 after round 3",
         "four.csv: fine: run four, method four",
         "  2 rounds, 3 visits of 2 clients (0 failed, 0 not merged); 270 kB down, 120 kB up",
-        "  seconds in 0 and examples in 0 of the visits; compute.per_example cannot be set",
+        "  3 answered: seconds in 0, examples in 0; compute.per_example cannot be set",
         "  no scores on validation; a target cannot be set",
     ]
     assert "four: 3 of 3 visits have no seconds, so their local training takes no time" in out
