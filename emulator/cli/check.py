@@ -32,8 +32,8 @@ def check(
 
     blocks = "utf" in (sys.stdout.encoding or "").lower()
     screen = Screen(shutil.get_terminal_size().columns, blocks)
-    if inputs.are_logs(paths):
-        for line in log_summary.plan(paths, overrides, networks, screen):
+    if logs := log_summary.of(paths):
+        for line in log_summary.plan(logs, paths, overrides, networks, screen):
             click.echo(line)
         return
     study = inputs.read(paths, overrides, networks=networks)

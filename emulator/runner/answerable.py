@@ -45,7 +45,7 @@ def _problems(
         yield from _computed(variant, logs)
     if variant.training.target:
         for method, log in logs.items():
-            if not any("validation" in each.scores for each in log.rounds):
+            if not log.scored:
                 text = f"the log of {printable(method)} has no scores (split validation)"
                 yield ("training", "target"), text
 

@@ -7,23 +7,33 @@ from emulator.common.text import counted, printable
 from emulator.common.units import format_size
 from emulator.integrations import message_log
 from emulator.integrations.message_log import MessageLog
-from emulator.runner import check, inputs, message_logs, metadata
+from emulator.runner import check, inputs, message_logs, metadata, run_source
 from emulator.runner.estimates import SCREEN, Screen
 
 
+def of(paths: Sequence[Path]) -> Sequence[Path]:
+    """The message logs that `paths` are, or that the run folder at the only path has; or none."""
+    if inputs.are_logs(paths):
+        return paths
+    return run_source.logs_in(paths[0]) if paths[0].is_dir() else ()
+
+
 def plan(
+    files: Sequence[Path],
     paths: Sequence[Path],
     overrides: Sequence[str] = (),
     networks: Sequence[Path] = (),
     screen: Screen = SCREEN,
 ) -> Iterator[str]:
-    """Lines for a terminal about each log and, if some are given, about the networks.
+    """Lines for a terminal about the logs in `files` and, if there are some, about the networks.
 
-    Raises MessageLogError and ScenarioError before the first line.
+    `paths` are the files, or the folder of the run that has them. Raises MessageLogError and
+    ScenarioError before the first line.
     """
-    logs = [message_log.read(path) for path in paths]
+    logs = [message_log.read(path) for path in files]
     found = message_logs.combined(logs)
-    study = inputs.read(paths, overrides, networks=networks) if networks or overrides else None
+    has_network = bool(networks or overrides or paths[0].is_dir())
+    study = inputs.read(paths, overrides, networks=networks) if has_network else None
     for log in logs:
         yield from lines(log)
     clients = found.scenario["task"]["clients"]
@@ -53,7 +63,7 @@ def lines(log: MessageLog) -> Iterator[str]:
     examples = sum(visit.examples is not None for visit in answered)
     cannot = "" if examples == len(answered) else "; compute.per_example cannot be set"
     yield f"  {len(answered)} answered: seconds in {seconds}, examples in {examples}{cannot}"
-    scores = [score for score in log.scores if score.split == "validation" and score.round]
+    scores = [score for score in log.scores if score.split == "validation"]
     if scores:
         best = max(scores, key=lambda score: score.value)
         of = f"{counted(len(scores), 'score')} of {header.metric} on validation"

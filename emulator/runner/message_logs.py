@@ -56,7 +56,7 @@ def combined(logs: Sequence[MessageLog]) -> Logs:
         for log, number in zip(logs, numbers, strict=True)
     }
     target = _agreed("target", [(log, log.header.target) for log in logs])
-    unscored = [name for name, log in methods.items() if not _is_scored(log)]
+    unscored = [name for name, each in trainings.items() if not each.scored]
     if target is not None and unscored:
         text = "no scores on validation, so the target in the header is not used"
         for name in unscored:
@@ -90,11 +90,6 @@ def _require_growing(log: MessageLog) -> None:
             "log such a metric as the `loss` of a score, or leave its scores out: bytes and times "
             "do not need them",
         )
-
-
-def _is_scored(log: MessageLog) -> bool:
-    """Whether a target can be reached: the initial model is scored before any time passes."""
-    return any(score.split == "validation" and score.round for score in log.scores)
 
 
 def numbered(logs: Sequence[MessageLog]) -> list[Mapping[str, int]]:
@@ -153,12 +148,12 @@ def _training(log: MessageLog, numbers: Mapping[str, int], clients: int) -> Logg
             each.failed,
         )  # fmt: skip
         merged[each.round - 1] += each.merged and not each.failed
+    initial: dict[str, Score] = {}
     scores: list[dict[str, Score]] = [{} for _ in range(log.rounds)]
     for score in log.scores:
-        if score.round:  # the initial model is scored before any time passes
-            scored = UNKNOWN if score.examples is None else score.examples
-            loss = float(UNKNOWN) if score.loss is None else score.loss
-            scores[score.round - 1][score.split] = Score(scored, score.value, loss)
+        scored = UNKNOWN if score.examples is None else score.examples
+        loss = float(UNKNOWN) if score.loss is None else score.loss
+        [initial, *scores][score.round][score.split] = Score(scored, score.value, loss)
     rounds = [LoggedRound(*each) for each in zip(visits, merged, scores, strict=True)]
     held = {
         numbers[each.client]: each.examples
@@ -168,7 +163,7 @@ def _training(log: MessageLog, numbers: Mapping[str, int], clients: int) -> Logg
     examples = [held[n] for n in range(clients)] if held.keys() >= set(range(clients)) else None
     groups = {numbers[c.client]: c.group for c in log.clients if c.group and c.client in numbers}
     source = f"{printable(log.path.name)}, digest {log.digest}"
-    return LoggedTraining(rounds, examples, groups, source, log.remarks)
+    return LoggedTraining(rounds, examples, groups, initial, source, log.remarks)
 
 
 def _scenario_name(run: str) -> str:

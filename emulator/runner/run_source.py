@@ -58,7 +58,7 @@ def require_recorded(study: Study, name: str) -> None:
 def keep(study: Study, recordings: Path, folder: Path) -> None:
     """Note in the run's `folder` where its trainings are. Raises RecordingError, StorageError."""
     with storage(folder):
-        _keep_logs(study.log_texts, folder / LOGS)
+        _keep_logs(study.log_texts, folder)
         if study.log_texts:
             (folder / PLACE).unlink(missing_ok=True)
             (folder / COPY).unlink(missing_ok=True)
@@ -74,17 +74,17 @@ def keep(study: Study, recordings: Path, folder: Path) -> None:
 
 
 def _keep_logs(texts: Sequence[str], folder: Path) -> None:
-    """Write the logs to `folder`, which then has no others."""
-    for old in _logs_in(folder)[len(texts) :]:
+    """Write the logs to the run's `folder`, which then has no others."""
+    for old in logs_in(folder)[len(texts) :]:
         old.unlink()
     for number, text in enumerate(texts, 1):
-        folder.mkdir(exist_ok=True)
-        replace(folder / f"{number}.jsonl", text.encode())
+        (folder / LOGS).mkdir(exist_ok=True)
+        replace(folder / LOGS / f"{number}.jsonl", text.encode())
 
 
-def _logs_in(folder: Path) -> tuple[Path, ...]:
-    """The logs in a folder in their order: 1.jsonl, 2.jsonl and so on."""
-    paths = (folder / f"{number}.jsonl" for number in itertools.count(1))
+def logs_in(folder: Path) -> tuple[Path, ...]:
+    """The message logs in the folder of a run, in their order: logs/1.jsonl and so on."""
+    paths = (folder / LOGS / f"{number}.jsonl" for number in itertools.count(1))
     return tuple(itertools.takewhile(Path.is_file, paths))
 
 
@@ -101,7 +101,7 @@ def of_run(folder: Path) -> RunSource:
     A folder of recordings is used only if it has a training of the run: the path comes from a file
     that another person may have written, and the folder may have been moved.
     """
-    if logs := _logs_in(folder / LOGS):
+    if logs := logs_in(folder):
         return RunSource(None, None, logs)
     if (folder / COPY).is_file():
         return RunSource(folder / COPY, None)

@@ -59,12 +59,14 @@ class LoggedRound:
 class LoggedTraining:
     """All rounds of one training, and the examples and the group of each client, if known.
 
-    `source` says where the log is from, for the provenance; `remarks` what was noticed in it.
+    `initial` has the scores of the model before the first round, by split. `source` says where the
+    log is from, for the provenance; `remarks` what was noticed in it.
     """
 
     rounds: Sequence[LoggedRound]
     examples: Sequence[int] | None = None
     groups: Mapping[int, str] = field(default_factory=dict)
+    initial: Mapping[str, Score] = field(default_factory=dict)
     source: str = ""
     remarks: tuple[str, ...] = ()
 
@@ -72,6 +74,15 @@ class LoggedTraining:
     def cohort(self) -> int:
         """The largest number of clients of a round."""
         return max(len(each.visits) for each in self.rounds)
+
+    def scores(self, number: int) -> Mapping[str, Score]:
+        """The scores after round `number`, by split; 0: of the initial model."""
+        return self.rounds[number - 1].scores if number else self.initial
+
+    @property
+    def scored(self) -> bool:
+        """Whether the log has scores on which a target can be measured."""
+        return any("validation" in self.scores(n) for n in range(len(self.rounds) + 1))
 
 
 class LoggedTrainer(Trainer, Selector):
@@ -87,7 +98,9 @@ class LoggedTrainer(Trainer, Selector):
 
     def process(self, context: SimulationContext) -> Process:
         """The SimPy process of all rounds."""
-        return run_rounds(context, self._rules(), _LoggedEvaluator(context, self.log))
+        evaluator = _LoggedEvaluator(context, self.log)
+        evaluator.evaluate_round(0)
+        return run_rounds(context, self._rules(), evaluator)
 
     def _rules(self) -> Iterator[RoundRule]:
         for each in self.log.rounds:
@@ -152,7 +165,7 @@ class _LoggedEvaluator(Evaluator):
 
     @override
     def evaluate_round(self, number: int) -> bool:
-        for split, score in self._log.rounds[number - 1].scores.items():
+        for split, score in self._log.scores(number).items():
             now_s = self._context.env.now
             row = Evaluation(number, now_s, split, score.examples, score.accuracy, score.loss)
             self._context.log.add(row)

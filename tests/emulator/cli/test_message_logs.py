@@ -145,7 +145,7 @@ def test_check_says_what_a_log_holds_and_what_it_cannot_answer(invoke):
         "log.jsonl: fine: run toy, method FedAvg",
         "  3 rounds, 7 visits of 3 clients (1 failed, 0 not merged); 630 kB down, 240 kB up",
         "  6 answered: seconds in 6, examples in 6",
-        "  2 scores of accuracy on validation, the best 0.300 after round 3",
+        "  3 scores of accuracy on validation, the best 0.300 after round 3",
         "four.csv: fine: run four, method four",
         "  2 rounds, 3 visits of 2 clients (0 failed, 0 not merged); 270 kB down, 120 kB up",
         "  3 answered: seconds in 0, examples in 0; compute.per_example cannot be set",
@@ -159,6 +159,17 @@ def test_check_shows_the_networks(invoke):
     code, out, _ = invoke("check", "log.jsonl", "--network", NETWORKS / "4g_cell.yaml")
     assert code == 0
     assert "4g_cell: down" in out
+
+
+def test_check_of_the_folder_of_a_run(invoke):
+    assert invoke("run", "log.csv", "--network", NETWORKS / "5g.yaml", "--out", "out")[0] == 0
+    code, out, err = invoke("check", "out")
+    assert code == 0, err
+    assert out.startswith("out/logs/1.jsonl: fine: run toy, method FedProx\n")
+    assert "\n5g: down" in out
+    code, out, err = invoke("check", "out", "--set", "policy={kind: deadline, select: 2}")
+    assert code == 2
+    assert "policy" in err
 
 
 def test_a_log_runs_under_four_networks(invoke):

@@ -48,6 +48,15 @@ def test_scores_follow_their_rounds_and_what_is_not_known_is_marked():
     ]
 
 
+def test_the_initial_model_is_scored_before_any_time_passes():
+    initial = {"validation": Score(9, 0.1, 3.0)}
+    log = LoggedTraining([LoggedRound({0: VISIT}, 1)], initial=initial)
+    found = simulate(scenario(), 0, LoggedTrainer(log, modelled=False))
+    assert [tuple(each) for each in of(Evaluation, found)] == [(0, 0.0, "validation", 9, 0.1, 3.0)]
+    assert log.scored
+    assert not LoggedTraining(log.rounds).scored
+
+
 def test_a_failed_visit_costs_bytes_and_time_and_has_no_update():
     failed = LoggedVisit(down=1_000_000, up=200_000, seconds=3.0, failed=True)
     silent = LoggedVisit(down=1_000_000, up=0, failed=True)
