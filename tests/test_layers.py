@@ -227,8 +227,8 @@ def test_the_packages_are_those_of_the_layout():
 
     own = {"__init__.py", "py.typed"}
     assert inside("emulator") == own | {
-        "__main__.py", "api.py", "cli", "common", "integrations", "network", "reports", "results", "runner",
-        "scenario", "simulation", "testbed",
+        "__main__.py", "api.py", "cli", "common", "integrations", "network", "reports", "results",
+        "runner", "scenario", "simulation", "testbed",
     }  # fmt: skip
     assert inside("flasc") == own | {
         "assets", "codec", "common", "data", "methods", "models", "tasks", "training",
