@@ -188,6 +188,8 @@ def _curves(axes: "Axes", study: Study, panel_in: float, against: Against) -> No
         if len(curves) > 1:
             low, high = scores.min(axis=0), scores.max(axis=0)
             axes.fill_between(grid / scale, low, high, color=colour(i), alpha=0.2, linewidth=0)
+    if not any(found.values()):
+        axes.text(0.5, 0.5, "no scores", transform=axes.transAxes, ha="center", va="center")
     if study.target is not None:
         axes.axhline(study.target, color="#444444", linestyle="--", linewidth=0.9, gid="target")
     if log:

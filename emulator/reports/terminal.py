@@ -86,11 +86,16 @@ def fastest(study: Study, variant: str) -> set[str]:
 def caption(study: Study) -> str:
     """Return the caption: target, split and statistic of the table."""
     over = findings.statistic(study, "median and range")
-    tested = " / test" if any(o.test_accuracy is not None for o in study.outcomes) else ""
+    splits = {"validation": "final_accuracy", "test": "test_accuracy"}
+    scored = [
+        split
+        for split, name in splits.items()
+        if any(getattr(outcome, name) is not None for outcome in study.outcomes)
+    ]
+    scores = f"; {study.metric} after the last round, on {' / '.join(scored)}" if scored else ""
     return (
-        f"Simulated time to {study.goal}, {over}; rounds, and bytes down / up, until then; "
-        f"{study.metric} after the last round, on validation{tested}. Target measured on "
-        f"{study.measured}." + privacy_caption(study)
+        f"Simulated time to {study.goal}, {over}; rounds, and bytes down / up, until then{scores}. "
+        f"Target measured on {study.measured}." + privacy_caption(study)
     )
 
 

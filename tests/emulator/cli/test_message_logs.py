@@ -190,6 +190,8 @@ def test_a_run_without_scores_has_reports_and_exports(invoke):
     code, out, err = invoke("run", "four.csv", "--network", NETWORKS / "5g.yaml", "--out", "out")
     assert code == 0, err
     assert "Simulated time to the end of the run" in out
+    assert "accuracy" not in out
+    assert "no scores" in Path("out/figure.svg").read_text()
     (found,) = json.loads(Path("out/results.json").read_text())
     assert (found["bytes_down"], found["bytes_up"]) == (270_000, 120_000)
     assert found["duration_s"] > 0
