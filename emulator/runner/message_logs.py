@@ -76,8 +76,7 @@ def combined(logs: Sequence[MessageLog]) -> Logs:
         "training": training,
         "methods": {name: {"kind": KIND, "log": log.digest} for name, log in methods.items()},
     }
-    texts = tuple("\n".join(log.lines()) + "\n" for log in logs)
-    return Logs(trainings, scenario, texts)
+    return Logs(trainings, scenario, tuple(log.text for log in logs))
 
 
 def _require_growing(log: MessageLog) -> None:

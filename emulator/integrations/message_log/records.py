@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -170,12 +171,13 @@ class MessageLog:
         """The number of rounds."""
         return max(visit.round for visit in self.visits)
 
-    def lines(self) -> list[str]:
-        """The log as lines of JSONL."""
+    @cached_property
+    def text(self) -> str:
+        """The log as JSONL."""
         records: list[Record] = [self.header, *self.clients, *self.visits, *self.scores]
-        return [to_line(each) for each in records]
+        return "".join(f"{to_line(each)}\n" for each in records)
 
     @property
     def digest(self) -> str:
         """A hash of the content, the same for JSONL and CSV: 32 hexadecimal digits."""
-        return hashlib.sha256("\n".join(self.lines()).encode()).hexdigest()[:32]
+        return hashlib.sha256(self.text.encode()).hexdigest()[:32]

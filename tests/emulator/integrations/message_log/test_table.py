@@ -64,7 +64,7 @@ def test_without_a_column_kind_each_row_is_a_visit(table):
 def test_csv_and_jsonl_of_the_same_records_have_one_digest(table, tmp_path):
     log = read(table(HEAD + TABLE))
     path = tmp_path / "same.jsonl"
-    path.write_text("\n".join(log.lines()) + "\n")
+    path.write_text(log.text)
     assert read(path).digest == log.digest
 
 

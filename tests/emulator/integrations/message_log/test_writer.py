@@ -77,7 +77,7 @@ def test_what_is_written_is_read_as_the_same(tmp_path_factory, header, rounds, g
     assert [(s.round, s.value, s.loss) for s in found.scores] == scored
     assert (found.clients[0].client, found.clients[0].group) == (first, group)
     again = path.with_name("again.jsonl")
-    again.write_text("\n".join(found.lines()) + "\n")
+    again.write_text(found.text)
     assert read(again).digest == found.digest
 
 
