@@ -53,20 +53,21 @@ class Scenario:
     @classmethod
     def read(
         cls,
-        path: str | Path,
+        path: str | Path | Sequence[str | Path],
         changes: Mapping[str, object] | None = None,
         methods: Sequence[str] = (),
         networks: Sequence[str | Path] = (),
     ) -> "Scenario":
-        """The scenario in a file, in the folder of a run or in a packed recording.
+        """The scenario in a file, in the folder of a run or in a packed recording, or message logs.
 
         `changes` are new values by dotted path (None deletes a key), `methods` the methods to use
-        (empty: all), and `networks` files that replace the network, one variant per file. Raises
-        ScenarioError, LedgerError and RecordingError.
+        (empty: all), and `networks` files that replace the network, one variant per file; message
+        logs need one. Raises ScenarioError, LedgerError, RecordingError and MessageLogError.
         """
         overrides = [f"{key}={_as_yaml(value)}" for key, value in (changes or {}).items()]
         files = tuple(Path(each) for each in networks)
-        return cls(inputs.read(Path(path), overrides, methods, files), files)
+        paths = [Path(each) for each in ([path] if isinstance(path, str | Path) else path)]
+        return cls(inputs.read(paths, overrides, methods, files), files)
 
     @classmethod
     def of(cls, data: Mapping[str, Any], methods: Sequence[str] = ()) -> "Scenario":

@@ -106,6 +106,18 @@ def test_a_packed_recording_is_replayed_without_torch(tmp_path):
     assert not {"torch", "transformers", "peft"} & modules
 
 
+def test_a_message_log_is_timed_without_torch(tmp_path):
+    header = {"flasc_emu_message_log": 1, "run": "r", "method": "m"}
+    visit = {"kind": "visit", "round": 1, "client": 7, "bytes_down": 9, "bytes_up": 9}
+    log = tmp_path / "log.jsonl"
+    log.write_text(f"{json.dumps(header)}\n{json.dumps(visit)}\n")
+    network = ["--network", "scenarios/networks/leo.yaml"]
+    run = ["run", str(log), *network, "--out", str(tmp_path / "out")]
+    modules = loaded(commands(["check", str(log)], run))
+    assert "simpy" in modules
+    assert not {"torch", "transformers", "peft"} & modules
+
+
 BLOCKED = """
 import socket, sys
 from importlib.abc import MetaPathFinder
@@ -223,8 +235,8 @@ def test_the_packages_are_those_of_the_layout():
 
     own = {"__init__.py", "py.typed"}
     assert inside("emulator") == own | {
-        "__main__.py", "api.py", "cli", "common", "network", "reports", "results", "runner",
-        "scenario", "simulation", "testbed",
+        "__main__.py", "api.py", "cli", "common", "integrations", "network", "reports", "results",
+        "runner", "scenario", "simulation", "testbed",
     }  # fmt: skip
     assert inside("flasc") == own | {
         "assets", "codec", "common", "data", "methods", "models", "tasks", "training",

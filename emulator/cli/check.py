@@ -6,29 +6,37 @@ from pathlib import Path
 
 import click
 
-from emulator.cli.options import NETWORKS, RECORDINGS, SCENARIO, SET
+from emulator.cli.options import NETWORKS, RECORDINGS, SCENARIO_OR_LOGS, SET
 
 
 @click.command()
-@SCENARIO
+@SCENARIO_OR_LOGS
 @SET
 @NETWORKS
 @RECORDINGS
 def check(
-    scenario: Path, overrides: tuple[str, ...], networks: tuple[Path, ...], recordings: Path | None
+    paths: tuple[Path, ...],
+    overrides: tuple[str, ...],
+    networks: tuple[Path, ...],
+    recordings: Path | None,
 ) -> None:
     """Validate a scenario and show what a run would do, without training.
 
-    Shows the number of trainings, the links, and the sizes of messages.
+    Shows the number of trainings, the links, and the sizes of messages. For a LOG, a message log of
+    another program, it shows what the log holds and what it cannot answer.
     """
-    from emulator.runner import inputs
+    from emulator.runner import inputs, log_summary
     from emulator.runner.check import plan
     from emulator.runner.estimates import Screen
     from emulator.runner.run import options_for, recorded
 
     blocks = "utf" in (sys.stdout.encoding or "").lower()
     screen = Screen(shutil.get_terminal_size().columns, blocks)
-    study = inputs.read(scenario, overrides, networks=networks)
+    if logs := log_summary.of(paths):
+        for line in log_summary.plan(logs, paths, overrides, networks, screen):
+            click.echo(line)
+        return
+    study = inputs.read(paths, overrides, networks=networks)
     with recorded(study, options_for(study, recordings)) as known:
         for line in plan(study, known.recordings, screen):
             click.echo(line)

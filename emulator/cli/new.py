@@ -11,12 +11,14 @@ from emulator.cli.options import PATH
 
 
 @click.command()
-@click.argument("what", type=click.Choice(["scenario", "network"]), default="scenario")
+@click.argument("what", type=click.Choice(["scenario", "network", "log"]), default="scenario")
 def schema(what: str) -> None:
-    """Print the JSON Schema of scenario or network files, for editors."""
+    """Print the JSON Schema of scenario or network files, or of one line of a message log."""
+    from emulator.integrations.message_log.schema import log_schema
     from emulator.scenario.json_schema import network_schema, scenario_schema
 
-    found = scenario_schema() if what == "scenario" else network_schema()
+    schemas = {"scenario": scenario_schema, "network": network_schema, "log": log_schema}
+    found = schemas[what]()
     click.echo(json.dumps(found, indent=1, ensure_ascii=False))
 
 

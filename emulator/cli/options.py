@@ -45,6 +45,9 @@ def repeatable(*names: str, about: str, metavar: str = "NAME") -> Callable[[Any]
 
 
 SCENARIO = click.argument("scenario", type=PATH)
+SCENARIO_OR_LOGS = click.argument(
+    "paths", type=PATH, nargs=-1, required=True, metavar="SCENARIO|LOG..."
+)
 SET = repeatable(
     "--set",
     "overrides",

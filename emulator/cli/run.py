@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from emulator.cli.options import FOLDER, NETWORKS, RECORDINGS, SCENARIO, SET, choice, repeatable
+from emulator.cli.options import (
+    FOLDER,
+    NETWORKS,
+    RECORDINGS,
+    SCENARIO_OR_LOGS,
+    SET,
+    choice,
+    repeatable,
+)
 from emulator.cli.report import print_report
 
 if TYPE_CHECKING:
@@ -20,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@SCENARIO
+@SCENARIO_OR_LOGS
 @SET
 @NETWORKS
 @click.option(
@@ -57,7 +65,7 @@ if TYPE_CHECKING:
     about="Progress display on stderr: live view, plain lines or JSON lines.",
 )
 def run(
-    scenario: Path,
+    paths: tuple[Path, ...],
     overrides: tuple[str, ...],
     networks: tuple[Path, ...],
     out: Path | None,
@@ -77,18 +85,21 @@ def run(
     when you run it again. SCENARIO may also be a packed recording, which is replayed without
     training, or the folder of a run, for example to replay it under another --network. The folder
     knows its recordings.
+
+    A LOG is a message log of a training that another program ran (.jsonl or .csv). Several logs are
+    one study. They need a --network.
     """
     from emulator.cli.progress import display
     from emulator.runner import inputs, run as running
     from emulator.runner.events import Event, TrainingFinished, TrainingResult
     from emulator.scenario.study import titles
 
-    study = inputs.read(scenario, overrides, only, networks)
+    study = inputs.read(paths, overrides, only, networks)
     trainings = study.trainings()
     names = titles(trainings)
     options = running.options_for(study, recordings, device, train=not no_train)
     folder = out or Path("runs") / running.folder_name(study, networks)
-    fewest = 1 if study.packed else None
+    fewest = None if study.trains else 1
     with (
         _engine(engine, workers or fewest, address, needs, device) as chosen,
         display(progress, trainings, chosen.workers) as shown,

@@ -40,6 +40,10 @@ class NotRecordedError(RecordingError):
         return type(self), (self.message, self.hint, self.missed, self.best)
 
 
+class MessageLogError(EmulatorError):
+    """A message log that cannot be read, or that lacks what is asked of it."""
+
+
 class LedgerError(EmulatorError):
     """A run folder or ledger that is missing or invalid."""
 

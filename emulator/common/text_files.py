@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from emulator.common.errors import ScenarioError
+from emulator.common.errors import EmulatorError, ScenarioError
 from emulator.common.text import printable, short_repr
 
 MAX_BYTES = 16 << 20
@@ -13,26 +13,34 @@ SMALLEST, LARGEST = 1e-15, 1e15  # of nonzero numbers in any unit, so that sums 
 RANGE = f"{SMALLEST:g} to {LARGEST:g}"
 
 
-def read_text(path: Path, binary: str = "save the file as UTF-8 text") -> str:
-    """The text of a file. Raises ScenarioError; `binary` is the hint if it is not UTF-8."""
-    name = printable(str(path))
+def read_text(
+    path: Path,
+    binary: str = "save the file as UTF-8 text",
+    most: int | None = None,
+    error: type[EmulatorError] = ScenarioError,
+) -> str:
+    """The text of a file of at most `most` bytes (None: MAX_BYTES). Raises `error`.
+
+    `binary` is the hint if the file is not UTF-8.
+    """
+    name, most = printable(str(path)), most or MAX_BYTES
     try:
         if not path.is_file():
             found = "found a directory or device" if path.exists() else "no such file"
-            raise ScenarioError(f"{name}: {found}; allowed: a file", "check the path")
+            raise error(f"{name}: {found}; allowed: a file", "check the path")
         with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ScenarioError(f"{name}: cannot be read: {reason}") from None
-    if len(raw) > MAX_BYTES:
-        raise ScenarioError(f"{name}: found more than {MAX_BYTES >> 20} MiB; allowed: less")
+            raw = file.read(most + 1)
+    except (OSError, ValueError) as failure:
+        reason = getattr(failure, "strerror", None) or failure
+        raise error(f"{name}: cannot be read: {reason}") from None
+    if len(raw) > most:
+        raise error(f"{name}: found more than {most >> 20} MiB; allowed: less")
     try:
         return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        found = f"found byte 0x{raw[error.start]:02x}"
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise ScenarioError(f"{name}:{line}: {found}; allowed: UTF-8 text", binary) from None
+    except UnicodeDecodeError as bad:
+        found = f"found byte 0x{raw[bad.start]:02x}"
+        line = raw.count(b"\n", 0, bad.start) + 1
+        raise error(f"{name}:{line}: {found}; allowed: UTF-8 text", binary) from None
 
 
 def read_table(path: Path, columns: dict[str, bool], binary: str) -> dict[str, dict[str, float]]:

@@ -15,7 +15,7 @@ from emulator.reports import run_report
 from emulator.reports.export.json_csv import csv_text
 from emulator.reports.findings import ERROR, ONE_SEED, over_seeds
 from emulator.reports.run_report import printable
-from emulator.reports.terminal import or_never
+from emulator.reports.terminal import NOT_SCORED, or_never
 from emulator.results.comparison import Comparison, Contrast
 from emulator.results.dataframe import flat
 from emulator.results.metrics import Spread
@@ -52,9 +52,14 @@ def _block(contrasts: Sequence[Contrast], variant: str, metric: str) -> Table:
             "" if contrast.speedup is None else f"{contrast.speedup:.2f}",
             _band(contrast.speedup_low, contrast.speedup_high, "{:.2f}"),
             contrast.verdict,
-            f"{contrast.final_accuracy.median:.3f}\n{_banded(gain)}".rstrip("\n"),
+            _final(contrast) + f"\n{_banded(gain)}".rstrip("\n"),
         )
     return grid
+
+
+def _final(contrast: Contrast) -> str:
+    median = contrast.final_accuracy.median
+    return NOT_SCORED if median is None else f"{median:.3f}"
 
 
 def _reached(contrast: Contrast) -> str:

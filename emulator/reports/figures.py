@@ -170,7 +170,7 @@ def _curves(axes: "Axes", study: Study, panel_in: float, against: Against) -> No
         i: [
             (_cost(curve, against), curve.of(study.curved))
             for o in study.of(method, variant)
-            if (curve := study.curves[Emulation(method, variant, o.seed)])
+            if (curve := study.curves[Emulation(method, variant, o.seed)]).round
         ]
         for i, method in enumerate(study.methods)
     }
@@ -188,6 +188,8 @@ def _curves(axes: "Axes", study: Study, panel_in: float, against: Against) -> No
         if len(curves) > 1:
             low, high = scores.min(axis=0), scores.max(axis=0)
             axes.fill_between(grid / scale, low, high, color=colour(i), alpha=0.2, linewidth=0)
+    if not any(found.values()):
+        axes.text(0.5, 0.5, "no scores", transform=axes.transAxes, ha="center", va="center")
     if study.target is not None:
         axes.axhline(
             study.target.value, color="#444444", linestyle="--", linewidth=0.9, gid="target"
@@ -208,9 +210,9 @@ def _finals(axes: "Axes", study: Study, panel_in: float) -> None:
     width = 0.5 / len(study.methods)
     for i, method in enumerate(study.methods):
         found = {
-            j + (i - (len(study.methods) - 1) / 2) * width: [o.final_accuracy for o in outcomes]
+            j + (i - (len(study.methods) - 1) / 2) * width: scores
             for j, variant in enumerate(study.variants)
-            if (outcomes := study.of(method, variant))
+            if (scores := _scores(study.of(method, variant)))
         }
         means = [fmean(scores) for scores in found.values()]
         axes.plot(list(found), means, **line(i) | {"linewidth": 1, "markersize": 3.5})
@@ -223,6 +225,11 @@ def _finals(axes: "Axes", study: Study, panel_in: float) -> None:
     axes.set_xlim(-0.5, len(study.variants) - 0.5)
     axes.set_title(f"{study.metric_title} of the last model")
     axes.set_ylabel(_label(study.metric, study, "mean"))
+
+
+def _scores(outcomes: Sequence[Outcome]) -> list[float]:
+    """Return the last accuracies; a message log may have none."""
+    return [o.final_accuracy for o in outcomes if o.final_accuracy is not None]
 
 
 def breakdown(study: Study, width_in: float = WIDTH_IN) -> "Figure":

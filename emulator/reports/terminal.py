@@ -15,6 +15,7 @@ from emulator.results.metadata import ACCURACY, ended_early, incomplete
 from emulator.results.metrics import Spread, Summary
 
 NEVER = "never"
+NOT_SCORED = "none"  # in a message log without scores
 
 
 def or_never(value: float | None, form: Callable[[float], str]) -> str:
@@ -54,11 +55,13 @@ def facts(summary: Summary) -> dict[str, str]:
     """Return medians of rounds, bytes and accuracies, as text by heading."""
     _, rounds, down, up = costs(summary)
     sizes = [or_never(size.median, format_size) for size in (down, up)]
-    scores = [s for s in (summary.final_accuracy, summary.test_accuracy) if s]
+    scored = {"final": summary.final_accuracy, "test": summary.test_accuracy}
+    medians = {name: s.median for name, s in scored.items() if s}
+    scores = {name: f"{score:.3f}" for name, score in medians.items() if score is not None}
     return {
         "rounds": or_never(rounds.median, "{:g}".format),
         "down / up": NEVER if down.median is None else " / ".join(sizes),
-        " / ".join(["final", "test"][: len(scores)]): " / ".join(f"{s.median:.3f}" for s in scores),
+        " / ".join(scores) or "score": " / ".join(scores.values()) or NOT_SCORED,
     } | privacy_spent(summary)
 
 
@@ -83,11 +86,16 @@ def fastest(study: Study, variant: str) -> set[str]:
 def caption(study: Study) -> str:
     """Return the caption: target, split and statistic of the table."""
     over = findings.statistic(study, "median and range")
-    tested = " / test" if any(o.test_accuracy is not None for o in study.outcomes) else ""
+    splits = {"validation": "final_accuracy", "test": "test_accuracy"}
+    scored = [
+        split
+        for split, name in splits.items()
+        if any(getattr(outcome, name) is not None for outcome in study.outcomes)
+    ]
+    scores = f"; {study.metric} after the last round, on {' / '.join(scored)}" if scored else ""
     return (
-        f"Simulated time to {study.goal}, {over}; rounds, and bytes down / up, until then; "
-        f"{study.metric} after the last round, on validation{tested}. Target measured on "
-        f"{study.measured}." + privacy_caption(study)
+        f"Simulated time to {study.goal}, {over}; rounds, and bytes down / up, until then{scores}. "
+        f"Target measured on {study.measured}." + privacy_caption(study)
     )
 
 

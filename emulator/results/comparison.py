@@ -165,10 +165,7 @@ def _contrast(
     ours_s, theirs_s = ({s: _time_s(o) for s, o in each.items()} for each in (ours, theirs))
     faster = _time_effect(ours_s, theirs_s, shared)
     testable = not math.isnan(faster.p)
-    ours_accuracy, theirs_accuracy = (
-        {s: o.final_accuracy for s, o in each.items()} for each in (ours, theirs)
-    )
-    gain = _effect(ours_accuracy, theirs_accuracy, shared)
+    gain = _gain(_scores(ours), _scores(theirs))
     found: Verdict = "faster" if faster.mean > 0 else "slower"
     return replace(
         plain,
@@ -177,10 +174,20 @@ def _contrast(
         speedup_high=_exp(faster.high),
         p_alone=faster.p if testable else None,
         verdict=found if testable else "one seed",
-        accuracy_gain=gain.mean,
-        accuracy_gain_low=_finite(gain.low),
-        accuracy_gain_high=_finite(gain.high),
+        accuracy_gain=gain.mean if gain else None,
+        accuracy_gain_low=_finite(gain.low) if gain else None,
+        accuracy_gain_high=_finite(gain.high) if gain else None,
     )
+
+
+def _scores(outcomes: Mapping[int, Outcome]) -> dict[int, float]:
+    """Return {seed: last accuracy}; a message log may have none."""
+    return {s: o.final_accuracy for s, o in outcomes.items() if o.final_accuracy is not None}
+
+
+def _gain(ours: Mapping[int, float], theirs: Mapping[int, float]) -> Effect | None:
+    """Return the difference of the accuracies; None if one of the two has no scores."""
+    return _effect(ours, theirs, sorted(ours.keys() & theirs.keys())) if ours and theirs else None
 
 
 def _time_effect(

@@ -25,6 +25,7 @@ from emulator.results.participation import participation
 from emulator.simulation.records import Computation, Emulation, Evaluation, Round, Row, Transfer
 from emulator.simulation.target import ACCURACY, LOSS, Goal, Measure
 
+UNKNOWN = -1  # a loss that was not logged
 SPLIT = "validation"  # for targets, so that nothing is selected on the test split
 ROUNDING = 1e-12  # relative rounding error of a sum of seconds
 
@@ -45,7 +46,8 @@ class Outcome:
     Seconds are simulated, bytes are of encoded messages, accuracies are from 0 to 1. `target` is a
     value of `target_measure`. `download_s`
     to `waiting_s` cover the time to target, or the whole run if it was not reached. Values that
-    were not recorded are None, as are the last three without differential privacy.
+    were not recorded are None, as are the last three without differential privacy, and accuracies
+    and the loss of a message log without them.
     """
 
     method: str
@@ -56,9 +58,9 @@ class Outcome:
     rounds_to_target: int | None
     bytes_down_to_target: int | None
     bytes_up_to_target: int | None
-    final_accuracy: float
-    best_accuracy: float
-    final_loss: float
+    final_accuracy: float | None
+    best_accuracy: float | None
+    final_loss: float | None
     test_accuracy: float | None
     rounds: int
     duration_s: float
@@ -99,7 +101,7 @@ class Curve(NamedTuple):
 
 
 class Spread(NamedTuple):
-    """Order statistics over seeds; None for 'never'."""
+    """Order statistics over seeds; None for 'never', and for an accuracy that was not scored."""
 
     low: float | None
     median: float | None
@@ -232,13 +234,12 @@ def outcome(
 ) -> Outcome:
     """Return the metrics of one simulation; `goal` is what is to be reached on `split`, or None.
 
-    `epsilon` of (account, rounds) may be cached.
-    Raises LedgerError if the rows have no evaluation on `split`, and SupportError if the accountant
-    is missing.
+    `epsilon` of (account, rounds) may be cached. Raises LedgerError if there is a goal and the rows
+    have no evaluation on `split`, and SupportError if the accountant is missing.
     """
     rows = list(rows)
     scores, tests = evaluations(rows, split), evaluations(rows, "test")
-    if not scores:
+    if goal is not None and not scores:
         raise LedgerError(
             f"found no evaluation on the {split} split of {emulation}",
             "let the scenario evaluate at least once",
@@ -255,9 +256,9 @@ def outcome(
         rounds_to_target=hit.round if hit else None,
         bytes_down_to_target=bytes_sent(rows, "down", hit.round) if hit else None,
         bytes_up_to_target=bytes_sent(rows, "up", hit.round) if hit else None,
-        final_accuracy=scores[-1].accuracy,
-        best_accuracy=max(score.accuracy for score in scores),
-        final_loss=scores[-1].loss,
+        final_accuracy=scores[-1].accuracy if scores else None,
+        best_accuracy=max((score.accuracy for score in scores), default=None),
+        final_loss=scores[-1].loss if scores and scores[-1].loss != UNKNOWN else None,
         test_accuracy=tests[-1].accuracy if tests else None,
         rounds=len(rounds),
         duration_s=max((row.finish_s for row in rounds), default=0.0),

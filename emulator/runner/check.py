@@ -47,6 +47,14 @@ def plan(study: Study, recordings: Path, screen: Screen = SCREEN) -> Iterator[st
         yield f"privacy: {privacy.describe(account, training.rounds)}"
     yield _recorded(trainings, recordings)
     yield from defaults.remarks(study, recordings)
+    yield from networks(study, screen)
+    yield from metadata.remarks(study)
+    yield from messages(study, recordings)
+
+
+def networks(study: Study, screen: Screen) -> Iterator[str]:
+    """The links of each variant, as text and histograms."""
+    scenario = study.scenario
     before: Fleet | None = None
     servers = [variant.network.server for variant in study.variants.values()]
     vary_server = any(server != servers[0] for server in servers)
@@ -60,8 +68,6 @@ def plan(study: Study, recordings: Path, screen: Screen = SCREEN) -> Iterator[st
     for label, text in _distinct(scenario, links).items():
         yield f"{printable(label)}: {text}"
         yield from plots.get(label, ())
-    yield from metadata.remarks(study)
-    yield from messages(study, recordings)
 
 
 def _goal(goal: Goal, metric: str) -> str:
@@ -179,9 +185,10 @@ def _rate(rate_Bps: float) -> str:
 def require_trainable(study: Study, recordings: Path, cache: Path | None = None) -> None:
     """Raise ScenarioError for a training that is not recorded and cannot be computed.
 
-    A training that is recorded to its end needs no data; a packed recording trains nothing.
+    A training that is recorded to its end needs no data; a packed recording and message logs train
+    nothing.
     """
-    if study.packed is not None:
+    if not study.trains:
         return
     for training in study.trainings():
         found = _refused(training.settings, cache)

@@ -12,7 +12,7 @@ SHORT = 32  # tokens of all scenarios that we ship
 
 def remarks(study: Study, recordings: Path) -> Iterator[str]:
     """One line per default that matters for what is not recorded to its end."""
-    if study.packed is None:
+    if study.trains:
         trainings = [each for each in study.trainings() if _is_to_train(each, recordings)]
         yield from dict.fromkeys((*_tokens(trainings), *_engines(trainings)))
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from emulator.common.errors import RecordingError
 from emulator.common.text import printable
+from emulator.runner import run_source
 from emulator.runner.recording import Recording, RecordingTrainer, archive
 from emulator.runner.recording.identity import root_of
 from emulator.runner.recording.merge import conflict, merge
@@ -63,6 +64,8 @@ def packed_recording(
     `stores`. Raises ScenarioError if the studies differ in more than methods, seeds and rounds,
     and RecordingError if the store lacks a training or if two recordings contradict each other.
     """
+    for name, study in studies.items():
+        run_source.require_recorded(study, printable(name))
     join.check_alike(studies)
     held: dict[str, _Held] = {}
     with contextlib.ExitStack() as stack:

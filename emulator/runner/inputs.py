@@ -1,4 +1,4 @@
-"""Opens a scenario file, a run folder or a packed recording as a study."""
+"""Opens a scenario file, a run folder, a packed recording or message logs as a study."""
 
 import json
 from collections.abc import Sequence
@@ -7,8 +7,10 @@ from pathlib import Path
 
 from emulator.common.errors import LedgerError, ScenarioError
 from emulator.common.text import printable
+from emulator.integrations.message_log import is_log
 from emulator.results.ledger import Ledger
-from emulator.runner import run_source
+from emulator.runner import message_logs, run_source
+from emulator.runner.answerable import require_answerable
 from emulator.runner.recording import archive
 from emulator.runner.run_source import RunSource
 from emulator.scenario import document, networks as network_files
@@ -17,28 +19,36 @@ from emulator.scenario.yaml_nodes import Node
 
 
 def read(
-    path: Path,
+    path: Path | Sequence[Path],
     overrides: Sequence[str] = (),
     only: Sequence[str] = (),
     networks: Sequence[Path] = (),
 ) -> Study:
     """The study at `path` with 'a.b=value' overrides and the methods in `only` (empty: all).
 
-    `path` is a scenario, or a run's folder or packed recording with a scenario in it. `networks`
-    are files that replace its network, one variant per file; a folder stands for all its files.
-    The folder of a run knows where its trainings are: `emulator.runner.run_source`.
+    `path` is a scenario, a run's folder or packed recording with a scenario in it, or one or
+    several message logs. `networks` are files that replace its network, one variant per file; a
+    folder stands for all its files. The folder of a run knows where its trainings are:
+    `emulator.runner.run_source`.
 
-    Raises ScenarioError, LedgerError for a folder that is not that of a run, and RecordingError for
-    a damaged recording.
+    Raises ScenarioError, LedgerError for a folder that is not that of a run, RecordingError for a
+    damaged recording, and MessageLogError for logs that are invalid or cannot answer.
     """
+    paths = [path] if isinstance(path, Path) else list(path)
+    path, logs = paths[0], None
+    if are_logs(paths):
+        logs = message_logs.read(paths)
     source = RunSource(None, None)
-    if archive.is_packed(path):
+    if logs:
+        tree = document.parse(document.dump(logs.scenario), f"{printable(str(path))}: scenario")
+    elif archive.is_packed(path):
         packed = archive.read(path)
         tree = document.parse(packed.scenario, f"{printable(str(path))}: scenario")
         only, source = only or packed.methods, RunSource(path, None)
     elif path.is_dir():
         tree, methods = _from_run(path)
         only, source = only or methods, run_source.of_run(path)
+        logs = message_logs.read(source.logs) if source.logs else None
     else:
         tree = document.read(path)
         if isinstance(tree.value, dict) and list(tree.value) == ["network"]:
@@ -50,9 +60,31 @@ def read(
         tree, overrides = network_files.with_networks(
             tree, network_files.expand_folders(networks), overrides
         )
-    found = expand_variants(document.with_overrides(tree, overrides), str(path), only)
     run = path if path.is_dir() else None
-    return replace(found, packed=source.packed, run=run, recordings=source.recordings)
+    whole = document.with_overrides(tree, overrides)
+    if logs and "network" not in whole.data:
+        raise ScenarioError(
+            f"{printable(str(path))}: found no network; allowed: a message log with a network",
+            f"give one with --network, {message_logs.NETWORKS}",
+        )
+    found = expand_variants(whole, str(path), only, logged=run is not None or logs is not None)
+    found = replace(found, packed=source.packed, run=run, recordings=source.recordings)
+    if logs:
+        found = replace(found, logs=logs.trainings, log_texts=logs.texts)
+        require_answerable(found, logs.scenario)
+    return found
+
+
+def are_logs(paths: Sequence[Path]) -> bool:
+    """Whether the paths are message logs. Raises ScenarioError for several paths of other kinds."""
+    for each in paths if len(paths) > 1 else ():
+        if not is_log(each):
+            raise ScenarioError(
+                f"{printable(str(each))}: found {len(paths)} paths; allowed: one scenario, run "
+                "folder or packed recording, or one or several message logs",
+                "message logs are files that end in .jsonl or .csv",
+            )
+    return is_log(paths[0])
 
 
 def _from_run(folder: Path) -> tuple[Node, list[str]]:

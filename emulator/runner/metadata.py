@@ -13,6 +13,7 @@ from emulator.results.metadata import Group, RunMetadata
 from emulator.results.privacy import Account
 from emulator.runner import trace_remarks
 from emulator.runner.events import TrainingResult
+from emulator.runner.message_logs import log_remarks
 from emulator.scenario import document
 from emulator.scenario.document import printable
 from emulator.scenario.scenario import Scenario
@@ -104,7 +105,8 @@ def provenance(done: dict[int, TrainingResult]) -> str:
 
 def remarks(study: Study) -> list[str]:
     """Return warnings that are known before anything is simulated."""
-    return [*filter(None, [round_trips(study)]), *trace_remarks.gaps(study)]
+    logged = log_remarks(study.logs, timed=study.scenario.compute is None)
+    return [*filter(None, [round_trips(study)]), *trace_remarks.gaps(study), *logged]
 
 
 def round_trips(study: Study) -> str:

@@ -40,13 +40,14 @@ class Outcome:
 
 
 def folder_name(study: Study, networks: Sequence[Path]) -> str:
-    """Name of the results folder; a replay of a packed recording must not delete a run's models.
+    """Name of the results folder; a replay of a recording or a log must not delete a run's models.
 
     The folder of a run keeps its name, because runs of one scenario have several: toy, toy-on-leo.
     """
     if study.run is not None and not networks:
         return study.run.resolve().name
-    name = study.scenario.name + ("-recorded" if study.packed else "")
+    kind = "-recorded" if study.packed else "-logged" if not study.trains else ""
+    name = study.scenario.name + kind
     return "-on-".join([name, *(network.stem for network in networks)])
 
 
@@ -67,6 +68,11 @@ def options_for(
         raise RecordingError(
             f"{recordings}: found a packed recording; allowed: a folder of recordings",
             f"replay the file itself: flasc-emu run {recordings}",
+        )
+    if recordings is not None and study.logs:
+        raise RecordingError(
+            f"{recordings}: found a folder of recordings beside message logs, which need none",
+            "leave --recordings out",
         )
     if recordings is not None and study.packed is not None:
         raise RecordingError(
@@ -104,7 +110,7 @@ def remarks_on(study: Study, options: Options) -> list[str]:
     """Remarks on what will be trained. Raises ScenarioError or SupportError if it cannot be."""
     if any(map(privacy_account, study.variants.values())):
         accountant()
-    if not options.train or study.packed is not None:
+    if not (options.train and study.trains):
         return []
     require_trainable(study, options.recordings, options.cache)
     return list(defaults.remarks(study, options.recordings))
@@ -116,6 +122,11 @@ def _announce(
     """Refuse what would train, before anything is written, or say that a run trains again."""
     names, whole = "; ".join(titles(absent)), len(study.trainings())
     lacking = f"does not have {len(absent)} of {counted(whole, 'training')}: {names}"
+    if not (study.trains or study.packed):
+        raise NotRecordedError(
+            f"{study.run}: found no copies of its message logs (logs/1.jsonl, ...)",
+            "run the logs again: flasc-emu run LOG... --network FILE",
+        )
     if options.packed and len(absent) == whole:
         raise NotRecordedError(
             f"{options.packed}: the packed recording {lacking}",
@@ -151,7 +162,7 @@ def _run(
         sweep(folder)
     meta = describe(study).to_meta()
     with contextlib.ExitStack() as stack:
-        may_train = options.train and options.packed is None
+        may_train = options.train and study.trains
         ledger = stack.enter_context(_begun(study, folder, options, meta)) if may_train else None
         ended = stack.enter_context(
             contextlib.closing(engine.run_all(trainings, options, on_event))

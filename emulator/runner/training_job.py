@@ -11,8 +11,10 @@ from emulator.results.metrics import SPLIT
 from emulator.runner.events import Note, OnEvent, TrainingProgress, TrainingResult
 from emulator.runner.recording import LiveTrainer, Recording, RecordingTrainer
 from emulator.runner.recording.model_export import stamp
+from emulator.scenario.scenario import Scenario
 from emulator.scenario.study import TrainingJob
-from emulator.simulation.records import Emulation, Evaluation, Round, Row, Transfer
+from emulator.simulation.records import Client, Emulation, Evaluation, Round, Row, Transfer
+from emulator.simulation.rounds.logged import LoggedTrainer, LoggedTraining
 from emulator.simulation.simulate import simulate
 from emulator.simulation.target import hardest
 from flasc.training.settings import TrainingSettings
@@ -133,6 +135,8 @@ def run_training(
 
     Raises UserError.
     """
+    if training.log is not None:
+        return _run_log(index, training, training.log, on_event)
     settings = training.settings.model_dump(mode="json")
     recording = open_recording(options.recordings, settings, weights=training.weights)
 
@@ -155,8 +159,7 @@ def run_training(
             trainer.restart()
             emulation = Emulation(training.method, label, training.seed)
             on_stall = functools.partial(stalled.__setitem__, emulation)
-            start = TrainingProgress(index, label, rounds=scenario.training.rounds)
-            on_row = ProgressReporter(start, on_event, lambda: trainer.trained)
+            on_row = _reporter(index, label, scenario, on_event, lambda: trainer.trained)
             rows = simulate(
                 scenario, training.seed, trainer, on_row, rank, on_stall, training.give_up_s
             )
@@ -171,3 +174,33 @@ def run_training(
         )
     finally:
         trainer.close()
+
+
+def _reporter(
+    index: int, label: str, scenario: Scenario, on_event: OnEvent, trained: Callable[[], int]
+) -> ProgressReporter:
+    start = TrainingProgress(index, label, rounds=scenario.training.rounds)
+    return ProgressReporter(start, on_event, trained)
+
+
+def _run_log(
+    index: int, training: TrainingJob, log: LoggedTraining, on_event: OnEvent
+) -> TrainingResult:
+    """Simulate each variant of a training that is in a message log."""
+    emulations: dict[Emulation, list[Row]] = {}
+    for label, scenario in training.variants.items():
+        on_row = _reporter(index, label, scenario, on_event, lambda: 0)
+        trainer = LoggedTrainer(log, modelled=scenario.compute is not None)
+        rows = simulate(scenario, training.seed, trainer, on_row)
+        if scenario.network.groups is None:
+            rows = [_in_group(row, log.groups) for row in rows]
+        emulations[Emulation(training.method, label, training.seed)] = rows
+    provenance = {"message log": f"{training.method}: {log.source}"}
+    return TrainingResult(emulations, 0, None, b"", provenance, reused_rounds=len(log.rounds))
+
+
+def _in_group(row: Row, groups: Mapping[int, str]) -> Row:
+    """The row of a client with the group that the log names, if it names one."""
+    if isinstance(row, Client) and row.client in groups:
+        return row._replace(group=groups[row.client])
+    return row

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from typing_extensions import Self, override
@@ -83,6 +83,8 @@ def _name(value: object) -> object:
 class Scenario(SimulationSettings):
     """One variant of a study: `emulator.scenario.study` applies `vary`."""
 
+    settings_type: ClassVar[type[TrainingSettings]] = TrainingSettings
+
     name: Annotated[str, Field(pattern=NAME), BeforeValidator(_name)]
     task: Task
     training: Training
@@ -155,7 +157,7 @@ class Scenario(SimulationSettings):
     def training_settings(self, method: str, seed: int) -> TrainingSettings:
         """All settings that determine the training of `method` with `seed`."""
         training = self.training
-        return TrainingSettings(
+        return self.settings_type(
             seed=seed,
             task=self.task,
             lora=training.lora,

@@ -4,7 +4,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,10 @@ from emulator.common.errors import ScenarioError
 from emulator.common.text import printable, suggestion
 from emulator.scenario.document import Document, dump, parse, with_overrides
 from emulator.scenario.key_path import dotted, parse_path
+from emulator.scenario.logged import LoggedScenario, is_logged
 from emulator.scenario.scenario import Scenario
 from emulator.scenario.validation_errors import to_scenario_error
+from emulator.simulation.rounds.logged import LoggedTraining
 from flasc.training.settings import TrainingSettings
 
 MAX_VARIANTS = 10_000
@@ -28,7 +30,8 @@ class TrainingJob:
     """One training and the variants that use it: {label: scenario}.
 
     `weights` identifies those of a local model or a hub model that is at hand; else it is ''. A
-    simulation that has not reached its target by the simulated time `give_up_s` ends there.
+    simulation that has not reached its target by the simulated time `give_up_s` ends there. `log`
+    is what another program logged of the training; None: this program trains it.
     """
 
     method: str
@@ -37,11 +40,15 @@ class TrainingJob:
     variants: dict[str, Scenario]
     weights: str = ""
     give_up_s: float = math.inf
+    log: LoggedTraining | None = None
 
 
 @dataclass(frozen=True)
 class Study:
-    """A scenario and its variants by label, in the order of `vary`."""
+    """A scenario and its variants by label, in the order of `vary`.
+
+    `logs` are message logs by method; all methods of a study have one, or none has.
+    """
 
     document: Document
     scenario: Scenario
@@ -50,6 +57,13 @@ class Study:
     packed: Path | None = None  # the packed recording that it was read from
     run: Path | None = None  # the folder of the run that it was read from
     recordings: Path | None = None  # the folder of the recordings of that run
+    logs: Mapping[str, LoggedTraining] = field(default_factory=dict)
+    log_texts: tuple[str, ...] = ()  # the logs as JSONL, for the folder of the run
+
+    @property
+    def trains(self) -> bool:
+        """Whether its trainings can be computed; others can only be replayed."""
+        return self.packed is None and not isinstance(self.scenario, LoggedScenario)
 
     @property
     def methods(self) -> list[str]:
@@ -68,8 +82,9 @@ class Study:
                     settings = variant.training_settings(method, seed)
                     key = (method, seed, settings.model_dump_json())
                     if key not in found:
-                        weights = "" if self.packed else settings.weights()
-                        found[key] = TrainingJob(method, seed, settings, {}, weights)
+                        weights = settings.weights() if self.trains else ""
+                        log = self.logs.get(method)
+                        found[key] = TrainingJob(method, seed, settings, {}, weights, log=log)
                     found[key].variants[label] = variant
         return list(found.values())
 
@@ -89,12 +104,15 @@ def titles(trainings: Sequence[TrainingJob]) -> list[str]:
     return found
 
 
-def expand_variants(document: Document, name: str, only: Sequence[str] = ()) -> Study:
+def expand_variants(
+    document: Document, name: str, only: Sequence[str] = (), *, logged: bool = False
+) -> Study:
     """The study that a document describes; `name` is its name in messages.
 
-    Raises ScenarioError.
+    With `logged`, the document may be the scenario of message logs. Raises ScenarioError.
     """
-    scenario = _validated(document)
+    kind = LoggedScenario if logged and is_logged(document.data) else Scenario
+    scenario = _validated(document, kind)
     for method in only:
         if method not in scenario.methods:
             raise ScenarioError(
@@ -106,7 +124,7 @@ def expand_variants(document: Document, name: str, only: Sequence[str] = ()) -> 
             "vary fewer things at once, or split the study",
         )
     variants = {
-        label: _varied(document, scenario, point) if point else scenario
+        label: _varied(document, scenario, point, kind) if point else scenario
         for label, point in variant_labels(scenario).items()
     }
     return Study(document, scenario, variants, tuple(only))
@@ -141,9 +159,11 @@ def flattened(study: Study, label: str) -> dict[str, Any]:
     return {key: value for key, value in data.items() if key != "vary"}
 
 
-def _varied(document: Document, scenario: Scenario, point: Mapping[str, str]) -> Scenario:
+def _varied(
+    document: Document, scenario: Scenario, point: Mapping[str, str], kind: type[Scenario]
+) -> Scenario:
     """The scenario with one label of each axis applied."""
-    return _validated(_applied(document, scenario, point))
+    return _validated(_applied(document, scenario, point), kind)
 
 
 def _applied(document: Document, scenario: Scenario, point: Mapping[str, str]) -> Document:
@@ -169,11 +189,11 @@ def _unvaried(document: Document, axis: str, target: Sequence[str]) -> ScenarioE
     )
 
 
-def _validated(document: Document) -> Scenario:
+def _validated(document: Document, kind: type[Scenario]) -> Scenario:
     try:
-        return Scenario.model_validate(document.data)
+        return kind.model_validate(document.data)
     except ValidationError as error:
-        raise to_scenario_error(error, document, Scenario) from None
+        raise to_scenario_error(error, document, kind) from None
 
 
 def _target(document: Document, source: tuple[str, ...]) -> tuple[str, ...]:

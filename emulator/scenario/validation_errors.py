@@ -9,43 +9,14 @@ from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
 from emulator.common.errors import FieldError, KeyPath, ScenarioError
-from emulator.common.text import closest, printable, short_repr, suggestion
+from emulator.common.text import closest, short_repr, suggestion
+from emulator.common.validation_text import value_text
 from emulator.scenario.document import Document
 from emulator.scenario.key_path import Step, dotted
 
 MAX_PROBLEMS = 10
 MAX_PLACES = 3  # that a message names for a key of other sections
 MAX_DEPTH = 4  # of these sections
-
-# What is allowed, by pydantic's type of error; the names in braces are from its `ctx`.
-_ALLOWED = {
-    "bool_parsing": "true or false",
-    "bool_type": "true or false",
-    "dict_type": "a mapping",
-    "finite_number": "a finite number",
-    "float_parsing": "a number",
-    "float_type": "a number",
-    "greater_than": "more than {gt}",
-    "greater_than_equal": "{ge} or more",
-    "int_from_float": "a whole number",
-    "int_parsing": "a whole number",
-    "int_parsing_size": "a smaller whole number",
-    "int_type": "a whole number",
-    "less_than": "less than {lt}",
-    "less_than_equal": "{le} or less",
-    "list_type": "a list",
-    "model_attributes_type": "a mapping",
-    "model_type": "a mapping",
-    "multiple_of": "a multiple of {multiple_of}",
-    "none_required": "null",
-    "string_pattern_mismatch": "text that matches {pattern}",
-    "string_too_long": "text of at most {max_length} characters",
-    "string_too_short": "text of {min_length} or more characters",
-    "string_type": "text",
-    "too_long": "at most {max_length} of them",
-    "too_short": "{min_length} or more of them",
-    "tuple_type": "a list",
-}
 
 _MISSING = "missing key"
 _MISSPELT = re.compile(r"unknown key; did you mean ('.*?')\?")
@@ -102,7 +73,7 @@ def _problem(details: ErrorDetails, data: Any, model: type[BaseModel]) -> tuple[
     error = details.get("ctx", {}).get("error")
     if isinstance(error, FieldError):
         path = (*path, *error.path)
-    return path, _value_text(details)
+    return path, value_text(details)
 
 
 def _elsewhere_or_near(key: str, kind: Kind, model: type[BaseModel]) -> str:
@@ -174,16 +145,6 @@ def _tag_problem(path: KeyPath, kind: Kind, found: object) -> tuple[KeyPath, str
     if key not in found:
         return (*path, key), f"{_MISSING}{suggestion(None, tags)}"
     return (*path, key), f"found {short_repr(found[key])}{suggestion(found[key], tags)}"
-
-
-def _value_text(details: ErrorDetails) -> str:
-    context = details.get("ctx", {})
-    if details["type"] in ("value_error", "assertion_error"):
-        return printable(str(context["error"]))
-    plain = {name: f"{x:g}" if isinstance(x, float) else x for name, x in context.items()}
-    allowed = _ALLOWED.get(details["type"], "").format(**plain)
-    allowed = allowed or printable(details["msg"].removeprefix("Input should be "))
-    return f"found {short_repr(details['input'])}; allowed: {allowed}"
 
 
 def _joined(texts: Sequence[str]) -> str:

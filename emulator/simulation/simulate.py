@@ -24,6 +24,7 @@ from emulator.simulation.policies import POLICIES, PolicySettings
 from emulator.simulation.policies.synchronous import Synchronous
 from emulator.simulation.records import Client, Holding, PathRate, Row, SharedLink, Transfer
 from emulator.simulation.rounds.context import EventLog, SimulationContext
+from emulator.simulation.rounds.logged import LoggedTrainer
 from emulator.simulation.selection import SELECTIONS, SelectionSettings
 from emulator.simulation.selection.base import Selector
 from emulator.simulation.selection.uniform import PoissonSelector, Uniform
@@ -121,6 +122,7 @@ def simulate(
         profiles=profiles,
     )
     log = EventLog(notice)
+    logged = trainer if isinstance(trainer, LoggedTrainer) else None  # it knows who took part
     context = SimulationContext(
         env,
         trainer,
@@ -128,14 +130,15 @@ def simulate(
         clients,
         eligible_clients(clients, rank, compute),
         settings.training,
-        build_selector(settings, seed),
+        logged or build_selector(settings, seed),
         billed_bytes(settings.network.charge),
         log,
         give_up_s,
     )
     try:
         with relaxed_gc():
-            env.run(env.process(settings.policy.process(context)))
+            process = logged.process if logged else settings.policy.process
+            env.run(env.process(process(context)))
     except StalledError as error:
         if stalled is None:
             raise

@@ -6,6 +6,7 @@ seconds come from the fleet's compute model, never from the clock of this machin
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from typing_extensions import override
@@ -33,6 +34,18 @@ class Trainer(Protocol):
 
     def metadata(self, require_flops: bool = False) -> TrainingMetadata:
         """What is known of the training; with `require_flops` the operations are, at any cost."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedUpload(MessageInfo):
+    """An upload of a message log.
+
+    `seconds` is the logged time of the local training; None: that of the scenario's compute model.
+    A `failed` upload has the bytes that were sent, and no update.
+    """
+
+    seconds: float | None = None
+    failed: bool = False
 
 
 class StubTrainer(Trainer):

@@ -12,6 +12,7 @@ from emulator.common.errors import EmulationError, ScenarioError
 from emulator.common.text import nearest, printable
 from emulator.network.network import Delivery
 from emulator.network.tcp import Congestion, Tcp
+from emulator.runner import run_source
 from emulator.runner.estimates import opened
 from emulator.runner.recording import RecordingTrainer
 from emulator.scenario.scenario import Scenario
@@ -89,9 +90,10 @@ def cases(
 ) -> list[Case]:
     """Round `number` of each method of the study, under the named variants or all.
 
-    Raises ScenarioError for an unknown variant or round, RecordingError for a damaged recording,
-    EmulationError if the round was not recorded or cannot be measured.
+    Raises ScenarioError for an unknown variant or round, RecordingError for a damaged recording
+    or message logs, EmulationError if the round was not recorded or cannot be measured.
     """
+    run_source.require_recorded(study, printable(str(scenario)))
     for name in variants:
         if name not in study.variants:
             near = nearest(name, study.variants)

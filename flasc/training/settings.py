@@ -21,7 +21,7 @@ from flasc.common.settings import (
 )
 from flasc.common.tagged_unions import kind_or
 from flasc.data.tokens import positions
-from flasc.methods import METHODS, MethodSettings
+from flasc.methods import METHODS, MethodSettings as MethodSettings
 from flasc.models.folder import Problem as Problem, model_type, problem
 from flasc.models.identity import weights_at_hand
 from flasc.models.resolve import model_at_hand

@@ -18,6 +18,7 @@ from emulator.common.errors import (
     ScenarioError,
     SupportError,
 )
+from emulator.integrations.message_log import Writer
 from emulator.results.comparison import Contrast
 from emulator.runner.events import Note, TrainingFinished, TrainingProgress
 from emulator.runner.export_recording import packed_recording
@@ -127,6 +128,18 @@ def test_changes_are_overrides(scenario):
         Scenario.read(scenario(), {"training.cohrt": 3})
     with pytest.raises(ScenarioError, match=r"scenario:.* found 5"):
         Scenario.of({"name": 5})
+
+
+def test_message_logs_are_a_scenario(tmp_path):
+    for method in ("FedAvg", "FedProx"):
+        with Writer(tmp_path / f"{method}.jsonl", run="mine", method=method) as log:
+            log.visit(1, 7, bytes_down=9_000, bytes_up=900)
+            log.score(1, 0.5)
+    logs = [tmp_path / "FedAvg.jsonl", str(tmp_path / "FedProx.jsonl")]
+    results = run(Scenario.read(logs, networks=[ROOT / "scenarios/networks/leo.yaml"]))
+    assert results.folder == Path("runs/mine-logged-on-leo")
+    assert [each.method for each in results.outcomes] == ["FedAvg", "FedProx"]
+    assert len(compare(results).contrasts) == 2
 
 
 def test_a_frame_has_a_line_a_row(scenario):

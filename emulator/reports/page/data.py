@@ -71,7 +71,7 @@ def _emulation(study: Study, outcome: Outcome, aims: Sequence[float]) -> dict[st
         "variant": study.variants.index(outcome.variant),
         "seed": outcome.seed,
         "time_s": cost_s,
-        "accuracy": _number(outcome.final_accuracy),
+        "accuracy": None if outcome.final_accuracy is None else _number(outcome.final_accuracy),
         "parts_s": parts_s,
         "bytes": [outcome.bytes_down + outcome.bytes_up - wasted, wasted],
         "compute_s": _numbers(
@@ -141,7 +141,8 @@ def _curve(curve: Curve, shown: Measure, most: int) -> dict[str, list[float]]:
     costs |= {"bytes_down": curve.bytes_down, "bytes_up": curve.bytes_up}
     columns = costs | {"score": curve.of(shown)}
     points = timeline.spaced(list(zip(*columns.values(), strict=True)), most)
-    return {k: _numbers(v) for k, v in zip(columns, zip(*points, strict=True), strict=True)}
+    kept = list(zip(*points, strict=True)) or [()] * len(columns)  # () without scores
+    return {name: _numbers(column) for name, column in zip(columns, kept, strict=True)}
 
 
 def _round(line: timeline.RoundLine) -> dict[str, Any]:

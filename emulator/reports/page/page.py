@@ -11,7 +11,7 @@ from emulator.reports import findings, targets, tradeoffs, validation
 from emulator.reports.page import data, tables
 from emulator.reports.page.tables import Cell, sortable
 from emulator.reports.run_report import Study
-from emulator.reports.terminal import costs, missing, or_never, privacy_caption
+from emulator.reports.terminal import NOT_SCORED, costs, missing, or_never, privacy_caption
 from emulator.results.metrics import Spread, Summary
 from emulator.results.target_sweep import at, steps, target_times
 
@@ -176,7 +176,7 @@ def _traded(found: tradeoffs.Tradeoff) -> dict[str, Cell]:
 
 
 def _accuracy(spread: Spread) -> Cell:
-    return spread.median, or_never(spread.median, "{:.3f}".format)
+    return spread.median, NOT_SCORED if spread.median is None else f"{spread.median:.3f}"
 
 
 def _epsilon(spread: Spread | None) -> Cell:

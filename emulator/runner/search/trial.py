@@ -51,7 +51,8 @@ class Trial:
     def quality(self) -> float:
         """Mean over seeds of the best accuracy, or of the last loss if the target is a loss."""
         by_loss = any(o.target_measure == LOSS for o in self.outcomes)
-        return statistics.fmean(o.final_loss if by_loss else o.best_accuracy for o in self.outcomes)
+        scores = [o.final_loss if by_loss else o.best_accuracy for o in self.outcomes]
+        return statistics.fmean(score for score in scores if score is not None)
 
     @property
     def source(self) -> str:

@@ -12,6 +12,7 @@ import simpy
 
 from emulator.simulation.records import Absence, Computation, Transfer
 from emulator.simulation.rounds.context import SimulationContext
+from emulator.simulation.trainer import LoggedUpload
 from flasc.common.messages import MessageInfo
 
 Process = Generator[simpy.Event, Any, None]
@@ -97,8 +98,12 @@ def _life(tasks: ActiveTasks, task: ClientTask) -> Process:
             tasks.train()
         assert task.upload is not None
         yield from _compute(context, task, task.upload)
-        yield from _carry(context, task, "up", context.billed_bytes(task.upload))
-        task.arrived = True
+        failed = isinstance(task.upload, LoggedUpload) and task.upload.failed
+        if not failed or task.upload.nbytes:
+            yield from _carry(context, task, "up", context.billed_bytes(task.upload))
+        if failed:
+            context.log.set_outcome(task.row_numbers, "cut")
+        task.arrived = not failed
     except simpy.Interrupt as stop:
         context.log.set_outcome(task.row_numbers, str(stop.cause))
 
@@ -129,7 +134,7 @@ def _carry(context: SimulationContext, task: ClientTask, direction: str, nbytes:
 
 def _compute(context: SimulationContext, task: ClientTask, upload: MessageInfo) -> Process:
     """Waits for the compute time of the client's examples; each absence adds another row."""
-    whole_s = upload.examples * context.fleet.seconds_per_example.item(task.client)
+    whole_s = _compute_s(context, upload)
     left_s, examples, steps = whole_s, upload.examples, upload.steps
     while True:
         start_s, stop = context.env.now, None
@@ -152,6 +157,13 @@ def _compute(context: SimulationContext, task: ClientTask, upload: MessageInfo) 
             return
         examples, steps = examples - done[0], steps - done[1]
         yield from _return(context, task, stop)
+
+
+def _compute_s(context: SimulationContext, upload: MessageInfo) -> float:
+    """The compute time behind an upload: as logged, or by the compute model of its client."""
+    if isinstance(upload, LoggedUpload) and upload.seconds is not None:
+        return upload.seconds
+    return float(upload.examples * context.fleet.seconds_per_example.item(upload.client))
 
 
 def _watch(context: SimulationContext, task: ClientTask) -> None:

@@ -30,13 +30,17 @@ class RoundRule:
     divisor: int | None = None
 
 
-def run_rounds(context: SimulationContext, rules: Iterable[RoundRule]) -> Process:
+def run_rounds(
+    context: SimulationContext, rules: Iterable[RoundRule], evaluator: Evaluator | None = None
+) -> Process:
     """Simulates one round per rule, until the last round or enough evaluations after the target.
 
     `rules` is endless. Each rule is taken when its round begins, so it may depend on earlier rows.
-    A round without an update in time makes no server step, but counts as a round.
+    A round without an update in time makes no server step, but counts as a round. `evaluator`
+    decides when the model is scored; None: as the scenario says.
     """
-    env, evaluator, version = context.env, Evaluator(context), 0
+    env, version = context.env, 0
+    evaluator = evaluator or Evaluator(context)
     arrived: list[ClientTask] = []
     at_work = 0  # clients of this round
     closed = env.event()

@@ -148,6 +148,24 @@ rounds = st.lists(
 )
 
 
+def test_rows_without_scores_have_times_and_bytes_and_no_accuracies() -> None:
+    """Those of a message log that has no scores."""
+    rows = [row for row in ROWS if not isinstance(row, Evaluation)]
+    found = outcome(LORA, rows, None)
+    assert (found.rounds, found.duration_s, found.bytes_down, found.bytes_up) == (2, 10.5, 600, 62)
+    assert found.final_accuracy is found.best_accuracy is found.final_loss is None
+    assert summarise([found]).final_accuracy == Spread(None, None, None)
+    with pytest.raises(LedgerError, match="found no evaluation on the validation split"):
+        outcome(LORA, rows, 0.5)
+
+
+def test_a_loss_that_was_not_recorded_is_none() -> None:
+    assert (
+        outcome(LORA, [*ROWS, Evaluation(3, 11.0, "validation", -1, 0.4, -1)], 0.5).final_loss
+        is None
+    )
+
+
 def synchronous(plan: list[list[tuple[float, float, float]]], scale: float = 1.0) -> list[Row]:
     """Rounds back to back, each as long as its slowest client's download, compute and upload."""
     rows: list[Row] = []

@@ -32,7 +32,8 @@ const drawCurves = () => {
   const of = i => byMethod ? found(i, at("curves-variant")) : found(at("curves-method"), i);
   const bands = inOrder(byMethod ? chosen.methods : chosen.variants)
     .map(i => [i, band(of(i), costOf)]).filter(([, b]) => b);
-  if (!bands.length) return empty("curves", "Nothing is selected.");
+  if (!bands.length) return empty("curves", run.emulations.some(e => e.curve.round.length)
+    ? "Nothing is selected." : "The run has no scores.");
   const ends = bands.map(([, b]) => b.x[b.x.length - 1]).filter(x => x > 0);
   const [scale, unit] = against === "time" ? timeUnit(Math.max(...ends))
     : against === "rounds" ? [1, ""] : [1e6, "MB"];

@@ -1,0 +1,1 @@
+"""Reads and writes files that other frameworks exchange with this one. Imports `common` alone."""

@@ -1,0 +1,183 @@
+"""The records of a message log, as strict and frozen models; a line of JSONL is one record."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from typing_extensions import Self
+
+from emulator.common.errors import FieldError
+from emulator.common.text import short_repr
+from flasc.common.settings import Settings
+
+VERSION = 1
+MARK = "flasc_emu_message_log"  # the key of the header that holds the version
+MOST_BYTES = 10**13  # of one message
+MOST_SECONDS = 10**9
+MOST_ROUNDS = 10**6
+
+
+def _readable(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise ValueError(f"found {short_repr(text)}; allowed: printable text")
+    return text
+
+
+def _id(value: object) -> object:
+    """An id as text: many frameworks number their clients. A boolean is no number here."""
+    return str(value) if type(value) is int and abs(value) < 10**200 else value
+
+
+def _share(value: float) -> float:
+    if not 0 <= value <= 1:
+        percent = "; divide percents by 100" if 1 < value <= 100 else ""
+        raise ValueError(f"found {value:g}; allowed: a number from 0 to 1{percent}")
+    return value
+
+
+Text = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_readable)]
+ClientId = Annotated[
+    str,
+    Field(min_length=1, max_length=200),
+    AfterValidator(_readable),
+    BeforeValidator(_id),
+    WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1}, {"type": "integer"}]}),
+]
+Share = Annotated[
+    float, AfterValidator(_share), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1})
+]
+Size = Annotated[int, Field(ge=0, le=MOST_BYTES)]
+Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
+RoundNumber = Annotated[int, Field(ge=1, le=MOST_ROUNDS)]
+
+
+class Header(Settings):
+    """The first record: what was run. `clients` None: those that appear in the log.
+
+    `direction` says which values of the `metric` are better; `target` is a value of it.
+    """
+
+    flasc_emu_message_log: Literal[1]
+    run: Text
+    method: Text
+    clients: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    metric: Text = "accuracy"
+    direction: Literal["higher", "lower"] = "higher"
+    target: Share | None = None
+
+
+class Visit(Settings):
+    """One request to a client: the message to it, its local training, and its answer.
+
+    `seconds` is the time of the local training, `examples` what it trained on, each counted once
+    per epoch; None: not known. A `failed` visit has no update; `bytes_up` is then what had been
+    sent. With `merged` false, the update arrived and the server did not use it.
+    """
+
+    kind: Literal["visit"] = "visit"
+    round: RoundNumber
+    client: ClientId
+    bytes_down: Size
+    bytes_up: Size = 0
+    seconds: Annotated[float, Field(ge=0, le=MOST_SECONDS)] | None = None
+    examples: Count | None = None
+    steps: Count | None = None
+    failed: bool = False
+    merged: bool = True
+
+    @model_validator(mode="after")
+    def _answers(self) -> Self:
+        if not self.failed and "bytes_up" not in self.model_fields_set:
+            raise FieldError(("bytes_up",), "missing; only a visit with failed may leave it out")
+        return self
+
+
+class Score(Settings):
+    """The value of the metric after a round; round 0 is the initial model.
+
+    `loss` and `examples`, the number of examples scored, are None if they are not known.
+    """
+
+    kind: Literal["score"] = "score"
+    round: Annotated[int, Field(ge=0, le=MOST_ROUNDS)]
+    value: Share
+    split: Literal["validation", "test"] = "validation"
+    loss: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    examples: Count | None = None
+
+
+class ClientInfo(Settings):
+    """What is known of a client: its group, its partition (from 0) and its number of examples."""
+
+    kind: Literal["client"] = "client"
+    client: ClientId
+    group: Text | None = None
+    partition: Count | None = None
+    examples: Count | None = None
+
+
+Record = Header | Visit | Score | ClientInfo
+KINDS: dict[str, type[Visit] | type[Score] | type[ClientInfo]] = {
+    "visit": Visit,
+    "score": Score,
+    "client": ClientInfo,
+}
+
+
+def to_line(record: Record) -> str:
+    """The record as one line of JSONL, without what is not known and without the line end."""
+    found: dict[str, Any] = record.model_dump(exclude_none=True)
+    shown = {
+        name: value
+        for name, value in found.items()
+        if name == "bytes_up" or value != type(record).model_fields[name].default or name == "kind"
+    }
+    return json.dumps(shown, separators=(", ", ": "), allow_nan=False)
+
+
+@dataclass(frozen=True)
+class MessageLog:
+    """A whole log; `remarks` say what was noticed, for example that the last line is cut off."""
+
+    path: Path
+    header: Header
+    visits: tuple[Visit, ...]
+    scores: tuple[Score, ...] = ()
+    clients: tuple[ClientInfo, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of all clients, in the order of their visits; those without a visit follow."""
+        visited = (visit.client for visit in self.visits)
+        return tuple(dict.fromkeys([*visited, *(each.client for each in self.clients)]))
+
+    @property
+    def partitions(self) -> dict[str, int]:
+        """{id: its partition}; empty if the log has no partitions."""
+        return {c.client: c.partition for c in self.clients if c.partition is not None}
+
+    @property
+    def fewest_clients(self) -> int:
+        """The number of clients that the records name."""
+        return max(self.partitions.values()) + 1 if self.partitions else len(self.ids)
+
+    @property
+    def rounds(self) -> int:
+        """The number of rounds."""
+        return max(visit.round for visit in self.visits)
+
+    @cached_property
+    def text(self) -> str:
+        """The log as JSONL."""
+        records: list[Record] = [self.header, *self.clients, *self.visits, *self.scores]
+        return "".join(f"{to_line(each)}\n" for each in records)
+
+    @property
+    def digest(self) -> str:
+        """A hash of the content, the same for JSONL and CSV: 32 hexadecimal digits."""
+        return hashlib.sha256(self.text.encode()).hexdigest()[:32]

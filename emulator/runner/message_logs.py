@@ -1,0 +1,195 @@
+"""Makes a study of message logs: one method per log, and the network that the user gives.
+
+Client n is the nth id in the order of first appearance, or the id with partition n, and has the
+link of client n. Logs that share ids are numbered together.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from emulator.common.errors import MessageLogError
+from emulator.common.text import counted, printable, short_repr
+from emulator.integrations import message_log
+from emulator.integrations.message_log import MessageLog
+from emulator.scenario.logged import KIND
+from emulator.simulation.rounds.logged import UNKNOWN, LoggedRound, LoggedTraining, LoggedVisit
+from flasc.common.messages import Score
+
+T = TypeVar("T")
+NAMELESS = "log"
+NETWORKS = "for example scenarios/networks/4g_cell.yaml, 5g.yaml or cable.yaml"
+
+
+@dataclass(frozen=True)
+class Logs:
+    """The trainings by method, the scenario of them all without a network, and texts to keep."""
+
+    trainings: Mapping[str, LoggedTraining]
+    scenario: Mapping[str, Any]
+    texts: tuple[str, ...]  # the logs as JSONL
+
+
+def read(paths: Sequence[Path]) -> Logs:
+    """The logs in the files. Raises MessageLogError if one is invalid or two do not fit."""
+    return combined([message_log.read(path) for path in paths])
+
+
+def combined(logs: Sequence[MessageLog]) -> Logs:
+    """The logs as trainings of one study. Raises MessageLogError if they do not fit together."""
+    for log in logs:
+        _require_growing(log)
+    methods: dict[str, MessageLog] = {}
+    for log in logs:
+        if (other := methods.setdefault(log.header.method, log)) is not log:
+            raise MessageLogError(
+                f"{_name(log)} and {_name(other)}: found method {short_repr(log.header.method)} in "
+                "both; allowed: a name of its own for each log",
+                "rename the method in the header of one log",
+            )
+    numbers = numbered(logs)
+    clients = _clients(logs, numbers)
+    trainings = {
+        log.header.method: _training(log, number, clients)
+        for log, number in zip(logs, numbers, strict=True)
+    }
+    target = _agreed("target", [(log, log.header.target) for log in logs])
+    unscored = [name for name, each in trainings.items() if not each.scored]
+    if target is not None and unscored:
+        text = "no scores on validation, so the target in the header is not used"
+        for name in unscored:
+            remarks = (*trainings[name].remarks, f"{printable(name)}: {text}")
+            trainings[name] = replace(trainings[name], remarks=remarks)
+        target = None
+    training: dict[str, Any] = {
+        "rounds": max(log.rounds for log in logs),
+        "cohort": max(each.cohort for each in trainings.values()),
+    }
+    if target is not None:
+        training["target"] = {"accuracy": target, "stop_after": "never"}
+    metric = _agreed("metric", [(log, log.header.metric) for log in logs])
+    scenario = {
+        "name": _scenario_name(logs[0].header.run),
+        "task": {"name": KIND, "clients": clients, "scored_by": metric},
+        "training": training,
+        "methods": {name: {"kind": KIND, "log": log.digest} for name, log in methods.items()},
+    }
+    return Logs(trainings, scenario, tuple(log.text for log in logs))
+
+
+def _require_growing(log: MessageLog) -> None:
+    """Raise MessageLogError for a metric whose lower values are better: targets are reached from
+    below."""
+    if log.header.direction != "higher":
+        raise MessageLogError(
+            f"{_name(log)}: direction: found 'lower' for {short_repr(log.header.metric)}; allowed: "
+            "'higher', a metric that grows, like accuracy",
+            "log such a metric as the `loss` of a score, or leave its scores out: bytes and times "
+            "do not need them",
+        )
+
+
+def numbered(logs: Sequence[MessageLog]) -> list[Mapping[str, int]]:
+    """The number of each client of each log, by id."""
+    families: list[dict[str, int]] = []
+    found: list[Mapping[str, int]] = []
+    for log in logs:
+        if log.partitions:
+            found.append(log.partitions)
+            continue
+        family = next((each for each in families if not each.keys().isdisjoint(log.ids)), None)
+        if family is None:
+            families.append(family := {})
+        for each in log.ids:
+            family.setdefault(each, len(family))
+        found.append({each: family[each] for each in log.ids})
+    return found
+
+
+def _clients(logs: Sequence[MessageLog], numbers: Sequence[Mapping[str, int]]) -> int:
+    """The number of clients. Raises MessageLogError if headers differ or name too few."""
+    fewest = 1 + max(max(each.values()) for each in numbers)
+    clients = _agreed("clients", [(log, log.header.clients) for log in logs]) or fewest
+    if clients < fewest:
+        names = ", ".join(map(_name, logs))
+        raise MessageLogError(
+            f"{names}: clients: found {clients}, and the logs name {fewest} in all; allowed: at "
+            "least as many clients as ids",
+            "give each client the same id in all logs, or a partition",
+        )
+    return clients
+
+
+def _agreed(what: str, found: Sequence[tuple[MessageLog, T | None]]) -> T | None:
+    """The value that all logs that have one share; None without any. Raises MessageLogError."""
+    given = [(log, value) for log, value in found if value is not None]
+    if not given:
+        return None
+    (first, value), *others = given
+    for log, other in others:
+        if other != value:
+            raise MessageLogError(
+                f"{_name(first)} and {_name(log)}: {what}: found {short_repr(value)} and "
+                f"{short_repr(other)}; allowed: the same in all logs",
+                "time the logs one by one, or change a header",
+            )
+    return value
+
+
+def _training(log: MessageLog, numbers: Mapping[str, int], clients: int) -> LoggedTraining:
+    visits: list[dict[int, LoggedVisit]] = [{} for _ in range(log.rounds)]
+    merged = [0] * log.rounds
+    for each in log.visits:
+        visits[each.round - 1][numbers[each.client]] = LoggedVisit(
+            each.bytes_down, each.bytes_up, each.seconds, each.examples, each.steps or 0,
+            each.failed,
+        )  # fmt: skip
+        merged[each.round - 1] += each.merged and not each.failed
+    initial: dict[str, Score] = {}
+    scores: list[dict[str, Score]] = [{} for _ in range(log.rounds)]
+    for score in log.scores:
+        scored = UNKNOWN if score.examples is None else score.examples
+        loss = float(UNKNOWN) if score.loss is None else score.loss
+        [initial, *scores][score.round][score.split] = Score(scored, score.value, loss)
+    rounds = [LoggedRound(*each) for each in zip(visits, merged, scores, strict=True)]
+    held = {
+        numbers[each.client]: each.examples
+        for each in log.clients
+        if each.examples is not None and each.client in numbers
+    }
+    examples = [held[n] for n in range(clients)] if held.keys() >= set(range(clients)) else None
+    groups = {numbers[c.client]: c.group for c in log.clients if c.group and c.client in numbers}
+    source = f"{printable(log.path.name)}, digest {log.digest}"
+    return LoggedTraining(rounds, examples, groups, initial, source, log.remarks)
+
+
+def _scenario_name(run: str) -> str:
+    """The name of a run as a scenario and a folder can have it."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", run).strip("-._")[:100] or NAMELESS
+
+
+def _name(log: MessageLog) -> str:
+    return printable(str(log.path))
+
+
+def log_remarks(logs: Mapping[str, LoggedTraining], *, timed: bool) -> Iterator[str]:
+    """Remarks about what was noticed in logs, and about what is not as it was in the real run.
+
+    With `timed`, local training takes the logged seconds.
+    """
+    for method, log in logs.items():
+        yield from log.remarks
+        visits = [visit for each in log.rounds for visit in each.visits.values()]
+        silent = sum(visit.seconds is None and not visit.failed for visit in visits)
+        if timed and silent:
+            yield (
+                f"{printable(method)}: {silent} of {counted(len(visits), 'visit')} have no "
+                "seconds, so their local training takes no time"
+            )
+        if over := sum(each.rule().first < len(each.visits) for each in log.rounds):
+            yield (
+                f"{printable(method)}: in {counted(over, 'round')} more updates arrived than were "
+                "merged: the first ones to arrive end such a round, and the scores are those logged"
+            )

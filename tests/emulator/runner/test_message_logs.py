@@ -1,0 +1,228 @@
+"""Message logs become a study, and are timed as trainings of this program are."""
+
+from pathlib import Path
+
+import pytest
+
+from emulator.common.errors import MessageLogError, NotRecordedError, ScenarioError
+from emulator.integrations.message_log import Writer, read
+from emulator.results.ledger import Ledger
+from emulator.runner import inputs, message_logs
+from emulator.runner.executors import Local
+from emulator.runner.metadata import first_fleet
+from emulator.runner.run import folder_name, options_for, run
+from emulator.simulation.records import Client, Evaluation, Round, Transfer
+
+ROOT = Path(__file__).parents[3]
+NETWORKS = ROOT / "scenarios/networks"
+FOUR_G = NETWORKS / "4g_cell.yaml"
+
+
+def rows_of(folder):
+    with Ledger.open(folder / "ledger.sqlite") as ledger:
+        return {each: ledger.rows(each) for each in ledger.emulations()}
+
+
+@pytest.fixture
+def log(tmp_path):
+    """Writes a small log with some values of its own; gives its path."""
+
+    def written(name="log.jsonl", ids=(7, 9), rounds=2, scored=True, seconds=1.5, **header):
+        header = {"run": "my run", "method": "FedAvg"} | header
+        with Writer(tmp_path / name, **header) as writer:
+            for number in range(1, rounds + 1):
+                for each in ids:
+                    writer.visit(number, each, bytes_down=100_000, bytes_up=50_000, seconds=seconds)
+                if scored:
+                    writer.score(number, number / 10, loss=1.0)
+        return tmp_path / name
+
+    return written
+
+
+def timed(paths, out, networks=(FOUR_G,), overrides=()):
+    study = inputs.read(paths, overrides, networks=networks)
+    outcome = run(study, out, options_for(study, None), engine=Local(1))
+    assert outcome.failure is None
+    return rows_of(out)
+
+
+# -- clients and their links
+
+
+def numbers(*logs):
+    return [dict(each) for each in message_logs.numbered([read(path) for path in logs])]
+
+
+def test_client_n_is_the_nth_id(log):
+    assert numbers(log(ids=(7, "b", 3))) == [{"7": 0, "b": 1, "3": 2}]
+
+
+def test_logs_that_share_ids_are_numbered_together(log):
+    first, second = log("a.jsonl", ids=(7, 9)), log("b.jsonl", ids=(3, 9))
+    assert numbers(first, second) == [{"7": 0, "9": 1}, {"3": 2, "9": 1}]
+
+
+def test_a_log_whose_ids_are_all_its_own_is_numbered_by_itself(log):
+    """The ids of nodes in Flower are random and change from run to run."""
+    first, second = log("a.jsonl", ids=(7, 9)), log("b.jsonl", ids=(123, 456))
+    assert numbers(first, second) == [{"7": 0, "9": 1}, {"123": 0, "456": 1}]
+
+
+def test_a_partition_is_the_number_of_its_client(tmp_path):
+    with Writer(tmp_path / "p.jsonl", run="r", method="m") as writer:
+        writer.client("x", partition=5)
+        writer.client("y", partition=2)
+        for each in "xy":
+            writer.visit(1, each, bytes_down=1, bytes_up=1)
+    assert numbers(tmp_path / "p.jsonl") == [{"x": 5, "y": 2}]
+    logs = message_logs.read([tmp_path / "p.jsonl"])
+    assert logs.scenario["task"]["clients"] == 6
+
+
+def test_client_n_has_the_link_of_client_n(log, tmp_path):
+    rows = timed([log(clients=10)], tmp_path / "out")
+    study = inputs.read(tmp_path / "log.jsonl", networks=[FOUR_G])
+    (found,) = rows.values()
+    links = [row for row in found if isinstance(row, Client)]
+    assert len(links) == 10
+    drawn = first_fleet(study.scenario)
+    assert [row.down_Bps for row in links] == drawn.down_Bps.tolist()
+    assert {row.client for row in found if isinstance(row, Transfer)} == {0, 1}
+
+
+# -- several logs
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "said"),
+    [
+        ({}, {}, "found method 'FedAvg' in both"),
+        ({"metric": "F1"}, {"method": "b"}, "metric: found 'F1' and 'accuracy'"),
+        ({"clients": 5}, {"method": "b", "clients": 6}, "clients: found 5 and 6"),
+        ({"target": 0.5}, {"method": "b", "target": 0.6}, "target: found 0.5 and 0.6"),
+        (
+            {"clients": 3, "ids": (1, 2)},
+            {"method": "b", "ids": (2, 3, 4)},
+            "clients: found 3, and the logs name 4 in all",
+        ),
+        ({"direction": "lower", "metric": "loss"}, {"method": "b"}, "direction: found 'lower'"),
+    ],
+)
+def test_logs_that_do_not_fit_together(log, one, other, said):
+    paths = [log("a.jsonl", **one), log("b.jsonl", **other)]
+    with pytest.raises(MessageLogError, match=said) as caught:
+        message_logs.read(paths)
+    assert caught.value.hint
+
+
+def test_several_logs_are_one_study_with_a_method_each(log, tmp_path):
+    paths = [log("a.jsonl", target=0.1), log("b.jsonl", method="FedProx", rounds=3)]
+    rows = timed(paths, tmp_path / "out", [FOUR_G, NETWORKS / "5g.yaml"])
+    assert [(e.method, e.variant) for e in rows] == [
+        ("FedAvg", "4g_cell"), ("FedAvg", "5g"), ("FedProx", "4g_cell"), ("FedProx", "5g"),
+    ]  # fmt: skip
+    counts = [sum(isinstance(row, Round) for row in found) for found in rows.values()]
+    assert counts == [2, 2, 3, 3]  # each log to its own end: a target of the log ends nothing
+
+
+def test_a_target_in_the_header_is_not_used_without_scores(log, tmp_path):
+    paths = [log("a.jsonl", target=0.1), log("b.jsonl", method="b", target=0.1, scored=False)]
+    logs = message_logs.read(paths)
+    assert "target" not in logs.scenario["training"]
+    assert list(message_logs.log_remarks(logs.trainings, timed=True)) == [
+        "b: no scores on validation, so the target in the header is not used"
+    ]
+    assert message_logs.read(paths[:1]).scenario["training"]["target"]["accuracy"] == 0.1
+
+
+# -- runs
+
+
+def test_a_log_gives_the_times_of_the_recording_that_it_was_written_from(tmp_path):
+    """The messages and scores of a real training: as a recording, and as another program's log."""
+    packed = ROOT / "recordings/slow_upload.json.gz"
+    study = inputs.read(packed, only=["head only"], networks=[FOUR_G])
+    run(study, tmp_path / "recorded", options_for(study, None), engine=Local(1))
+    ((emulation, recorded), *_) = rows_of(tmp_path / "recorded").items()
+    sizes = {}
+    for row in recorded:
+        if isinstance(row, Transfer):
+            sizes.setdefault((row.round, row.client), {})[f"bytes_{row.direction}"] = row.nbytes
+    clients = sum(isinstance(row, Client) for row in recorded)
+    path = tmp_path / "log.jsonl"
+    with Writer(path, run="again", method=emulation.method, clients=clients) as writer:
+        for client in dict.fromkeys(client for _, client in sizes):
+            writer.client(client, partition=client)
+        for (number, client), each in sizes.items():
+            writer.visit(number, client, **each)
+        for row in recorded:
+            if isinstance(row, Evaluation):
+                more = {"split": row.split, "loss": row.loss, "examples": row.examples}
+                writer.score(row.round, row.accuracy, **more)
+    (logged,) = timed([path], tmp_path / "logged").values()
+    for kind in (Round, Transfer, Evaluation):
+        ours = [row for row in logged if isinstance(row, kind)]
+        assert len(ours) > 5
+        assert ours == [row for row in recorded if isinstance(row, kind)]
+
+
+def test_the_folder_of_a_run_is_replayed_under_another_network(log, tmp_path):
+    first = timed([log(), log("b.jsonl", method="b", ids=(8, 9))], tmp_path / "out")
+    (tmp_path / "log.jsonl").unlink()
+    again = timed([tmp_path / "out"], tmp_path / "again")
+    assert again == first
+    other = timed([tmp_path / "out"], tmp_path / "other", [NETWORKS / "leo.yaml"])
+    assert [each.variant for each in other] == ["leo", "leo"]
+    (tmp_path / "out/logs/1.jsonl").unlink()
+    study = inputs.read(tmp_path / "out")
+    with pytest.raises(NotRecordedError, match="found no copies of its message logs"):
+        run(study, tmp_path / "gone", options_for(study, None), engine=Local(1))
+
+
+def test_a_run_of_fewer_logs_keeps_no_older_ones(log, tmp_path):
+    timed([log(), log("b.jsonl", method="b")], tmp_path / "out")
+    timed([log("c.jsonl")], tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out/logs").iterdir()] == ["1.jsonl"]
+
+
+def test_a_log_does_not_share_the_folder_of_a_training(log):
+    study = inputs.read(log(), networks=[FOUR_G])
+    assert folder_name(study, [FOUR_G]) == "my-run-logged-on-4g_cell"
+
+
+def test_without_a_network_a_log_names_some(log):
+    with pytest.raises(ScenarioError, match="found no network") as caught:
+        inputs.read(log())
+    for name in ("4g_cell.yaml", "5g.yaml", "cable.yaml"):
+        assert name in caught.value.hint
+        assert (NETWORKS / name).exists()
+
+
+def test_a_scenario_beside_a_log(log):
+    with pytest.raises(ScenarioError, match="found 2 paths; allowed: one scenario, run folder"):
+        inputs.read([log(), ROOT / "scenarios/smoke.yaml"])
+
+
+def test_groups_and_examples_of_the_log_are_in_the_ledger(tmp_path):
+    with Writer(tmp_path / "g.jsonl", run="r", method="m") as writer:
+        writer.client("x", group="phones", examples=5)
+        writer.client("y", group="laptops", examples=6)
+        for each in "xy":
+            writer.visit(1, each, bytes_down=1, bytes_up=1)
+    (found,) = timed([tmp_path / "g.jsonl"], tmp_path / "out").values()
+    clients = [row for row in found if isinstance(row, Client)]
+    assert [(row.group, row.examples) for row in clients] == [("phones", 5), ("laptops", 6)]
+
+
+def test_what_is_not_as_in_the_real_run_is_told(log, tmp_path):
+    with Writer(tmp_path / "o.jsonl", run="r", method="m") as writer:
+        for each in "xyz":
+            writer.visit(1, each, bytes_down=1, bytes_up=1, merged=each != "z")
+    logs = message_logs.read([tmp_path / "o.jsonl"])
+    assert list(message_logs.log_remarks(logs.trainings, timed=True)) == [
+        "m: 3 of 3 visits have no seconds, so their local training takes no time",
+        "m: in 1 round more updates arrived than were merged: the first ones to arrive end such a "
+        "round, and the scores are those logged",
+    ]
+    assert not list(message_logs.log_remarks(message_logs.read([log()]).trainings, timed=True))
