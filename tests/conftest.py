@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -7,7 +8,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-LONG = ("test_default_scenario.py", "test_adapters.py", "test_recordings.py", "test_stress.py")
+LONG = (
+    "test_default_scenario.py", "test_adapters.py", "test_plugins.py", "test_recordings.py",
+    "test_stress.py",
+)  # fmt: skip
 
 
 def pytest_configure():
@@ -31,14 +35,13 @@ def installed(tmp_path_factory):
     target = tmp_path_factory.mktemp("site")
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
     options = ["--no-index", "--disable-pip-version-check", "--root-user-action=ignore"]
-    for name in ("rotating", "own"):
-        source = tmp_path_factory.mktemp("source") / name
-        subprocess.run(["cp", "-r", ROOT / "examples" / name, source], check=True)  # built in place
-        done = subprocess.run(
-            [*pip, *options, "--target", target, source],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
+    sources = [tmp_path_factory.mktemp("source") / name for name in ("rotating", "own")]
+    for source in sources:
+        shutil.copytree(ROOT / "examples" / source.name, source)  # built in place
+    done = subprocess.run(
+        [*pip, *options, "--target", target, *sources], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
     return target
 
 

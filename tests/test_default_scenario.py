@@ -1,4 +1,4 @@
-"""The main job on real data and weights, at a reduced size, through the command line."""
+"""The default scenario on real data and weights, at a reduced size, by the command line."""
 
 import json
 import os
@@ -11,7 +11,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from emulator.cli import main
 from emulator.runner import inputs
 from emulator.simulation.records import Transfer
 from emulator.simulation.simulate import simulate
@@ -22,6 +24,7 @@ SMOKE = ROOT / "scenarios/smoke.yaml"
 
 
 def start(folder, *args):
+    """Start a run in a process of its own."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "80"}
     command = [sys.executable, "-m", "emulator", "run", str(SMOKE), *args]
     return subprocess.Popen(
@@ -30,41 +33,61 @@ def start(folder, *args):
     )  # fmt: skip
 
 
+def end(process, timeout):
+    """What it printed until its end; none outlives the tests."""
+    try:
+        return process.communicate(timeout=timeout)
+    finally:
+        process.kill()
+        process.communicate()
+
+
 def run(folder, *args):
-    process = start(folder, *args)
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
-    return out, err
+    """Run in this process, by one worker; what it printed."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        words = ["run", str(SMOKE), "--workers", "1", *args]
+        done = CliRunner().invoke(main, words, env={"COLUMNS": "80"})
+    finally:
+        os.chdir(before)
+    assert done.exit_code == 0, done.stderr
+    return done.stdout
 
 
 def rows(folder):
     """Every row of the ledger, as SQL."""
-    with closing(sqlite3.connect(folder / "runs/smoke/ledger.sqlite")) as db:
+    with closing(sqlite3.connect(folder / "ledger.sqlite")) as db:
         return list(db.iterdump())
 
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
-    """A finished run: its folder, what it printed, and its ledger's rows."""
+    """A finished run by two workers: its folder, what it printed, and its ledger's rows.
+
+    No model is scored on the test split, which takes longer than the training.
+    """
     folder = tmp_path_factory.mktemp("main-job")
-    out, err = run(folder)
-    return folder, out, err, rows(folder)
+    process = start(folder, *UNTESTED, "--workers", "2")
+    out, err = end(process, timeout=500)
+    assert process.returncode == 0, err
+    return folder, out, err, rows(folder / "runs/smoke")
 
 
+SMALL = ("--set", "training.cohort=2", "--set", "training.evaluation.examples=50")
+UNTESTED = (*SMALL, "--set", "training.evaluation.test=false")
 METHOD = "FLASC 1/4 down, 1/16 up"
 
 
 @pytest.fixture(scope="module")
 def alone(done):
     """Results and ledger of one method's trainings, from a run of its own."""
-    run(done[0], "--method", METHOD, "--out", "alone")
-    found = json.loads((done[0] / "alone/results.json").read_text())
-    with closing(sqlite3.connect(done[0] / "alone/ledger.sqlite")) as db:
-        return found, list(db.iterdump())
+    run(done[0], *UNTESTED, "--method", METHOD, "--out", "alone")
+    return results(done[0] / "alone"), rows(done[0] / "alone")
 
 
 def results(folder):
-    return json.loads((folder / "runs/smoke/results.json").read_text())
+    return json.loads((folder / "results.json").read_text())
 
 
 def test_it_prints_a_table_and_writes_what_it_promises(done):
@@ -82,7 +105,7 @@ def test_it_prints_a_table_and_writes_what_it_promises(done):
 
 
 def test_results_are_one_row_a_method_variant_and_seed(done):
-    found = results(done[0])
+    found = results(done[0] / "runs/smoke")
     read = inputs.read(SMOKE)
     assert [(r["method"], r["variant"], r["seed"]) for r in found] == [
         (m, v, 0) for m in read.methods for v in read.variants
@@ -92,14 +115,14 @@ def test_results_are_one_row_a_method_variant_and_seed(done):
         assert reached == (row["rounds_to_target"] is not None)
         assert row["bytes_down"] > 0 < row["bytes_up"]
         assert 0 < row["final_accuracy"] < 1
-        assert 0 < row["test_accuracy"] < 1
+        assert row["test_accuracy"] is None
         parts = row["download_s"] + row["compute_s"] + row["upload_s"] + row["waiting_s"]
         until = row["time_to_target_s"] if reached else row["duration_s"]
         assert parts == pytest.approx(until, rel=1e-9)
 
 
 def test_slower_uploads_take_longer_and_learn_the_same(done):
-    by = {(r["method"], r["variant"]): r for r in results(done[0])}
+    by = {(r["method"], r["variant"]): r for r in results(done[0] / "runs/smoke")}
     variants = list(inputs.read(SMOKE).variants)
     for method in inputs.read(SMOKE).methods:
         runs = [by[method, variant] for variant in variants]
@@ -123,46 +146,63 @@ def test_models_are_adapters_that_peft_loads(done):
         assert model.peft_config["default"].r == 16
 
 
+def test_the_test_split_is_scored_of_what_is_recorded(alone, done):
+    out = run(done[0], *SMALL, "--method", METHOD, "--out", "tested")
+    assert "\n0 rounds trained" in out
+    found = results(done[0] / "tested")
+    for row in found:
+        assert 0 < row["test_accuracy"] < 1
+        row["test_accuracy"] = None
+    assert found == alone[0]
+
+
 def test_again_and_under_another_network_nothing_is_trained(done):
     folder, _, _, before = done
-    out, _ = run(folder)
+    smoke = folder / "runs/smoke"
+    out = run(folder, *UNTESTED)
     assert "\n0 rounds trained" in out
-    assert rows(folder) == before
-    first = results(folder)
-    out, _ = run(folder, "--set", "network.clients.rtt=200 ms")
+    assert rows(smoke) == before
+    first = results(smoke)
+    out = run(folder, *UNTESTED, "--out", "far", "--set", "network.clients.rtt=200 ms")
     assert "\n0 rounds trained" in out
-    for old, new in zip(first, results(folder), strict=True):
+    for old, new in zip(first, results(folder / "far"), strict=True):
         assert new["final_accuracy"] == old["final_accuracy"]
         # Each of six rounds waits two RTT down and one and a half up, 160 ms longer each, and
         # whatever slow start adds.
         assert new["duration_s"] > old["duration_s"] + 6 * 3.5 * 0.16 - 1e-9
-    run(folder, "--set", "network.transport=fluid")
-    fluid = results(folder)
-    run(folder, "--set", "network.transport=fluid", "--set", "network.clients.rtt=200 ms")
-    for old, new in zip(fluid, results(folder), strict=True):
+    fluid = (*UNTESTED, "--set", "network.transport=fluid")
+    run(folder, *fluid, "--out", "fluid")
+    run(folder, *fluid, "--out", "fluid and far", "--set", "network.clients.rtt=200 ms")
+    for old, new in zip(results(folder / "fluid"), results(folder / "fluid and far"), strict=True):
         assert new["duration_s"] == pytest.approx(old["duration_s"] + 6 * 0.16, rel=1e-9)
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_killed_in_the_middle_and_run_again_it_is_the_unbroken_run(alone, tmp_path, how):
-    process = start(tmp_path, "--method", METHOD, "--workers", "1")
-    deadline = time.monotonic() + 200
+def stop_after(aggregated, how, folder):
+    """Run, and send a signal when so many rounds are recorded; what it printed on stderr."""
+    process = start(folder, *UNTESTED, "--method", METHOD, "--workers", "1")
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline and process.poll() is None:
-        logs = list(tmp_path.glob("runs/recordings/*/log.jsonl"))
-        if logs and logs[0].read_text().count('"aggregate"') >= 2:
+        logs = list(folder.glob("runs/recordings/*/log.jsonl"))
+        if logs and logs[0].read_text().count('"aggregate"') >= aggregated:
             process.send_signal(how)
             break
         time.sleep(0.02)
-    _, err = process.communicate(timeout=60)
+    _, err = end(process, timeout=60)
     assert process.returncode == (-9 if how == signal.SIGKILL else 130), err
-    if how == signal.SIGINT:
-        assert "run the same command again" in err
-        assert "Traceback" not in err
-    out, _ = run(tmp_path, "--method", METHOD, "--workers", "1")
+    return err
+
+
+def test_killed_in_the_middle_and_run_again_it_is_the_unbroken_run(alone, tmp_path):
+    err = stop_after(2, signal.SIGINT, tmp_path)
+    assert "run the same command again" in err
+    assert "Traceback" not in err
+    stop_after(4, signal.SIGKILL, tmp_path)
+    out = run(tmp_path, *UNTESTED, "--method", METHOD)
     trained = int(out.split(" rounds trained")[0].split()[-1])
-    assert 0 < trained <= 4  # at least the first two were not done again
-    assert len(results(tmp_path)) == 3
-    assert (results(tmp_path), rows(tmp_path)) == alone
+    assert 0 < trained <= 2  # the first four were not done again
+    smoke = tmp_path / "runs/smoke"
+    assert len(results(smoke)) == 3
+    assert (results(smoke), rows(smoke)) == alone
 
 
 def test_the_ledgers_bytes_are_the_lengths_of_the_encoded_messages():
@@ -207,7 +247,7 @@ def test_a_published_recording_needs_no_states(done, tmp_path):
         target.mkdir(parents=True)
         for name in ("settings.json", "log.jsonl"):
             (target / name).write_bytes((recording / name).read_bytes())
-    out, _ = run(tmp_path, "--set", "network.clients.rtt=1 s")
+    out = run(tmp_path, *UNTESTED, "--set", "network.clients.rtt=1 s")
     assert "\n0 rounds trained" in out
     assert not (tmp_path / "runs/smoke/models").exists()
-    assert all(r["duration_s"] > 6 for r in results(tmp_path))
+    assert all(r["duration_s"] > 6 for r in results(tmp_path / "runs/smoke"))

@@ -57,35 +57,59 @@ _STYLE: Any = {
 Draw = Callable[[Study], "Figure"]
 
 
+_SVG: Any = {  # no time stamps, no links
+    "format": "svg", "metadata": dict.fromkeys(("Creator", "Date", "Format", "Type"))
+}  # fmt: skip
+_PDF: Any = {
+    "format": "pdf", "metadata": dict.fromkeys(("Creator", "Producer", "CreationDate"))
+}  # fmt: skip
+
+
 def png(draw: Draw, study: Study, dpi: int = 200) -> bytes:
     """Return `draw(study)` as a PNG with `dpi` dots per inch."""
-    return _saved(draw, study, format="png", dpi=dpi)
+    (content,) = _saved(draw, study, _png(dpi))
+    return content
 
 
 def svg(draw: Draw, study: Study) -> str:
     """Return `draw(study)` as an SVG; the same study gives the same text."""
-    silent = dict.fromkeys(("Creator", "Date", "Format", "Type"))  # no time stamps, no links
-    return _saved(draw, study, format="svg", metadata=silent).decode()
+    (content,) = _saved(draw, study, _SVG)
+    return content.decode()
+
+
+def svg_and_png(draw: Draw, study: Study, dpi: int = 200) -> tuple[bytes, bytes]:
+    """Return `draw(study)` in both formats; this takes less time than each alone."""
+    vectors, pixels = _saved(draw, study, _SVG, _png(dpi))
+    return vectors, pixels
 
 
 def pdf(draw: Draw, study: Study) -> bytes:
     """Return `draw(study)` as a PDF; the same study gives the same bytes."""
-    silent = dict.fromkeys(("Creator", "Producer", "CreationDate"))
-    return _saved(draw, study, format="pdf", metadata=silent)
+    (content,) = _saved(draw, study, _PDF)
+    return content
 
 
-def _saved(draw: Draw, study: Study, **options: Any) -> bytes:
+def _png(dpi: int) -> dict[str, Any]:
+    return {"format": "png", "dpi": dpi}
+
+
+def _saved(draw: Draw, study: Study, *formats: dict[str, Any]) -> list[bytes]:
+    """Return one figure in several formats, with the layout of the first."""
     from matplotlib import style
 
-    target = io.BytesIO()
     # Ignore the user's own style, and warnings about missing characters, which are drawn as boxes.
     with (
         style.context(["default", _STYLE, {"font.sans-serif": _fonts()}]),
         warnings.catch_warnings(),
     ):
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        draw(study).savefig(target, facecolor="white", **options)
-    return target.getvalue()
+        figure, contents = draw(study), []
+        for options in formats:
+            target = io.BytesIO()
+            figure.savefig(target, facecolor="white", **options)
+            figure.set_layout_engine("none")  # the layout takes half of the time
+            contents.append(target.getvalue())
+        return contents
 
 
 def _fonts() -> list[str]:

@@ -32,10 +32,11 @@ def write(ledger: Ledger, folder: Path) -> list[Path]:
     if not study.outcomes:
         hint = "wait until the run has finished its first simulation"
         raise LedgerError(f"{ledger.path} has no simulation yet", hint)
+    vectors, pixels = plot_style.svg_and_png(figures.overview, study)
     contents = (
         page.html(study).encode(),
-        plot_style.png(figures.overview, study),
-        plot_style.svg(figures.overview, study).encode(),
+        pixels,
+        vectors,
         json_csv.to_json(study.outcomes, study.validations).encode(),
         json_csv.to_csv(study.outcomes).encode(),
         json_csv.groups_json(study.groups).encode(),

@@ -1,6 +1,8 @@
+import contextlib
 import json
 import os
 import runpy
+import signal
 import subprocess
 import sys
 import time
@@ -9,8 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from safetensors.numpy import save_file
 
+from emulator.cli import main
+from emulator.reports import plot_style
 from emulator.results.ledger import Ledger
 from emulator.runner import training_job
 from emulator.simulation.records import Computation, Emulation, Evaluation, Round, Row, Transfer
@@ -62,7 +67,13 @@ def file(tmp_path):
 
 
 @pytest.fixture
-def toys(monkeypatch):
+def undrawn(monkeypatch):
+    """Reports whose figures are empty: to draw them takes longer than a run of toys."""
+    monkeypatch.setattr(plot_style, "svg_and_png", lambda *_: (b"<svg/>", b"PNG"))
+
+
+@pytest.fixture
+def toys(monkeypatch, undrawn):
     """Toys for trainers in this process; the list of those that were made."""
     monkeypatch.setattr(
         training_job, "_real_trainer", training_job._real_trainer
@@ -121,12 +132,21 @@ class Command:
         self.folder = folder
         self.processes = []
 
-    def start(self, *args, pause_at=None, spread=None, **options):
+    def run_here(self, *args):
+        """Run it in this process, by one worker: (exit code, stdout, stderr)."""
+        words = ["run", *map(str, args), "--workers", "1"]
+        done = CliRunner().invoke(main, words, env={"COLUMNS": "80"})
+        assert done.exception is None or isinstance(done.exception, SystemExit), done
+        return done.exit_code, done.stdout, done.stderr
+
+    def start(self, *args, pause_at=None, spread=None, tests=None, **options):
         """Start it in a process group of its own, every toy pausing at version `pause_at`.
 
-        With `spread` toys offer their clients as pieces; see toy_command.
+        With `spread` toys offer their clients as pieces; see toy_command. It pauses no longer than
+        the process `tests` runs, by default this one.
         """
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "COLUMNS": "80"}
+        environment |= {"TOY_TESTS": str(tests or os.getpid())}
         if pause_at is not None:
             environment |= {"TOY_FOLDER": str(self.folder), "TOY_PAUSE_AT": str(pause_at)}
         if spread is not None:
@@ -166,11 +186,13 @@ class Command:
 
 
 @pytest.fixture
-def command(tmp_path):
+def command(tmp_path, monkeypatch, toys):
+    monkeypatch.chdir(tmp_path)
     found = Command(tmp_path)
     yield found
     for process in found.processes:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # its workers as well
         process.communicate()
 
 

@@ -3,7 +3,8 @@
 In $TOY_FOLDER, where set, a toy at version $TOY_PAUSE_AT says so (`paused-PID`) and waits for the
 file `go`: tests meet a run in the middle without looking at a clock. With $TOY_SPREAD a toy offers
 its clients as pieces and waits until another process has begun with one (`helping-PID`); with
-$TOY_SPREAD=pause that one waits for `go`.
+$TOY_SPREAD=pause that one waits for `go`. No toy waits longer than the tests run: their process is
+$TOY_TESTS.
 """
 
 import os
@@ -16,6 +17,15 @@ from emulator.runner import training_job
 from emulator.runner.executors import ray_worker
 from emulator.simulation.trainer import StubTrainer
 from flasc.common.errors import DivergedError
+
+
+def wait_for(is_there):
+    """Wait until `is_there()`; end the process if the tests were ended in the meantime."""
+    tests = os.environ.get("TOY_TESTS", "self")
+    while not is_there():
+        if not Path(f"/proc/{tests}").exists():
+            os._exit(1)
+        time.sleep(0.01)
 
 
 class Toy(StubTrainer):
@@ -40,22 +50,20 @@ class Toy(StubTrainer):
         return self.helpers.carry_out(list(downloads), self.work_here)
 
     def work_here(self, download):
-        while not list(self.folder.glob("helping-*")):
-            time.sleep(0.01)
+        wait_for(lambda: list(self.folder.glob("helping-*")))
         return super().train([download])[0]
 
     def work(self, download):
         (self.folder / f"helping-{os.getpid()}").touch()
-        while self.spread == "pause" and not (self.folder / "go").exists():
-            time.sleep(0.01)
+        if self.spread == "pause":
+            wait_for((self.folder / "go").exists)
         return super().train([download])[0]
 
     def aggregate(self, uploads, weights):
         super().aggregate(uploads, weights)
         if self.version == self.pause_at:
             (self.folder / f"paused-{os.getpid()}").touch()
-            while not (self.folder / "go").exists():
-                time.sleep(0.01)
+            wait_for((self.folder / "go").exists)
 
     def snapshot(self):
         return {"version": np.array(self.version), "filler": np.zeros(2000)}
@@ -86,6 +94,8 @@ def work(pipe, options):
 
 if __name__ == "__main__":
     from emulator.cli import main
+    from emulator.reports import plot_style
 
+    plot_style.svg_and_png = lambda *_: (b"<svg/>", b"PNG")  # to draw takes longer than the run
     ray_worker.work = work
     main(prog_name="flasc-emu")

@@ -295,7 +295,7 @@ def resumed(
 
 def campaign(folder: Path, seed: int, count: int, only: int = -1) -> Tally:
     """`count` scenarios; with `only`, that one alone."""
-    network.Fluid = Watched
+    network.FlowEngine = Watched
     tally = Tally("invariants", seed)
     for number in range(count) if only < 0 else [only]:
         rng = Random(f"{seed}/{number}")

@@ -4,6 +4,7 @@ from random import Random
 
 import pytest
 
+from emulator.network import network
 from emulator.simulation.records import Transfer
 from emulator.simulation.simulate import simulate
 
@@ -46,3 +47,16 @@ def test_rows_are_judged(invariants):
             invariants.hold(found, wrong, trainer, order)
     with pytest.raises(AssertionError, match="ran back"):
         invariants.hold(found, rows, trainer, order[::-1])
+
+
+@pytest.mark.parametrize("number", [102, 159, 239, 442])
+def test_an_invariant_that_was_once_broken_holds(invariants, monkeypatch, tmp_path, number):
+    """By a network engine that kept its next finish where a link had changed."""
+    monkeypatch.setattr(network, "FlowEngine", invariants.Watched)
+    invariants.check(Random(f"4/{number}"), tmp_path, number)
+
+
+def test_a_campaign_watches_the_rates(invariants, monkeypatch, tmp_path):
+    monkeypatch.setattr(network, "FlowEngine", network.FlowEngine)  # put back afterwards
+    invariants.campaign(tmp_path, seed=0, count=0)
+    assert network.FlowEngine is invariants.Watched

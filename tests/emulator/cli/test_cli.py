@@ -271,7 +271,7 @@ def test_no_space_is_one_message_and_with_space_it_goes_on(command, scenario):
     assert "hint: free some space" in err
     assert out == ""
     assert not list(command.folder.glob("runs/**/.*"))
-    assert command.run("run", path, "--workers", "1")[0] == 0
+    assert command.run_here(path)[0] == 0
 
 
 def test_names_are_shown_not_obeyed(invoke, scenario, toys, tmp_path):

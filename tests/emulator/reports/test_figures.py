@@ -159,7 +159,25 @@ def test_figures_have_a_papers_width(study_of: Studies, width_in: float) -> None
     for draw in figures.figures(width_in).values():
         root = ET.fromstring(plot_style.svg(draw, study))
         assert root.get("width") == f"{72 * width_in:g}pt"
+
+
+def test_a_pdf_is_the_same_again(study_of: Studies) -> None:
+    study = study_of({"A": 0.1, "a" * 90: 0.04}, {"x": 1, "y": 2})
+    for draw in figures.figures(figures.SINGLE_IN).values():
         assert plot_style.pdf(draw, study) == plot_style.pdf(draw, study)
+
+
+def test_two_formats_are_of_one_drawing(study_of: Studies) -> None:
+    study, drawn = study_of({"A": 0.1}, {"x": 1}), []
+
+    def draw(of: Study) -> Any:
+        drawn.append(figures.overview(of))
+        return drawn[-1]
+
+    vectors, pixels = plot_style.svg_and_png(draw, study)
+    assert len(drawn) == 1
+    assert vectors.decode() == plot_style.svg(figures.overview, study)
+    assert pixels.startswith(b"\x89PNG")
 
 
 def test_signs_of_other_scripts_make_no_noise(study_of: Studies) -> None:

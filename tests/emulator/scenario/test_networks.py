@@ -84,8 +84,8 @@ def test_a_name_is_that_of_one_variant(scenario, half):
 
 
 def test_a_run_is_priced_under_networks_that_it_never_saw(command, scenario, half):
-    assert command.run("run", scenario(), "--workers", "1", "--method", "head")[0] == 0
-    code, out, _ = command.run("run", "runs/toy", "--workers", "1", "--network", half)
+    assert command.run_here(scenario(), "--method", "head")[0] == 0
+    code, out, _ = command.run_here("runs/toy", "--network", half)
     assert code == 0
     assert re.search(
         "0 rounds trained, [0-9]+ recorded before .*\nWritten to runs/toy-on-half/", out

@@ -15,6 +15,7 @@ from flasc.tasks.twenty_newsgroups import Newsgroups
 from flasc.training import settings as config
 from flasc.training.trainer import Trainer
 
+pytestmark = pytest.mark.xdist_group("installed packages")
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "examples/rotating"
 

@@ -137,7 +137,7 @@ def test_a_killed_worker_leaves_the_other_and_running_again_mends_it(command, sc
     assert code == 0
     assert "\n3 rounds trained" in out  # one round of four was recorded before the kill
     broken = rows(command.folder)
-    command.run("run", path, "--workers", "1", "--recordings", "elsewhere")
+    command.run_here(path, "--recordings", "elsewhere")
     assert broken == rows(command.folder)
 
 
@@ -165,7 +165,7 @@ def test_a_signal_is_one_message_and_leaves_nobody_behind(
     assert err.count(f"{said}: run the same command again") == 1
     assert "Traceback" not in err
     assert all(gone(pid) for pid in pids)
-    found, out, _ = command.run("run", path, "--workers", workers)
+    found, out, _ = command.run_here(path)
     assert found == 0
     assert f"\n{12 - workers} rounds trained" in out  # a round each was recorded
 
@@ -196,6 +196,18 @@ def test_workers_do_not_outlive_a_parent_that_was_killed(command, scenario):
     _, _, err = command.end(process)
     assert all(gone(pid) for pid in pids)
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_paused_run_does_not_outlive_tests_that_were_cut_off(command, scenario, workers):
+    with subprocess.Popen(["sleep", "100"]) as tests:
+        process = command.start(
+            "run", scenario(), "--workers", workers, pause_at=2, tests=tests.pid
+        )
+        pids = command.paused(workers, process)
+        tests.kill()
+    process.wait(timeout=60)
+    assert all(gone(pid) for pid in pids)
 
 
 def test_ctrl_c_while_workers_start_shows_no_traceback(command, scenario):

@@ -90,7 +90,7 @@ def test_idle_workers_help_and_the_ledger_is_the_local_ones(command, scenario, c
     assert len(list(command.folder.glob("helping-*"))) == 1  # there is room for two
     assert not noise(err)
     found = rows(command.folder)
-    command.run("run", path, "--workers", "1", "--method", ONE, "--recordings", "elsewhere")
+    command.run_here(path, "--method", ONE, "--recordings", "elsewhere")
     assert found == rows(command.folder)
     assert recorded(command.folder / "runs/recordings") == recorded(command.folder / "elsewhere")
 
@@ -118,7 +118,7 @@ def test_a_worker_that_is_killed_changes_nothing_in_the_result(command, scenario
     assert "\n11 rounds trained" in out  # a round was recorded before the kill
     assert not noise(err)
     found = rows(command.folder)
-    command.run("run", path, "--workers", "1", "--recordings", "elsewhere")
+    command.run_here(path, "--recordings", "elsewhere")
     assert found == rows(command.folder)
 
 
@@ -147,7 +147,7 @@ def test_a_signal_leaves_nobody_behind_and_a_run_that_goes_on(
     assert err.count("run the same command again") == (number != signal.SIGKILL)
     assert not noise(err)
     assert all(gone(pid) for pid in pids)
-    found, out, _ = command.run("run", path, "--method", ONE, "--workers", 1)
+    found, out, _ = command.run_here(path, "--method", ONE)
     assert found == 0
     assert "\n3 rounds trained" in out
 
@@ -186,7 +186,7 @@ def test_a_ray_of_our_own_is_gone_with_the_run(command, scenario, tmp_path, monk
     short.rmdir()  # it is empty
     assert not (tmp_path / ".ray").exists()
     found = rows(command.folder)
-    command.run("run", path, "--workers", "1", "--recordings", "elsewhere")
+    command.run_here(path, "--recordings", "elsewhere")
     assert found == rows(command.folder)
 
 
@@ -212,7 +212,7 @@ def test_a_node_that_dies_costs_its_unfinished_rounds(command, scenario, cluster
     assert "its worker died; another one continues" in err
     assert "\n11 rounds trained" in out
     found = rows(command.folder)
-    command.run("run", path, "--workers", "1", "--recordings", "elsewhere")
+    command.run_here(path, "--recordings", "elsewhere")
     assert found == rows(command.folder)
 
 

@@ -99,7 +99,7 @@ def test_idle_workers_help_and_the_ledger_is_the_same(command, scenario, workers
     helpers = list(command.folder.glob("helping-*"))
     assert 1 <= len(helpers) < workers
     spread = rows(command.folder)
-    command.run("run", path, "--workers", "1", "--method", ONE, "--recordings", "elsewhere")
+    command.run_here(path, "--method", ONE, "--recordings", "elsewhere")
     assert spread == rows(command.folder)
 
 
@@ -112,7 +112,7 @@ def test_a_helper_that_is_killed_costs_nothing_but_time(command, scenario):
     assert code == 0, err
     assert "\n4 rounds trained" in out
     spread = rows(command.folder)
-    command.run("run", path, "--workers", "1", "--method", ONE, "--recordings", "elsewhere")
+    command.run_here(path, "--method", ONE, "--recordings", "elsewhere")
     assert spread == rows(command.folder)
 
 
@@ -125,7 +125,7 @@ def test_a_training_whose_worker_is_killed_is_reported_though_it_was_helped(comm
     assert code == 2
     assert "killed (signal 9)" in err
     assert "Traceback" not in err
-    code, out, _ = command.run("run", path, "--workers", 2, "--method", ONE)
+    code, out, _ = command.run_here(path, "--method", ONE)
     assert code == 0
     assert "\n3 rounds trained" in out
 
