@@ -7,6 +7,7 @@ computes only the pooled token, since no other output is used.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -125,7 +126,7 @@ class Pass:
         k, v = self._heads(self._pad(kv), batch.rows, 2)
         q = q.view(batch.rows, self.encoder.heads, 1, -1)
         mask = None if batch.attends.all() else batch.attends[:, None, None]
-        answer = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=block.scale)
+        answer = _attended(q, k, v, attn_mask=mask, scale=block.scale)
         answer = self._project(answer.reshape(batch.rows, width), block.out, only_pooled=True)
         x = x[batch.pooled] + answer
         return self._mlp(block, x if first else block.norm_attention(x), only_pooled=True)
@@ -152,9 +153,7 @@ class Pass:
     ) -> Tensor:
         """Attention over rows of one length: [rows * length, width]."""
         q, k, v = self._heads(qkv, rows, 3)
-        answer = F.scaled_dot_product_attention(
-            q, k, v, attn_mask=mask, is_causal=self.encoder.causal, scale=scale
-        )
+        answer = _attended(q, k, v, attn_mask=mask, is_causal=self.encoder.causal, scale=scale)
         return answer.transpose(1, 2).reshape(len(qkv), -1)
 
     def _pad(self, flat: Tensor) -> Tensor:
@@ -169,3 +168,15 @@ class Pass:
         """From [rows * n, parts * width] to `parts` of [rows, heads, n, width / heads]."""
         split = flat.view(rows, len(flat) // rows, parts, self.encoder.heads, -1)
         return split.permute(2, 0, 3, 1, 4).unbind(0)
+
+
+def _attended(q: Tensor, k: Tensor, v: Tensor, **options: Any) -> Tensor:
+    """Scaled dot-product attention; bf16 on a CPU is computed in float32.
+
+    torch has no quick bf16 attention for CPUs: backward took 65 ms where float32 takes 8 (Zen 4,
+    torch 2.13). The products before and after it stay bf16.
+    """
+    if q.dtype is not torch.bfloat16 or q.device.type != "cpu":
+        return F.scaled_dot_product_attention(q, k, v, **options)
+    wide = (each.float() for each in (q, k, v))
+    return F.scaled_dot_product_attention(*wide, **options).to(q.dtype)

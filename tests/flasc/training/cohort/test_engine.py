@@ -216,6 +216,20 @@ class TestAgainstTheReference:
         assert all(one.delta.dtype == torch.float32 for one in found)
         assert 1e-5 < furthest(found, judged) < 0.1
 
+    def test_bf16_attends_in_float32_on_a_cpu(self, kind, monkeypatch):
+        attend, seen = torch.nn.functional.scaled_dot_product_attention, set()
+
+        def watched(q, *others, **options):
+            seen.add(q.dtype)
+            return attend(q, *others, **options)
+
+        monkeypatch.setattr(lean.F, "scaled_dot_product_attention", watched)
+        adapter, data = build(kind), examples(kind)
+        engine = Cohort(adapter, SETTINGS, "bf16", 3)
+        engine.train(jobs(adapter), data)
+        assert seen == {torch.float32}
+        assert engine._encoder.blocks[0].qkv.weight.dtype == torch.bfloat16
+
     @pytest.mark.parametrize("limit", [1 << 29, 20_000, 0])
     def test_lower_layers_are_run_once_whatever_is_kept(self, kind, limit, monkeypatch):
         monkeypatch.setattr("flasc.training.cohort.engine.LOWER_BYTES", limit)
