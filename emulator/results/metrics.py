@@ -22,10 +22,17 @@ from emulator.results.bottlenecks import (
     wasted_compute,
 )
 from emulator.results.participation import participation
-from emulator.simulation.records import Computation, Emulation, Evaluation, Round, Row, Transfer
+from emulator.simulation.records import (
+    UNKNOWN,
+    Computation,
+    Emulation,
+    Evaluation,
+    Round,
+    Row,
+    Transfer,
+)
 from emulator.simulation.target import ACCURACY, LOSS, Goal, Measure
 
-UNKNOWN = -1  # a loss that was not logged
 SPLIT = "validation"  # for targets, so that nothing is selected on the test split
 ROUNDING = 1e-12  # relative rounding error of a sum of seconds
 

@@ -76,8 +76,8 @@ def _time(who: Emulation, curve: Curve, goal: Goal) -> TargetTime:
     )
 
 
-def steps(curves: Iterable[Curve], goal: Goal) -> list[float]:
-    """Return at most about `MOST_TARGETS` round values of the measure of `goal`, and its own.
+def steps(curves: Iterable[Curve], goal: Goal, most: int = MOST_TARGETS) -> list[float]:
+    """Return at most about `most` round values of the measure of `goal`, and its own.
 
     They lie between the first and the best score of all curves, the easiest first.
     """
@@ -85,7 +85,7 @@ def steps(curves: Iterable[Curve], goal: Goal) -> list[float]:
     if not scores:
         return [goal.value]
     low, high = min(scores), max(scores)
-    step = _step((high - low) / MOST_TARGETS, at_least=0.01 if goal.measure == ACCURACY else 0.0)
+    step = _step((high - low) / most, at_least=0.01 if goal.measure == ACCURACY else 0.0)
     first, last = math.floor(low / step) + 1, math.floor(high / step)
     values = {round(k * step, 10) for k in range(first, last + 1)} | {goal.value}
     return sorted((v for v in values if v > 0), reverse=goal.measure == LOSS)

@@ -15,7 +15,8 @@ from emulator.common.text import counted, printable, short_repr
 from emulator.integrations import message_log
 from emulator.integrations.message_log import MessageLog
 from emulator.scenario.logged import KIND
-from emulator.simulation.rounds.logged import UNKNOWN, LoggedRound, LoggedTraining, LoggedVisit
+from emulator.simulation.records import UNKNOWN
+from emulator.simulation.rounds.logged import LoggedRound, LoggedTraining, LoggedVisit
 from flasc.common.messages import Score
 
 T = TypeVar("T")

@@ -76,6 +76,9 @@ class Round(NamedTuple):
     used: int = 0
 
 
+UNKNOWN = -1  # a loss or a number of examples of an evaluation that another program did not log
+
+
 class Evaluation(NamedTuple):
     """Quality of the model after `round` server steps. Evaluation takes no simulated time.
 

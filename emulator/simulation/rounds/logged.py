@@ -19,8 +19,6 @@ from emulator.simulation.selection.base import Clients, Selector
 from emulator.simulation.trainer import LoggedUpload, Trainer
 from flasc.common.messages import MessageInfo, Score, TrainingMetadata
 
-UNKNOWN = -1  # a loss or a number of examples that is not logged
-
 
 @dataclass(frozen=True, slots=True)
 class LoggedVisit:

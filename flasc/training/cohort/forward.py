@@ -178,5 +178,5 @@ def _attended(q: Tensor, k: Tensor, v: Tensor, **options: Any) -> Tensor:
     """
     if q.dtype is not torch.bfloat16 or q.device.type != "cpu":
         return F.scaled_dot_product_attention(q, k, v, **options)
-    wide = (each.float() for each in (q, k, v))
-    return F.scaled_dot_product_attention(*wide, **options).to(q.dtype)
+    found = F.scaled_dot_product_attention(q.float(), k.float(), v.float(), **options)
+    return found.to(q.dtype)

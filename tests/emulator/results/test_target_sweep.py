@@ -92,6 +92,7 @@ def test_steps_are_few_round_in_order_and_have_the_own_target(scores, value, mea
     assert len(found) <= MOST_TARGETS + 2
     demands = [each.demand for each in at(goal, found)]
     assert demands == sorted(set(demands))
+    assert len(steps([curve(scores, 1.0)], goal, 5)) <= min(7, len(found))
     among = [v for v in found if v != goal.value]
     reach = curve(scores, 1.0).of(measure)
     assert all(min(reach) - 1e-9 <= v <= max(reach) + 1e-9 for v in among)

@@ -50,6 +50,7 @@ el("aim-label").hidden = run.targets.values.length < 2;
 el("aim").max = Math.max(0, run.targets.values.length - 1);
 el("aim").value = aim;
 el("aim").oninput = drawAim;
+if (run.targets.values.length) sayAim();
 el("parts-share").onchange = drawParts;
 el("causes-share").onchange = drawCauses;
 el("waste-share").onchange = drawWaste;

@@ -35,10 +35,15 @@ const retable = () => {
     });
   }
 };
+const aimText = () => `${run.curved} ${run.targets.values[aim].toFixed(2)}`;
+const sayAim = () => {
+  const own = aim === run.targets.own ? ", the run's own" : "";
+  el("aim-say").textContent = `${aimText()}${own}`;
+};
 const drawAim = () => {
   aim = Number(el("aim").value);
-  const own = aim === run.targets.own, text = `${run.curved} ${run.targets.values[aim].toFixed(2)}`;
-  el("aim-say").textContent = own ? `${text}, the run's own` : text;
+  sayAim();
+  const own = aim === run.targets.own, text = aimText();
   document.querySelectorAll("[data-goal]").forEach(part => { part.textContent = text; });
   document.querySelectorAll("[data-own-target]").forEach(part => { part.hidden = !own; });
   el("aim-note").textContent = own ? "" : `Time, rounds and bytes are to ${text}, as the slider above says.`;

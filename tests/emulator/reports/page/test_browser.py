@@ -121,6 +121,7 @@ def test_the_slider_moves_the_bars_and_the_table(shown: Callable[..., Any]) -> N
     cells = "[...document.querySelectorAll('#results td')].map(c => c.textContent)"
     before = browser.evaluate(cells)
     assert before[2] == "22.5 s"
+    assert words(browser, "aim-say") == "accuracy 0.50, the run's own"
 
     def move(value: float) -> None:
         at = f"run.targets.values.findIndex(v => Math.abs(v - {value}) < 1e-9)"
