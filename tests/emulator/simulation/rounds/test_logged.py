@@ -5,9 +5,8 @@ Every link is 1 MB/s down and 0.1 MB/s up with a delay of 50 ms.
 
 import pytest
 
-from emulator.simulation.records import Client, Computation, Evaluation, Round, Transfer
+from emulator.simulation.records import UNKNOWN, Client, Computation, Evaluation, Round, Transfer
 from emulator.simulation.rounds.logged import (
-    UNKNOWN,
     LoggedRound,
     LoggedTrainer,
     LoggedTraining,
