@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from flasc.common.settings import parse_fraction
-
 if TYPE_CHECKING:
     from emulator.results.target_sweep import Budget
 
@@ -49,6 +47,8 @@ def _values(text: str) -> list[float]:
 
 
 def _number(text: str) -> float:
+    from flasc.common.settings import parse_fraction
+
     try:
         value = parse_fraction(text if {"%", "/"} & set(text) else float(text))
     except ValueError:

@@ -9,10 +9,11 @@ from rich.text import Text
 
 from emulator.common.units import format_duration, format_size
 from emulator.reports import findings, tradeoffs, validation
-from emulator.reports.run_report import Study, measured_by, printable
+from emulator.reports.run_report import Study, printable
 from emulator.results.bottlenecks import bottleneck_shares
 from emulator.results.metadata import ACCURACY, ended_early, incomplete
 from emulator.results.metrics import Spread, Summary
+from emulator.simulation.target import Goal
 
 NEVER = "never"
 NOT_SCORED = "none"  # in a message log without scores
@@ -149,8 +150,8 @@ def method_lines(summaries: Sequence[Summary], metric: str = ACCURACY) -> list[s
         sizes = sizes.replace(" / ", " down, ") + " up"
         parts = [" ".join(time_lines(summary)), _rounds(rounds), sizes, f"{metric} {accuracy}"]
         if time(summary).median is None:
-            goal = measured_by(summary.target_measure, metric)
-            parts = [f"{NEVER} reached {goal} {summary.target:.2f}", f"{metric} {accuracy}"]
+            goal = Goal(summary.target or 0.0, measure=summary.target_measure)
+            parts = [f"{NEVER} reached {goal}", f"{metric} {accuracy}"]
         parts += [f"ε {text}" for text in spent]
         lines.append(f"  {printable(summary.variant):{width}}  {', '.join(parts)}")
     return lines

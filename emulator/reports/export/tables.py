@@ -44,7 +44,10 @@ def tables(ledger: Ledger, study: Study) -> dict[str, Table]:
 
 def _columns(record: type[Any]) -> dict[str, type]:
     kinds = {f.name: (f.type, *get_args(f.type)) for f in fields(record)}
-    return {name: next(k for k in (str, int, float) if k in of) for name, of in kinds.items()}
+    # A Literal of texts names no type.
+    return {
+        name: next((k for k in (str, int, float) if k in of), str) for name, of in kinds.items()
+    }
 
 
 def _batches(ledger: Ledger, record: type[Row]) -> Iterator[Batch]:

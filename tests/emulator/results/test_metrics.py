@@ -161,7 +161,7 @@ def test_rows_without_scores_have_times_and_bytes_and_no_accuracies() -> None:
 
 def test_a_loss_that_was_not_recorded_is_none() -> None:
     assert (
-        outcome(LORA, [*ROWS, Evaluation(3, 11.0, "validation", -1, 0.4, -1)], 0.5).final_loss
+        outcome(LORA, [*ROWS, Evaluation(3, 11.0, "validation", -1, 0.4, -1)], Goal(0.5)).final_loss
         is None
     )
 

@@ -1,5 +1,6 @@
 """What every method must keep, whatever it sends."""
 
+import copy
 import math
 import struct
 
@@ -166,7 +167,8 @@ class TestEveryMethod:
         trainer, restored = make(method), make(method)
         kept, sent = [], []
         for cohort in rounds:
-            kept.append((trainer.snapshot(), trainer.evaluate("validation")))
+            # A snapshot is written before the training goes on: it may share memory with it.
+            kept.append((copy.deepcopy(trainer.snapshot()), trainer.evaluate("validation")))
             sent.append([m.content for m in play(trainer, [cohort])])
         score = trainer.evaluate("test")
         for cut, (snapshot, validation) in enumerate(kept):
