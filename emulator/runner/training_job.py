@@ -143,13 +143,22 @@ def run_training(
     def notify(text: str) -> None:
         on_event(Note(index, text))
 
+    def tell_of_mixing(differences: str) -> None:
+        # A note about the run, as the live view soon replaces one about a training.
+        text = f"{training.method}, seed {training.seed}: the recording was made with {differences}"
+        hint = "to train all of it here, give another folder with --recordings"
+        on_event(Note(None, f"{text}. Results may differ from those of one machine; {hint}"))
+
     def make() -> tuple[LiveTrainer, Mapping[str, str]]:
         if options.packed or not options.train:
             raise _not_recorded(recording, trainer.state, training, options)
         return _real_trainer(training.settings, options, notify, shared)
 
     trainer = RecordingTrainer(
-        recording, make, lambda: notify("waiting for another process that trains the same")
+        recording,
+        make,
+        lambda: notify("waiting for another process that trains the same"),
+        tell_of_mixing,
     )
     emulations: dict[Emulation, list[Row]] = {}
     stalled: dict[Emulation, StalledError] = {}

@@ -1,7 +1,8 @@
-"""Which weights a recording was trained from.
+"""Which weights, device and versions a recording was made with.
 
 Settings name a model. A local folder and a name on the hub may stand for other weights later, so a
-recording of such a model says what they were, and is not used for others.
+recording of such a model says what they were, and is not used for others. Another device or version
+may change the last digits of a training. That is no error, but a training that resumes says so.
 """
 
 import json
@@ -56,3 +57,15 @@ def require_same(folder: Path, provenance: Mapping[str, Any]) -> None:
             f"{folder}: trained from the weights {recorded}; found {found} now",
             "get the same model again, or give another folder with --recordings",
         )
+
+
+def differences(recorded: Mapping[str, str], found: Mapping[str, str]) -> str:
+    """How a provenance differs from the recorded one: 'torch 2.12.0 (now 2.13.0)'; '' if it agrees.
+
+    Older recordings lack some names, which are not compared.
+    """
+    return ", ".join(
+        f"{name} {recorded[name]} (now {value})"
+        for name, value in found.items()
+        if recorded.get(name, value) != value
+    )

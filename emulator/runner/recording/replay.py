@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from emulator.common.errors import RecordingError
 from emulator.runner.recording.entries import MessageEntry, Step
+from emulator.runner.recording.identity import differences
 from emulator.runner.recording.store import Recording
 from emulator.simulation.trainer import Trainer
 from flasc.common.messages import MessageInfo, Score, TrainingMetadata
@@ -36,7 +37,9 @@ class RecordingTrainer(Trainer):
 
     `trained` counts the server steps that were computed, `replayed` those that were recorded
     before, each once, however many simulations ask for it.
-    `waiting` is called if another process trains the same and this one has to wait for it.
+    `waiting` is called if another process trains the same and this one has to wait for it,
+    `mixing` with the differences if the recording was made on another device or with other
+    versions.
     """
 
     def __init__(
@@ -44,8 +47,10 @@ class RecordingTrainer(Trainer):
         recording: Recording,
         make: Callable[[], tuple[LiveTrainer, Mapping[str, str]]],
         waiting: Callable[[], None] = lambda: None,
+        mixing: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self.recording, self._make, self._waiting = recording, make, waiting
+        self.recording, self._make = recording, make
+        self._waiting, self._mixing = waiting, mixing
         self._live: LiveTrainer | None = None
         self._live_state = ""
         self._held = contextlib.ExitStack()
@@ -164,6 +169,8 @@ class RecordingTrainer(Trainer):
         if self._live is None:
             self._live, provenance = self._make()
             self._held.enter_context(self.recording.writing(provenance, self._waiting))
+            if other := differences(self.recording.provenance(), provenance):
+                self._mixing(other)
             self._live_state = self.recording.root
             if not self.recording.has_state(self.recording.root):
                 self.recording.save_state(self.recording.root, self._live.snapshot())

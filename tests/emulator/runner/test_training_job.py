@@ -1,6 +1,12 @@
-"""What a simulation reports of its rounds and scores while it runs."""
+"""What a training reports of its rounds, its scores and its recording while it runs."""
 
-from emulator.runner.events import TrainingProgress
+from pathlib import Path
+
+import pytest
+
+from emulator.runner import inputs, training_job
+from emulator.runner.events import Note, TrainingProgress
+from emulator.runner.executors import Local, Options
 from emulator.runner.training_job import ProgressReporter
 from emulator.simulation.records import Evaluation, Round, Row
 
@@ -23,3 +29,40 @@ def test_a_score_keeps_the_round_that_it_is_of():
         (2, "", 0.03, 1), (2, "validation", 0.02, 2),
         (3, "", 0.02, 2), (3, "validation", 0.03, 3),
     ]  # fmt: skip
+
+
+@pytest.fixture
+def train_with(scenario, toys, tmp_path, monkeypatch):
+    """Trains LoRA with a version of torch; gives the rounds that were trained, and the notes."""
+    make = training_job._real_trainer
+
+    def trained(torch: str, rounds: int, store: Path = tmp_path) -> tuple[int, list[Note]]:
+        def real_trainer(*args):
+            return make(*args)[0], {"device": "cpu", "torch": torch}
+
+        monkeypatch.setattr(training_job, "_real_trainer", real_trainer)
+        study = inputs.read(scenario(), [f"training.rounds={rounds}"], ["LoRA"])
+        heard = []
+        [(_, result)] = Local(1).run_all(study.trainings(), Options(store), heard.append)
+        return result.trained_rounds, [each for each in heard if isinstance(each, Note)]
+
+    return trained
+
+
+def test_training_on_with_other_versions_is_told_once(train_with, tmp_path):
+    """The toy's messages have one size in all versions, as dense messages have."""
+    assert train_with("2.12.0", 2) == (2, [])
+    trained, notes = train_with("2.13.0", 4)
+    assert trained == 2
+    assert [note.training for note in notes] == [None]  # it stays on the screen
+    assert notes[0].text.startswith(
+        "LoRA, seed 0: the recording was made with torch 2.12.0 (now 2.13.0). "
+    )
+    assert "--recordings" in notes[0].text
+
+
+def test_nothing_is_told_of_the_same_versions_or_of_a_replay(train_with, tmp_path):
+    assert train_with("2.12.0", 2) == (2, [])
+    assert train_with("2.12.0", 3) == (1, [])
+    assert train_with("2.13.0", 3) == (0, [])
+    assert train_with("2.13.0", 3, tmp_path / "other") == (3, [])

@@ -7,7 +7,7 @@ import pytest
 
 from emulator.common.errors import RecordingError
 from emulator.runner.recording import Recording, RecordingServer, RemoteRecording
-from emulator.runner.recording.identity import root_of, weights_in
+from emulator.runner.recording.identity import differences, root_of, weights_in
 
 SETTINGS = {"what": "toy", "task": {"model": "./model"}}
 
@@ -70,6 +70,14 @@ def test_substitute_models_are_compared_too(tmp_path):
         Recording(tmp_path, SETTINGS).writing({"model": other}),
     ):
         pass
+
+
+def test_a_provenance_is_compared_by_the_names_that_both_have():
+    recorded = {"device": "cpu", "torch": "2.12.0", "numpy": "2.4.6"}
+    assert differences(recorded, recorded | {"metric": "accuracy"}) == ""
+    assert differences(recorded, {"torch": "2.12.0"}) == ""
+    now = {"device": "NVIDIA H200", "torch": "2.13.0", "numpy": "2.4.6"}
+    assert differences(recorded, now) == "device cpu (now NVIDIA H200), torch 2.12.0 (now 2.13.0)"
 
 
 class Straight:

@@ -38,10 +38,11 @@ class Straight:
 def afar(tmp_path, toy):
     """Opens trainers whose recordings are in `tmp_path/far`; (trainer, pipe)."""
 
-    def opened(waiting=lambda: None, **pipe):
+    def opened(waiting=lambda: None, mixing=lambda _: None, version="1", **pipe):
         line = Straight(RecordingServer(tmp_path / "far", SETTINGS), **pipe)
         recording = RemoteRecording(tmp_path / "far", SETTINGS, line)
-        return RecordingTrainer(recording, lambda: (toy(), {"toy": "1"}), waiting), line
+        made = RecordingTrainer(recording, lambda: (toy(), {"toy": version}), waiting, mixing)
+        return made, line
 
     return opened
 
@@ -117,6 +118,18 @@ def test_a_second_time_trains_nothing_and_holds_nothing(afar):
     other, _ = afar()
     assert play(other, 4) == first
     assert (one.trained, other.trained) == (0, 0)
+
+
+def test_a_worker_with_other_versions_tells_of_it(afar):
+    first, line = afar()
+    play(first, 2)
+    line.home.close()
+    told = []
+    second, _ = afar(mixing=told.append, version="2")
+    play(second, 2)
+    assert told == []
+    play(second, 3)
+    assert told == ["toy 1 (now 2)"]
 
 
 def test_who_waits_finds_what_the_other_has_trained(afar, monkeypatch):
