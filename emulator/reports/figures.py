@@ -11,7 +11,9 @@ from emulator.reports.plot_style import PHASES, Draw, colour, fill, line, unit
 from emulator.reports.run_report import Study, capitalised
 from emulator.reports.terminal import NEVER, time
 from emulator.results.metrics import Curve, Outcome, Summary, TimeSpent
+from emulator.results.target_sweep import at, medians, steps, target_times
 from emulator.simulation.records import Emulation
+from emulator.simulation.target import LOSS, Goal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,6 +36,7 @@ def figures(width_in: float) -> dict[str, Draw]:
         "accuracy_over_bytes": partial(_single, partial(_curves, against="bytes"), width_in),
         "accuracy_over_rounds": partial(_single, partial(_curves, against="rounds"), width_in),
         "accuracy_by_variant": partial(_single, _finals, width_in),
+        "time_over_target": partial(_single, _sweep, width_in),
         "where_the_time_went": partial(breakdown, width_in=width_in),
     }
 
@@ -203,6 +206,41 @@ def _curves(axes: "Axes", study: Study, panel_in: float, against: Against) -> No
     axes.set_title(f"{capitalised(study.curved_name)} over {against}, {where}")
     axes.set_xlabel(what.get(against, against))
     axes.set_ylabel(_label(study.curved_name, study, "mean"))
+
+
+def _sweep(axes: "Axes", study: Study, panel_in: float) -> None:
+    """Draw time against the target under the last variant: median, band over the seeds.
+
+    A line ends where the median is 'never', a band where one of the seeds is.
+    """
+    variant, own = study.variants[-1], study.target or Goal(1.0)
+    curves = {who: curve for who, curve in study.curves.items() if who.variant == variant}
+    values = [v for v in steps(curves.values(), own) if study.target or v < own.value]
+    found = medians(target_times(curves, at(own, values)))
+    scale_s, unit_name = unit([s for spread in found.values() for s in spread if s])
+    for i, method in enumerate(study.methods):
+        known = [(v, found[key]) for v in values if (key := (method, variant, v)) in found]
+        middle = [(v, times.median / scale_s) for v, times in known if times.median is not None]
+        if middle:
+            style = line(i) | {"linewidth": 1.3, "markersize": 3, "markevery": 0.1}
+            axes.plot(*zip(*middle, strict=True), **style)
+        band = [
+            (v, times.low / scale_s, times.high / scale_s)
+            for v, times in known
+            if times.low is not None and times.high is not None
+        ]
+        if any(low != high for _, low, high in band):
+            at_values, low, high = zip(*band, strict=True)
+            axes.fill_between(at_values, low, high, color=colour(i), alpha=0.2, linewidth=0)
+    if _wide([times.median for times in found.values() if times.median]):
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("")
+    if own.measure == LOSS:
+        axes.invert_xaxis()
+    axes.set_title(f"Time to each target, {textwrap.shorten(variant, int(10 * panel_in))}")
+    axes.set_xlabel(f"target {study.curved_name}")
+    axes.set_ylabel(_label(f"simulated time ({unit_name})", study, "median"))
 
 
 def _finals(axes: "Axes", study: Study, panel_in: float) -> None:

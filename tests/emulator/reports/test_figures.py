@@ -153,6 +153,19 @@ def test_last_accuracies_are_by_variant_with_a_range_over_seeds(study_of: Studie
     assert all(low <= high for low, high in ranges)
 
 
+def test_a_line_over_targets_is_the_times_to_them(study_of: Studies) -> None:
+    """Rounds of 5 and 6 s under 'slow', with seeds 0 and 1: A reaches 1.0, B 0.5."""
+    study = study_of({"A": 0.1, "B": 0.05}, {"fast": 1, "slow": 2}, seeds=(0, 1))
+    axes = figures.figures(figures.SINGLE_IN)["time_over_target"](study).axes[0]
+    lines = [dict(zip(each.get_xdata(), each.get_ydata(), strict=True)) for each in axes.lines]
+    a, b = lines
+    assert (a[0.5], a[1.0]) == (27.5, 55.0)
+    assert (b[0.5], max(b)) == (55.0, 0.5)
+    assert len(axes.collections) == 2
+    assert "median of 2 seeds" in axes.get_ylabel()
+    assert axes.get_title() == "Time to each target, slow"
+
+
 @pytest.mark.parametrize("width_in", [figures.SINGLE_IN, figures.DOUBLE_IN])
 def test_figures_have_a_papers_width(study_of: Studies, width_in: float) -> None:
     study = study_of({"A": 0.1, "a" * 90: 0.04}, {"x": 1, "y": 2})
