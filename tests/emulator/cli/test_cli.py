@@ -89,7 +89,7 @@ def test_a_run_is_exported(invoke, scenario, toys, tmp_path):
     code, out, _ = invoke("export", "figures", "runs/toy", "--to", "svg")
     assert code == 0
     assert out.splitlines()[0] == "runs/toy/figures/time_to_target.svg"
-    assert len(list((run / "figures").iterdir())) == 6
+    assert len(list((run / "figures").iterdir())) == 7
     only = "accuracy_by_variant"
     code, out, _ = invoke("export", "figures", "runs/toy", "--figure", only, "--out", "one")
     assert out.splitlines() == [f"one/{only}.pdf"]
