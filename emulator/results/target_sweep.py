@@ -57,16 +57,20 @@ class _Score(NamedTuple):
 
 def target_times(curves: Mapping[Emulation, Curve], goals: Sequence[Goal]) -> list[TargetTime]:
     """Return a row per simulation and goal, in that order."""
-    return [_time(who, curve, goal) for who, curve in curves.items() for goal in goals]
+    return [
+        _time(who, curve, goal, k)
+        for who, curve in curves.items()
+        for goal, k in zip(goals, hits(curve, goals), strict=True)
+    ]
 
 
-def hit(curve: Curve, goal: Goal) -> int | None:
-    """Return the index of the evaluation of a curve that reaches `goal`; None if none does."""
-    return goal.reached_at([_Score(*pair) for pair in zip(curve.accuracy, curve.loss, strict=True)])
+def hits(curve: Curve, goals: Sequence[Goal]) -> list[int | None]:
+    """Return the index of the evaluation that reaches each goal; None if none does."""
+    scores = [_Score(*pair) for pair in zip(curve.accuracy, curve.loss, strict=True)]
+    return [goal.reached_at(scores) for goal in goals]
 
 
-def _time(who: Emulation, curve: Curve, goal: Goal) -> TargetTime:
-    k = hit(curve, goal)
+def _time(who: Emulation, curve: Curve, goal: Goal, k: int | None) -> TargetTime:
     found = TargetTime(*who, goal.measure, goal.value, None, None, None, None)
     if k is None:
         return found

@@ -127,7 +127,7 @@ def _unheard(study: Study, groups: Sequence[GroupShare]) -> list[tuple[int, floa
 def _costs(study: Study, curve: Curve, aims: Sequence[float]) -> dict[str, Any]:
     """Return [seconds, rounds, bytes down, bytes up] to targets; `at` says which, -1: never."""
     goals = target_sweep.at(study.target, aims) if study.target else []
-    hits = [target_sweep.hit(curve, goal) for goal in goals]
+    hits = target_sweep.hits(curve, goals)
     known = sorted({hit for hit in hits if hit is not None})
     costs = [
         (curve.time_s[k], curve.round[k], curve.bytes_down[k], curve.bytes_up[k]) for k in known

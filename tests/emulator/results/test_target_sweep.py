@@ -11,7 +11,7 @@ from emulator.results.target_sweep import (
     First,
     at,
     firsts,
-    hit,
+    hits,
     runs_of,
     steps,
     target_times,
@@ -59,9 +59,8 @@ def test_each_target_costs_what_its_evaluation_did() -> None:
 
 def test_the_rule_and_the_measure_of_the_target_are_kept() -> None:
     only = CURVES[LORA[0]]
-    assert hit(only, Goal(0.5, "mean3")) == 2
-    assert hit(only, Goal(0.51, "mean3")) is None
-    assert hit(only, Goal(2.5, measure="loss")) == 1
+    goals = [Goal(0.5, "mean3"), Goal(0.51, "mean3"), Goal(2.5, measure="loss")]
+    assert hits(only, goals) == [2, None, 1]
 
 
 def test_first_is_the_lowest_median_and_seeds_are_counted() -> None:
