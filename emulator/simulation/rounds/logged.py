@@ -110,14 +110,6 @@ class LoggedTrainer(Trainer, Selector):
         return np.fromiter(self._visits, np.int64, len(self._visits))
 
     @override
-    def on_update(self, client: int, examples: int, seconds: float) -> None:
-        pass
-
-    @override
-    def on_failure(self, client: int, seconds: float) -> None:
-        pass
-
-    @override
     def download(self, client: int) -> MessageInfo:
         nbytes = self._visits[client].down
         return MessageInfo(client, nbytes, nbytes)

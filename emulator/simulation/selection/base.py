@@ -11,7 +11,10 @@ Clients = NDArray[np.int64]
 
 
 class Selector(Protocol):
-    """Selects among candidates, and receives the results of the selected clients."""
+    """Selects among candidates, and receives the results of the selected clients.
+
+    A subclass that needs no results leaves `on_update` and `on_failure` out: they do nothing.
+    """
 
     def select(self, number: int, candidates: Clients, count: int) -> Clients:
         """Returns `count` distinct ones of `candidates` (int64, ascending); the `number`-th draw.
@@ -19,11 +22,14 @@ class Selector(Protocol):
         Sampling for privacy may return more or fewer.
         """
 
-    def on_update(self, client: int, examples: int, seconds: float) -> None:
+    # Without `return`, mypy takes a method of a protocol for abstract.
+    def on_update(self, client: int, examples: int, seconds: float) -> None:  # noqa: ARG002
         """Called when an update of `client` arrives, `seconds` after its task started."""
+        return
 
-    def on_failure(self, client: int, seconds: float) -> None:
+    def on_failure(self, client: int, seconds: float) -> None:  # noqa: ARG002
         """Called when a task of `client` ended without an update, `seconds` after it started."""
+        return
 
 
 class SelectionSettings(Pluggable):

@@ -29,14 +29,6 @@ class UniformSelector(Selector):
         rng = stream(self._seed, "cohort", number)
         return candidates[rng.choice(len(candidates), count, replace=False)]
 
-    @override
-    def on_update(self, client: int, examples: int, seconds: float) -> None:
-        pass
-
-    @override
-    def on_failure(self, client: int, seconds: float) -> None:
-        pass
-
 
 class PoissonSelector(UniformSelector):
     """Samples each candidate independently: `count` on average, possibly none.

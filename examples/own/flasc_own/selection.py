@@ -37,11 +37,3 @@ class RestingSelector(Selector):
 
     def _draws_to_rest(self, client: int, number: int) -> int:
         return max(0, self._last.get(client, -self._rest) + self._rest + 1 - number)
-
-    @override
-    def on_update(self, client: int, examples: int, seconds: float) -> None:
-        pass
-
-    @override
-    def on_failure(self, client: int, seconds: float) -> None:
-        pass
