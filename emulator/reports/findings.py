@@ -10,6 +10,7 @@ from emulator.results.metrics import Outcome
 from emulator.results.statistics import LEVEL
 
 ONE_SEED = "One seed: differences may be due to chance."
+FALL = 0.05  # of the accuracy; evaluations of 800 examples differ by 0.02 by chance
 ERROR = f"{100 * (1 - LEVEL):.2g} %"  # probability of any false 'faster' or 'slower' in a table
 
 
@@ -90,6 +91,31 @@ def _verdicts(
             names = (each.method, each.variant) if by_method else (each.variant, each.method)
             found.setdefault((names[0], each.verdict), []).extend(names[1:] * several)
     return found
+
+
+def fallen(study: Study) -> str:
+    """Return which methods ended far below their best accuracy; empty if none did."""
+    lost: dict[str, list[float]] = {}
+    for each in study.outcomes:
+        if each.accuracy_lost is not None:
+            lost.setdefault(each.method, []).append(each.accuracy_lost)
+    parts = [
+        f"{method} by {100 * max(falls):.0f} points" + _with_share(falls)
+        for method, falls in lost.items()
+        if max(falls) > FALL
+    ]
+    if not parts:
+        return ""
+    return (
+        f"Ended below their best {study.metric}, as means of three evaluations: {', '.join(parts)}."
+        " Their learning rates may be too high for so many rounds."
+    )
+
+
+def _with_share(falls: Sequence[float]) -> str:
+    """Return in how many simulations of a method the accuracy fell, if not in all."""
+    count = sum(fall > FALL for fall in falls)
+    return "" if count == len(falls) else f" at most ({count} of {len(falls)} simulations)"
 
 
 def _others(count: int) -> str:

@@ -189,7 +189,14 @@ def table(study: Study) -> Group:
     validated = validation.line(study.validations.values())
     compared = map(" ".join, tradeoffs.sentences(study)) if study.has_tradeoffs else ()
     remark = f"{study.remark}." if study.remark else ""
-    told = (caption(study), findings.shown(study), remark, validated, *compared)
+    told = (
+        caption(study),
+        findings.shown(study),
+        findings.fallen(study),
+        remark,
+        validated,
+        *compared,
+    )
     notes = [Text(note) for note in (*told, *explanations(study), missing(study)) if note]
     traded = Group(Text(), tradeoffs.table(study)) if study.has_tradeoffs else Group()
     return Group(grid, traded, Text(), *notes)

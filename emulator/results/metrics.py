@@ -90,6 +90,7 @@ class Outcome:
     epsilon_to_target: float | None = None
     epsilon: float | None = None
     target_measure: Measure = ACCURACY
+    accuracy_lost: float | None = None
 
 
 class Curve(NamedTuple):
@@ -282,7 +283,17 @@ def outcome(
         epsilon_to_target=epsilon(account, hit.round) if account and hit else None,
         epsilon=epsilon(account, len(rounds)) if account else None,
         target_measure=goal.measure if goal else ACCURACY,
+        accuracy_lost=accuracy_lost([score.accuracy for score in scores]),
     )
+
+
+def accuracy_lost(accuracies: Sequence[float]) -> float | None:
+    """Return how far the last scores are below the best ones, both as means of three in a row.
+
+    None for fewer than three scores.
+    """
+    means = [math.fsum(accuracies[i - 3 : i]) / 3 for i in range(3, len(accuracies) + 1)]
+    return max(means) - means[-1] if means else None
 
 
 def spread(values: Iterable[float | None]) -> Spread:

@@ -113,6 +113,7 @@ def _caption(study: Study) -> str:
         f"Simulated time to {study.goal}, with rounds and bytes until then; {study.metric} after "
         f"the last round; {findings.statistic(study, 'median')}.",
         findings.shown(study),
+        findings.fallen(study),
         f"Target measured on {study.measured}.{traded}",
         f"{study.remark}." if study.remark else "",
         privacy_caption(study).strip(),

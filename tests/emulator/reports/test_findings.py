@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from emulator.reports.findings import headline, seeds_text, shown
+from emulator.reports.findings import fallen, headline, seeds_text, shown
 from emulator.reports.run_report import Study
 from emulator.results.comparison import Measured, contrasted
 from emulator.results.metrics import Outcome
@@ -174,3 +174,13 @@ def test_numbers_of_seeds_in_words() -> None:
     assert [seeds_text(c) for c in ([1, 1], [3], [1, 3, 2])] == [
         "one seed", "3 seeds", "1 to 3 seeds"
     ]  # fmt: skip
+
+
+def test_a_method_that_ends_far_below_its_best_is_named(three: Study) -> None:
+    lost = {"LoRA": [0.02, 0.04, None], "FLASC": [0.21, 0.0, 0.06]}
+    outcomes = tuple(replace(o, accuracy_lost=lost[o.method][o.seed]) for o in three.outcomes)
+    assert fallen(replace(three, outcomes=outcomes)) == (
+        "Ended below their best accuracy, as means of three evaluations: FLASC by 21 points at "
+        "most (2 of 3 simulations). Their learning rates may be too high for so many rounds."
+    )
+    assert fallen(replace(three, outcomes=outcomes[:3])) == ""

@@ -14,6 +14,7 @@ from emulator.results.metrics import (
     Outcome,
     Spread,
     Summary,
+    accuracy_lost,
     bytes_sent,
     curve,
     outcome,
@@ -79,7 +80,16 @@ def test_reached_in_the_first_round() -> None:
         unheard_clients=None,
         unheard_examples=None,
         bottleneck="",
+        accuracy_lost=0.0,
     )
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "lost"),
+    [([0.1, 0.9], None), ([0.1, 0.5, 0.6], 0), ([0.6, 0.7, 0.8, 0.3, 0.4, 0.2], 0.4)],
+)
+def test_the_accuracy_lost_is_of_means_of_three(accuracies: list[float], lost: float) -> None:
+    assert accuracy_lost(accuracies) == pytest.approx(lost)
 
 
 @pytest.mark.parametrize("target", [0.51, None])

@@ -1,0 +1,239 @@
+"""Sends messages by a real Flower deployment inside of a test network.
+
+A SuperLink runs in the server's namespace and a SuperNode in each client's. Flower decides when it
+asks, in how many requests, and over which connections. What crosses each client's link is noted by
+the relay: a message lasts from its first to its last segment with data there.
+"""
+
+import ctypes
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from emulator.testbed.linux import netns
+from emulator.testbed.linux.topology import SERVER, Topology
+from emulator.testbed.schedule import Message
+
+Round = Mapping[str, Any]  # as `flower_app.serve` writes it
+Span = tuple[float, float]  # first and last segment, seconds
+Seen = tuple[int, str, float, int]  # as `delay_relay.Capture` notes it
+
+PORT = 9100
+PAUSE_S = 0.5  # longest gap inside of a message; Flower asks for messages every few seconds
+APP = "sizes"
+PROJECT = f"""\
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+
+[project]
+name = "{APP}"
+version = "1.0.0"
+description = "Messages of given sizes"
+license = "Apache-2.0"
+dependencies = []
+
+[tool.hatch.build.targets.wheel]
+packages = ["."]
+
+[tool.flwr.app]
+publisher = "flasc-emu"
+
+[tool.flwr.app.components]
+serverapp = "flower_app:server"
+clientapp = "flower_app:client"
+
+[tool.flwr.app.config]
+plan = ""
+"""
+SUPERLINK = f"""\
+[superlink]
+default = "link"
+
+[superlink.link]
+address = "{SERVER}:{PORT}"
+insecure = true
+"""
+
+
+PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+def require() -> None:
+    """Raises RefusedError if Flower is not installed in this environment."""
+    if find_spec("flwr") is None:
+        raise netns.RefusedError("no Flower (pip install 'flasc-emu[flower]')")
+
+
+def carry(
+    topology: Topology,
+    messages: Sequence[Message],
+    congestion: str,
+    arrays: int,
+    rounds: int,
+    limit_s: float,
+) -> list[Round]:
+    """Sends `messages` in each of so many rounds, each message in so many arrays.
+
+    Returns what the app noted of each round. Raises OSError if a process ends or if it takes more
+    than `limit_s`.
+    """
+    with TemporaryDirectory() as folder:
+        home = Path(folder)
+        out = _prepare(home, messages, len(topology.clients), arrays, rounds)
+        fleet = _Processes(home)
+        # Not all kernels let a namespace choose its default; a route may name any.
+        for namespace in (topology.server, *topology.clients):
+            with netns.inside(namespace):
+                way = "via 10.0.0.1" if namespace == topology.server else "dev access"
+                route = f"route change default {way} congctl {congestion}"
+                netns.run("ip", "link set lo up", route)
+        try:
+            fleet.start(topology.server, "flower-superlink", "--insecure", "--host", SERVER,
+                        "--port", str(PORT), "--disable-runtime-dependency-installation")  # fmt: skip
+            for number, namespace in enumerate(topology.clients):
+                fleet.start(namespace, "flower-supernode", "--insecure", "--superlink",
+                            f"{SERVER}:{PORT}", "--node-config", f"partition-id={number}")  # fmt: skip
+            fleet.submit(topology.server)
+            return fleet.wait_for(out, limit_s)
+        finally:
+            fleet.end()
+
+
+def _prepare(
+    home: Path, messages: Sequence[Message], clients: int, arrays: int, rounds: int
+) -> Path:
+    """Writes app, configuration and plan into `home`; returns the path that the app writes to."""
+    (home / "app").mkdir()
+    (home / "app" / "pyproject.toml").write_text(PROJECT)
+    shutil.copy(Path(__file__).with_name("flower_app.py"), home / "app")
+    (home / "config.toml").write_text(SUPERLINK)
+    sizes = {way: [0] * clients for way in ("down", "up")}
+    for message in messages:
+        sizes[message.direction][message.client] += message.nbytes
+    out = home / "out.json"
+    plan = {**sizes, "arrays": arrays, "rounds": rounds, "out": str(out)}
+    (home / "plan.json").write_text(json.dumps(plan))
+    return out
+
+
+class _Processes:
+    """Flower's processes; they end with `end`, and if this process is killed."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._running: list[subprocess.Popen[bytes]] = []
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+        flower = {"FLWR_HOME": str(home), "FLWR_TELEMETRY_ENABLED": "0"}
+        self._environment = {**os.environ, **flower, "PATH": path}
+
+    def start(self, namespace: int, command: str, *arguments: str) -> "subprocess.Popen[bytes]":
+        """Starts `command` in the namespace."""
+        with netns.inside(namespace), self._log(command).open("ab") as log:
+            process = subprocess.Popen(
+                [shutil.which(command, path=self._environment["PATH"]) or command, *arguments],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment,
+                cwd=self._home, start_new_session=True, preexec_fn=_as_part,
+            )  # fmt: skip
+        self._running.append(process)
+        return process
+
+    def submit(self, namespace: int) -> None:
+        """Submits the app, again until the SuperLink is there."""
+        plan = json.dumps(str(self._home / "plan.json"))
+        while True:
+            run = self.start(namespace, "flwr", "run", "app", "link", "-c", f"plan={plan}")
+            self._running.remove(run)
+            if run.wait() == 0:
+                return
+            self._require_alive()
+
+    def wait_for(self, out: Path, limit_s: float) -> list[Round]:
+        """What the app wrote. Raises OSError."""
+        until_s = time.monotonic() + limit_s
+        while not out.exists():
+            self._require_alive()
+            if time.monotonic() > until_s:
+                raise OSError(f"Flower had not finished after {limit_s:.0f} s{self._last()}")
+            time.sleep(0.1)
+        rounds: list[Round] = json.loads(out.read_text())
+        return rounds
+
+    def end(self) -> None:
+        """Ends all processes and theirs."""
+        for process in self._running:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def _require_alive(self) -> None:
+        if any(process.poll() is not None for process in self._running):
+            raise OSError(f"a process of Flower ended{self._last()}")
+
+    def _last(self) -> str:
+        """The last line of each log."""
+        logs = sorted(self._home.glob("*.log"))
+        lines = [(log.stem, log.read_text(errors="replace").strip().splitlines()) for log in logs]
+        return "".join(f"; {name}: {found[-1]}" for name, found in lines if found)
+
+    def _log(self, command: str) -> Path:
+        return self._home / f"{command}.log"
+
+
+def _as_part() -> None:
+    """Ends this process with the thread that started it, and takes its priority back to normal:
+    only packets have priority over other programs."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    with suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
+def timed(messages: Sequence[Message], seen: Sequence[Seen], one: Round) -> dict[str, Any]:
+    """{"times": first and last segment of each message in a round, "took_s": seconds of the round}.
+
+    Times are seconds since the round's start. Raises OSError for a message that was not seen.
+    """
+    start_s = one["start_s"]
+    found = [_span(message, seen, one) for message in messages]
+    return {
+        "times": [(first_s - start_s, last_s - start_s) for first_s, last_s in found],
+        "took_s": one["finish_s"] - start_s,
+    }
+
+
+def _span(message: Message, seen: Sequence[Seen], one: Round) -> Span:
+    """The burst of segments with the most data in the direction of the message.
+
+    A download ends before the app of the client has it; an upload begins after it answered.
+    """
+    noted = one["clients"][str(message.client)]
+    start_s, end_s = one["start_s"], one["finish_s"]
+    if message.direction == "down":
+        end_s = noted["got_s"]
+    else:
+        start_s = noted["answered_s"]
+    bursts: list[list[Seen]] = []
+    for segment in seen:
+        if segment[0] == message.client and start_s <= segment[2] <= end_s:
+            if not bursts or segment[2] - bursts[-1][-1][2] > PAUSE_S:
+                bursts.append([])
+            bursts[-1].append(segment)
+    if not bursts:
+        raise OSError(f"no data of client {message.client} crossed its link in a round")
+    burst = max(bursts, key=partial(_size, message.direction))
+    return burst[0][2], burst[-1][2]
+
+
+def _size(direction: str, burst: Sequence[Seen]) -> int:
+    return sum(size for _, way, _, size in burst if way == direction)
