@@ -8,7 +8,8 @@ from flasc.common.errors import DivergedError
 from flasc.methods.top_k import count, top_k
 
 DENORMAL = 2.0**-149
-TIED = [0.0, -0.0, DENORMAL, -DENORMAL, 2 * DENORMAL, 1.0, -1.0, 3.4e38]
+LARGEST = float(np.finfo(np.float32).max)
+TIED = [0.0, -0.0, DENORMAL, -DENORMAL, 2 * DENORMAL, 1.0, -1.0, LARGEST]
 VECTORS = st.one_of(
     hnp.arrays(np.float32, st.integers(1, 80), elements=st.sampled_from(TIED)),
     hnp.arrays(

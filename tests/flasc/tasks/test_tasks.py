@@ -99,11 +99,11 @@ def test_seeds_deal_but_do_not_change_what_scores(name, settings, tmp_path):
 
 @every_task
 def test_it_learns_what_it_holds(name, settings, tmp_path):
-    """Ten rounds of all clients lower the loss that the same clients' examples have."""
+    """Twenty rounds of all clients lower the loss that the same clients' examples have."""
     live = trainer(settings(name), tmp_path)
     object.__setattr__(live.task, "validation", live.task.train)
     before = live.evaluate("validation")
-    for _ in range(10):
+    for _ in range(20):
         uploads = live.train([live.download(client) for client in range(CLIENTS)])
         live.aggregate(uploads, [1 / CLIENTS] * CLIENTS)
     after = live.evaluate("validation")
