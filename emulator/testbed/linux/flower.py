@@ -5,11 +5,9 @@ asks, in how many requests, and over which connections. What crosses each client
 the relay: a message lasts from its first to its last segment with data there.
 """
 
-import ctypes
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -67,9 +65,6 @@ insecure = true
 """
 
 
-PR_SET_PDEATHSIG = 1  # prctl(2)
-
-
 def require() -> None:
     """Raises RefusedError if Flower is not installed in this environment."""
     if find_spec("flwr") is None:
@@ -100,11 +95,16 @@ def carry(
                 route = f"route change default {way} congctl {congestion}"
                 netns.run("ip", "link set lo up", route)
         try:
-            fleet.start(topology.server, "flower-superlink", "--insecure", "--host", SERVER,
-                        "--port", str(PORT), "--disable-runtime-dependency-installation")  # fmt: skip
+            at = f"{SERVER}:{PORT}"
+            fleet.start(
+                topology.server, "flower-superlink", "--insecure", "--host", SERVER,
+                "--port", str(PORT), "--disable-runtime-dependency-installation",
+            )  # fmt: skip
             for number, namespace in enumerate(topology.clients):
-                fleet.start(namespace, "flower-supernode", "--insecure", "--superlink",
-                            f"{SERVER}:{PORT}", "--node-config", f"partition-id={number}")  # fmt: skip
+                fleet.start(
+                    namespace, "flower-supernode", "--insecure", "--superlink", at,
+                    "--node-config", f"partition-id={number}",
+                )  # fmt: skip
             fleet.submit(topology.server)
             return fleet.wait_for(out, limit_s)
         finally:
@@ -129,11 +129,14 @@ def _prepare(
 
 
 class _Processes:
-    """Flower's processes; they end with `end`, and if this process is killed."""
+    """Flower's processes; they end with `end`, or with the process group of this process."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
         self._running: list[subprocess.Popen[bytes]] = []
+        with suppress(OSError):  # only packets have priority over other programs, not Flower
+            reset = os.SCHED_RR | os.SCHED_RESET_ON_FORK
+            os.sched_setscheduler(0, reset, os.sched_param(1))
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
         flower = {"FLWR_HOME": str(home), "FLWR_TELEMETRY_ENABLED": "0"}
         self._environment = {**os.environ, **flower, "PATH": path}
@@ -144,7 +147,7 @@ class _Processes:
             process = subprocess.Popen(
                 [shutil.which(command, path=self._environment["PATH"]) or command, *arguments],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment,
-                cwd=self._home, start_new_session=True, preexec_fn=_as_part,
+                cwd=self._home,
             )  # fmt: skip
         self._running.append(process)
         return process
@@ -171,10 +174,10 @@ class _Processes:
         return rounds
 
     def end(self) -> None:
-        """Ends all processes and theirs."""
+        """Ends all processes. Theirs watch them, and end with them."""
         for process in self._running:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
+        for process in self._running:
             process.wait()
 
     def _require_alive(self) -> None:
@@ -189,14 +192,6 @@ class _Processes:
 
     def _log(self, command: str) -> Path:
         return self._home / f"{command}.log"
-
-
-def _as_part() -> None:
-    """Ends this process with the thread that started it, and takes its priority back to normal:
-    only packets have priority over other programs."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    with suppress(OSError):
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def timed(messages: Sequence[Message], seen: Sequence[Seen], one: Round) -> dict[str, Any]:

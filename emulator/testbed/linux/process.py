@@ -2,42 +2,56 @@
 
     python -m emulator.testbed.linux.process FD
 
-reads {"star", "messages", "congestion"} from standard input and prints {"times", "relay"},
-{"refused": reason} if the machine refuses, or {"failed": reason}. It ends at once when FD, a pipe
-of its parent, closes, so also when the parent is killed. The relay ends with it, and then all
-namespaces.
+reads {"star", "messages", "congestion", "flower"} from standard input and prints {"rounds",
+"relay"}, {"refused": reason} if the machine refuses, or {"failed": reason}. A round has the "times"
+of each message. With "flower", {"arrays", "rounds", "limit_s"}, Flower sends the messages, and a
+round has "took_s", which includes what Flower waited. Its process group ends at once when FD, a
+pipe of its parent, closes, so also when the parent is killed, and then all namespaces.
 """
 
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
 from typing import Any
 
-from emulator.testbed.linux import netns, topology, traffic
+from emulator.testbed.linux import delay_relay, flower, netns, topology, traffic
 from emulator.testbed.schedule import Message, Star
 
 
-def measure(star: Star, messages: list[Message], congestion: str) -> dict[str, Any]:
+def measure(
+    star: Star, messages: list[Message], congestion: str, by_flower: dict[str, Any] | None
+) -> dict[str, Any]:
     """Sends `messages` over a real `star`. Raises RefusedError, OSError."""
+    if by_flower:
+        flower.require()
     laid_out = topology.build(star)
-    relay = _relay(laid_out)
+    relay = _relay(laid_out, [delay_relay.CAPTURE] if by_flower else [])
     try:
-        times = traffic.carry(laid_out, messages, congestion)
+        if by_flower:
+            found = flower.carry(laid_out, messages, congestion, **by_flower)
+        else:
+            times = traffic.carry(laid_out, messages, congestion)
     except BaseException:
         relay.kill()
         raise
-    said, _ = relay.communicate("end")
-    return {"times": times, "relay": json.loads(said)}
+    said = json.loads(relay.communicate("end")[0])
+    if by_flower:
+        seen = said.pop("seen")
+        rounds = [flower.timed(messages, seen, one) for one in found]
+    else:
+        rounds = [{"times": times}]
+    return {"rounds": rounds, "relay": said}
 
 
-def _relay(laid_out: topology.Topology) -> "subprocess.Popen[str]":
+def _relay(laid_out: topology.Topology, options: list[str]) -> "subprocess.Popen[str]":
     devices = [fd for cable in laid_out.cables for fd in (cable.near, cable.far)]
     cables = [f"{cable.near}:{cable.far}:{cable.delay_s!r}" for cable in laid_out.cables]
     relay = subprocess.Popen(
-        [sys.executable, "-m", "emulator.testbed.linux.delay_relay", *cables],
+        [sys.executable, "-m", "emulator.testbed.linux.delay_relay", *options, *cables],
         pass_fds=devices,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -52,7 +66,7 @@ def _relay(laid_out: topology.Topology) -> "subprocess.Popen[str]":
 
 def _end_with(pipe: int) -> None:
     os.read(pipe, 1)
-    os._exit(1)
+    os.killpg(0, signal.SIGKILL)
 
 
 def main() -> None:
@@ -66,7 +80,8 @@ def main() -> None:
         threading.Thread(target=_end_with, args=(int(sys.argv[1]),), daemon=True).start()
         asked = json.load(sys.stdin)
         messages = [Message(**message) for message in asked["messages"]]
-        found = measure(Star(**asked["star"]), messages, asked["congestion"])
+        star = Star(**asked["star"])
+        found = measure(star, messages, asked["congestion"], asked.get("flower"))
     except netns.RefusedError as error:
         found = {"refused": str(error)}
     except OSError as error:

@@ -1,7 +1,9 @@
 """Measures messages over the TCP of this machine, in a subprocess that leaves nothing behind."""
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -22,6 +24,7 @@ class Enacted:
 
     times: Sequence[tuple[float, float]]
     relay: dict[str, float]
+    took_s: float | None = None  # the whole round by Flower, with its waiting between messages
 
     @property
     def late_s(self) -> float:
@@ -35,9 +38,36 @@ def enact(star: Star, messages: Sequence[Message], congestion: str, expected_s: 
     Raises SupportError if this machine cannot do it, EmulationError if a connection fails or the
     measurement takes more than twice as long as expected.
     """
+    return _enacted(star, messages, congestion, None, 2 * expected_s + SETUP_TIMEOUT_S)[0]
+
+
+def enact_by_flower(
+    star: Star,
+    messages: Sequence[Message],
+    congestion: str,
+    arrays: int,
+    repeats: int,
+    limit_s: float,
+) -> list[Enacted]:
+    """Sends `messages` by a Flower deployment, `repeats` times, each in so many `arrays`.
+
+    Raises SupportError if this machine or environment cannot do it, EmulationError if Flower fails
+    or takes more than `limit_s`.
+    """
+    asked = {"arrays": arrays, "rounds": repeats, "limit_s": limit_s}
+    return _enacted(star, messages, congestion, asked, limit_s + SETUP_TIMEOUT_S)
+
+
+def _enacted(
+    star: Star,
+    messages: Sequence[Message],
+    congestion: str,
+    by_flower: dict[str, Any] | None,
+    timeout_s: float,
+) -> list[Enacted]:
     sent = [asdict(message) for message in messages]
     asked = {"star": asdict(star), "messages": sent, "congestion": congestion}
-    found = _measured(asked, 2 * expected_s + SETUP_TIMEOUT_S)
+    found = _measured({**asked, "flower": by_flower}, timeout_s)
     if "refused" in found:
         raise SupportError(
             f"this machine cannot build a test network: {found['refused']}",
@@ -45,7 +75,12 @@ def enact(star: Star, messages: Sequence[Message], congestion: str, expected_s: 
         )
     if "failed" in found:
         raise EmulationError(f"the measurement failed: {found['failed']}", "run it again")
-    return Enacted([(start, finish) for start, finish in found["times"]], found["relay"])
+    return [
+        Enacted(
+            [(start, finish) for start, finish in one["times"]], found["relay"], one.get("took_s")
+        )
+        for one in found["rounds"]
+    ]
 
 
 def repeat(repeats: int, most: int, once: Callable[[], Enacted]) -> tuple[list[Enacted], int]:
@@ -88,7 +123,7 @@ def _measured(asked: dict[str, Any], timeout_s: float) -> dict[str, Any]:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            start_new_session=True,  # only this process handles Ctrl-C
+            start_new_session=True,  # a process group of its own; only we handle Ctrl-C
         )
         with process:
             try:
@@ -96,7 +131,8 @@ def _measured(asked: dict[str, Any], timeout_s: float) -> dict[str, Any]:
             except subprocess.TimeoutExpired:
                 return {"failed": f"not finished after {timeout_s:.0f} s"}
             finally:
-                process.kill()
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
     finally:
         os.close(theirs)
         os.close(ours)

@@ -39,7 +39,8 @@ def pretended(monkeypatch):
     def staged(what, timeout_s):
         asked.append(what)
         count = len(what["messages"])
-        return {"times": [(n, n + 1) for n in range(count)], "relay": {"late_99_s": 1e-4}}
+        times = [(n, n + 1) for n in range(count)]
+        return {"rounds": [{"times": times}], "relay": {"late_99_s": 1e-4}}
 
     monkeypatch.setattr(run, "_measured", staged)
     return asked
