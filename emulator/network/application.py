@@ -133,8 +133,8 @@ def application_flights(
 ) -> tuple[list[Flight], float]:
     """Flights of a message, as in `tcp_flights`, and its window at the end, in segments.
 
-    Every turn finds an idle token bucket. After a turn that lost a segment, the next one begins
-    with the reduced window.
+    Every turn finds an idle token bucket. After a turn that lost a segment, the later ones begin
+    with the reduced window at most.
     """
     turns = application.turns(nbytes)
     is_open = connection.is_open or (application.keeps_connection and not tcp.handshake)
@@ -147,6 +147,7 @@ def application_flights(
             waits_s[number] += timeouts_s(rtt_s, 1 - loss, rng)
     window = tcp.initial_window if connection.window is None else connection.window
     flights: list[Flight] = []
+    limit = math.inf  # of the window at the start of a turn, after a loss
     for turn, wait_s in zip(turns, waits_s, strict=True):
         wire_B = turn_bytes(tcp, turn)
         saved_s = min(wire_B, segment_bytes(tcp)) / rate_Bps if tcp.token_bucket else 0.0
@@ -156,7 +157,9 @@ def application_flights(
             assert rng is not None
             first_lost = int(rng.geometric(loss))
             lossy = with_loss(tcp, moved, first_lost, rtt_s, rate_Bps, loss, rng, window)
-        window = after if lossy == moved else max(1.0, REDUCED[tcp.congestion] * after)
+        if lossy != moved:
+            limit = max(1.0, REDUCED[tcp.congestion] * min(after, limit))
+        window = min(after, limit)
         flights += [Flight(0, max(0.0, wait_s - saved_s)), *lossy]
     return flights, window
 

@@ -13,7 +13,7 @@ from emulator.network.application import Application
 from flasc.common.settings import PositiveInt, Settings
 
 PresetName = Literal["raw", "https", "grpc", "flower"]
-MAX_REQUESTS = 10_000
+MAX_REQUESTS, MAX_ARRAYS = 10_000, 5_000
 FLOWER_CALLS = 2  # PullMessages and ConfirmMessageReceived
 FLOWER_OBJECTS = 4  # of a message, besides two per array: one with its data, one without
 
@@ -63,7 +63,7 @@ class ApplicationSettings(Settings):
     """
 
     preset: PresetName = "raw"
-    arrays: PositiveInt | None = None
+    arrays: Annotated[int, Field(ge=1, le=MAX_ARRAYS)] | None = None
     requests: Annotated[int, Field(ge=1, le=MAX_REQUESTS)] = 1
     calls: Annotated[int, Field(ge=0, le=MAX_REQUESTS)] = 0
     parallel: PositiveInt = 1
@@ -81,7 +81,8 @@ class ApplicationSettings(Settings):
         # With a wrong name, only the name is reported.
         filled = dict(named[0].settings if named else {}) | dict(data)
         arrays = data.get("arrays", 1 if data.get("preset") == "flower" else None)
-        if isinstance(arrays, int) and not {"requests", "calls"} & data.keys():
+        is_count = isinstance(arrays, int) and 1 <= arrays <= MAX_ARRAYS
+        if is_count and not {"requests", "calls"} & data.keys():
             filled |= flower_requests(arrays)
         return filled
 

@@ -15,11 +15,12 @@ from emulator.common.distributions import (
     kind_tag,
 )
 from emulator.common.errors import FieldError
-from emulator.common.text import printable, short_repr
+from emulator.common.text import printable, short_repr, suggestion
 from emulator.network.capacity import CAPACITIES, CapacityModel
 from emulator.network.capacity.trace import Trace
 from emulator.network.tcp import Congestion, Direction, Tcp
 from emulator.simulation.availability import AVAILABILITIES, AvailabilitySettings
+from emulator.simulation.clients import applications
 from emulator.simulation.clients.applications import ApplicationSettings
 from emulator.simulation.clients.devices import Devices
 from emulator.simulation.clients.presets import PRESETS, PresetName
@@ -235,7 +236,11 @@ Transport = Annotated[
 
 def _named(value: object) -> object:
     """A text alone is the name of a preset."""
-    return {"preset": value} if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    if value not in applications.PRESETS:
+        raise ValueError(f"found {short_repr(value)}{suggestion(value, applications.PRESETS)}")
+    return {"preset": value}
 
 
 class Network(Settings):
