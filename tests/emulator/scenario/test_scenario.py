@@ -260,6 +260,7 @@ def test_no_number_can_be_anything_else(path, bad):
         "client_lr",
         "server_lr",
         "examples",
+        "arrays",
         "weights",
         "select",
         "first",

@@ -126,4 +126,5 @@ def test_the_presets_page_shows_every_application():
 
 def keys(settings):
     texts = {True: "true", False: "false"}
-    return ", ".join(f"{key}: {texts.get(value, value)}" for key, value in settings.items())
+    told = [f"{key}: {texts.get(value, value)}" for key, value in settings.items()]
+    return ", ".join(told) or "none"
