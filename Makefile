@@ -114,6 +114,7 @@ bench: setup
 	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/network.py
 	$(BIN)/python bench/transport.py tests/data/tcp_measured_sample.json
+	$(BIN)/python bench/applications.py tests/data/tcp_measured_applications.json
 
 clean:
 	rm -rf $(VENV) build site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

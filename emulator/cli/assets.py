@@ -8,7 +8,7 @@ from emulator.cli.options import PATH
 
 FAMILIES = [
     "methods", "tasks", "models", "wires", "policies", "selections", "availabilities", "laws",
-    "capacities", "presets",
+    "capacities", "presets", "applications",
 ]  # fmt: skip
 
 

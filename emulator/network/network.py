@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 
 from emulator.common.errors import StalledError
 from emulator.common.units import format_duration
+from emulator.network.application import NEW, Application, Connections, application_flights
 from emulator.network.fairness.engine import FlowEngine
 from emulator.network.fairness.keyed_heap import KeyedHeap
 from emulator.network.tcp import Direction, Flight, Tcp, fluid_flights, tcp_flights
@@ -40,12 +41,14 @@ class _Message(simpy.Event):
     def __init__(
         self,
         env: simpy.Environment,
+        client: int,
         nbytes: int,
         path: tuple[int, ...],
         varying: tuple[int, ...],
         flights: list[Flight],
     ) -> None:
         super().__init__(env)
+        self.client = client
         self.start_s = self.ready_s = env.now  # request; earliest start of the next flight
         self.nbytes, self.path, self.flights = nbytes, path, flights  # the next flight is last
         self.varying = varying  # links of its path whose capacity changes
@@ -95,6 +98,7 @@ class Network:
         loss: ArrayLike | None = None,
         stream: Stream | None = None,
         *,
+        application: Application | None = None,
         cell: ArrayLike | None = None,
         cell_up_Bps: ArrayLike = (),
         cell_down_Bps: ArrayLike = (),
@@ -121,7 +125,7 @@ class Network:
         Rates are bytes/s; a delay is one-way, seconds; a loss is the probability that a segment is
         lost, in each direction. Arrays are copied. Without `transport` (fluid), a message takes its
         delay and its bytes, and nothing is lost. Losses of a client's n-th message in a direction
-        are drawn from `stream(client, direction, n)`, n from 0.
+        are drawn from `stream(client, direction, n)`, n from 0. An `application` needs `Tcp`.
 
         `profiles` has changing rates, which replace the constant ones above, by link name:
         ("client", "up", 3), ("cell", "down", 0), ("server", "up", 0). Its `get` is called with a
@@ -134,6 +138,7 @@ class Network:
         assert (delays_s >= 0).all()
         assert ((losses >= 0) & (losses < 1)).all()
         assert not losses.any() or (transport and stream), "loss needs Tcp and a stream"
+        assert application is None or transport, "an application needs Tcp"
         # Lists, since each message reads one element: numpy takes several times as long for that.
         self._delay_s: list[float] = delays_s.tolist()
         self._loss: list[float] = losses.tolist()
@@ -149,7 +154,8 @@ class Network:
             half_duplex=half_duplex,
             profiles=profiles,
         )
-        self._tcp, self._stream = transport, stream
+        self._tcp, self._stream, self._application = transport, stream, application
+        self._connections = Connections()  # those that the application keeps
         self._sent: Counter[tuple[int, Direction]] = Counter()  # messages of clients with loss
 
         self._engine = FlowEngine(self._links.capacity_Bps)
@@ -173,13 +179,14 @@ class Network:
         return self._send(client, "up", nbytes)
 
     def cancel(self, arrival: simpy.Event) -> float:
-        """Cancels a message in transit; `arrival` never occurs.
+        """Cancels a message in transit; `arrival` never occurs, and a kept connection is closed.
 
         Returns how many of its `nbytes` had arrived, in proportion to its wire bytes.
         """
         assert isinstance(arrival, _Message)
         assert not arrival.is_over
         message, arrival.is_over = arrival, True
+        self._connections.close(message.client)
         total_B = message.moved_B + message.active_B + sum(f.size_B for f in message.flights)
         if message.active_B:
             del self._in_flight[message.flow]
@@ -192,8 +199,11 @@ class Network:
     def _send(self, client: int, direction: Direction, nbytes: int) -> simpy.Event:
         assert nbytes >= 0
         path = self._links.path(client, direction)
-        flights = self._flights(client, direction, path, nbytes)[::-1]
-        message = _Message(self._env, nbytes, path, self._links.varying(path), flights)
+        flights, window = self._flights(client, direction, path, nbytes)
+        varying = self._links.varying(path)
+        message = _Message(self._env, client, nbytes, path, varying, flights[::-1])
+        if self._application and self._application.keeps_connection:
+            message.callbacks.append(lambda _: self._keep(client, direction, window))
         self._queue(message)
         self._next_s = min(self._next_s, message.ready_s)
         if message.ready_s < self._due_s:
@@ -202,18 +212,27 @@ class Network:
 
     def _flights(
         self, client: int, direction: Direction, path: tuple[int, ...], nbytes: int
-    ) -> list[Flight]:
-        rtt_s = 2 * self._delay_s[client]
+    ) -> tuple[list[Flight], float]:
+        """The flights of a message, and the window of its connection after it (0: not kept)."""
+        rtt_s, loss, rng = 2 * self._delay_s[client], self._loss[client], None
         if self._tcp is None:
-            return fluid_flights(nbytes, rtt_s)
+            return fluid_flights(nbytes, rtt_s), 0.0
         rate_Bps = self._links.alone(path, self._env.now)
-        if not (loss := self._loss[client]):
-            return tcp_flights(self._tcp, direction, nbytes, rtt_s, rate_Bps)
-        assert self._stream is not None
-        number = self._sent[client, direction]
-        self._sent[client, direction] += 1
-        rng = self._stream(client, direction, number)
-        return tcp_flights(self._tcp, direction, nbytes, rtt_s, rate_Bps, loss, rng)
+        if loss:
+            assert self._stream is not None
+            number = self._sent[client, direction]
+            self._sent[client, direction] += 1
+            rng = self._stream(client, direction, number)
+        of_path = direction, nbytes, rtt_s, rate_Bps
+        if self._application is None:
+            return tcp_flights(self._tcp, *of_path, loss, rng), 0.0
+        kept = self._application.keeps_connection
+        at = self._connections.of(client, direction, self._env.now) if kept else NEW
+        return application_flights(self._tcp, self._application, *of_path, at, loss, rng)
+
+    def _keep(self, client: int, direction: Direction, window: float) -> None:
+        rtt_s = 2 * self._delay_s[client]
+        self._connections.arrived(client, direction, window, self._env.now, rtt_s)
 
     def _queue(self, message: _Message) -> None:
         """Queues a message for its next flight with bytes, or for its arrival if there is none."""

@@ -126,15 +126,30 @@ def segment_bytes(tcp: Tcp) -> int:
     return tcp.mss_B + tcp.overhead_B * tcp.headers
 
 
-def slow_start(tcp: Tcp, wire_B: float, rtt_s: float, rate_Bps: float) -> list[Flight]:
-    """Flights of windows that double until they fill `rate_Bps`, then one with the rest."""
+def slow_start(
+    tcp: Tcp, wire_B: float, rtt_s: float, rate_Bps: float, window: float | None = None
+) -> list[Flight]:
+    """Flights of windows that double until they fill `rate_Bps`, then one with the rest.
+
+    The first `window` is in segments; None: the initial window.
+    """
     segment_B = segment_bytes(tcp)
     round_s = rtt_s + segment_B / rate_Bps
-    window_B, flights = float(tcp.initial_window * segment_B), []
+    window_B, flights = float((window or tcp.initial_window) * segment_B), []
     while tcp.slow_start and window_B < wire_B and window_B / rate_Bps < round_s:
         flights.append(Flight(window_B, round_s))
         wire_B, window_B = wire_B - window_B, 2 * window_B
     return [*flights, Flight(wire_B)]
+
+
+def window_after(tcp: Tcp, flights: list[Flight], window: float) -> float:
+    """The window after `flights` of slow start that began with `window`; both in segments.
+
+    Each acknowledged segment adds one, if at least half of the window was used (RFC 7661).
+    """
+    segments = [flight.size_B / segment_bytes(tcp) for flight in flights]
+    window *= 2.0 ** (len(flights) - 1)
+    return window + min(window, segments[-1]) if sum(segments) > window / 2 else window
 
 
 def with_loss(
@@ -145,12 +160,13 @@ def with_loss(
     rate_Bps: float,
     loss: float,
     rng: np.random.Generator,
+    window: float | None = None,
 ) -> list[Flight]:
     """The same flights if their `nth` segment (from 1) is the first that is lost.
 
     One more window is sent before the sender detects the loss. One round trip after the loss (two
     if no segment followed: the probe of RFC 8985) the rest follows with a smaller window. `loss` is
-    the loss probability of a segment.
+    the loss probability of a segment; the flights began with `window`, as in `slow_start`.
     """
     segment_B, total_B = segment_bytes(tcp), sum(flight.size_B for flight in flights)
     end_B = min(float(nth * segment_B), total_B)
@@ -161,7 +177,7 @@ def with_loss(
         before_B, number = before_B + flights[number].size_B, number + 1
     round_s = rtt_s + segment_B / rate_Bps
     # Every segment that arrived has increased the window by one.
-    window_B = tcp.initial_window * segment_B * 2.0**number
+    window_B = (window or tcp.initial_window) * segment_B * 2.0**number
     window_B = min(window_B + end_B - before_B, max(window_B, largest_window(rate_Bps, round_s)))
     behind_B = min(total_B - end_B, window_B)
     missing_B = (total_B - end_B - behind_B + min(segment_B, total_B)) / (1 - loss)

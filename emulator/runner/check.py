@@ -118,6 +118,7 @@ def _links(scenario: Scenario, clients: Fleet, with_server: bool) -> str:
     groups = [f"{n} {printable(name)}" for n, name in zip(counts, clients.groups, strict=True)]
     server = f"down {_rate(clients.server_down_Bps)}, up {_rate(clients.server_up_Bps)}"
     named: dict[str, list[str]] = {
+        "application": [text] if (text := network.application.describe()) else [],
         "server": [server] if with_server else [],
         "clients": groups if network.groups else [],
         "presets": [access.preset for access in accesses if access.preset],
@@ -131,8 +132,8 @@ def _links(scenario: Scenario, clients: Fleet, with_server: bool) -> str:
         "policy": scenario.policy.describe(scenario.training.cohort),
         "selection": [] if scenario.selection.kind == "uniform" else [scenario.selection.kind],
     }
-    text = [f"{what}: {', '.join(dict.fromkeys(names))}" for what, names in named.items() if names]
-    return "; ".join([f"{links}, over {network.transport.kind}", *text, *_shared(clients)])
+    lines = [f"{what}: {', '.join(dict.fromkeys(names))}" for what, names in named.items() if names]
+    return "; ".join([f"{links}, over {network.transport.kind}", *lines, *_shared(clients)])
 
 
 def _distinct(scenario: Scenario, links: Mapping[str, str]) -> dict[str, str]:

@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from emulator.common.distributions import RateDistribution
 from emulator.network.capacity.base import CapacityModel
+from emulator.simulation.clients import applications
 from emulator.simulation.clients.links import Available, DownLink
 from emulator.simulation.clients.presets import PRESETS
 from emulator.simulation.simulate import Policy, Selection
@@ -35,6 +36,10 @@ def catalogue() -> dict[str, list[tuple[str, str]]]:
             _about(m, "kind") for m in _models(DownLink) if issubclass(m, CapacityModel)
         ],
         "presets": [(name, preset.about) for name, preset in PRESETS.items()],
+        "applications": [
+            (name, f"{preset.about} ({preset.version}; {preset.source})")
+            for name, preset in applications.PRESETS.items()
+        ],
     }
 
 

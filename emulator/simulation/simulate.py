@@ -114,6 +114,7 @@ def simulate(
         transport=settings.network.transport.model(),
         loss=clients.loss,
         stream=lambda client, way, n: rng.stream(seed, f"loss/{way}", client, n),
+        application=settings.network.application.model(),
         cell=clients.cell,
         cell_up_Bps=clients.cell_up_Bps,
         cell_down_Bps=clients.cell_down_Bps,

@@ -173,6 +173,12 @@ def case(
 def _star(scenario: Scenario, seed: int, clients: list[int], name: str) -> Star:
     """The links of `clients`. Raises EmulationError for what cannot be measured."""
     network = scenario.network
+    if network.application.model():
+        raise EmulationError(
+            f"{name}: found application {network.application.preset}; allowed: raw, since the "
+            "measurement sends messages over plain TCP connections",
+            "add --set network.application=raw",
+        )
     drawn = fleet.draw_fleet(network, scenario.compute, scenario.task.clients, seed)
     if drawn.loss[clients].any():
         raise EmulationError(

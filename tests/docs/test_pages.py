@@ -89,11 +89,28 @@ def test_the_sizes_on_the_methods_page_are_the_models(row, scope, rank):
     assert line in (ROOT / "docs/background/methods.md").read_text("utf-8")
 
 
-def test_the_transport_table_is_what_the_script_prints():
-    spec = importlib.util.spec_from_file_location("transport", ROOT / "bench/transport.py")
+def loaded_bench(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"bench/{name}.py")
     assert spec is not None
     assert spec.loader is not None
-    transport = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(transport)
+    bench = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(bench)
+    return bench
+
+
+def test_the_transport_table_is_what_the_script_prints():
     measured = json.loads((ROOT / "tests/data/tcp_measured_sample.json").read_text("utf-8"))
-    assert transport.table(measured) in (ROOT / "docs/background/accuracy.md").read_text("utf-8")
+    table = loaded_bench("transport").table(measured)
+    assert table in (ROOT / "docs/background/accuracy.md").read_text("utf-8")
+
+
+def test_the_table_of_programs_is_what_the_script_prints():
+    bench = loaded_bench("applications")
+    measured = json.loads((ROOT / "tests/data/tcp_measured_applications.json").read_text("utf-8"))
+    rows = list(bench.rows(measured["cases"]))
+    page = (ROOT / "docs/background/accuracy.md").read_text("utf-8")
+    assert bench.summary(rows) in page
+    outliers = [row for row in rows if abs(row.error) > 0.12]
+    assert len(outliers) == 6
+    assert all("100 kB" in row.name and "80 ms" in row.name for row in outliers)
+    assert bench.table(rows).count("\n") == len(rows) + 1

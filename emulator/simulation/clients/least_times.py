@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emulator.common.distributions import Floats
+from emulator.network.application import Application
 from emulator.network.capacity.base import CapacityModel
 from emulator.network.capacity.normal import NormalRate
-from emulator.network.least_time import latency_s, sent_bytes, slow_start_s
+from emulator.network.least_time import latency_s, later_turns_s, sent_bytes, slow_start_s
 from emulator.network.tcp import Direction
 from emulator.simulation.clients.fleet import Fleet
 from emulator.simulation.clients.links import AccessLink, Network, Ratio
@@ -41,6 +42,7 @@ class LeastTimes:
 
     def __init__(self, network: Network, fleet: Fleet) -> None:
         self._fleet, self._tcp = fleet, network.transport.model()
+        self._application = network.application.model() or Application()
         self._paths = {way: _path(network, fleet, way) for way in AGAINST}
 
     def updates_s(self, nbytes: Mapping[Direction, int], members: NDArray[np.int64]) -> Floats:
@@ -62,16 +64,21 @@ class LeastTimes:
         self, way: Direction, path: _Path, nbytes: int, members: NDArray[np.int64]
     ) -> tuple[Floats, Floats]:
         """(seconds before bytes move, seconds of the whole message) of each of `members` alone."""
+        tcp, application = self._tcp, self._application
         rtt_s, best_Bps = 2 * self._fleet.delay_s[members], path.highest_Bps[members]
-        wait_s = latency_s(self._tcp, way, nbytes, rtt_s, path.lowest_Bps[members])
+        lowest_Bps = path.lowest_Bps[members]
+        wait_s = latency_s(tcp, way, nbytes, rtt_s, lowest_Bps, application)
+        idle_s = later_turns_s(tcp, nbytes, rtt_s, lowest_Bps, application)
         # Where rates change or segments are lost, slow start may end earlier.
         is_simple = path.constant[members] & (self._fleet.loss[members] == 0)
-        idle_s = np.where(is_simple, slow_start_s(self._tcp, nbytes, rtt_s, best_Bps), 0.0)
-        return wait_s, wait_s + idle_s + sent_bytes(self._tcp, nbytes) / best_Bps
+        stalls_s = slow_start_s(tcp, nbytes, rtt_s, best_Bps, application)
+        idle_s += np.where(is_simple, stalls_s, 0.0)
+        return wait_s, wait_s + idle_s + sent_bytes(tcp, nbytes, application) / best_Bps
 
     def _shared(self, path: _Path, nbytes: int, members: NDArray[np.int64]) -> Floats:
         """Seconds in which the shared links carry 1, 2, ... messages of `members`, [members]."""
-        wire_B, cell = sent_bytes(self._tcp, nbytes), self._fleet.cell[members]
+        wire_B = sent_bytes(self._tcp, nbytes, self._application)
+        cell = self._fleet.cell[members]
         server_s = np.arange(1, len(members) + 1) * wire_B / path.server_Bps
         # The n-th message of a cell takes n times as long as one; any order of cells is possible.
         cell = np.sort(cell[cell >= 0])

@@ -1,4 +1,4 @@
-"""Settings of the network: access links, groups, cells, the server's link, the transport."""
+"""Settings of the network: access links, groups, cells, the server's link, transport, program."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -15,11 +15,13 @@ from emulator.common.distributions import (
     kind_tag,
 )
 from emulator.common.errors import FieldError
-from emulator.common.text import printable, short_repr
+from emulator.common.text import printable, short_repr, suggestion
 from emulator.network.capacity import CAPACITIES, CapacityModel
 from emulator.network.capacity.trace import Trace
 from emulator.network.tcp import Congestion, Direction, Tcp
 from emulator.simulation.availability import AVAILABILITIES, AvailabilitySettings
+from emulator.simulation.clients import applications
+from emulator.simulation.clients.applications import ApplicationSettings
 from emulator.simulation.clients.devices import Devices
 from emulator.simulation.clients.presets import PRESETS, PresetName
 from flasc.common import plugins
@@ -232,17 +234,27 @@ Transport = Annotated[
 ]
 
 
+def _named(value: object) -> object:
+    """A text alone is the name of a preset."""
+    if not isinstance(value, str):
+        return value
+    if value not in applications.PRESETS:
+        raise ValueError(f"found {short_repr(value)}{suggestion(value, applications.PRESETS)}")
+    return {"preset": value}
+
+
 class Network(Settings):
     """Links of the server and of the clients, given as `clients` or as `groups`.
 
-    `charge` selects the bytes that are timed: the `encoded` message, or, as in the paper, only its
-    `values`.
+    `application` is what the program that sends the messages adds to each. `charge` selects the
+    bytes that are timed: the `encoded` message, or, as in the paper, only its `values`.
     """
 
     server: ServerLink
     clients: AccessLink | None = None
     groups: Groups | None = None
     transport: Transport = TcpTransport()
+    application: Annotated[ApplicationSettings, ShortForm(_named)] = ApplicationSettings()
     charge: Literal["encoded", "values"] = "encoded"
 
     @property
@@ -258,4 +270,24 @@ class Network(Settings):
         lossy = any(access.loss != 0 for access in self.accesses.values())
         if self.transport.kind == "fluid" and lossy:
             raise ValueError("found loss with transport fluid; allowed: loss with transport tcp")
+        self._check_application()
         return self
+
+    def _check_application(self) -> None:
+        """Refuses an application whose effects the transport leaves out."""
+        application = self.application
+        if application.model() is None:
+            return
+        if not isinstance(self.transport, TcpTransport):
+            raise FieldError(
+                ("application",),
+                "found an application with transport fluid; allowed: transport tcp, or "
+                "application raw",
+            )
+        opened = (application.tls or application.grpc) and application.connection == "per_message"
+        if opened and not self.transport.handshake:
+            raise FieldError(
+                ("application",),
+                "found tls or grpc per message with transport handshake: false, which leaves out "
+                "what opening a connection takes; allowed: handshake: true, or connection: kept",
+            )

@@ -120,6 +120,36 @@ def test_it_is_told_once_of_the_variants_that_have_none(scenario, tmp_path):
     assert lines.count(SILENT.format(" in 2 of 3 variants")) == 1
 
 
+def test_an_application_is_named_and_counts_in_the_least_times(scenario, tmp_path):
+    path = scenario()
+    programs = (
+        "vary: {by: {raw: {}, flower: {network.application: {preset: flower, arrays: 25}}, "
+        "tls: {network.application: https}}}\n"
+    )
+    path.write_text(path.read_text().split("vary:")[0] + programs)
+    lines = list(plan(inputs.read(path), tmp_path))
+    links = {line.partition(":")[0]: line for line in lines if ", over tcp" in line}
+    assert "application" not in links["raw"]
+    assert links["flower"].endswith(
+        "over tcp; application: flower (25 requests and 31 calls per message, 2 at a time, kept "
+        "connections)"
+    )
+    assert links["tls"].endswith("over tcp; application: https (1 request per message, TLS)")
+
+    def least_s(text):
+        found = re.search(r"computed\); ([\d.]+) (ms|s)", text)
+        return float(found[1]) / (1000 if found[2] == "ms" else 1)
+
+    times = []
+    for name in ("raw", "https", "{preset: flower, arrays: 25}"):
+        read = inputs.read(path, overrides=[f"network.application={name}", "vary=null"])
+        times.append(min(least_s(line) for line in plan(read, tmp_path) if "computed)" in line))
+    plain_s, https_s, flower_s = times
+    # Both messages open a TLS connection; Flower's take 28 turns more than one, each way.
+    assert https_s == pytest.approx(plain_s + 2 * (0.04 + 0.003), abs=0.02)
+    assert flower_s > 2 * 28 * 0.04 + 2 * 56 * 0.01
+
+
 def test_what_has_yet_to_be_trained_must_be_trainable(scenario, toys, tmp_path, monkeypatch):
     read = inputs.read(scenario())
     monkeypatch.setattr(Newsgroups, "most_clients", 20)

@@ -57,6 +57,10 @@ def cases(folder: Any) -> st.SearchStrategy[Case]:
     transport = st.sampled_from(
         ["tcp", "fluid", {"token_bucket": False}, {"handshake": False}, {"slow_start": False}]
     )
+    application = st.sampled_from([
+        "raw", "raw", "https", "grpc", {"preset": "flower", "arrays": 5},
+        {"requests": 7, "parallel": 3, "calls": 2, "processing": "5 ms"},
+    ])  # fmt: skip
     policy = st.sampled_from([
         "synchronous", "synchronous", {"kind": "overselection", "select": 8, "first": 4},
         {"kind": "deadline", "deadline": "2 s", "first": 3},
@@ -65,7 +69,8 @@ def cases(folder: Any) -> st.SearchStrategy[Case]:
     ])  # fmt: skip
     whole = st.fixed_dictionaries({
         "clients": clients, "server": st.fixed_dictionaries({"down": shared, "up": shared}),
-        "transport": transport, "policy": policy, "seed": st.integers(0, 9),
+        "transport": transport, "application": application, "policy": policy,
+        "seed": st.integers(0, 9),
         "selection": st.sampled_from(["uniform", "uniform", "oort"]),
     })  # fmt: skip
     return st.tuples(whole, st.integers(1, 100_000), st.integers(1, 100_000))
@@ -76,9 +81,12 @@ def scenario(
     server: Any,
     transport: Any,
     policy: Any = "synchronous",
+    application: Any = "raw",
     seed: int = 0,
     **keys: Any,
 ) -> Scenario:
+    if transport in ("fluid", {"handshake": False}):
+        application = "raw"  # others are refused
     if transport == "fluid":
         clients = {key: value for key, value in clients.items() if key != "loss"}
     return Scenario.model_validate(
@@ -87,7 +95,12 @@ def scenario(
             "task": {"name": "20newsgroups", "clients": 20},
             "training": {"rounds": 4, "cohort": 5, "seeds": [seed]},
             "methods": {"LoRA": {"kind": "lora"}},
-            "network": {"clients": clients, "server": server, "transport": transport},
+            "network": {
+                "clients": clients,
+                "server": server,
+                "transport": transport,
+                "application": application,
+            },
             "policy": policy,
             **keys,
         }

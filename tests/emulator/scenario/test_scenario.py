@@ -163,6 +163,10 @@ POLICIES = [
 COMPUTES = [
     {"speed": {"kind": "choice", "values": ["1 GFLOP/s"]}, "utilisation": 0.5, "max_rank": 4.0}
 ]
+APPLICATIONS = [
+    {"requests": 3, "calls": 2, "parallel": 2, "processing": "5 ms"},
+    {"preset": "flower", "arrays": 3},
+]
 # Privacy accounting needs clients that are always available.
 PRIVATE = put(
     put(FULL, ("training", "dp"), {"clip": 0.5, "noise": 1.0, "delta": 1e-5}),
@@ -175,6 +179,7 @@ WHOLE = [
     *(put(FULL, ("compute",), compute) for compute in COMPUTES),
     *(put(FULL, ("training", "server"), server) for server in SERVERS),
     *(put(FULL, ("policy",), policy) for policy in POLICIES),
+    *(put(FULL, ("network", "application"), application) for application in APPLICATIONS),
     put(FULL, ("task",), USERS),
     PRIVATE,
 ]
@@ -255,6 +260,7 @@ def test_no_number_can_be_anything_else(path, bad):
         "client_lr",
         "server_lr",
         "examples",
+        "arrays",
         "weights",
         "select",
         "first",

@@ -69,6 +69,7 @@ def test_what_crosses_at_once_is_bounded_by_the_links(varied):
     ("override", "said"),
     [
         ("network.clients.loss=1 %", "found loss; allowed: none"),
+        ("network.application=grpc", "found application grpc; allowed: raw"),
         ("network.clients.half_duplex=true", "found cells or half-duplex links"),
         (
             "network.clients.cells={clients: 5, down: 50 Mbps, up: 50 Mbps}",

@@ -1,0 +1,139 @@
+"""Settings of `network.application`: how a program sends its messages, with presets of programs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+from typing_extensions import Self
+
+from emulator.common.distributions import Duration
+from emulator.common.text import counted
+from emulator.network.application import Application
+from flasc.common.settings import PositiveInt, Settings
+
+PresetName = Literal["raw", "https", "grpc", "flower"]
+MAX_REQUESTS, MAX_ARRAYS = 10_000, 5_000
+FLOWER_CALLS = 2  # PullMessages and ConfirmMessageReceived
+FLOWER_OBJECTS = 4  # of a message, besides two per array: one with its data, one without
+
+
+@dataclass(frozen=True)
+class ApplicationPreset:
+    """A way to send messages: its keys, the `version` that they are of, and a `source`."""
+
+    about: str
+    version: str
+    source: str
+    settings: Mapping[str, object]
+
+
+PRESETS: dict[PresetName, ApplicationPreset] = {
+    "raw": ApplicationPreset(
+        "one TCP connection per message, and nothing else",
+        "Linux 6.18",
+        "https://www.rfc-editor.org/rfc/rfc9293",
+        {},
+    ),
+    "https": ApplicationPreset(
+        "one TLS connection and one request per message",
+        "TLS 1.3",
+        "https://www.rfc-editor.org/rfc/rfc8446",
+        {"tls": True},
+    ),
+    "grpc": ApplicationPreset(
+        "unary calls without TLS over a channel that each client keeps",
+        "grpcio 1.85.3",
+        "https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md",
+        {"grpc": True, "connection": "kept"},
+    ),
+    "flower": ApplicationPreset(
+        "Flower over HTTP: one request per object, two at a time",
+        "flwr 1.42.0",
+        "https://pypi.org/project/flwr/1.42.0/",
+        {"parallel": 2, "processing": "10 ms", "connection": "kept"},
+    ),
+}
+
+
+class ApplicationSettings(Settings):
+    """What a program adds to each message; a preset fills in missing keys.
+
+    A program that writes a message log can name these keys: this class reads them from any mapping.
+    """
+
+    preset: PresetName = "raw"
+    arrays: Annotated[int, Field(ge=1, le=MAX_ARRAYS)] | None = None
+    requests: Annotated[int, Field(ge=1, le=MAX_REQUESTS)] = 1
+    calls: Annotated[int, Field(ge=0, le=MAX_REQUESTS)] = 0
+    parallel: PositiveInt = 1
+    processing: Duration = 0.0
+    tls: bool = False
+    grpc: bool = False
+    connection: Literal["per_message", "kept"] = "per_message"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        named = [preset for name, preset in PRESETS.items() if name == data.get("preset", "raw")]
+        # With a wrong name, only the name is reported.
+        filled = dict(named[0].settings if named else {}) | dict(data)
+        arrays = data.get("arrays", 1 if data.get("preset") == "flower" else None)
+        is_count = isinstance(arrays, int) and 1 <= arrays <= MAX_ARRAYS
+        if is_count and not {"requests", "calls"} & data.keys():
+            filled |= flower_requests(arrays)
+        return filled
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.arrays is not None and self.preset != "flower":
+            raise ValueError(
+                f"found arrays with preset {self.preset}; allowed: arrays with preset flower, "
+                "requests and calls with any"
+            )
+        if self.arrays is not None and self._counts != flower_requests(self.arrays):
+            raise ValueError(
+                "found arrays with requests or calls beside it; allowed: arrays, or the other two"
+            )
+        return self
+
+    @property
+    def _counts(self) -> dict[str, int]:
+        return {"requests": self.requests, "calls": self.calls}
+
+    def model(self) -> Application | None:
+        """The model with these settings; None if nothing is added."""
+        application = Application(
+            requests=self.requests,
+            calls=self.calls,
+            parallel=self.parallel,
+            processing_s=self.processing,
+            tls=self.tls,
+            grpc=self.grpc,
+            keeps_connection=self.connection == "kept",
+        )
+        return None if application == Application() else application
+
+    def describe(self) -> str:
+        """One line: the preset, and what a message takes; '' if nothing is added."""
+        if self.model() is None:
+            return ""
+        calls = f" and {counted(self.calls, 'call')}" if self.calls else ""
+        facts = {
+            f"{counted(self.requests, 'request')}{calls} per message": True,
+            f"{self.parallel} at a time": self.parallel > 1,
+            "TLS": self.tls,
+            "gRPC": self.grpc,
+            "kept connections": self.connection == "kept",
+        }
+        return f"{self.preset} ({', '.join(fact for fact, holds in facts.items() if holds)})"
+
+
+def flower_requests(arrays: int) -> dict[str, int]:
+    """Requests of Flower for a message of so many arrays, as settings.
+
+    Each array is two objects, one of which has its data; further objects and calls have none.
+    """
+    return {"requests": arrays, "calls": FLOWER_CALLS + FLOWER_OBJECTS + arrays}
