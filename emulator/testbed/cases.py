@@ -1,5 +1,6 @@
 """Validation cases: the messages of one recorded round, with their encoded sizes."""
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ from emulator.testbed.simulate import time_messages
 from flasc.common.messages import Score
 
 SETUP_S = 1.0  # to build the test bed and end it
+# Flower starts a program per client and message, and asks for messages every few seconds.
+FLOWER_STARTS_S, FLOWER_WAITS_S = 30.0, 15.0
 MAX_CLIENTS = 100  # each needs a namespace and devices
 
 
@@ -44,6 +47,7 @@ class Case:
     messages: Sequence[Message]
     transport: Tcp | None
     simulated: Sequence[Delivery]
+    arrays: int | None = None  # per message that Flower sends; None without Flower
 
     @property
     def makespan_s(self) -> float:
@@ -63,7 +67,11 @@ class Case:
     @property
     def cost_s(self) -> float:
         """Seconds that one measurement takes."""
-        return self.makespan_s + SETUP_S
+        return self.makespan_s + (SETUP_S if self.arrays is None else FLOWER_WAITS_S)
+
+    def costs_s(self, repeats: int) -> float:
+        """Seconds that `repeats` measurements take."""
+        return repeats * self.cost_s + (0.0 if self.arrays is None else FLOWER_STARTS_S)
 
     @property
     def at_once(self) -> float:
@@ -86,9 +94,18 @@ class _Replayed(RecordingTrainer):
 
 
 def cases(
-    study: Study, scenario: Path, recordings: Path, variants: Sequence[str], number: int
+    study: Study,
+    scenario: Path,
+    recordings: Path,
+    variants: Sequence[str],
+    number: int,
+    *,
+    most: int | None = None,
+    by_flower: bool = False,
 ) -> list[Case]:
     """Round `number` of each method of the study, under the named variants or all.
+
+    `most` clients of the round at most take part. With `by_flower`, Flower is to send the messages.
 
     Raises ScenarioError for an unknown variant or round, RecordingError for a damaged recording
     or message logs, EmulationError if the round was not recorded or cannot be measured.
@@ -108,13 +125,15 @@ def cases(
         for label, variant in training.variants.items():
             if label in (variants or study.variants):
                 rows = replay(training, variant, scenario, recordings, number)
-                found.append(case(training.method, label, variant, training.seed, rows, number))
+                _require_application(variant, f"{training.method}, {label}", by_flower=by_flower)
+                names = training.method, label
+                found.append(case(*names, variant, training.seed, rows, number, most))
     return found
 
 
 def check_limit(cases: Iterable[Case], repeats: int, limit_s: float) -> None:
     """Raises EmulationError if `repeats` of each case take more than `limit_s` seconds."""
-    took_s = repeats * sum(case.cost_s for case in cases)
+    took_s = sum(case.costs_s(repeats) for case in cases)
     if took_s > limit_s:
         raise EmulationError(
             f"found {took_s:.0f} s of measurements; allowed: {limit_s:g} s (--limit)",
@@ -143,9 +162,15 @@ def replay(
 
 
 def case(
-    method: str, variant: str, scenario: Scenario, seed: int, rows: Iterable[Row], number: int
+    method: str,
+    variant: str,
+    scenario: Scenario,
+    seed: int,
+    rows: Iterable[Row],
+    number: int,
+    most: int | None = None,
 ) -> Case:
-    """Round `number` of `rows` as a case. Raises EmulationError."""
+    """Round `number` of `rows` as a case, with the first `most` clients. Raises EmulationError."""
     rows = [row for row in rows if row.round == number]
     if any(getattr(row, "outcome", "used") != "used" or isinstance(row, Absence) for row in rows):
         raise EmulationError(
@@ -155,7 +180,7 @@ def case(
         )
     computed_s = {r.client: r.finish_s - r.start_s for r in rows if isinstance(r, Computation)}
     sent = {(r.client, r.direction): r.nbytes for r in rows if isinstance(r, Transfer)}
-    clients = sorted({client for client, _ in sent})
+    clients = sorted({client for client, _ in sent})[:most]
     messages: list[Message] = []
     for index, client in enumerate(clients):
         if (client, "down") in sent:
@@ -165,20 +190,35 @@ def case(
             nbytes, pause_s = sent[client, "up"], computed_s.get(client, 0.0)
             messages.append(Message(index, "up", nbytes, pause_s, down))
     star = _star(scenario, seed, clients, f"{method}, {variant}")
-    tcp = scenario.network.transport.model()
-    simulated = time_messages(star, messages, tcp)
-    return Case(method, variant, seed, number, clients, star, messages, tcp, simulated)
+    tcp, application = scenario.network.transport.model(), scenario.network.application
+    as_sent = tcp
+    arrays = (application.arrays or 1) if application.preset == "flower" else None
+    if tcp and arrays is not None:
+        # A SuperNode has long been connected.
+        as_sent = dataclasses.replace(tcp, handshake=False)
+    simulated = time_messages(star, messages, as_sent, application=application.model())
+    return Case(method, variant, seed, number, clients, star, messages, tcp, simulated, arrays)
+
+
+def _require_application(scenario: Scenario, name: str, *, by_flower: bool) -> None:
+    """Raises EmulationError if the measurement sends messages in another way than the scenario."""
+    application = scenario.network.application
+    if by_flower and application.preset != "flower":
+        raise EmulationError(
+            f"{name}: found application {application.preset}; allowed with --flower: flower",
+            "add --set network.application=flower",
+        )
+    if not by_flower and application.model():
+        raise EmulationError(
+            f"{name}: found application {application.preset}; allowed: raw, since the "
+            "measurement sends messages over plain TCP connections",
+            "add --set network.application=raw, or --flower for application flower",
+        )
 
 
 def _star(scenario: Scenario, seed: int, clients: list[int], name: str) -> Star:
     """The links of `clients`. Raises EmulationError for what cannot be measured."""
     network = scenario.network
-    if network.application.model():
-        raise EmulationError(
-            f"{name}: found application {network.application.preset}; allowed: raw, since the "
-            "measurement sends messages over plain TCP connections",
-            "add --set network.application=raw",
-        )
     drawn = fleet.draw_fleet(network, scenario.compute, scenario.task.clients, seed)
     if drawn.loss[clients].any():
         raise EmulationError(

@@ -6,13 +6,18 @@ from typing import Any
 import simpy
 
 from emulator.common import rng
+from emulator.network.application import Application
 from emulator.network.network import Delivery, Network
 from emulator.network.tcp import Tcp
 from emulator.testbed.schedule import Message, Star
 
 
 def time_messages(
-    star: Star, messages: Sequence[Message], transport: Tcp | None, seed: int = 0
+    star: Star,
+    messages: Sequence[Message],
+    transport: Tcp | None,
+    seed: int = 0,
+    application: Application | None = None,
 ) -> list[Delivery]:
     """Start and finish of each of `messages`, in their order.
 
@@ -29,6 +34,7 @@ def time_messages(
         server_down_Bps=star.server_down_Bps,
         transport=transport,
         loss=star.loss if transport else None,
+        application=application,
         stream=lambda client, way, n: rng.stream(seed, f"loss/{way}", client, n),
     )
     send = {"down": network.download, "up": network.upload}

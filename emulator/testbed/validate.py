@@ -15,7 +15,7 @@ from rich.text import Text
 from emulator.common.text import printable
 from emulator.common.units import format_rate, format_size
 from emulator.testbed.cases import Case
-from emulator.testbed.linux.run import LATE_S, Enacted, enact, repeat
+from emulator.testbed.linux.run import LATE_S, Enacted, enact, enact_by_flower, repeat
 from emulator.testbed.table import MAX_ROWS, grid_of
 
 
@@ -70,6 +70,13 @@ class Comparison:
         return statistics.fmean(abs(pair.error) for pair in self.transfers)
 
     @property
+    def waiting_s(self) -> float | None:
+        """What Flower waited between messages, seconds: median; None without Flower."""
+        waited_s = [one.waiting_s(self.case.messages) for one in self.enacted]
+        known_s = [each for each in waited_s if each is not None]
+        return statistics.median(known_s) if known_s else None
+
+    @property
     def late_s(self) -> float:
         """99th percentile of the lateness of packets, in the worst measurement, seconds."""
         return max(one.late_s for one in self.enacted)
@@ -82,16 +89,26 @@ def measure(
 
     Raises SupportError, EmulationError.
     """
-    spare_s = limit_s - repeats * sum(case.cost_s for case in cases)
+    spare_s = limit_s - sum(case.costs_s(repeats) for case in cases)
     comparisons: list[Comparison] = []
     for case in cases:
         say(f"{case.name}: {repeats} times {case.makespan_s:.1f} s")
         fair_s = spare_s / (len(cases) - len(comparisons))
+        if case.arrays is not None:
+            comparisons.append(_by_flower(case, case.arrays, repeats, fair_s))
+            continue
         once = partial(enact, case.star, case.messages, case.congestion, case.makespan_s)
         runs, more = repeat(repeats, repeats + int(fair_s / case.cost_s), once)
         spare_s -= more * case.cost_s
         comparisons.append(Comparison(case, runs, more))
     return comparisons
+
+
+def _by_flower(case: Case, arrays: int, repeats: int, spare_s: float) -> Comparison:
+    """One deployment of Flower sends all repeats."""
+    limit_s = case.costs_s(repeats) + spare_s
+    star, messages, congestion = case.star, case.messages, case.congestion
+    return Comparison(case, enact_by_flower(star, messages, congestion, arrays, repeats, limit_s))
 
 
 def warning(comparison: Comparison, ceiling_Bps: float) -> str:
@@ -136,7 +153,7 @@ def _facts(comparison: Comparison, ceiling_Bps: float) -> dict[str, Any]:
         "round": case.round,
         "repeats": len(comparison.enacted),
         "discarded": comparison.discarded,
-        "makespan": _pair(comparison.makespan),
+        **_whole(comparison),
         "mean": _pair(comparison.mean),
         "mean_absolute_error": comparison.mean_error,
         "relay_late_99_s": comparison.late_s,
@@ -152,6 +169,13 @@ def _facts(comparison: Comparison, ceiling_Bps: float) -> dict[str, Any]:
             for message, pair, took_s in transfers
         ],
     }
+
+
+def _whole(comparison: Comparison) -> dict[str, Any]:
+    """The makespan; with Flower, whose rounds wait, instead how many arrays and how long."""
+    if comparison.waiting_s is None:
+        return {"makespan": _pair(comparison.makespan)}
+    return {"arrays": comparison.case.arrays, "waiting_s": comparison.waiting_s}
 
 
 def _pair(pair: Pair) -> dict[str, float]:
@@ -175,11 +199,15 @@ def _transfers(comparison: Comparison) -> Table:
 
 
 def _summary(comparisons: Sequence[Comparison]) -> Table:
-    columns = ("makespan, s", "measured, s", "error", "mean |error|")
+    by_flower = any(comparison.waiting_s is not None for comparison in comparisons)
+    first = "mean of a message, s" if by_flower else "makespan, s"
+    columns = (first, "measured, s", "error", "mean |error|", *["Flower waits, s"] * by_flower)
     grid = grid_of(*columns, texts=("method", "variant"))
     for comparison in comparisons:
-        case = comparison.case
+        case, waiting_s = comparison.case, comparison.waiting_s
         names = (Text(printable(name)) for name in (case.method, case.variant))
+        pair = comparison.makespan if waiting_s is None else comparison.mean
         mean = f"{100 * comparison.mean_error:.1f} %"
-        grid.add_row(*names, *_cells(comparison.makespan), mean)
+        waits = [] if waiting_s is None else [f"{waiting_s:.1f}"]
+        grid.add_row(*names, *_cells(pair), mean, *waits)
     return grid

@@ -16,7 +16,6 @@ from contextlib import suppress
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from emulator.testbed.linux import netns
@@ -78,37 +77,37 @@ def carry(
     arrays: int,
     rounds: int,
     limit_s: float,
+    home: str,
 ) -> list[Round]:
     """Sends `messages` in each of so many rounds, each message in so many arrays.
 
-    Returns what the app noted of each round. Raises OSError if a process ends or if it takes more
-    than `limit_s`.
+    `home` is an empty folder. Returns what the app noted of each round. Raises OSError if a process
+    ends or if it takes more than `limit_s`.
     """
-    with TemporaryDirectory() as folder:
-        home = Path(folder)
-        out = _prepare(home, messages, len(topology.clients), arrays, rounds)
-        fleet = _Processes(home)
-        # Not all kernels let a namespace choose its default; a route may name any.
-        for namespace in (topology.server, *topology.clients):
-            with netns.inside(namespace):
-                way = "via 10.0.0.1" if namespace == topology.server else "dev access"
-                route = f"route change default {way} congctl {congestion}"
-                netns.run("ip", "link set lo up", route)
-        try:
-            at = f"{SERVER}:{PORT}"
+    folder = Path(home)
+    out = _prepare(folder, messages, len(topology.clients), arrays, rounds)
+    fleet = _Processes(folder)
+    # Not all kernels let a namespace choose its default; a route may name any.
+    for namespace in (topology.server, *topology.clients):
+        with netns.inside(namespace):
+            way = "via 10.0.0.1" if namespace == topology.server else "dev access"
+            route = f"route change default {way} congctl {congestion}"
+            netns.run("ip", "link set lo up", route)
+    at = f"{SERVER}:{PORT}"
+    try:
+        fleet.start(
+            topology.server, "flower-superlink", "--insecure", "--host", SERVER,
+            "--port", str(PORT), "--disable-runtime-dependency-installation",
+        )  # fmt: skip
+        for number, namespace in enumerate(topology.clients):
             fleet.start(
-                topology.server, "flower-superlink", "--insecure", "--host", SERVER,
-                "--port", str(PORT), "--disable-runtime-dependency-installation",
+                namespace, "flower-supernode", "--insecure", "--superlink", at,
+                "--node-config", f"partition-id={number}",
             )  # fmt: skip
-            for number, namespace in enumerate(topology.clients):
-                fleet.start(
-                    namespace, "flower-supernode", "--insecure", "--superlink", at,
-                    "--node-config", f"partition-id={number}",
-                )  # fmt: skip
-            fleet.submit(topology.server)
-            return fleet.wait_for(out, limit_s)
-        finally:
-            fleet.end()
+        fleet.submit(topology.server)
+        return fleet.wait_for(out, limit_s)
+    finally:
+        fleet.end()
 
 
 def _prepare(

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from emulator.common.errors import EmulationError, SupportError
@@ -25,6 +26,15 @@ class Enacted:
     times: Sequence[tuple[float, float]]
     relay: dict[str, float]
     took_s: float | None = None  # the whole round by Flower, with its waiting between messages
+
+    def waiting_s(self, messages: Sequence[Message]) -> float | None:
+        """Seconds of the round beyond the messages of the client whose messages took longest."""
+        if self.took_s is None:
+            return None
+        moving_s: dict[int, float] = {}
+        for message, (start_s, finish_s) in zip(messages, self.times, strict=True):
+            moving_s[message.client] = moving_s.get(message.client, 0.0) + finish_s - start_s
+        return self.took_s - max(moving_s.values())
 
     @property
     def late_s(self) -> float:
@@ -54,8 +64,9 @@ def enact_by_flower(
     Raises SupportError if this machine or environment cannot do it, EmulationError if Flower fails
     or takes more than `limit_s`.
     """
-    asked = {"arrays": arrays, "rounds": repeats, "limit_s": limit_s}
-    return _enacted(star, messages, congestion, asked, limit_s + SETUP_TIMEOUT_S)
+    with TemporaryDirectory() as home:
+        asked = {"arrays": arrays, "rounds": repeats, "limit_s": limit_s, "home": home}
+        return _enacted(star, messages, congestion, asked, limit_s + SETUP_TIMEOUT_S)
 
 
 def _enacted(

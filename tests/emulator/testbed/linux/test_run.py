@@ -39,8 +39,9 @@ def pretended(monkeypatch):
     def staged(what, timeout_s):
         asked.append(what)
         count = len(what["messages"])
-        times = [(n, n + 1) for n in range(count)]
-        return {"rounds": [{"times": times}], "relay": {"late_99_s": 1e-4}}
+        one = {"times": [(n, n + 1) for n in range(count)]}
+        rounds = [one | {"took_s": 7.0}] * what["flower"]["rounds"] if what["flower"] else [one]
+        return {"rounds": rounds, "relay": {"late_99_s": 1e-4}}
 
     monkeypatch.setattr(run, "_measured", staged)
     return asked
@@ -100,6 +101,40 @@ def test_it_takes_what_is_named(invoke, scenario, toys, pretended):
     (asked,) = pretended[1:]
     assert asked["congestion"] == "reno"
     assert {m["nbytes"] for m in asked["messages"]} == {300_000, 150_000}
+
+
+def test_flower_sends_all_repeats_in_one_deployment(invoke, scenario, toys, pretended):
+    path = scenario()
+    invoke("run", path, "--workers", 1)
+    pretended.clear()
+    code, out, err = invoke(
+        "validate", path, "--flower", "--variant", "slow", "--clients", 2, "--repeats", 4,
+        "--set", "network.application={preset: flower, arrays: 25}", "--out", "elsewhere",
+    )  # fmt: skip
+    assert code == 0, err
+    (asked,) = pretended[1:]
+    assert (asked["flower"]["arrays"], asked["flower"]["rounds"]) == (25, 4)
+    assert {message["client"] for message in asked["messages"]} == {0, 1}
+    assert "Flower waits" in " ".join(out.split())
+    (found,) = json.loads(Path("elsewhere/validation_flower.json").read_text())["cases"]
+    assert (found["arrays"], found["waiting_s"], found["repeats"]) == (25, 5.0, 4)
+    assert "makespan" not in found
+    assert not Path("elsewhere/validation.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--flower",), "found application raw; allowed with --flower: flower\n"),
+        (("--set", "network.application=flower"), "found application flower; allowed: raw"),
+    ],
+)
+def test_messages_are_sent_as_the_scenario_says(invoke, scenario, toys, pretended, arguments, said):
+    path = scenario()
+    invoke("run", path, "--workers", 1)
+    code, _, err = invoke("validate", path, *arguments)
+    assert code == 2
+    assert said in err
 
 
 def test_what_would_take_too_long_is_refused(invoke, scenario, toys, pretended):
