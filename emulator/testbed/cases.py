@@ -125,9 +125,12 @@ def cases(
         for label, variant in training.variants.items():
             if label in (variants or study.variants):
                 rows = replay(training, variant, scenario, recordings, number)
-                _require_application(variant, f"{training.method}, {label}", by_flower=by_flower)
-                names = training.method, label
-                found.append(case(*names, variant, training.seed, rows, number, most))
+                found.append(
+                    case(
+                        training.method, label, variant, training.seed, rows, number, most,
+                        by_flower=by_flower,
+                    )
+                )  # fmt: skip
     return found
 
 
@@ -169,8 +172,11 @@ def case(
     rows: Iterable[Row],
     number: int,
     most: int | None = None,
+    *,
+    by_flower: bool = False,
 ) -> Case:
     """Round `number` of `rows` as a case, with the first `most` clients. Raises EmulationError."""
+    _require_application(scenario, f"{method}, {variant}", by_flower=by_flower)
     rows = [row for row in rows if row.round == number]
     if any(getattr(row, "outcome", "used") != "used" or isinstance(row, Absence) for row in rows):
         raise EmulationError(
