@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from emulator.common.errors import EmulationError, ScenarioError
 from emulator.common.text import nearest, printable
+from emulator.network.application import Application
 from emulator.network.network import Delivery
 from emulator.network.tcp import Congestion, Tcp
 from emulator.runner import run_source
@@ -156,27 +157,31 @@ def case(
     computed_s = {r.client: r.finish_s - r.start_s for r in rows if isinstance(r, Computation)}
     sent = {(r.client, r.direction): r.nbytes for r in rows if isinstance(r, Transfer)}
     clients = sorted({client for client, _ in sent})
+    requests = scenario.network.application.requests
     messages: list[Message] = []
     for index, client in enumerate(clients):
         if (client, "down") in sent:
-            messages.append(Message(index, "down", sent[client, "down"]))
+            nbytes = sent[client, "down"]
+            messages.append(Message(index, "down", nbytes, requests=requests))
         if (client, "up") in sent:
             down = len(messages) - 1 if (client, "down") in sent else None
             nbytes, pause_s = sent[client, "up"], computed_s.get(client, 0.0)
-            messages.append(Message(index, "up", nbytes, pause_s, down))
+            messages.append(Message(index, "up", nbytes, pause_s, down, requests))
     star = _star(scenario, seed, clients, f"{method}, {variant}")
     tcp = scenario.network.transport.model()
-    simulated = time_messages(star, messages, tcp)
+    application = scenario.network.application.model()
+    simulated = time_messages(star, messages, tcp, application=application)
     return Case(method, variant, seed, number, clients, star, messages, tcp, simulated)
 
 
 def _star(scenario: Scenario, seed: int, clients: list[int], name: str) -> Star:
     """The links of `clients`. Raises EmulationError for what cannot be measured."""
     network = scenario.network
-    if network.application.model():
+    application = network.application.model()
+    if application not in (None, Application(requests=network.application.requests)):
         raise EmulationError(
-            f"{name}: found application {network.application.preset}; allowed: raw, since the "
-            "measurement sends messages over plain TCP connections",
+            f"{name}: found application {network.application.describe()}; allowed: raw with any "
+            "number of requests, since the measurement sends messages over plain TCP connections",
             "add --set network.application=raw",
         )
     drawn = fleet.draw_fleet(network, scenario.compute, scenario.task.clients, seed)

@@ -6,18 +6,24 @@ from typing import Any
 import simpy
 
 from emulator.common import rng
+from emulator.network.application import Application
 from emulator.network.network import Delivery, Network
 from emulator.network.tcp import Tcp
 from emulator.testbed.schedule import Message, Star
 
 
 def time_messages(
-    star: Star, messages: Sequence[Message], transport: Tcp | None, seed: int = 0
+    star: Star,
+    messages: Sequence[Message],
+    transport: Tcp | None,
+    seed: int = 0,
+    application: Application | None = None,
 ) -> list[Delivery]:
     """Start and finish of each of `messages`, in their order.
 
     `transport` is TCP, or None for fluid: half an RTT, then bytes at the fair share of the links.
-    Losses are drawn from `seed`, as in the simulation of a training.
+    `application`, with TCP only, sends all of them; their own `requests` are not used. Losses are
+    drawn from `seed`, as in the simulation of a training.
     """
     env = simpy.Environment()
     network = Network(
@@ -28,6 +34,7 @@ def time_messages(
         server_up_Bps=star.server_up_Bps,
         server_down_Bps=star.server_down_Bps,
         transport=transport,
+        application=application,
         loss=star.loss if transport else None,
         stream=lambda client, way, n: rng.stream(seed, f"loss/{way}", client, n),
     )
