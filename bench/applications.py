@@ -24,6 +24,7 @@ MBIT_BPS = 1e6 / 8  # one Mbit/s in bytes/s
 FAST_BPS = 1e10  # rate of the server's link, which was not shaped
 WAYS: dict[str, Direction] = {"D": "down", "R": "down", "U": "up", "Q": "up"}
 GRPC_PAUSES_S = (0.0, 0.0, 0.0, 2.0)  # before the messages of a gRPC case
+CLASSES = ("framing", "grpc")
 FAMILIES = {"requests": 0.02, "TLS": 0.02, "kept open": 0.02, "gRPC": 0.03}  # limits of medians
 
 Step = tuple[float, Direction, int]  # pause before it, seconds; direction; payload bytes
@@ -80,13 +81,13 @@ def messages(case: dict[str, Any]) -> tuple[list[Step], Application]:
         return steps, Application(grpc=True, keeps_connection=True)
     (flow,) = case["flows"]
     steps, pause_s, requests = [], 0.0, 1
-    for name, number, *count in flow["operations"]:
+    for name, *numbers in flow["operations"]:
         if name == "idle":
-            pause_s = number
-            continue
-        steps.append((pause_s, WAYS[name], number))
-        requests, pause_s = count[0] if count else 1, 0.0
-    kept = len(steps) > 1
+            (pause_s,) = numbers
+        elif name != "new":
+            steps.append((pause_s, WAYS[name], numbers[0]))
+            requests, pause_s = numbers[1] if len(numbers) > 1 else 1, 0.0
+    kept = len(steps) > 1 and ["new"] not in flow["operations"]
     return steps, Application(requests=requests, tls=flow["tls"], keeps_connection=kept)
 
 
@@ -103,7 +104,8 @@ def rows(cases: Sequence[dict[str, Any]]) -> Iterator[Row]:
     The first message of a kept connection is left out where nothing is added to it.
     """
     for case in cases:
-        if case["class"] not in ("framing", "grpc") or case.get("congestion_control") == "bbr":
+        senders = case.get("flows", [case])
+        if case["class"] not in CLASSES or any(s["congestion_control"] == "bbr" for s in senders):
             continue
         (link,) = case["clients"]
         steps, application = messages(case)

@@ -130,9 +130,13 @@ def application_flights(
     connection: Connection = NEW,
     loss: float = 0.0,
     rng: np.random.Generator | None = None,
+    varies: bool = False,
 ) -> tuple[list[Flight], float]:
     """Flights of a message, as in `tcp_flights`, and its window at the end, in segments.
 
+    A turn waits for the last byte of the one before. Links serve parts one by one, not all at once
+    as fair shares do, so the wait counts from the time at which that byte would arrive at
+    `rate_Bps`: the parts of others fill it. If the rate `varies`, it counts from the arrival.
     Every turn finds an idle token bucket. After a turn that lost a segment, the later ones begin
     with the reduced window at most.
     """
@@ -160,8 +164,19 @@ def application_flights(
         if lossy != moved:
             limit = max(1.0, REDUCED[tcp.congestion] * min(after, limit))
         window = min(after, limit)
-        flights += [Flight(0, max(0.0, wait_s - saved_s)), *lossy]
+        pause_s = max(0.0, wait_s - saved_s)
+        if flights and not varies:
+            flights[-1] = _then_waiting(flights[-1], rate_Bps, pause_s)
+        else:
+            flights.append(Flight(0, pause_s))
+        flights += lossy
     return flights, window
+
+
+def _then_waiting(flight: Flight, rate_Bps: float, pause_s: float) -> Flight:
+    """The flight, if the next one starts `pause_s` after it would end at `rate_Bps`."""
+    alone_s = flight.size_B / min(rate_Bps, flight.cap_Bps)
+    return flight._replace(round_s=max(flight.round_s, alone_s + pause_s))
 
 
 def _first_timeouts_s(

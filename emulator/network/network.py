@@ -199,8 +199,8 @@ class Network:
     def _send(self, client: int, direction: Direction, nbytes: int) -> simpy.Event:
         assert nbytes >= 0
         path = self._links.path(client, direction)
-        flights, window = self._flights(client, direction, path, nbytes)
         varying = self._links.varying(path)
+        flights, window = self._flights(client, direction, path, nbytes, bool(varying))
         message = _Message(self._env, client, nbytes, path, varying, flights[::-1])
         if self._application and self._application.keeps_connection:
             message.callbacks.append(lambda _: self._keep(client, direction, window))
@@ -211,7 +211,7 @@ class Network:
         return message
 
     def _flights(
-        self, client: int, direction: Direction, path: tuple[int, ...], nbytes: int
+        self, client: int, direction: Direction, path: tuple[int, ...], nbytes: int, varies: bool
     ) -> tuple[list[Flight], float]:
         """The flights of a message, and the window of its connection after it (0: not kept)."""
         rtt_s, loss, rng = 2 * self._delay_s[client], self._loss[client], None
@@ -228,7 +228,7 @@ class Network:
             return tcp_flights(self._tcp, *of_path, loss, rng), 0.0
         kept = self._application.keeps_connection
         at = self._connections.of(client, direction, self._env.now) if kept else NEW
-        return application_flights(self._tcp, self._application, *of_path, at, loss, rng)
+        return application_flights(self._tcp, self._application, *of_path, at, loss, rng, varies)
 
     def _keep(self, client: int, direction: Direction, window: float) -> None:
         rtt_s = 2 * self._delay_s[client]

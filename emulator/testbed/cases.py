@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from emulator.common.errors import EmulationError, ScenarioError
 from emulator.common.text import nearest, printable
+from emulator.network.application import Application
 from emulator.network.network import Delivery
 from emulator.network.tcp import Congestion, Tcp
 from emulator.runner import run_source
@@ -187,21 +188,21 @@ def case(
     computed_s = {r.client: r.finish_s - r.start_s for r in rows if isinstance(r, Computation)}
     sent = {(r.client, r.direction): r.nbytes for r in rows if isinstance(r, Transfer)}
     clients = sorted({client for client, _ in sent})[:most]
+    requests = 1 if by_flower else scenario.network.application.requests
     messages: list[Message] = []
     for index, client in enumerate(clients):
         if (client, "down") in sent:
-            messages.append(Message(index, "down", sent[client, "down"]))
+            nbytes = sent[client, "down"]
+            messages.append(Message(index, "down", nbytes, requests=requests))
         if (client, "up") in sent:
             down = len(messages) - 1 if (client, "down") in sent else None
             nbytes, pause_s = sent[client, "up"], computed_s.get(client, 0.0)
-            messages.append(Message(index, "up", nbytes, pause_s, down))
+            messages.append(Message(index, "up", nbytes, pause_s, down, requests))
     star = _star(scenario, seed, clients, f"{method}, {variant}")
     tcp, application = scenario.network.transport.model(), scenario.network.application
-    as_sent = tcp
-    arrays = (application.arrays or 1) if application.preset == "flower" else None
-    if tcp and arrays is not None:
-        # A SuperNode has long been connected.
-        as_sent = dataclasses.replace(tcp, handshake=False)
+    as_sent, arrays = tcp, (application.arrays or 1) if by_flower else None
+    if tcp and by_flower:
+        as_sent = dataclasses.replace(tcp, handshake=False)  # a SuperNode has long been connected
     simulated = time_messages(star, messages, as_sent, application=application.model())
     return Case(method, variant, seed, number, clients, star, messages, tcp, simulated, arrays)
 
@@ -214,10 +215,11 @@ def _require_application(scenario: Scenario, name: str, *, by_flower: bool) -> N
             f"{name}: found application {application.preset}; allowed with --flower: flower",
             "add --set network.application=flower",
         )
-    if not by_flower and application.model():
+    plain = (None, Application(requests=application.requests))
+    if not by_flower and application.model() not in plain:
         raise EmulationError(
-            f"{name}: found application {application.preset}; allowed: raw, since the "
-            "measurement sends messages over plain TCP connections",
+            f"{name}: found application {application.describe()}; allowed: raw with any number of "
+            "requests, since the measurement sends messages over plain TCP connections",
             "add --set network.application=raw, or --flower for application flower",
         )
 

@@ -35,6 +35,7 @@ class Message:
     """`nbytes` from (`up`) or to (`down`) a client, given by its index.
 
     It starts at `start_s`, or that long after message `after`, which is earlier in the list.
+    `requests` move it in equal parts, one after the other.
     """
 
     client: int
@@ -42,6 +43,13 @@ class Message:
     nbytes: int
     start_s: float = 0.0
     after: int | None = None
+    requests: int = 1
+
+    @property
+    def parts(self) -> list[int]:
+        """Payload bytes of each request; the last one takes the remainder."""
+        count = max(1, min(self.requests, self.nbytes))
+        return [self.nbytes // count] * (count - 1) + [self.nbytes // count + self.nbytes % count]
 
 
 @dataclass(frozen=True, slots=True)

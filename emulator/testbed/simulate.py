@@ -22,7 +22,8 @@ def time_messages(
     """Start and finish of each of `messages`, in their order.
 
     `transport` is TCP, or None for fluid: half an RTT, then bytes at the fair share of the links.
-    Losses are drawn from `seed`, as in the simulation of a training.
+    `application`, with TCP only, sends all of them; their own `requests` are not used. Losses are
+    drawn from `seed`, as in the simulation of a training.
     """
     env = simpy.Environment()
     network = Network(
@@ -33,6 +34,7 @@ def time_messages(
         server_up_Bps=star.server_up_Bps,
         server_down_Bps=star.server_down_Bps,
         transport=transport,
+        application=application,
         loss=star.loss if transport else None,
         application=application,
         stream=lambda client, way, n: rng.stream(seed, f"loss/{way}", client, n),

@@ -1,7 +1,9 @@
 """Sends messages over real TCP, one connection each, as `emulator.network.tcp` models them.
 
 A download consists of connect, a request of 16 bytes, and the bytes; an upload of connect and the
-bytes, and it ends when the receiver has the last byte. All namespaces share one clock
+bytes, and it ends when the receiver has the last byte. In several requests, each part of a download
+is requested after the part before it, and each part of an upload follows the answer, 8 bytes, to
+the part before it. All namespaces share one clock
 (CLOCK_MONOTONIC).
 """
 
@@ -18,7 +20,7 @@ from emulator.testbed.schedule import Message
 
 PORT = 7000
 FIRST_CLIENT_PORT = 10_000  # message n uses this + n, by which the server identifies it
-REQUEST_B = 16
+REQUEST_B, ANSWER_B = 16, 8
 CHUNK = memoryview(bytes(2**18))
 HEAD_START_S = 0.1  # time for threads to start
 
@@ -67,13 +69,19 @@ class _Run:
     def _answer(self, connection: socket.socket, number: int) -> None:
         message = self.messages[number]
         with contextlib.suppress(OSError), connection:
+            _send_at_once(connection, message)
             if message.direction == "down":
-                _receive(connection, REQUEST_B)
-                _send(connection, message.nbytes)
+                for nbytes in message.parts:
+                    _receive(connection, REQUEST_B)
+                    _send(connection, nbytes)
                 connection.shutdown(socket.SHUT_WR)
                 connection.recv(1)  # the client closes first, so that no byte is lost
             else:
-                _receive(connection, message.nbytes)
+                *before, last = message.parts
+                for nbytes in before:
+                    _receive(connection, nbytes)
+                    _send(connection, ANSWER_B)
+                _receive(connection, last)
                 self.received_s[number] = time.monotonic()
 
     def send(self, number: int) -> None:
@@ -96,13 +104,19 @@ class _Run:
         message = self.messages[number]
         with _socket(self.congestion) as connection:
             connection.bind((client_address(message.client), FIRST_CLIENT_PORT + number))
+            _send_at_once(connection, message)
             start_s = time.monotonic()
             connection.connect((SERVER, PORT))
             if message.direction == "down":
-                connection.sendall(bytes(REQUEST_B))
-                _receive(connection, message.nbytes)
+                for nbytes in message.parts:
+                    _send(connection, REQUEST_B)
+                    _receive(connection, nbytes)
                 return start_s, time.monotonic()
-            _send(connection, message.nbytes)
+            *before, last = message.parts
+            for nbytes in before:
+                _send(connection, nbytes)
+                _receive(connection, ANSWER_B)
+            _send(connection, last)
             connection.shutdown(socket.SHUT_WR)
             connection.recv(1)  # the server has received all bytes
         return start_s, self.received_s[number]
@@ -116,6 +130,12 @@ def _socket(congestion: str) -> socket.socket:
         made.close()
         raise RefusedError(f"no congestion control {congestion} ({error.strerror})") from error
     return made
+
+
+def _send_at_once(connection: socket.socket, message: Message) -> None:
+    """Lets the last segment of a part pass before those before it are acknowledged."""
+    if message.requests > 1:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _send(connection: socket.socket, nbytes: int) -> None:

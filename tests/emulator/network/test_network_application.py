@@ -9,8 +9,9 @@ import pytest
 import simpy
 
 from emulator.network.application import Application
+from emulator.network.capacity.profile import Profile
 from emulator.network.network import Network
-from emulator.network.tcp import Tcp
+from emulator.network.tcp import Tcp, wire_bytes
 from emulator.simulation.clients.applications import ApplicationSettings
 
 ROOT = Path(__file__).parents[3]
@@ -60,10 +61,37 @@ def test_the_pauses_of_a_message_are_free_for_others():
     short = network.upload(1, 30 * 1448)
     env.run()
     alone_s = after(*star(Application(requests=30)), (0, "upload", 30 * 100 * 1448))[0]
-    # Both finish: the other's 30 segments are all that the long message loses.
-    assert alone_s < long.value.finish_s < alone_s + 30 * TAU_S + 1e-9
+    # The long message loses the other's 30 segments at most.
+    assert alone_s - 1e-9 < long.value.finish_s < alone_s + 30 * TAU_S + 1e-9
     busy_s = short.value.finish_s - short.value.start_s - 30.5 * RTT_S
     assert 30 * TAU_S <= busy_s <= 60 * TAU_S
+
+
+def test_clients_in_step_keep_a_full_link_busy():
+    # A turn of all 30 takes 45 ms, longer than a round trip: parts of others fill each pause.
+    env, network = star(Application(requests=30), clients=30, server_Bps=1e6)
+    events = [network.upload(client, 30 * 1448) for client in range(30)]
+    env.run()
+    bare_s = 30 * wire_bytes(IDEAL, 30 * 1448) / 1e6
+    ends_s = {event.value.finish_s for event in events}
+    assert max(ends_s) == pytest.approx(1.5 * RTT_S + bare_s, rel=1e-9)
+
+
+def test_clients_in_step_leave_a_link_idle_that_they_do_not_fill():
+    # A turn of ten takes 15 ms, shorter than a round trip.
+    env, network = star(Application(requests=30), clients=10, server_Bps=1e6)
+    events = [network.upload(client, 30 * 1448) for client in range(10)]
+    env.run()
+    last_turn_s = 10 * TAU_S
+    expected_s = 1.5 * RTT_S + 29 * (RTT_S + TAU_S) + last_turn_s
+    assert max(e.value.finish_s for e in events) == pytest.approx(expected_s, rel=1e-9)
+
+
+def test_where_rates_change_each_turn_waits_for_the_arrival():
+    # The rate falls to a tenth before the first byte moves.
+    profiles = {("client", "up", 0): Profile([0.0, 0.05], [1e6, 1e5])}
+    (found_s,) = after(*star(Application(requests=2), profiles=profiles), (0, "upload", 2 * 1448))
+    assert found_s == pytest.approx(1.5 * RTT_S + 10 * TAU_S + RTT_S + 10 * TAU_S, rel=1e-9)
 
 
 def test_a_client_opens_its_connection_once():

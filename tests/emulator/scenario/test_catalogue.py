@@ -26,7 +26,11 @@ def test_methods_say_where_they_come_from():
 
 
 def test_laws_and_presets_are_listed():
-    for what, line in (("laws", "  lognormal            Log-normal"), ("presets", "  4g  ")):
+    for what, line in (
+        ("laws", "  lognormal            Log-normal"),
+        ("presets", "  4g  "),
+        ("applications", "(flwr 1.42.0; https://pypi.org/project/flwr/1.42.0/)"),
+    ):
         output = CliRunner().invoke(main, ["list", what]).output
         assert output.startswith(f"{what}:\n")
         assert line in output

@@ -69,7 +69,8 @@ def test_what_crosses_at_once_is_bounded_by_the_links(varied):
     ("override", "said"),
     [
         ("network.clients.loss=1 %", "found loss; allowed: none"),
-        ("network.application=grpc", "found application grpc; allowed: raw"),
+        ("network.application=grpc", "found application grpc (1 request per message, gRPC, kept"),
+        ("network.application={requests: 4, tls: true}", "found application raw (4 requests"),
         ("network.clients.half_duplex=true", "found cells or half-duplex links"),
         (
             "network.clients.cells={clients: 5, down: 50 Mbps, up: 50 Mbps}",
@@ -86,6 +87,20 @@ def test_what_cannot_be_re_enacted_is_refused(varied, override, said):
     with pytest.raises(EmulationError, match="LoRA, slow: ") as caught:
         cases.case("LoRA", "slow", found, 0, rows, 1)
     assert said in caught.value.message
+
+
+def test_requests_are_measured_and_simulated(varied):
+    case = cases.case("LoRA", "slow", *first(varied()), 1)
+    found = cases.case("LoRA", "slow", *first(varied("network.application.requests=8")), 1)
+    assert {message.requests for message in case.messages} == {1}
+    assert {message.requests for message in found.messages} == {8}
+    # Seven further round trips each way, and up to two of slow start less.
+    assert found.makespan_s > case.makespan_s + 2 * (7 - 2) * 0.04
+
+
+def first(found_and_rows):
+    found, rows = found_and_rows
+    return found, 0, rows
 
 
 def test_too_many_clients_are_refused(varied):

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,11 @@ from click.testing import CliRunner
 
 from emulator.cli import main
 from emulator.common.errors import EmulationError, SupportError
+from emulator.network.application import Application
+from emulator.network.tcp import Tcp
 from emulator.testbed.linux import run
+from emulator.testbed.schedule import Message
+from emulator.testbed.simulate import time_messages
 
 ROOT = Path(__file__).parents[4]
 pytestmark = pytest.mark.xdist_group("network namespaces")  # some look at all that there are
@@ -48,6 +53,13 @@ def pretended(monkeypatch):
 
 
 # -- without namespaces
+
+
+@pytest.mark.parametrize("nbytes", [0, 3, 30, 1_000_001])
+@pytest.mark.parametrize("requests", [1, 7, 30])
+def test_parts_are_those_that_are_simulated(nbytes, requests):
+    turns = Application(requests=requests).turns(nbytes)
+    assert [[part] for part in Message(0, "up", nbytes, requests=requests).parts] == turns
 
 
 def test_a_machine_that_cannot_is_exit_code_3(invoke, scenario, monkeypatch):
@@ -164,6 +176,16 @@ def test_real_messages_take_at_least_what_the_network_takes(real, case):
     assert sent_s >= got_s + 0.1
     payload = sum(message.nbytes for message in case.messages)
     assert found.relay["bytes"] > payload
+
+
+def test_real_requests_wait_for_each_other(real, case):
+    messages = [replace(message, requests=5) for message in case.messages]
+    application = Application(requests=5)
+    simulated = time_messages(case.star, messages, Tcp(), application=application)
+    expected_s = max(delivery.finish_s for delivery in simulated)
+    found = run.enact(case.star, messages, "cubic", expected_s)
+    for (start_s, finish_s), delivery in zip(found.times, simulated, strict=True):
+        assert finish_s - start_s >= 0.9 * (delivery.finish_s - delivery.start_s)
 
 
 def test_an_unknown_congestion_control_is_refused(real, case):
