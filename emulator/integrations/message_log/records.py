@@ -171,8 +171,10 @@ class MessageLog:
     @property
     def ids(self) -> tuple[str, ...]:
         """The ids of all clients, in the order of their visits; those without a visit follow."""
-        named = (each.client for each in (*self.visits, *self.clients, *self.untimed))
-        return tuple(dict.fromkeys(named))
+        visited = (visit.client for visit in self.visits)
+        told = (each.client for each in self.clients)
+        asked = (each.client for each in self.untimed)
+        return tuple(dict.fromkeys([*visited, *told, *asked]))
 
     @property
     def partitions(self) -> dict[str, int]:

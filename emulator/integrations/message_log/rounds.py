@@ -5,6 +5,7 @@ the program is killed, the log lacks the requests that were open.
 """
 
 from dataclasses import dataclass
+from math import isfinite
 
 from emulator.integrations.message_log.writer import Writer
 
@@ -24,10 +25,10 @@ class Request:
 class RoundWriter:
     """Requests to clients, their answers and scores, as the lines of a log.
 
-    A round begins with a request to train whose `label` (the round's name in the framework) is a new
-    one, or whose client has been asked to train in this round before. Without labels, a round begins
-    with the first request after an answer or a failure. Rounds are numbered from 1 on, whatever
-    their labels are.
+    A round begins with a request to train whose `label` (the round's name in the framework) differs
+    from the last one, or whose client has been asked to train in this round before. Without labels,
+    a round begins with the first request after an answer or a failure. Rounds are numbered from 1
+    on, whatever their labels are.
     """
 
     def __init__(self, writer: Writer) -> None:
@@ -37,7 +38,7 @@ class RoundWriter:
         self._label: str | None = None
         self._asked: set[str] = set()  # the clients of the round
         self._answered = False  # whether the round has an answer or a failure
-        self._scored: set[tuple[int, str]] = set()
+        self._scored = -1  # the last round with a score
         self._partitions: set[str] = set()  # the clients whose partition is written
 
     def request(
@@ -70,10 +71,14 @@ class RoundWriter:
         self._end(request, nbytes, None, None, failed=True)
 
     def score(self, value: float, *, loss: float | None = None) -> None:
-        """Write the score of the model after the last round; the first one per round counts."""
-        if (self._round, "validation") not in self._scored:
-            self._writer.score(self._round, value, loss=loss)
-            self._scored.add((self._round, "validation"))
+        """Write the score of the model after the last round; only the first one of a round.
+
+        The loss is left out if it is not a number of 0 or more, as after a divergence.
+        """
+        if self._scored != self._round:
+            usable = loss is not None and isfinite(loss) and loss >= 0
+            self._writer.score(self._round, value, loss=loss if usable else None)
+            self._scored = self._round
 
     def close(self) -> None:
         """Write the open requests as failures and close the file."""

@@ -130,10 +130,7 @@ def test_a_header_that_is_wrong(write, header, said):
             [visit(1, 7), *({"kind": "client", "client": c, "partition": 0} for c in (7, 8))],
             "LOG:4: partition: found 0 again",
         ),
-        (
-            [visit(1, 7), {"kind": "untimed", "round": 1, "client": 7}],
-            "LOG:3: bytes_down: missing",
-        ),
+        ([visit(1, 7), {"kind": "untimed", "round": 1, "client": 7}], "LOG:3: bytes_down: missing"),
     ],
 )
 def test_records_that_do_not_fit_together(write, records, said):
@@ -208,7 +205,10 @@ def test_requests_without_training_are_apart_from_the_visits(write):
     path = write(visit(1, 7), asked, asked | {"client": 9, "purpose": "query", "bytes_up": 0})
     log = read(path)
     assert [visit.client for visit in log.visits] == ["7"]
-    assert [(each.client, each.purpose) for each in log.untimed] == [("8", "evaluate"), ("9", "query")]
+    assert [(each.client, each.purpose) for each in log.untimed] == [
+        ("8", "evaluate"),
+        ("9", "query"),
+    ]
     assert log.ids == ("7", "8", "9")
     again = path.with_name("again.jsonl")
     again.write_text(log.text)
