@@ -11,6 +11,7 @@ import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Context, Error, Message, MetricRecord, RecordDict
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import FedAvg
+from flwr.supercore.task_identity import TaskIdentity
 
 from emulator.common.errors import MessageLogError
 from emulator.integrations.flower import Recorder, timed
@@ -70,7 +71,6 @@ class Nodes(Grid):
 
     def answer(self, message):
         node = message.metadata.dst_node_id
-        message.metadata.__dict__["_src_node_id"] = 1
         if node in self.silent:
             return None
         if node in self.broken:
@@ -90,6 +90,13 @@ def train(grid, strategy=None, rounds=2, **more):
     return (strategy or fedavg()).start(
         grid=grid, initial_arrays=ArrayRecord([MODEL]), num_rounds=rounds, **more
     )
+
+
+@pytest.fixture(autouse=True)
+def task(monkeypatch):
+    """A message of Flower states the task that the process runs."""
+    for name in ("_task_id", "_run_id", "_node_id"):
+        monkeypatch.setattr(TaskIdentity, name, 1)
 
 
 @pytest.fixture
