@@ -24,7 +24,7 @@ def main(grid: Grid, context: Context) -> None:
     else:
         strategy = FedAvg(**SHARES)
     recorder = Recorder(  # the recorder stands where the grid stood
-        grid, str(config["log"]), run="flower", method=method, clients=task.CLIENTS,
+        grid, str(config["log"]), run="flower", method=method, clients=task.CLIENTS, target=0.5,
         examples_key="num-examples",  # one epoch
     )  # fmt: skip
     strategy.start(
