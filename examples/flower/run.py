@@ -4,14 +4,17 @@ python examples/flower/run.py [FOLDER]     (default: runs/flower_logs)
 """
 
 import os
+import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NoReturn
 
 from emulator.common.errors import MessageLogError
 from emulator.integrations.message_log import read
@@ -28,7 +31,7 @@ def main(folder: Path) -> None:
     """Write a log per method to `folder`."""
     logs = [folder / f"{method}.jsonl" for method in METHODS]
     if found := [log for log in logs if log.exists()]:
-        sys.exit(f"{found[0]}: found a file; allowed: a new name\nhint: name another folder")
+        refuse(f"{found[0]}: found a file; allowed: a new name", "name another folder")
     with tempfile.TemporaryDirectory() as home:
         environment = os.environ | {
             "FLWR_HOME": home,
@@ -36,47 +39,64 @@ def main(folder: Path) -> None:
             "FLWR_DISABLE_UPDATE_CHECK": "1",
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         }
+        if shutil.which("flower-superlink", path=environment["PATH"]) is None:
+            what = "found no such command; allowed: an environment with Flower"
+            refuse(f"flower-superlink: {what}", "pip install -e '.[flower]'")
         with superlink(Path(home), environment):
             for method, log in zip(METHODS, logs, strict=True):
-                train(method, log.resolve(), environment)
+                train(method, log, environment)
     networks = " ".join(f"--network scenarios/networks/{each}.yaml" for each in NETWORKS)
     print("\nto time the logs:\nflasc-emu run", *logs, networks)
 
 
+def refuse(message: str, hint: str) -> NoReturn:
+    """End the program, as flasc-emu does for a mistake of the user."""
+    print(f"error: {message}\nhint: {hint}", file=sys.stderr)
+    sys.exit(2)
+
+
 @contextmanager
-def superlink(home: Path, environment: dict[str, str]) -> Iterator[None]:
-    """A SuperLink of its own, which is stopped at the end.
+def superlink(home: Path, environment: Mapping[str, str]) -> Iterator[None]:
+    """A SuperLink of its own, which is stopped at the end with the processes that it started.
 
     The one that `flwr run` starts by itself keeps running, and installs the app's dependencies.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    address = f"127.0.0.1:{port}"
     (home / "config.toml").write_text(
-        f'[superlink]\ndefault = "example"\n[superlink.example]\naddress = "{address}"\n'
-        "insecure = true\n"
+        '[superlink]\ndefault = "example"\n[superlink.example]\n'
+        f'address = "127.0.0.1:{port}"\ninsecure = true\n'
     )
     command = [
         "flower-superlink", "--insecure", "--simulation", "--isolation", "subprocess",
         "--disable-runtime-dependency-installation", "--host", "127.0.0.1", "--port", str(port),
     ]  # fmt: skip
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with (home / "superlink.log").open("wb") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            command, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
     try:
         wait_for(port, process, home / "superlink.log")
         yield
     finally:
-        process.terminate()
-        try:
-            process.wait(STOP_WALL_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        stop(process)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Stop a process and all others of its session: politely, then by force."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(STOP_WALL_S)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Return when the SuperLink listens. Exit if it ends before that."""
+    """Return when the SuperLink listens. End the program if it does not start."""
     end = time.monotonic() + START_WALL_S
     while time.monotonic() < end and process.poll() is None:
         try:
@@ -84,23 +104,26 @@ def wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
             return
         except OSError:
             time.sleep(0.2)
-    sys.exit(f"the SuperLink did not start:\n{log.read_text('utf-8', 'replace')}")
+    text = log.read_text("utf-8", "replace")
+    refuse(f"the SuperLink did not start: {text}", "flower-superlink --help")
 
 
-def train(method: str, log: Path, environment: dict[str, str]) -> None:
+def train(method: str, log: Path, environment: Mapping[str, str]) -> None:
     """Run the app with one method, with its output on the terminal."""
     print(f"training with {method} messages", flush=True)
     command = [
         "flwr", "run", str(APP), "--stream",
-        "--run-config", f'method="{method}" log="{log}"',
+        "--run-config", f'method="{method}" log="{log.resolve()}"',
         "--federation-config", f"num-supernodes={SUPERNODES} client-resources-num-cpus=1",
     ]  # fmt: skip
-    subprocess.run(command, env=environment, check=True)
+    hint = "the output of Flower above says why"
+    if code := subprocess.run(command, env=environment, check=False).returncode:
+        refuse(f"flwr run: ended with exit code {code}", hint)
     try:
         found = read(log)
     except MessageLogError as error:
-        sys.exit(f"{error}: Flower's output above says why")
-    print(f"{log}: {found.rounds} rounds, {len(found.visits)} visits")
+        refuse(str(error), hint)
+    print(f"{log}: {found.rounds} rounds, {len(found.visits)} visits", flush=True)
 
 
 if __name__ == "__main__":

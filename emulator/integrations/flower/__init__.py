@@ -4,6 +4,11 @@
 (`pip install 'flasc-emu[flower]'`); no other module of flasc-emu does.
 """
 
+try:
+    import flwr  # noqa: F401
+except ImportError as error:
+    raise ImportError(f"{error}: pip install 'flasc-emu[flower]'") from None
+
 from emulator.integrations.flower.grid import Recorder
 from emulator.integrations.flower.mod import timed
 from emulator.integrations.flower.strategy import StrategyRecorder
