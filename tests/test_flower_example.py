@@ -4,6 +4,7 @@ import json
 import os
 import re
 import runpy
+import shlex
 import subprocess
 import sys
 import time
@@ -24,12 +25,12 @@ LOGS = [EXAMPLE / f"logs/{method}.jsonl" for method in ("dense", "sparse")]
 NETWORKS = ("4g_cell", "5g", "cable", "leo")  # those that run.py names
 
 
-def timed(logs, out):
+def timed(logs, out, *more):
     """The results of both logs under four networks, by method and network."""
     options = [
         text for n in NETWORKS for text in ("--network", f"{ROOT}/scenarios/networks/{n}.yaml")
     ]
-    result = CliRunner().invoke(main, ["run", *map(str, logs), *options, "--out", str(out)])
+    result = CliRunner().invoke(main, ["run", *map(str, logs), *options, *more, "--out", str(out)])
     assert result.exit_code == 0, result.output
     rows = json.loads((out / "results.json").read_text())
     return {(row["method"], row["variant"]): row for row in rows}
@@ -62,6 +63,22 @@ def test_the_logs_of_the_example_are_timed_under_four_networks(tmp_path):
         assert dense["time_to_target_s"] > 0
     page = (tmp_path / "out/index.html").read_text("utf-8")
     assert "24 requests without training" in page
+
+
+def test_the_table_of_the_readme_is_what_the_command_prints(tmp_path):
+    text = (EXAMPLE / "README.md").read_text("utf-8")
+    (block,) = re.findall(r"^```sh\n(flasc-emu run .*?)^```$", text, re.DOTALL | re.MULTILINE)
+    words = shlex.split(block.replace("\\\n", ""))
+    assert words[2:4] == [str(log.relative_to(ROOT)) for log in LOGS]
+    assert words[5:12:2] == [f"scenarios/networks/{name}.yaml" for name in NETWORKS]
+    found = timed(LOGS, tmp_path / "out", *words[12:])
+    for method in ("dense", "sparse"):
+        rows = [found[method, network] for network in NETWORKS]
+        seconds = [f"{row['time_to_target_s']:.1f} s" for row in rows]
+        down, up = (rows[0][f"bytes_{way}_to_target"] for way in ("down", "up"))
+        sizes = f"{down / 1e6:.1f} / {up / 1e6:.1f}"
+        cells = [method, *seconds, str(rows[0]["rounds_to_target"]), sizes]
+        assert f"| {' | '.join(cells)} |\n" in text
 
 
 def run_example(*args, **environment):
