@@ -17,7 +17,7 @@ FIGURES := slow_upload:time_to_target figure2:accuracy_over_bytes figure3:time_t
 	figure4:accuracy_over_bytes figure5:accuracy_by_variant tiers:accuracy_over_bytes \
 	privacy:accuracy_by_variant
 
-.PHONY: help setup constraints run test test-all test-matrix test-lowest test-light \
+.PHONY: help setup constraints run test test-all test-matrix test-lowest test-flower test-light \
 	check docs figures campaigns bench clean
 
 help:
@@ -76,6 +76,13 @@ test-matrix:
 test-lowest:
 	$(MAKE) test PYTHON=python3.10 VENV=build/lowest CONSTRAINTS=constraints/lowest.txt \
 	  TORCH="$$(grep ^torch= constraints/lowest.txt)"
+
+# What needs Flower, in an environment of its own: Flower pins versions of Ray and others.
+test-flower:
+	$(MAKE) setup VENV=build/flower
+	build/flower/bin/python -m pip install --quiet --editable ".[test,flower]"
+	OMP_NUM_THREADS=1 build/flower/bin/python -m pytest -m "slow or not slow" \
+	  tests/emulator/integrations/flower tests/test_flower_example.py
 
 # What needs no torch, in an environment without it, which takes minutes less to make.
 test-light:

@@ -50,7 +50,9 @@ setup(
             "pyarrow>=15",
             "tensorboard>=2.15",
         ],
-        "ray": ["ray>=2.60"],  # `flasc-emu run --engine ray`: trainings on a cluster
+        # A range: Flower's API changes, and without one pip takes 1.4.0 in the end
+        "flower": ["flwr[simulation]>=1.30,<1.43"],
+        "ray": ["ray>=2.55"],  # `flasc-emu run --engine ray`: trainings on a cluster
         "test": [
             "dp-accounting>=0.6",
             "hypothesis>=6.100",

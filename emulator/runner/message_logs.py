@@ -5,6 +5,7 @@ link of client n. Logs that share ids are numbered together.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, TypeVar
 
 from emulator.common.errors import MessageLogError
 from emulator.common.text import counted, printable, short_repr
+from emulator.common.units import format_size
 from emulator.integrations import message_log
 from emulator.integrations.message_log import MessageLog
 from emulator.scenario.logged import KIND
@@ -163,7 +165,21 @@ def _training(log: MessageLog, numbers: Mapping[str, int], clients: int) -> Logg
     examples = [held[n] for n in range(clients)] if held.keys() >= set(range(clients)) else None
     groups = {numbers[c.client]: c.group for c in log.clients if c.group and c.client in numbers}
     source = f"{printable(log.path.name)}, digest {log.digest}"
-    return LoggedTraining(rounds, examples, groups, initial, source, log.remarks)
+    remarks = (*log.remarks, *_untimed(log))
+    return LoggedTraining(rounds, examples, groups, initial, source, remarks)
+
+
+def _untimed(log: MessageLog) -> Iterator[str]:
+    """A remark about the messages that are no training, if there are some."""
+    if not log.untimed:
+        return
+    purposes = Counter(each.purpose for each in log.untimed)
+    kinds = ", ".join(f"{number} {printable(purpose)}" for purpose, number in purposes.items())
+    yield (
+        f"{printable(log.header.method)}: {counted(len(log.untimed), 'request')} without training "
+        f"({kinds}), {format_size(sum(each.bytes_down for each in log.untimed))} down and "
+        f"{format_size(sum(each.bytes_up for each in log.untimed))} up: not timed"
+    )
 
 
 def _scenario_name(run: str) -> str:

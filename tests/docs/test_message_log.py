@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from emulator.cli import main
-from emulator.integrations.message_log import ClientInfo, Header, Score, Visit, read
+from emulator.integrations.message_log import ClientInfo, Header, Score, Untimed, Visit, read
 
 from .markdown import ROOT, blocks
 
@@ -51,7 +51,13 @@ def test_the_examples_of_the_format_are_valid(tmp_path):
 
 @pytest.mark.parametrize(
     ("heading", "model"),
-    [("Header", Header), ("Visit", Visit), ("Score", Score), ("Client", ClientInfo)],
+    [
+        ("Header", Header),
+        ("Visit", Visit),
+        ("Untimed", Untimed),
+        ("Score", Score),
+        ("Client", ClientInfo),
+    ],
 )
 def test_the_fields_on_the_page_are_those_of_the_model(heading, model):
     section = FORMAT.read_text("utf-8").split(f"### {heading}\n")[1].split("\n##")[0]

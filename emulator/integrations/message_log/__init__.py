@@ -4,7 +4,16 @@ Format: docs/reference/message_log.md. `read` parses and validates a file; `Writ
 """
 
 from emulator.integrations.message_log.reader import is_log, read
-from emulator.integrations.message_log.records import ClientInfo, Header, MessageLog, Score, Visit
+from emulator.integrations.message_log.records import (
+    ClientInfo,
+    Header,
+    MessageLog,
+    Score,
+    Untimed,
+    Visit,
+)
 from emulator.integrations.message_log.writer import Writer
 
-__all__ = ["ClientInfo", "Header", "MessageLog", "Score", "Visit", "Writer", "is_log", "read"]
+__all__ = [
+    "ClientInfo", "Header", "MessageLog", "Score", "Untimed", "Visit", "Writer", "is_log", "read",
+]  # fmt: skip

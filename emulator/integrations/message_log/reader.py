@@ -10,7 +10,14 @@ from emulator.common.text_files import read_text
 from emulator.integrations.message_log import four_columns, jsonl, table
 from emulator.integrations.message_log.jsonl import Numbered
 from emulator.integrations.message_log.problems import problem
-from emulator.integrations.message_log.records import MARK, ClientInfo, MessageLog, Score, Visit
+from emulator.integrations.message_log.records import (
+    MARK,
+    ClientInfo,
+    MessageLog,
+    Score,
+    Untimed,
+    Visit,
+)
 
 SUFFIXES = (".jsonl", ".csv")
 MAX_BYTES = 256 << 20
@@ -42,7 +49,7 @@ def read(path: Path) -> MessageLog:
         found, numbered, remarks = table.parse(text, path)
     _check_visits([(n, each) for n, each in numbered if isinstance(each, Visit)], path)
     _check_scores(numbered, path)
-    _check_clients(numbered, path)
+    remarks += _check_clients(numbered, path)
     log = MessageLog(
         path,
         found,
@@ -50,6 +57,7 @@ def read(path: Path) -> MessageLog:
         tuple(each for _, each in numbered if isinstance(each, Score)),
         tuple(each for _, each in numbered if isinstance(each, ClientInfo)),
         tuple(remarks),
+        tuple(each for _, each in numbered if isinstance(each, Untimed)),
     )
     if found.clients is not None and log.fewest_clients > found.clients:
         text = f"clients: found {found.clients}, and the records name {log.fewest_clients}"
@@ -93,8 +101,11 @@ def _check_scores(numbered: Sequence[Numbered], path: Path) -> None:
             raise problem(path, line, f"{text} (the first is in line {first})")
 
 
-def _check_clients(numbered: Sequence[Numbered], path: Path) -> None:
-    """Raise MessageLogError for clients or partitions that are there twice, or partly."""
+def _check_clients(numbered: Sequence[Numbered], path: Path) -> list[str]:
+    """A remark about visited clients without a partition, if others have one.
+
+    Raises MessageLogError for clients or partitions that are there twice.
+    """
     lines: dict[str, int] = {}
     partitions: dict[int, int] = {}
     for line, each in numbered:
@@ -109,13 +120,14 @@ def _check_clients(numbered: Sequence[Numbered], path: Path) -> None:
             text = f"partition: found {each.partition} again; allowed: one client per partition"
             raise problem(path, line, f"{text} (it is in line {first})")
     if not partitions:
-        return
+        return []
     known = {
         each.client
         for _, each in numbered
         if isinstance(each, ClientInfo) and each.partition is not None
     }
-    for line, visited in numbered:
-        if isinstance(visited, Visit) and visited.client not in known:
-            text = f"client: found {short_repr(visited.client)}, which has no partition"
-            raise problem(path, line, f"{text}; allowed: a partition for every client or for none")
+    visited = {each.client for _, each in numbered if isinstance(each, Visit)}
+    if not (unknown := visited - known):
+        return []
+    found = f"{counted(len(unknown), 'visited client')} without a partition"
+    return [f"{path}: {found}, which get the lowest numbers that are free"]

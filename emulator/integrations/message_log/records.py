@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -96,6 +97,21 @@ class Visit(Settings):
         return self
 
 
+class Untimed(Settings):
+    """One request to a client that is no training, and its answer; the simulation leaves it out.
+
+    `purpose` says what it was, for example an evaluation of the model on the client. `round` is the
+    number of the round before it or around it; 0 is before the first one.
+    """
+
+    kind: Literal["untimed"] = "untimed"
+    round: Annotated[int, Field(ge=0, le=MOST_ROUNDS)]
+    client: ClientId
+    bytes_down: Size
+    bytes_up: Size = 0
+    purpose: Text = "evaluate"
+
+
 class Score(Settings):
     """The value of the metric after a round; round 0 is the initial model.
 
@@ -120,9 +136,10 @@ class ClientInfo(Settings):
     examples: Count | None = None
 
 
-Record = Header | Visit | Score | ClientInfo
-KINDS: dict[str, type[Visit] | type[Score] | type[ClientInfo]] = {
+Record = Header | Visit | Untimed | Score | ClientInfo
+KINDS: dict[str, type[Visit] | type[Untimed] | type[Score] | type[ClientInfo]] = {
     "visit": Visit,
+    "untimed": Untimed,
     "score": Score,
     "client": ClientInfo,
 }
@@ -149,17 +166,28 @@ class MessageLog:
     scores: tuple[Score, ...] = ()
     clients: tuple[ClientInfo, ...] = ()
     remarks: tuple[str, ...] = ()
+    untimed: tuple[Untimed, ...] = ()
 
     @property
     def ids(self) -> tuple[str, ...]:
         """The ids of all clients, in the order of their visits; those without a visit follow."""
         visited = (visit.client for visit in self.visits)
-        return tuple(dict.fromkeys([*visited, *(each.client for each in self.clients)]))
+        told = (each.client for each in self.clients)
+        asked = (each.client for each in self.untimed)
+        return tuple(dict.fromkeys([*visited, *told, *asked]))
 
     @property
     def partitions(self) -> dict[str, int]:
-        """{id: its partition}; empty if the log has no partitions."""
-        return {c.client: c.partition for c in self.clients if c.partition is not None}
+        """{id: its number}; empty if the log has no partitions.
+
+        A client without a partition has the lowest number that is free, in the order of the ids.
+        """
+        given = {c.client: c.partition for c in self.clients if c.partition is not None}
+        if not given:
+            return {}
+        taken = set(given.values())
+        free = (number for number in count() if number not in taken)
+        return given | {each: next(free) for each in self.ids if each not in given}
 
     @property
     def fewest_clients(self) -> int:
@@ -175,6 +203,7 @@ class MessageLog:
     def text(self) -> str:
         """The log as JSONL."""
         records: list[Record] = [self.header, *self.clients, *self.visits, *self.scores]
+        records += self.untimed
         return "".join(f"{to_line(each)}\n" for each in records)
 
     @property

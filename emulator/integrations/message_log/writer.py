@@ -16,6 +16,7 @@ from emulator.integrations.message_log.records import (
     Header,
     Record,
     Score,
+    Untimed,
     Visit,
     to_line,
 )
@@ -78,6 +79,22 @@ class Writer:
             "merged": merged,
         }  # fmt: skip
         self._append(self._checked(Visit, values))
+
+    def untimed(
+        self,
+        round_: int,
+        client: int | str,
+        *,
+        bytes_down: int,
+        bytes_up: int = 0,
+        purpose: str = "evaluate",
+    ) -> None:
+        """Append one request to a client that is no training: see `Untimed`."""
+        values = {
+            "round": round_, "client": client, "bytes_down": bytes_down, "bytes_up": bytes_up,
+            "purpose": purpose,
+        }  # fmt: skip
+        self._append(self._checked(Untimed, values))
 
     def score(
         self,

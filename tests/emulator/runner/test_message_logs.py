@@ -1,5 +1,6 @@
 """Message logs become a study, and are timed as trainings of this program are."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -226,3 +227,18 @@ def test_what_is_not_as_in_the_real_run_is_told(log, tmp_path):
         "round, and the scores are those logged",
     ]
     assert not list(message_logs.log_remarks(message_logs.read([log()]).trainings, timed=True))
+
+
+def test_requests_without_training_take_no_time_and_are_told(log, tmp_path):
+    plain, asked = log("a.jsonl"), log("b.jsonl")
+    with asked.open("a") as file:
+        for client in (7, 9):
+            line = {"kind": "untimed", "round": 1, "client": client, "bytes_down": 10**8}
+            print(json.dumps(line), file=file)
+    before, after = (timed([path], tmp_path / path.stem) for path in (plain, asked))
+    assert list(before.values()) == list(after.values())
+    (training,) = message_logs.read([asked]).trainings.values()
+    (said,) = message_logs.log_remarks({"FedAvg": training}, timed=True)
+    assert said == (
+        "FedAvg: 2 requests without training (2 evaluate), 200 MB down and 0 B up: not timed"
+    )

@@ -66,7 +66,7 @@ def test_a_log_of_each_kind_of_record(write):
         ({"kind": "visit", "round": 1, "client": 7, "bytes_down": 1}, "LOG:2: bytes_up: missing"),
         ({"kind": "visit", "round": 1, "client": 7, "bytes_up": 1}, "LOG:2: bytes_down: missing"),
         ({"kind": "visits"}, "LOG:2: kind: found 'visits'; did you mean 'visit'? allowed: visit,"),
-        ({"round": 1}, "LOG:2: kind: missing; allowed: visit, score, client"),
+        ({"round": 1}, "LOG:2: kind: missing; allowed: visit, untimed, score, client"),
         ({"kind": "score", "round": 1, "value": 41}, "LOG:2: value: found 41; allowed: a num"),
         ({"kind": "score", "round": 1, "value": "x"}, "LOG:2: value: found 'x'; allowed: a number"),
         ({"kind": "score", "round": 1, "value": 0.5, "loss": -1}, "LOG:2: loss: found -1; al"),
@@ -130,10 +130,7 @@ def test_a_header_that_is_wrong(write, header, said):
             [visit(1, 7), *({"kind": "client", "client": c, "partition": 0} for c in (7, 8))],
             "LOG:4: partition: found 0 again",
         ),
-        (
-            [visit(1, 7), {"kind": "client", "client": 8, "partition": 0}],
-            "LOG:2: client: found '7', which has no partition",
-        ),
+        ([visit(1, 7), {"kind": "untimed", "round": 1, "client": 7}], "LOG:3: bytes_down: missing"),
     ],
 )
 def test_records_that_do_not_fit_together(write, records, said):
@@ -191,3 +188,28 @@ def test_a_log_is_known_by_its_name_or_its_first_line(tmp_path):
     os.mkfifo(tmp_path / "pipe.csv")  # reading it would wait for ever
     assert not is_log(tmp_path / "pipe.csv")
     assert not is_log(tmp_path)
+
+
+def test_clients_without_a_partition_get_the_lowest_free_numbers(write):
+    """A client that never answered could not say which partition it has."""
+    partitions = [{"kind": "client", "client": c, "partition": n} for c, n in (("a", 0), ("b", 2))]
+    log = read(write(visit(1, "x"), visit(1, "a"), visit(1, "b"), visit(1, "y"), *partitions))
+    assert log.partitions == {"a": 0, "b": 2, "x": 1, "y": 3}
+    assert log.fewest_clients == 4
+    (remark,) = log.remarks
+    assert "2 visited clients without a partition" in remark
+
+
+def test_requests_without_training_are_apart_from_the_visits(write):
+    asked = {"kind": "untimed", "round": 1, "client": 8, "bytes_down": 900, "bytes_up": 20}
+    path = write(visit(1, 7), asked, asked | {"client": 9, "purpose": "query", "bytes_up": 0})
+    log = read(path)
+    assert [visit.client for visit in log.visits] == ["7"]
+    assert [(each.client, each.purpose) for each in log.untimed] == [
+        ("8", "evaluate"),
+        ("9", "query"),
+    ]
+    assert log.ids == ("7", "8", "9")
+    again = path.with_name("again.jsonl")
+    again.write_text(log.text)
+    assert read(again).digest == log.digest

@@ -1,0 +1,1 @@
+"""A Flower app that trains a linear classifier of 20 Newsgroups and records its messages."""
