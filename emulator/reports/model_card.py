@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from emulator.common.text import counted
 from emulator.common.units import format_duration, format_size
 from emulator.reports.run_report import goal, printable
 from emulator.results.metadata import RunMetadata
@@ -49,13 +50,12 @@ def card(model: TrainedModel, meta: RunMetadata, outcomes: Sequence[Outcome], ve
     title = f"# {_cell(model.method)} on {_cell(model.task)}, seed {model.seed}"
     kind = "PEFT adapter" if model.library == "peft" else "model"
     about = (
-        f"This {kind} was trained by federated learning with flasc-emu {version}. The training is "
-        "real; the times below are simulated. The folder has the model as it was evaluated last."
+        f"This {kind} was trained by federated learning. The training is real; flasc-emu {version} "
+        "simulated the times below. The folder has the model as it was evaluated last."
     )
     facts = _table(["", ""], facts_of(model, meta, outcomes))
     parts = [f"---\n{front}---", title, about, facts, *_results(model, meta, outcomes)]
-    if meta.remark:
-        parts.append(f"Remark: {_cell(meta.remark)}.")
+    parts += [f"{_cell(text)}." for text in _warnings(meta, outcomes)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -107,6 +107,17 @@ def _results(model: TrainedModel, meta: RunMetadata, outcomes: Sequence[Outcome]
     ]  # fmt: skip
     rows = [_row(own[variant], by_variant[variant]) for variant in own]
     yield _table(head, rows)
+
+
+def _warnings(meta: RunMetadata, outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """Yield what a reader of the results must know."""
+    due = len(meta.seeds) * len({each.variant for each in outcomes})
+    if lacking := max(due - len(outcomes), 0):
+        yield f"Incomplete: {lacking} of {counted(due, 'simulation')} of this method are missing"
+    if meta.failure:
+        yield f"Some trainings or simulations of this run failed: {meta.failure}"
+    if meta.remark:
+        yield f"Remark: {meta.remark}"
 
 
 def _row(own: Outcome, every: Sequence[Outcome]) -> list[str]:

@@ -26,7 +26,7 @@ from emulator.integrations.message_log import MessageLog
 
 Form = Literal["law", "table"]
 SAME = 1e-9  # standard deviation of logarithms below which all clients are taken as equal
-_NEEDED = "a time per example needs both in the same visit; docs/reference/message_log.md"
+_NEEDED = "log both for each visit: see docs/reference/message_log.md"
 
 
 class Timed(NamedTuple):

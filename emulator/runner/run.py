@@ -190,7 +190,8 @@ def _run(
             told["remark"] = ". ".join([*remarks(study), *ended_early])
         ledger.annotate({"provenance": provenance(done), **told})
     copy_models(trainings, done, folder / "models")
-    write_cards(trainings, done, described, options.recordings, folder / "models")
+    known = described.model_copy(update=told)
+    write_cards(trainings, done, known, options.recordings, folder / "models")
     written = write_report(folder) if done else []
     trained = sum(result.trained_rounds for result in done.values())
     reused = sum(result.reused_rounds for result in done.values())

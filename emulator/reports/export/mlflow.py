@@ -56,7 +56,7 @@ def write(folder: Path, runs: Iterable[TrackedRun]) -> Path:
 
 
 def _write(client: Any, run: TrackedRun, folder: Path) -> None:
-    from mlflow.entities import Metric, Param, RunTag
+    from mlflow.entities import Metric, Param
 
     experiment = _experiment(client, run.experiment, folder)
     _delete(client, experiment, run)
@@ -78,8 +78,6 @@ def _write(client: Any, run: TrackedRun, folder: Path) -> None:
     for params in _parts(list(parameters(run).items()), MOST_PARAMS):
         client.log_batch(made.info.run_id, params=[Param(*each) for each in params])
     client.set_terminated(made.info.run_id, end_time=now_ms + last_ms)
-    # The last tag: without it, an export was cut off.
-    client.log_batch(made.info.run_id, tags=[RunTag(f"{TAG}complete", "true")])
 
 
 def parameters(run: TrackedRun) -> dict[str, str]:

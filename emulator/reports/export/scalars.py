@@ -18,14 +18,20 @@ class Scalar(NamedTuple):
     value: float
 
 
+def scores(row: Evaluation, metric: str) -> Iterator[tuple[str, float]]:
+    """Yield the name and the value of each score of an evaluation that is known."""
+    yield metric, row.accuracy
+    if row.loss != UNKNOWN:
+        yield "loss", row.loss
+
+
 def scalars(rows: Iterable[Row], metric: str = ACCURACY) -> Iterator[Scalar]:
     """Yield the curves: `metric` and loss by split, seconds per round, cumulative bytes."""
     rows = list(rows)
     for row in rows:
         if isinstance(row, Evaluation):
-            yield Scalar(f"{row.split}/{metric}", row.round, row.time_s, row.accuracy)
-            if row.loss != UNKNOWN:
-                yield Scalar(f"{row.split}/loss", row.round, row.time_s, row.loss)
+            for name, value in scores(row, metric):
+                yield Scalar(f"{row.split}/{name}", row.round, row.time_s, value)
     rounds = sorted((r for r in rows if isinstance(r, Round)), key=lambda row: row.round)
     for row in rounds:
         yield Scalar("round/seconds", row.round, row.finish_s, row.finish_s - row.start_s)

@@ -6,6 +6,7 @@ from emulator.reports.model_card import TrainedModel, card
 from emulator.results.ledger import Ledger
 from emulator.results.metadata import RunMetadata
 from emulator.results.metrics import outcome
+from emulator.simulation.records import Emulation
 
 MODEL = TrainedModel(
     method="LoRA", seed=0, task="20newsgroups", base="owner/bert", library="peft", adapter="lora",
@@ -104,3 +105,13 @@ def test_names_are_no_markup(write_run):
 def test_a_warning_about_the_scenario_is_repeated(write_run):
     text = card_of(write_run({"LoRA": 0.1}, {"1x": 1}), remark="the RTT was not set")
     assert text.endswith("\n\nRemark: the RTT was not set.\n")
+
+
+def test_seeds_that_failed_are_said(write_run):
+    lacking = [Emulation("LoRA", "1x", 2)]
+    path = write_run({"LoRA": 0.1}, {"1x": 1}, seeds=(0, 1, 2), absent=lacking)
+    text = card_of(path, seeds="[0, 1, 2]", failure="1 of 3 trainings failed")
+    assert "Incomplete: 1 of 3 simulations of this method are missing.\n" in text
+    assert "simulations of this run failed: 1 of 3 trainings failed.\n" in text
+    (row,) = table(text, "## Results")
+    assert row["seeds that reached it"] == "2 of 2"
