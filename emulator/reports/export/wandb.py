@@ -42,7 +42,7 @@ def write(folder: Path, runs: Iterable[TrackedRun]) -> list[Path]:
     StorageError.
     """
     try:
-        import wandb
+        from wandb import Error, teardown  # `import wandb` alone also finds a folder of that name
     except ImportError:
         raise missing("wandb", "wandb") from None
     place = folder / "wandb"
@@ -50,10 +50,10 @@ def write(folder: Path, runs: Iterable[TrackedRun]) -> list[Path]:
         place.mkdir(parents=True, exist_ok=True)
     try:
         return [_write(folder, place, run) for run in runs]
-    except (wandb.Error, OSError) as error:
+    except (Error, OSError) as error:
         raise refused(place, str(error)) from error
     finally:
-        wandb.teardown()  # waits for wandb's process, which writes the end of each file late
+        teardown()  # waits for wandb's process, which writes the end of each file late
 
 
 def _write(folder: Path, place: Path, run: TrackedRun) -> Path:

@@ -5,6 +5,7 @@ import struct
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,19 @@ def test_the_command_writes_one_run_per_simulation(command: Any, scenario: Any) 
     assert (done.exit_code, done.stderr) == (0, "")
     (line,) = done.stdout.splitlines()
     assert history(records(Path(line)))[-1]["round"] == 4
+
+
+def test_a_folder_named_wandb_is_not_the_package(
+    run: TrackedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python imports a folder without any module as an empty package."""
+    (tmp_path / "wandb").mkdir()
+    for name in [name for name in sys.modules if name.partition(".")[0] == "wandb"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    monkeypatch.setattr(sys, "meta_path", [PathFinder])
+    with pytest.raises(SupportError, match="found no wandb"):
+        write(tmp_path / "out", [run])
 
 
 def test_a_missing_extra_is_said(
