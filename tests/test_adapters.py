@@ -4,6 +4,7 @@ import runpy
 from pathlib import Path
 
 import pytest
+import yaml
 
 from emulator import api
 from emulator.runner import inputs
@@ -56,3 +57,14 @@ def test_peft_finds_the_ledgers_accuracy_for_every_method(run):
         assert accuracy == pytest.approx(said.accuracy, abs=0.0201), name  # one example of 50
         losses.add(said.loss)
     assert len(losses) == len(METHODS)  # and each model is another one
+
+
+def test_the_card_of_each_model_names_its_base_and_its_library(run):
+    for folder in (run / "models").iterdir():
+        text = (folder / "README.md").read_text("utf-8")
+        front = yaml.safe_load(text.split("---\n")[1])
+        is_adapter = (folder / "adapter_config.json").exists()
+        assert front["base_model"] == "minilm"
+        assert front["library_name"] == ("peft" if is_adapter else "transformers")
+        assert ("lora" in front["tags"]) == is_adapter
+        assert "More Information Needed" not in text

@@ -5,6 +5,7 @@ import click
 from emulator import __version__
 from emulator.cli import (
     assets,
+    calibrate,
     check,
     compare,
     export,
@@ -35,5 +36,6 @@ def main() -> None:
 for command in (
     new.new, new.schema, run.run, search.search, check.check, report.report, compare.compare,
     export.export, assets.list_, assets.assets, transfers.transfers, validate.validate,
+    calibrate.calibrate,
 ):  # fmt: skip
     main.add_command(command)

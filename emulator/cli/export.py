@@ -10,6 +10,7 @@ from emulator.cli.options import FOLDER, PATH, RECORDINGS, SCENARIO, SET, choice
 
 if TYPE_CHECKING:
     from emulator.common.errors import EmulatorError
+    from emulator.reports.export.tracked_run import TrackedRun
     from emulator.results.ledger import Ledger
     from emulator.simulation.records import Emulation
 
@@ -119,6 +120,41 @@ def tensorboard(
 
 
 @export.command()
+@RUN
+@METHOD
+@VARIANT
+@_out("mlflow")
+def mlflow(
+    run: Path, methods: tuple[str, ...], variants: tuple[str, ...], out: Path | None
+) -> None:
+    """Write a RUN to an MLflow store, mlflow.db, one MLflow run per simulation.
+
+    A store may hold several RUNs. Needs: pip install "flasc-emu[mlflow]".
+    """
+    from emulator.reports.export import mlflow as store
+
+    with _ledger(run) as ledger:
+        click.echo(store.write(out or run / "mlflow", _tracked(ledger, run, methods, variants)))
+
+
+@export.command()
+@RUN
+@METHOD
+@VARIANT
+@click.option("--out", type=FOLDER, help="Folder to write wandb/ to  [default: RUN]")
+def wandb(run: Path, methods: tuple[str, ...], variants: tuple[str, ...], out: Path | None) -> None:
+    """Write a RUN for Weights & Biases, one offline run per simulation.
+
+    'wandb sync' uploads them. Needs: pip install "flasc-emu[wandb]".
+    """
+    from emulator.reports.export import wandb as offline
+
+    with _ledger(run) as ledger:
+        for folder in offline.write(out or run, _tracked(ledger, run, methods, variants)):
+            click.echo(folder)
+
+
+@export.command()
 @click.argument("runs", type=PATH, nargs=-1, required=True)
 @SET
 @METHOD
@@ -215,6 +251,25 @@ def _chosen(
     for name, e in zip(names, every, strict=True):
         if (not methods or e.method in methods) and (not variants or e.variant in variants):
             yield name, e
+
+
+def _tracked(
+    ledger: "Ledger", run: Path, methods: tuple[str, ...], variants: tuple[str, ...]
+) -> "Iterator[TrackedRun]":
+    """The chosen simulations for an experiment tracker; warns if their settings are unknown."""
+    from emulator.reports.export.tracked_run import tracked
+    from emulator.results.metadata import RunMetadata
+    from emulator.runner.origins import origins
+    from flasc.common.errors import UserError
+
+    meta = RunMetadata.from_meta(ledger.meta())
+    try:
+        known = origins(run)
+    except UserError as error:
+        known = {}
+        click.echo(f"warning: exported without settings and recordings: {error.message}", err=True)
+    for _, each in _chosen(ledger, methods, variants):
+        yield tracked(each, ledger.rows(each), meta, run.resolve().name, known.get(each))
 
 
 def _known(what: str, name: str, names: Iterable[str], error: "type[EmulatorError]") -> None:

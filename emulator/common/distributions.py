@@ -58,7 +58,8 @@ Speed = Annotated[float, BeforeValidator(parse_speed), WithJsonSchema(SPEED_SCHE
 PositiveDuration = Annotated[Duration, only(lambda x: x > 0, "a duration above zero", " s")]
 Loss = Annotated[Fraction, only(lambda x: 0 <= x <= 0.5, "a loss from 0 to 0.5, like 1 %")]
 Share = Annotated[Fraction, only(lambda x: x > 0, "a number above 0, like 1/16")]
-Sigma = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]  # past 10, draws overflow
+MAX_SIGMA = 10  # past it, draws of a log-normal overflow
+Sigma = Annotated[float, Field(gt=0, le=MAX_SIGMA, allow_inf_nan=False)]
 Quantity = TypeVar("Quantity")
 _QUANTITIES = {"Rate": Rate, "Duration": Duration, "Loss": Loss, "Fraction": Share, "Speed": Speed}
 

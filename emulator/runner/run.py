@@ -18,6 +18,7 @@ from emulator.runner.events import Note, OnEvent, TrainingFinished, TrainingResu
 from emulator.runner.executors import Engine, Options
 from emulator.runner.failures import summary
 from emulator.runner.metadata import describe, privacy_account, provenance, remarks
+from emulator.runner.model_cards import write_cards
 from emulator.runner.models import copy_models
 from emulator.runner.recording import archive
 from emulator.scenario.study import Study, TrainingJob, titles
@@ -160,7 +161,8 @@ def _run(
     filed = 0
     with storage(folder):
         sweep(folder)
-    meta = describe(study).to_meta()
+    described = describe(study)
+    meta = described.to_meta()
     with contextlib.ExitStack() as stack:
         may_train = options.train and study.trains
         ledger = stack.enter_context(_begun(study, folder, options, meta)) if may_train else None
@@ -188,6 +190,8 @@ def _run(
             told["remark"] = ". ".join([*remarks(study), *ended_early])
         ledger.annotate({"provenance": provenance(done), **told})
     copy_models(trainings, done, folder / "models")
+    known = described.model_copy(update=told)
+    write_cards(trainings, done, known, options.recordings, folder / "models")
     written = write_report(folder) if done else []
     trained = sum(result.trained_rounds for result in done.values())
     reused = sum(result.reused_rounds for result in done.values())

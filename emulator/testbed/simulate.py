@@ -36,7 +36,6 @@ def time_messages(
         transport=transport,
         application=application,
         loss=star.loss if transport else None,
-        application=application,
         stream=lambda client, way, n: rng.stream(seed, f"loss/{way}", client, n),
     )
     send = {"down": network.download, "up": network.upload}

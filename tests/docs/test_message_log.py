@@ -6,6 +6,7 @@ from types import NoneType
 from typing import get_args
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from emulator.cli import main
@@ -27,13 +28,15 @@ def test_the_code_of_the_guide_writes_logs_that_are_timed(tmp_path, monkeypatch)
     by_hand, by_writer = read(Path("fedavg.jsonl")), read(Path("fedprox.jsonl"))
     assert [v.bytes_down for v in by_hand.visits] == [v.bytes_down for v in by_writer.visits]
     assert by_hand.ids == by_writer.ids
-    (check, first), (both, compare), (again,) = (
+    (check, first), (both, compare), (again,), (law, table) = (
         block.text.splitlines() for block in blocks(GUIDE) if block.kind == "sh"
     )
-    for line in (check, first, both, compare, again):
+    for line in (check, first, both, compare, again, law, table):
         said = CliRunner().invoke(main, line.split()[1:])
         assert said.exit_code == 0, (line, said.output)
     assert Path("runs/first-try-logged-on-4g_cell-on-5g/index.html").exists()
+    values = yaml.safe_load(Path("compute.yaml").read_text())["compute"]["per_example"]["values"]
+    assert values == ["50 ms"] * 3
 
 
 def test_the_examples_of_the_format_are_valid(tmp_path):

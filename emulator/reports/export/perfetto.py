@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from emulator.reports.export.scalars import scores
 from emulator.reports.run_report import printable
 from emulator.reports.timeline import phase
 from emulator.results.metadata import ACCURACY
@@ -52,7 +53,7 @@ def _events(row: Row, metric: str) -> Iterator[Event]:
     elif isinstance(row, Round):
         yield _slice((f"round {row.round}", row.start_s, row.finish_s), SERVER, cohort=row.cohort)
     elif isinstance(row, Evaluation):
-        for name, value in ((metric, row.accuracy), ("loss", row.loss)):
+        for name, value in scores(row, metric):
             counter = {"ph": "C", "name": f"{row.split} {name}", "pid": PROCESS, "tid": SERVER}
             yield counter | {"ts": _microseconds(row.time_s), "args": {name: value}}
 

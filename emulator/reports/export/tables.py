@@ -79,8 +79,8 @@ def to_parquet(table: Table) -> bytes:
     return target.getvalue()
 
 
-def missing(package: str) -> SupportError:
-    """Return the error for an extra that is not installed."""
+def missing(package: str, extra: str = "export") -> SupportError:
+    """Return the error for a package of an extra that is not installed."""
     return SupportError(
-        f"found no {package}, which this export needs", 'pip install "flasc-emu[export]"'
+        f"found no {package}, which this export needs", f'pip install "flasc-emu[{extra}]"'
     )

@@ -32,7 +32,16 @@ def test_help_and_version(invoke):
     assert __version__ in invoke("--version")[1]
     exports = [
         ("export", name)
-        for name in ("figures", "tables", "perfetto", "tensorboard", "recording", "tc")
+        for name in (
+            "figures",
+            "tables",
+            "perfetto",
+            "tensorboard",
+            "mlflow",
+            "wandb",
+            "recording",
+            "tc",
+        )
     ]
     for name in (("run",), ("check",), ("report",), ("export",), ("list",), ("assets",), *exports):
         code, out, _ = invoke(*name, "--help")

@@ -18,7 +18,15 @@ from hypothesis import given, strategies as st
 from emulator.reports.export import perfetto
 from emulator.results.ledger import Ledger
 from emulator.results.metrics import time_spent
-from emulator.simulation.records import Computation, Emulation, Round, Row, Transfer
+from emulator.simulation.records import (
+    UNKNOWN,
+    Computation,
+    Emulation,
+    Evaluation,
+    Round,
+    Row,
+    Transfer,
+)
 
 Event = dict[str, Any]
 LORA = Emulation("LoRA", "1x", 0)
@@ -100,3 +108,9 @@ def test_slices_never_overlap_and_add_up(plan: list[tuple[float, float, float]])
 def test_names_hold_no_control_characters() -> None:
     events = checked(perfetto.to_json(Emulation("\x1b[31m</script>", "\0", 0), []))
     assert events[0]["args"]["name"].isprintable()
+
+
+def test_a_loss_that_a_message_log_lacks_is_no_counter() -> None:
+    rows = [Evaluation(1, 2.0, "validation", 10, 0.5, float(UNKNOWN))]
+    events = json.loads(perfetto.to_json(Emulation("FedAvg", "4g", 0), rows))["traceEvents"]
+    assert [event["args"] for event in events if event["ph"] == "C"] == [{"accuracy": 0.5}]
