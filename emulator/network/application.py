@@ -43,6 +43,7 @@ class Application:
     | `calls`            | requests without data, before those with data                     |
     | `parallel`         | requests of one turn; each turn but the first takes an RTT more   |
     | `processing_s`     | seconds for each request, in addition to network and bytes        |
+    | `waiting_s`        | seconds before each message: polling, starting a program          |
     | `tls`              | opening a connection takes an RTT and 3 ms more: TLS 1.3          |
     | `grpc`             | opening a connection takes an RTT more: the server's SETTINGS     |
     | `keeps_connection` | a client opens one connection; later downloads are asked for (RTT)|
@@ -52,6 +53,7 @@ class Application:
     calls: int = 0
     parallel: int = 1
     processing_s: float = 0.0
+    waiting_s: float = 0.0
     tls: bool = False
     grpc: bool = False
     keeps_connection: bool = False
@@ -61,6 +63,7 @@ class Application:
         assert self.parallel > 0
         assert self.calls >= 0
         assert self.processing_s >= 0
+        assert self.waiting_s >= 0
 
     def turns(self, nbytes: int) -> list[list[int]]:
         """Payload bytes of each request with data, by turn; the last takes the remainder."""
@@ -109,7 +112,8 @@ def first_byte_s(
     """Seconds until the first byte of a message arrives, in the shape of `rtt_s`."""
     waits = math.ceil(application.calls / application.parallel)
     processing_s = (application.calls + len(first_turn)) * application.processing_s
-    return base_s(tcp, application, direction, rtt_s, is_open) + waits * rtt_s + processing_s
+    asked_s = base_s(tcp, application, direction, rtt_s, is_open)
+    return application.waiting_s + asked_s + waits * rtt_s + processing_s
 
 
 def pauses_s(

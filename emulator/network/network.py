@@ -227,7 +227,8 @@ class Network:
         if self._application is None:
             return tcp_flights(self._tcp, *of_path, loss, rng), 0.0
         kept = self._application.keeps_connection
-        at = self._connections.of(client, direction, self._env.now) if kept else NEW
+        begins_s = self._env.now + self._application.waiting_s
+        at = self._connections.of(client, direction, begins_s) if kept else NEW
         return application_flights(self._tcp, self._application, *of_path, at, loss, rng, varies)
 
     def _keep(self, client: int, direction: Direction, window: float) -> None:

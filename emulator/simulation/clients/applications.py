@@ -9,6 +9,7 @@ from typing_extensions import Self
 
 from emulator.common.distributions import Duration
 from emulator.common.text import counted
+from emulator.common.units import format_duration
 from emulator.network.application import Application
 from flasc.common.settings import PositiveInt, Settings
 
@@ -68,6 +69,7 @@ class ApplicationSettings(Settings):
     calls: Annotated[int, Field(ge=0, le=MAX_REQUESTS)] = 0
     parallel: PositiveInt = 1
     processing: Duration = 0.0
+    waiting: Duration = 0.0
     tls: bool = False
     grpc: bool = False
     connection: Literal["per_message", "kept"] = "per_message"
@@ -110,6 +112,7 @@ class ApplicationSettings(Settings):
             calls=self.calls,
             parallel=self.parallel,
             processing_s=self.processing,
+            waiting_s=self.waiting,
             tls=self.tls,
             grpc=self.grpc,
             keeps_connection=self.connection == "kept",
@@ -127,6 +130,7 @@ class ApplicationSettings(Settings):
             "TLS": self.tls,
             "gRPC": self.grpc,
             "kept connections": self.connection == "kept",
+            f"{format_duration(self.waiting)} before each": self.waiting > 0,
         }
         return f"{self.preset} ({', '.join(fact for fact, holds in facts.items() if holds)})"
 

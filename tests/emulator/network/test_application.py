@@ -70,6 +70,7 @@ def test_the_default_draws_the_losses_of_tcp(direction):
         ({"calls": 5, "parallel": 2}, 3, 0),
         ({"calls": 5, "parallel": 2, "processing_s": 0.01}, 3, 0.06),
         ({"processing_s": 0.01}, 0, 0.01),
+        ({"waiting_s": 2.5, "calls": 1}, 1, 2.5),
     ],
 )
 @WAYS

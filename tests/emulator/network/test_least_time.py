@@ -24,6 +24,7 @@ APPLICATIONS = st.builds(
     calls=st.integers(0, 9),
     parallel=st.integers(1, 3),
     processing_s=st.floats(0, 0.1),
+    waiting_s=st.floats(0, 3),
     tls=st.booleans(),
     grpc=st.booleans(),
 )

@@ -48,6 +48,16 @@ def test_an_application_needs_tcp():
         star(KEPT, tcp=None)
 
 
+def test_a_program_that_waits_lets_its_window_go():
+    """The wait is part of a message; the second message of a kept connection then starts anew."""
+    steps = (0, "upload", 200 * 1448), (0, "upload", 200 * 1448)
+    kept_s = after(*star(KEPT), *steps)
+    waited_s = after(*star(Application(keeps_connection=True, waiting_s=3.0)), *steps)
+    idle_s = after(*star(KEPT), steps[0], (3.0, *steps[0][1:]))
+    assert waited_s == pytest.approx([3 + each for each in idle_s], rel=1e-9)
+    assert idle_s[1] > kept_s[1]
+
+
 def test_requests_move_all_bytes_and_wait_for_each_other():
     env, network = star(Application(requests=30))
     (took_s,) = after(env, network, (0, "download", 30 * 1448))
