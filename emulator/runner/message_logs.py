@@ -11,12 +11,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pydantic import ValidationError
+
 from emulator.common.errors import MessageLogError
 from emulator.common.text import counted, printable, short_repr
 from emulator.common.units import format_size
 from emulator.integrations import message_log
 from emulator.integrations.message_log import MessageLog
 from emulator.scenario.logged import KIND
+from emulator.simulation.clients.applications import ApplicationSettings
 from emulator.simulation.records import UNKNOWN
 from emulator.simulation.rounds.logged import LoggedRound, LoggedTraining, LoggedVisit
 from flasc.common.messages import Score
@@ -165,8 +168,34 @@ def _training(log: MessageLog, numbers: Mapping[str, int], clients: int) -> Logg
     examples = [held[n] for n in range(clients)] if held.keys() >= set(range(clients)) else None
     groups = {numbers[c.client]: c.group for c in log.clients if c.group and c.client in numbers}
     source = f"{printable(log.path.name)}, digest {log.digest}"
-    remarks = (*log.remarks, *_untimed(log))
-    return LoggedTraining(rounds, examples, groups, initial, source, remarks)
+    program = _program(log)
+    remarks = (*log.remarks, *_untimed(log), *_sent_by(log, program))
+    application = program.model() if program else None
+    return LoggedTraining(rounds, examples, groups, initial, source, remarks, application)
+
+
+def _program(log: MessageLog) -> ApplicationSettings | None:
+    """How the program sent its messages. Raises MessageLogError."""
+    if log.program is None:
+        return None
+    keys = log.program.model_dump(exclude_none=True, exclude={"kind"})
+    try:
+        return ApplicationSettings.model_validate(keys)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise MessageLogError(
+            f"{_name(log)}: program: {place + ': ' if place else ''}{first['msg']}",
+            "its keys are those of network.application: docs/reference/scenario_keys.md",
+        ) from None
+
+
+def _sent_by(log: MessageLog, program: ApplicationSettings | None) -> Iterator[str]:
+    if program and (text := program.describe()):
+        yield (
+            f"{printable(log.header.method)}: messages are sent as by {text}, unless the network "
+            "has an application"
+        )
 
 
 def _untimed(log: MessageLog) -> Iterator[str]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from emulator.common import rng
 from emulator.common.errors import EmulationError, StalledError
+from emulator.network.application import Application
 from emulator.network.network import Network
 from emulator.network.tcp import Direction
 from emulator.simulation.clients import fleet
@@ -80,6 +81,14 @@ def build_selector(settings: SimulationSettings, seed: int) -> Selector:
     return settings.selection.selector(seed)
 
 
+def _application(settings: SimulationSettings, logged: LoggedTrainer | None) -> Application | None:
+    """What a program adds to each message: as the network says, or else as the log says."""
+    network = settings.network
+    if "application" in network.model_fields_set or logged is None:
+        return network.application.model()
+    return logged.log.application if network.transport.model() else None
+
+
 def simulate(
     settings: SimulationSettings,
     seed: int,
@@ -103,6 +112,7 @@ def simulate(
         assert flop is not None, "the trainer reports FLOPs when they are required"
     clients = fleet.draw_fleet(settings.network, compute, count, seed, flop)
     profiles = LinkProfiles.build(settings.network, clients, seed)
+    logged = trainer if isinstance(trainer, LoggedTrainer) else None  # it knows who took part
     env = simpy.Environment()
     network = Network(
         env,
@@ -114,7 +124,7 @@ def simulate(
         transport=settings.network.transport.model(),
         loss=clients.loss,
         stream=lambda client, way, n: rng.stream(seed, f"loss/{way}", client, n),
-        application=settings.network.application.model(),
+        application=_application(settings, logged),
         cell=clients.cell,
         cell_up_Bps=clients.cell_up_Bps,
         cell_down_Bps=clients.cell_down_Bps,
@@ -123,7 +133,6 @@ def simulate(
         profiles=profiles,
     )
     log = EventLog(notice)
-    logged = trainer if isinstance(trainer, LoggedTrainer) else None  # it knows who took part
     context = SimulationContext(
         env,
         trainer,

@@ -10,7 +10,7 @@ import yaml
 from click.testing import CliRunner
 
 from emulator.cli import main
-from emulator.integrations.message_log import ClientInfo, Header, Score, Untimed, Visit, read
+from emulator.integrations.message_log import ClientInfo, Header, Program, Score, Untimed, Visit, read
 
 from .markdown import ROOT, blocks
 
@@ -60,6 +60,7 @@ def test_the_examples_of_the_format_are_valid(tmp_path):
         ("Untimed", Untimed),
         ("Score", Score),
         ("Client", ClientInfo),
+        ("Program", Program),
     ],
 )
 def test_the_fields_on_the_page_are_those_of_the_model(heading, model):

@@ -32,6 +32,11 @@ def message_bytes(message: Any) -> int:
     return sum(sizes) + sum(map(config_bytes, content.config_records.values()))
 
 
+def arrays_in(message: Any) -> int:
+    """How many arrays a message has; 1 if its bytes are in a config."""
+    return max(1, sum(map(len, message.content.array_records.values())))
+
+
 def config_bytes(config: Mapping[str, Any]) -> int:
     """The bytes of keys and values. `ConfigRecord.count_bytes` refuses empty texts, which occur."""
     return sum(len(key) + _value_bytes(value) for key, value in config.items())

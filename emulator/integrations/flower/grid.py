@@ -11,6 +11,7 @@ from flwr.serverapp import Grid
 from typing_extensions import override
 
 from emulator.integrations.flower.contents import (
+    arrays_in,
     message_bytes,
     metric_in,
     name_of,
@@ -20,7 +21,9 @@ from emulator.integrations.flower.contents import (
     score_in,
     take_notes,
 )
-from emulator.integrations.message_log.rounds import Request
+from emulator.integrations.message_log.rounds import TRAIN, Request
+
+PRESET = "flower"  # of network.application
 
 P = ParamSpec("P")
 
@@ -28,6 +31,7 @@ P = ParamSpec("P")
 class Recorder(Grid):  # type: ignore[misc]  # mypy does not follow flwr
     """Passes each call on to `grid` and writes a log of the messages to `path`.
 
+    The log says that Flower sends the messages, in as many arrays as the first one to train has.
     Requests to train are visits; evaluations and queries are written apart, as untimed lines. A
     request without an answer is written as failed. Raises MessageLogError if `path` exists.
     """
@@ -147,6 +151,9 @@ class Recorder(Grid):  # type: ignore[misc]  # mypy does not follow flwr
     def _note_requests(self, messages: Iterable[Any]) -> tuple[list[Any], list[Request]]:
         """The messages as a list, and a request for each of them."""
         sent = list(messages)
+        for each in sent:
+            if purpose_of(each) == TRAIN:
+                self._log.program(PRESET, arrays_in(each))
         requests = [
             self._log.request(
                 each.metadata.dst_node_id,

@@ -8,6 +8,7 @@ from emulator.integrations.message_log.records import (
     ClientInfo,
     Header,
     MessageLog,
+    Program,
     Score,
     Untimed,
     Visit,
@@ -15,5 +16,6 @@ from emulator.integrations.message_log.records import (
 from emulator.integrations.message_log.writer import Writer
 
 __all__ = [
-    "ClientInfo", "Header", "MessageLog", "Score", "Untimed", "Visit", "Writer", "is_log", "read",
+    "ClientInfo", "Header", "MessageLog", "Program", "Score", "Untimed", "Visit", "Writer",
+    "is_log", "read",
 ]  # fmt: skip

@@ -14,6 +14,7 @@ from emulator.integrations.message_log.records import (
     MARK,
     ClientInfo,
     MessageLog,
+    Program,
     Score,
     Untimed,
     Visit,
@@ -58,11 +59,21 @@ def read(path: Path) -> MessageLog:
         tuple(each for _, each in numbered if isinstance(each, ClientInfo)),
         tuple(remarks),
         tuple(each for _, each in numbered if isinstance(each, Untimed)),
+        _program(numbered, path),
     )
     if found.clients is not None and log.fewest_clients > found.clients:
         text = f"clients: found {found.clients}, and the records name {log.fewest_clients}"
         raise problem(path, 1, f"{text}; allowed: at least as many clients as ids or partitions")
     return log
+
+
+def _program(numbered: Sequence[Numbered], path: Path) -> Program | None:
+    """The record of the program. Raise MessageLogError for a second one."""
+    found = [(line, each) for line, each in numbered if isinstance(each, Program)]
+    if len(found) > 1:
+        text = f"found a second program; allowed: one (the first is in line {found[0][0]})"
+        raise problem(path, found[1][0], text)
+    return found[0][1] if found else None
 
 
 def _check_visits(visits: Sequence[tuple[int, Visit]], path: Path) -> None:

@@ -136,12 +136,27 @@ class ClientInfo(Settings):
     examples: Count | None = None
 
 
-Record = Header | Visit | Untimed | Score | ClientInfo
-KINDS: dict[str, type[Visit] | type[Untimed] | type[Score] | type[ClientInfo]] = {
+class Program(Settings):
+    """How the program sends its messages: keys of `network.application` in a scenario.
+
+    A log has one such record at most. A network that gives an application of its own wins.
+    """
+
+    kind: Literal["program"] = "program"
+    preset: Text | None = None
+    arrays: Count | None = None
+    requests: Count | None = None
+    calls: Count | None = None
+    parallel: Count | None = None
+
+
+Record = Header | Visit | Untimed | Score | ClientInfo | Program
+KINDS: dict[str, type[Visit] | type[Untimed] | type[Score] | type[ClientInfo] | type[Program]] = {
     "visit": Visit,
     "untimed": Untimed,
     "score": Score,
     "client": ClientInfo,
+    "program": Program,
 }
 
 
@@ -167,6 +182,7 @@ class MessageLog:
     clients: tuple[ClientInfo, ...] = ()
     remarks: tuple[str, ...] = ()
     untimed: tuple[Untimed, ...] = ()
+    program: Program | None = None
 
     @property
     def ids(self) -> tuple[str, ...]:

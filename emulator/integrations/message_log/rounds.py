@@ -39,6 +39,7 @@ class RoundWriter:
         self._asked: set[str] = set()  # the clients of the round
         self._answered = False  # whether the round has an answer or a failure
         self._scored = -1  # the last round with a score
+        self._programmed = False  # whether the log says how messages are sent
         self._partitions: set[str] = set()  # the clients whose partition is written
 
     def request(
@@ -79,6 +80,12 @@ class RoundWriter:
             usable = loss is not None and isfinite(loss) and loss >= 0
             self._writer.score(self._round, value, loss=loss if usable else None)
             self._scored = self._round
+
+    def program(self, preset: str, arrays: int) -> None:
+        """Write how messages are sent, with so many arrays each; only the first time."""
+        if not self._programmed:
+            self._writer.program(preset=preset, arrays=arrays)
+            self._programmed = True
 
     def close(self) -> None:
         """Write the open requests as failures and close the file."""

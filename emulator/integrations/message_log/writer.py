@@ -14,6 +14,7 @@ from emulator.integrations.message_log.records import (
     VERSION,
     ClientInfo,
     Header,
+    Program,
     Record,
     Score,
     Untimed,
@@ -95,6 +96,22 @@ class Writer:
             "purpose": purpose,
         }  # fmt: skip
         self._append(self._checked(Untimed, values))
+
+    def program(
+        self,
+        *,
+        preset: str | None = None,
+        arrays: int | None = None,
+        requests: int | None = None,
+        calls: int | None = None,
+        parallel: int | None = None,
+    ) -> None:
+        """Append how the program sends its messages: see `Program`."""
+        values = {
+            "preset": preset, "arrays": arrays, "requests": requests, "calls": calls,
+            "parallel": parallel,
+        }  # fmt: skip
+        self._append(self._checked(Program, values))
 
     def score(
         self,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from typing_extensions import override
 
+from emulator.network.application import Application
 from emulator.simulation.records import Evaluation
 from emulator.simulation.rounds.client_task import Process
 from emulator.simulation.rounds.context import SimulationContext
@@ -58,7 +59,8 @@ class LoggedTraining:
     """All rounds of one training, and the examples and the group of each client, if known.
 
     `initial` has the scores of the model before the first round, by split. `source` says where the
-    log is from, for the provenance; `remarks` what was noticed in it.
+    log is from, for the provenance; `remarks` what was noticed in it. `application` is how the
+    program sent its messages; None: not known.
     """
 
     rounds: Sequence[LoggedRound]
@@ -67,6 +69,7 @@ class LoggedTraining:
     initial: Mapping[str, Score] = field(default_factory=dict)
     source: str = ""
     remarks: tuple[str, ...] = ()
+    application: Application | None = None
 
     @property
     def cohort(self) -> int:

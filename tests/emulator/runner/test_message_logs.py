@@ -242,3 +242,50 @@ def test_requests_without_training_take_no_time_and_are_told(log, tmp_path):
     assert said == (
         "FedAvg: 2 requests without training (2 evaluate), 200 MB down and 0 B up: not timed"
     )
+
+
+# -- how a program sends its messages
+
+
+def with_program(path, **keys):
+    """The log with another record."""
+    path.write_text(path.read_text() + json.dumps({"kind": "program", **keys}) + "\n")
+    return path
+
+
+def first_download_s(rows):
+    return next(row.finish_s - row.start_s for row in rows if isinstance(row, Transfer))
+
+
+def test_a_program_in_the_log_sends_its_messages_unless_the_network_has_one(log, tmp_path):
+    """25 arrays of Flower are 28 turns more than a message alone: 28 RTTs at least."""
+    path = tmp_path / "plain.yaml"
+    links = "server: {down: 1 Gbps, up: 1 Gbps}, clients: {down: 1 Gbps, up: 1 Gbps, rtt: 40 ms}"
+    path.write_text(f"network: {{{links}}}")
+    dense = with_program(log("dense.jsonl", method="dense"), preset="flower", arrays=25)
+    plain = log("plain.jsonl", method="plain")
+    found = timed([dense, plain], tmp_path / "out", [path])
+    took_s = {each.method: first_download_s(rows) for each, rows in found.items()}
+    assert took_s["dense"] > took_s["plain"] + 27 * 0.04
+    (raw,) = timed([dense], tmp_path / "raw", [path], ["network.application=raw"]).values()
+    assert first_download_s(raw) == pytest.approx(took_s["plain"])
+    fluid = ["network.transport=fluid"]
+    (alone,) = timed([dense], tmp_path / "fluid", [path], fluid).values()
+    assert first_download_s(alone) < took_s["plain"]
+    study = inputs.read([dense], (), networks=[path])
+    assert "flower (25 requests and 31 calls per message" in " ".join(
+        message_logs.log_remarks(study.logs, timed=False)
+    )
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"preset": "flowers"}, "program: preset: "),
+        ({"arrays": 3}, "program: "),
+        ({"preset": "flower", "requests": 0}, "program: requests: "),
+    ],
+)
+def test_a_program_that_no_network_could_have_is_refused(log, keys, said):
+    with pytest.raises(MessageLogError, match=said):
+        inputs.read([with_program(log(), **keys)], (), networks=[FOUR_G])

@@ -118,6 +118,8 @@ def test_one_changed_line_records_a_training(path):
     assert {v.bytes_down for v in log.visits} == {arrays + config}
     assert {v.bytes_up for v in log.visits} == {arrays + metrics}
     assert {(v.seconds, v.examples, v.failed) for v in log.visits} == {(None, None, False)}
+    assert log.program is not None
+    assert (log.program.preset, log.program.arrays) == ("flower", 1)
 
 
 def test_evaluations_on_clients_are_apart(path):

@@ -77,6 +77,10 @@ def test_a_log_of_each_kind_of_record(write):
         (HEADER, "LOG:2: found a second header"),
         ('{"kind": "visit", "kind": "visit"}', "LOG:2: found no JSON: a key that occurs twice"),
         ('{"kind": NaN}', "LOG:2: found no JSON: the number NaN"),
+        (
+            '{"kind": "program", "arrays": 2}\n{"kind": "program"}',
+            "LOG:3: found a second program; allowed: one (the first is in line 2)",
+        ),
         ('{"kind": visit}', "LOG:2: column 10: found no JSON"),
         ("[" * 100_000, "LOG:2: found no JSON"),
         ('{"kind": "score", "round": 1, "value": 1e999}', "LOG:2: value: found inf; allow"),

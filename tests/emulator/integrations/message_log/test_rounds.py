@@ -28,6 +28,16 @@ def test_a_label_names_a_round_and_rounds_count_from_one(log, tmp_path):
     assert visits(tmp_path) == [(1, "7", False), (1, "8", False), (2, "7", False), (2, "8", False)]
 
 
+def test_how_messages_are_sent_is_written_once(log, tmp_path):
+    for request in ask(log, [7]):
+        log.answer(request, 500)
+    log.program("flower", 25)
+    log.program("flower", 1)
+    program = read(tmp_path / "log.jsonl").program
+    assert program is not None
+    assert (program.preset, program.arrays, program.requests) == ("flower", 25, None)
+
+
 def test_without_labels_a_round_ends_with_its_answers(log, tmp_path):
     first = [*ask(log, [7]), *ask(log, [8, 9])]  # pushed in two calls
     log.failure(first[0])
