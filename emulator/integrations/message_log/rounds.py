@@ -96,10 +96,18 @@ class RoundWriter:
     def _enter_round(self, client: str, label: str | None) -> None:
         begins = self._answered if label is None else label != self._label
         if not self._round or begins or client in self._asked:
+            if begins and not self._answered:
+                self._fail_round()
             self._round += 1
             self._asked, self._answered = set(), False
         self._label = label
         self._asked.add(client)
+
+    def _fail_round(self) -> None:
+        """Write a round without any answer as failed: each round of a log has a visit."""
+        for each in list(self._open):
+            if each.purpose == TRAIN and each.round == self._round:
+                self.failure(each)
 
     def _end(
         self,

@@ -75,6 +75,17 @@ def test_open_requests_are_failures_when_the_log_is_closed(log, tmp_path):
     assert visits(tmp_path) == [(1, "7", False), (1, "8", True)]
 
 
+def test_a_round_without_any_answer_has_failed_when_the_next_one_begins(log, tmp_path):
+    """Otherwise the log of a program that is killed later would lack this round."""
+    query = log.request(7, 10, purpose="query")
+    (silent,) = ask(log, [7], label="1")
+    log.answer(query, 3)
+    log.answer(ask(log, [8], label="2")[0], 500)
+    log.answer(silent, 500)
+    assert visits(tmp_path) == [(1, "7", True), (2, "8", False)]
+    assert [u.bytes_up for u in read(tmp_path / "log.jsonl").untimed] == [3]
+
+
 def test_other_requests_are_apart_and_begin_no_round(log, tmp_path):
     log.answer(log.request(7, 10, purpose="query"), 3)
     log.answer(ask(log, [7])[0], 500)
@@ -99,7 +110,8 @@ def test_a_score_is_that_of_the_last_round_and_the_first_one_counts(log, tmp_pat
 
 
 def test_what_an_answer_tells_is_written(log, tmp_path):
-    for request in [*ask(log, [7], "1"), *ask(log, [7], "2")]:
+    for label in ("1", "2"):
+        (request,) = ask(log, [7], label)
         log.answer(request, 500, seconds=1.5, examples=30, partition=4)
     found = read(tmp_path / "log.jsonl")
     assert found.partitions == {"7": 4}
