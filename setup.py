@@ -51,11 +51,11 @@ setup(
             "tensorboard>=2.15",
         ],
         "mlflow": [  # `flasc-emu export mlflow`
-            "mlflow-skinny>=3",  # the client alone: no server, no pandas
-            "alembic>=1.10",  # makes and migrates the tables of MLflow's SQLite store
+            "mlflow-skinny>=3.17",  # the client alone, no server; 3.0 fails with sqlalchemy 2.1
+            "alembic>=1.11",  # makes and migrates the tables of MLflow's SQLite store
             "sqlalchemy>=2.0",  # MLflow's SQLite store; its store of files is refused since 3.0
         ],
-        "wandb": ["wandb>=0.20"],  # `flasc-emu export wandb`: writes W&B's own offline files
+        "wandb": ["wandb>=0.31"],  # `flasc-emu export wandb`: writes W&B's own offline files
         "ray": ["ray>=2.60"],  # `flasc-emu run --engine ray`: trainings on a cluster
         "test": [
             "dp-accounting>=0.6",
