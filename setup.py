@@ -53,11 +53,11 @@ setup(
         # A range: Flower's API changes, and without one pip takes 1.4.0 in the end
         "flower": ["flwr[simulation]>=1.30,<1.43"],
         "mlflow": [  # `flasc-emu export mlflow`
-            "mlflow-skinny>=3",  # the client alone: no server, no pandas
-            "alembic>=1.10",  # makes and migrates the tables of MLflow's SQLite store
+            "mlflow-skinny>=3.17",  # the client alone, no server; 3.0 fails with sqlalchemy 2.1
+            "alembic>=1.11",  # makes and migrates the tables of MLflow's SQLite store
             "sqlalchemy>=2.0",  # MLflow's SQLite store; its store of files is refused since 3.0
         ],
-        "wandb": ["wandb>=0.20"],  # `flasc-emu export wandb`: writes W&B's own offline files
+        "wandb": ["wandb>=0.31"],  # `flasc-emu export wandb`: writes W&B's own offline files
         "ray": ["ray>=2.55"],  # `flasc-emu run --engine ray`: trainings on a cluster
         "test": [
             "dp-accounting>=0.6",

@@ -10,7 +10,15 @@ import yaml
 from click.testing import CliRunner
 
 from emulator.cli import main
-from emulator.integrations.message_log import ClientInfo, Header, Program, Score, Untimed, Visit, read
+from emulator.integrations.message_log import (
+    ClientInfo,
+    Header,
+    Program,
+    Score,
+    Untimed,
+    Visit,
+    read,
+)
 
 from .markdown import ROOT, blocks
 

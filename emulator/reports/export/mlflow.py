@@ -38,6 +38,7 @@ def write(folder: Path, runs: Iterable[TrackedRun]) -> Path:
         import alembic  # noqa: F401
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
+        from mlflow.store.tracking import sqlalchemy_store  # noqa: F401  # MLflow imports it late
         from sqlalchemy.exc import SQLAlchemyError
     except ImportError as error:
         raise missing(error.name or "mlflow", "mlflow") from None

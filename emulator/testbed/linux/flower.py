@@ -8,6 +8,7 @@ the relay: a message lasts from its first to its last segment with data there.
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -82,7 +83,7 @@ def carry(
 ) -> list[Round]:
     """Sends `messages` in each of so many rounds, each message in so many arrays.
 
-    `home` is an empty folder. Returns what the app noted of each round. Raises OSError if a process
+    `home` is an empty folder; the caller ends the processes (`end`). Returns what the app noted of each round. Raises OSError if a process
     ends or if it takes more than `limit_s`.
     """
     folder = Path(home)
@@ -95,20 +96,17 @@ def carry(
             route = f"route change default {way} congctl {congestion}"
             netns.run("ip", "link set lo up", route)
     at = f"{SERVER}:{PORT}"
-    try:
+    fleet.start(
+        topology.server, "flower-superlink", "--insecure", "--host", SERVER,
+        "--port", str(PORT), "--disable-runtime-dependency-installation",
+    )  # fmt: skip
+    for number, namespace in enumerate(topology.clients):
         fleet.start(
-            topology.server, "flower-superlink", "--insecure", "--host", SERVER,
-            "--port", str(PORT), "--disable-runtime-dependency-installation",
+            namespace, "flower-supernode", "--insecure", "--superlink", at,
+            "--node-config", f"partition-id={number}",
         )  # fmt: skip
-        for number, namespace in enumerate(topology.clients):
-            fleet.start(
-                namespace, "flower-supernode", "--insecure", "--superlink", at,
-                "--node-config", f"partition-id={number}",
-            )  # fmt: skip
-        fleet.submit(topology.server)
-        return fleet.wait_for(out, limit_s)
-    finally:
-        fleet.end()
+    fleet.submit(topology.server)
+    return fleet.wait_for(out, limit_s)
 
 
 def _prepare(
@@ -129,12 +127,11 @@ def _prepare(
 
 
 class _Processes:
-    """Flower's processes; they end with `end`, or with the process group of this process."""
+    """The processes that are started; `end` ends them and theirs."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
         self._running: list[subprocess.Popen[bytes]] = []
-        self._ours = set(_group())  # the relay and this process
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
         flower = {"FLWR_HOME": str(home), "FLWR_TELEMETRY_ENABLED": "0"}
         self._environment = {**os.environ, **flower, "PATH": path}
@@ -179,19 +176,12 @@ class _Processes:
         client must not delay the messages of another.
         """
         main = {process.pid for process in self._running}
-        for process in set(_group()) - self._ours:
+        for process in processes(self._home):
             policy = os.SCHED_RR if process in main else os.SCHED_OTHER
             for thread in Path(f"/proc/{process}/task").glob("*"):
                 with suppress(OSError):
                     least = os.sched_get_priority_min(policy)
                     os.sched_setscheduler(int(thread.name), policy, os.sched_param(least))
-
-    def end(self) -> None:
-        """Ends all processes. Theirs watch them, and end with them."""
-        for process in self._running:
-            process.kill()
-        for process in self._running:
-            process.wait()
 
     def _require_alive(self) -> None:
         if any(process.poll() is not None for process in self._running):
@@ -207,14 +197,23 @@ class _Processes:
         return self._home / f"{command}.log"
 
 
-def _group() -> list[int]:
-    """The processes of this process group."""
-    group, found = os.getpgid(0), []
-    for process in Path("/proc").glob("[0-9]*"):
+def processes(home: Path) -> list[int]:
+    """Flower's processes, by the folder in their environment: some leave their process group."""
+    mark, found = f"FLWR_HOME={home}".encode(), []
+    for environment in Path("/proc").glob("[0-9]*/environ"):
         with suppress(OSError):
-            if os.getpgid(int(process.name)) == group:
-                found.append(int(process.name))
+            if mark in environment.read_bytes().split(b"\0"):
+                found.append(int(environment.parent.name))
     return found
+
+
+def end(home: Path) -> None:
+    """Kills Flower's processes, also those that others started meanwhile."""
+    while left := processes(home):
+        for process in left:
+            with suppress(OSError):
+                os.kill(process, signal.SIGKILL)
+        time.sleep(SCAN_S)
 
 
 def timed(messages: Sequence[Message], seen: Sequence[Seen], one: Round) -> dict[str, Any]:

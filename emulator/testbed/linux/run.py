@@ -8,10 +8,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from emulator.common.errors import EmulationError, SupportError
+from emulator.testbed.linux import flower
 from emulator.testbed.schedule import Message, Star
 
 SETUP_TIMEOUT_S = 15.0  # setup takes one second, on a busy machine a few
@@ -66,7 +68,10 @@ def enact_by_flower(
     """
     with TemporaryDirectory() as home:
         asked = {"arrays": arrays, "rounds": repeats, "limit_s": limit_s, "home": home}
-        return _enacted(star, messages, congestion, asked, limit_s + SETUP_TIMEOUT_S)
+        try:
+            return _enacted(star, messages, congestion, asked, limit_s + SETUP_TIMEOUT_S)
+        finally:
+            flower.end(Path(home))
 
 
 def _enacted(
