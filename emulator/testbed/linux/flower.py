@@ -83,8 +83,8 @@ def carry(
 ) -> list[Round]:
     """Sends `messages` in each of so many rounds, each message in so many arrays.
 
-    `home` is an empty folder; the caller ends the processes (`end`). Returns what the app noted of each round. Raises OSError if a process
-    ends or if it takes more than `limit_s`.
+    `home` is an empty folder; the caller ends the processes (`end`). Returns what the app noted of
+    each round. Raises OSError if a process ends or if it takes more than `limit_s`.
     """
     folder = Path(home)
     out = _prepare(folder, messages, len(topology.clients), arrays, rounds)
