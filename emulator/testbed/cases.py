@@ -28,7 +28,7 @@ from flasc.common.messages import Score
 
 SETUP_S = 1.0  # to build the test bed and end it
 # Flower starts a program per client and message, and asks for messages every few seconds.
-FLOWER_STARTS_S, FLOWER_WAITS_S = 30.0, 15.0
+FLOWER_STARTS_S, FLOWER_WAITS_S, FLOWER_ASKS_S = 30.0, 15.0, 3.0
 MAX_CLIENTS = 100  # each needs a namespace and devices
 
 
@@ -68,7 +68,19 @@ class Case:
     @property
     def cost_s(self) -> float:
         """Seconds that one measurement takes."""
-        return self.makespan_s + (SETUP_S if self.arrays is None else FLOWER_WAITS_S)
+        if self.arrays is None:
+            return self.makespan_s + SETUP_S
+        return self.makespan_s + FLOWER_WAITS_S + len(self.clients) * self.gap_s
+
+    @property
+    def gap_s(self) -> float:
+        """Seconds from the message to one client to that to the next, which Flower sends."""
+        downloads_s = [
+            delivery.finish_s - delivery.start_s
+            for message, delivery in zip(self.messages, self.simulated, strict=True)
+            if message.direction == "down"
+        ]
+        return float(max(downloads_s, default=0.0)) + FLOWER_ASKS_S
 
     def costs_s(self, repeats: int) -> float:
         """Seconds that `repeats` measurements take."""

@@ -71,9 +71,8 @@ class Comparison:
 
     @property
     def waiting_s(self) -> float | None:
-        """What Flower waited between messages, seconds: median; None without Flower."""
-        waited_s = [one.waiting_s(self.case.messages) for one in self.enacted]
-        known_s = [each for each in waited_s if each is not None]
+        """What Flower waits beside the messages of a client, s: median; None without Flower."""
+        known_s = [one.waiting_s for one in self.enacted if one.waiting_s is not None]
         return statistics.median(known_s) if known_s else None
 
     @property
@@ -107,8 +106,10 @@ def measure(
 def _by_flower(case: Case, arrays: int, repeats: int, spare_s: float) -> Comparison:
     """One deployment of Flower sends all repeats."""
     limit_s = case.costs_s(repeats) + spare_s
-    star, messages, congestion = case.star, case.messages, case.congestion
-    return Comparison(case, enact_by_flower(star, messages, congestion, arrays, repeats, limit_s))
+    found = enact_by_flower(
+        case.star, case.messages, case.congestion, arrays, repeats, case.gap_s, limit_s
+    )
+    return Comparison(case, found)
 
 
 def warning(comparison: Comparison, ceiling_Bps: float) -> str:

@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -78,16 +79,18 @@ def carry(
     congestion: str,
     arrays: int,
     rounds: int,
+    gap_s: float,
     limit_s: float,
     home: str,
 ) -> list[Round]:
     """Sends `messages` in each of so many rounds, each message in so many arrays.
 
-    `home` is an empty folder; the caller ends the processes (`end`). Returns what the app noted of
-    each round. Raises OSError if a process ends or if it takes more than `limit_s`.
+    A client gets its message `gap_s` after the one before. `home` is an empty folder; the caller
+    ends the processes (`end`). Returns what the app noted of each round. Raises OSError if a
+    process ends or if it takes more than `limit_s`.
     """
     folder = Path(home)
-    out = _prepare(folder, messages, len(topology.clients), arrays, rounds)
+    out = _prepare(folder, messages, len(topology.clients), arrays, rounds, gap_s)
     fleet = _Processes(folder)
     # Not all kernels let a namespace choose its default; a route may name any.
     for namespace in (topology.server, *topology.clients):
@@ -110,7 +113,7 @@ def carry(
 
 
 def _prepare(
-    home: Path, messages: Sequence[Message], clients: int, arrays: int, rounds: int
+    home: Path, messages: Sequence[Message], clients: int, arrays: int, rounds: int, gap_s: float
 ) -> Path:
     """Writes app, configuration and plan into `home`; returns the path that the app writes to."""
     (home / "app").mkdir()
@@ -121,7 +124,7 @@ def _prepare(
     for message in messages:
         sizes[message.direction][message.client] += message.nbytes
     out = home / "out.json"
-    plan = {**sizes, "arrays": arrays, "rounds": rounds, "out": str(out)}
+    plan = {**sizes, "arrays": arrays, "rounds": rounds, "gap_s": gap_s, "out": str(out)}
     (home / "plan.json").write_text(json.dumps(plan))
     return out
 
@@ -217,29 +220,35 @@ def end(home: Path) -> None:
 
 
 def timed(messages: Sequence[Message], seen: Sequence[Seen], one: Round) -> dict[str, Any]:
-    """{"times": first and last segment of each message in a round, "took_s": seconds of the round}.
+    """{"times": first and last segment of each message in a round, "waiting_s": see below}.
 
-    Times are seconds since the round's start. Raises OSError for a message that was not seen.
+    Times are seconds on the monotonic clock. `waiting_s` is what Flower waits in addition to the
+    messages of a client, median: until it asks for its message, until its app has it, and until it
+    sends the answer. Raises OSError for a message that was not seen.
     """
-    start_s = one["start_s"]
-    found = [_span(message, seen, one) for message in messages]
-    return {
-        "times": [(first_s - start_s, last_s - start_s) for first_s, last_s in found],
-        "took_s": one["finish_s"] - start_s,
-    }
+    times = [_span(message, seen, one) for message in messages]
+    waits_s: dict[int, float] = {}
+    for message, (first_s, last_s) in zip(messages, times, strict=True):
+        noted = one["clients"][str(message.client)]
+        if message.direction == "down":
+            waited_s = first_s - noted["given_s"] + noted["got_s"] - last_s
+        else:
+            waited_s = first_s - noted["answered_s"]
+        waits_s[message.client] = waits_s.get(message.client, 0.0) + waited_s
+    return {"times": times, "waiting_s": statistics.median(waits_s.values())}
 
 
 def _span(message: Message, seen: Sequence[Seen], one: Round) -> Span:
     """From the first to the last burst of segments with data of the message.
 
-    A download ends before the app of the client has it; an upload begins after it answered.
+    A download is between the time when the server has the message and that when the client's app
+    has it; an upload begins after the app answered.
     """
     noted = one["clients"][str(message.client)]
-    start_s, end_s = one["start_s"], one["finish_s"]
     if message.direction == "down":
-        end_s = noted["got_s"]
+        start_s, end_s = noted["given_s"], noted["got_s"]
     else:
-        start_s = noted["answered_s"]
+        start_s, end_s = noted["answered_s"], one["finish_s"]
     bursts: list[list[Seen]] = []
     for segment in seen:
         if segment[0] == message.client and start_s <= segment[2] <= end_s:

@@ -2,7 +2,9 @@
 
 `emulator.testbed.linux.flower` copies this file into an app of its own, so it imports only Flower
 and NumPy. The run config has the `plan`, a path to JSON: {"rounds", "arrays": how many arrays a
-message has, "down", "up": bytes by client, "out": path for what the clients noted}.
+message has, "down", "up": bytes by client, "gap_s": between two clients, "out": path for what was
+noted: per round and client when its message was given to Flower, when its app had it, and when it
+answered}.
 """
 
 import json
@@ -30,7 +32,10 @@ def filled(nbytes: int, arrays: int) -> ArrayRecord:
 
 @server.main()  # type: ignore[untyped-decorator]
 def serve(grid: Grid, context: Context) -> None:
-    """Asks each node for its number, then sends and receives the messages of each round."""
+    """Asks each node for its number, then sends and receives the messages of each round.
+
+    One client after the other: each would have cores of its own, which here all share.
+    """
     plan = json.loads(Path(str(context.run_config["plan"])).read_text())
     while len(nodes := list(grid.get_node_ids())) < len(plan["down"]):
         time.sleep(POLL_S)
@@ -44,14 +49,20 @@ def serve(grid: Grid, context: Context) -> None:
     }
     rounds = []
     for number in range(plan["rounds"]):
-        sent = [
-            _message(node, plan["down"][i], plan["up"][i], plan["arrays"], number)
-            for node, i in numbers.items()
-        ]
-        start_s = time.monotonic()
-        replies = list(grid.send_and_receive(sent))
-        spans = {numbers[r.metadata.src_node_id]: dict(r.content["spans"]) for r in replies}
-        rounds.append({"start_s": start_s, "finish_s": time.monotonic(), "clients": spans})
+        given_s, open_ids = {}, set()
+        for node, i in numbers.items():
+            message = _message(node, plan["down"][i], plan["up"][i], plan["arrays"], number)
+            given_s[i] = time.monotonic()
+            open_ids.update(grid.push_messages([message]))
+            time.sleep(plan["gap_s"])
+        clients = {}
+        while open_ids:
+            for reply in grid.pull_messages(open_ids):
+                open_ids.discard(reply.metadata.reply_to_message_id)
+                i = numbers[reply.metadata.src_node_id]
+                clients[i] = {"given_s": given_s[i], **reply.content["spans"]}
+            time.sleep(POLL_S)
+        rounds.append({"finish_s": time.monotonic(), "clients": clients})
     done = Path(plan["out"])
     done.with_suffix(".part").write_text(json.dumps(rounds))
     done.with_suffix(".part").rename(done)

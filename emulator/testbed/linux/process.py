@@ -4,8 +4,8 @@
 
 reads {"star", "messages", "congestion", "flower"} from standard input and prints {"rounds",
 "relay"}, {"refused": reason} if the machine refuses, or {"failed": reason}. A round has the "times"
-of each message. With "flower", {"arrays", "rounds", "limit_s"}, Flower sends the messages, and a
-round has "took_s", which includes what Flower waited. Its process group ends at once when FD, a
+of each message. With "flower", the arguments of `flower.carry`, Flower sends the messages, and a
+round has "waiting_s" as well. Its process group ends at once when FD, a
 pipe of its parent, closes, so also when the parent is killed, and then all namespaces.
 """
 

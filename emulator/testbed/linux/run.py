@@ -27,16 +27,7 @@ class Enacted:
 
     times: Sequence[tuple[float, float]]
     relay: dict[str, float]
-    took_s: float | None = None  # the whole round by Flower, with its waiting between messages
-
-    def waiting_s(self, messages: Sequence[Message]) -> float | None:
-        """Seconds of the round beyond the messages of the client whose messages took longest."""
-        if self.took_s is None:
-            return None
-        moving_s: dict[int, float] = {}
-        for message, (start_s, finish_s) in zip(messages, self.times, strict=True):
-            moving_s[message.client] = moving_s.get(message.client, 0.0) + finish_s - start_s
-        return self.took_s - max(moving_s.values())
+    waiting_s: float | None = None  # what Flower waits, in addition to the messages of a client
 
     @property
     def late_s(self) -> float:
@@ -59,15 +50,20 @@ def enact_by_flower(
     congestion: str,
     arrays: int,
     repeats: int,
+    gap_s: float,
     limit_s: float,
 ) -> list[Enacted]:
     """Sends `messages` by a Flower deployment, `repeats` times, each in so many `arrays`.
+
+    A client gets its message `gap_s` after the one before.
 
     Raises SupportError if this machine or environment cannot do it, EmulationError if Flower fails
     or takes more than `limit_s`.
     """
     with TemporaryDirectory() as home:
-        asked = {"arrays": arrays, "rounds": repeats, "limit_s": limit_s, "home": home}
+        asked = {
+            "arrays": arrays, "rounds": repeats, "gap_s": gap_s, "limit_s": limit_s, "home": home
+        }  # fmt: skip
         try:
             return _enacted(star, messages, congestion, asked, limit_s + SETUP_TIMEOUT_S)
         finally:
@@ -93,7 +89,9 @@ def _enacted(
         raise EmulationError(f"the measurement failed: {found['failed']}", "run it again")
     return [
         Enacted(
-            [(start, finish) for start, finish in one["times"]], found["relay"], one.get("took_s")
+            [(start, finish) for start, finish in one["times"]],
+            found["relay"],
+            one.get("waiting_s"),
         )
         for one in found["rounds"]
     ]

@@ -45,7 +45,7 @@ def pretended(monkeypatch):
         asked.append(what)
         count = len(what["messages"])
         one = {"times": [(n, n + 1) for n in range(count)]}
-        rounds = [one | {"took_s": 7.0}] * what["flower"]["rounds"] if what["flower"] else [one]
+        rounds = [one | {"waiting_s": 5.0}] * what["flower"]["rounds"] if what["flower"] else [one]
         return {"rounds": rounds, "relay": {"late_99_s": 1e-4}}
 
     monkeypatch.setattr(run, "_measured", staged)
@@ -138,7 +138,7 @@ def test_flower_sends_all_repeats_in_one_deployment(invoke, scenario, toys, pret
     ("arguments", "said"),
     [
         (("--flower",), "found application raw; allowed with --flower: flower\n"),
-        (("--set", "network.application=flower"), "found application flower; allowed: raw"),
+        (("--set", "network.application=flower"), "allowed: raw with any number of requests"),
     ],
 )
 def test_messages_are_sent_as_the_scenario_says(invoke, scenario, toys, pretended, arguments, said):
