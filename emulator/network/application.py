@@ -41,6 +41,7 @@ class Application:
     |--------------------|-------------------------------------------------------------------|
     | `requests`         | carry equal parts of the message                                  |
     | `calls`            | requests without data, before those with data                     |
+    | `beside`           | requests without data that take the free places of `parallel`     |
     | `parallel`         | requests of one turn; each turn but the first takes an RTT more   |
     | `processing_s`     | seconds for each request, in addition to network and bytes        |
     | `waiting_s`        | seconds before each message: polling, starting a program          |
@@ -51,6 +52,7 @@ class Application:
 
     requests: int = 1
     calls: int = 0
+    beside: int = 0
     parallel: int = 1
     processing_s: float = 0.0
     waiting_s: float = 0.0
@@ -62,6 +64,7 @@ class Application:
         assert self.requests > 0
         assert self.parallel > 0
         assert self.calls >= 0
+        assert self.beside >= 0
         assert self.processing_s >= 0
         assert self.waiting_s >= 0
 
@@ -124,6 +127,28 @@ def pauses_s(
         yield rtt_s + len(turn) * application.processing_s
 
 
+def beside_s(
+    tcp: Tcp,
+    application: Application,
+    turns: Sequence[Sequence[int]],
+    rtt_s: Seconds,
+    rate_Bps: Seconds,
+) -> Seconds:
+    """Seconds after the data for what `beside` takes, in the shape of `rtt_s`.
+
+    While the last turn moves at `rate_Bps`, places that it leaves free take one after the other;
+    the rest follows in turns of its own. The server handles all of them one by one.
+    """
+    each_s = rtt_s + application.processing_s
+    free = application.parallel - len(turns[-1])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        moves_s = np.divide(turn_bytes(tcp, turns[-1]), rate_Bps)
+        hidden = np.nan_to_num(free * (1 + np.floor(np.divide(moves_s, each_s))), nan=math.inf)
+    left = np.maximum(0, application.beside - hidden)
+    found: Seconds = np.ceil(left / application.parallel) * rtt_s
+    return found + application.beside * application.processing_s
+
+
 def application_flights(
     tcp: Tcp,
     application: Application,
@@ -174,6 +199,9 @@ def application_flights(
         else:
             flights.append(Flight(0, pause_s))
         flights += lossy
+    if application.beside:
+        wait_s = float(beside_s(tcp, application, turns, rtt_s, rate_Bps))
+        flights.append(Flight(0, wait_s))
     return flights, window
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from emulator.common.distributions import Floats
-from emulator.network.application import Application, first_byte_s, pauses_s, turn_bytes
+from emulator.network.application import Application, beside_s, first_byte_s, pauses_s, turn_bytes
 from emulator.network.tcp import Direction, Tcp, segment_bytes
 
 RAW = Application()
@@ -40,13 +40,15 @@ def latency_s(
 def later_turns_s(
     tcp: Tcp | None, nbytes: int, rtt_s: Floats, lowest_Bps: Floats, application: Application
 ) -> Floats:
-    """Seconds between the turns of a message, in which nothing moves, [clients]."""
+    """Seconds between and after the turns of a message, in which nothing moves, [clients]."""
     idle_s = np.zeros(len(rtt_s))
     if tcp is None:
         return idle_s
     turns = application.turns(nbytes)
     for turn, wait_s in zip(turns[1:], pauses_s(application, turns, rtt_s), strict=True):
         idle_s += _saved(tcp, turn_bytes(tcp, turn), wait_s, lowest_Bps)
+    if application.beside:
+        idle_s += beside_s(tcp, application, turns, rtt_s, lowest_Bps)
     return idle_s
 
 

@@ -52,7 +52,7 @@ PRESETS: dict[PresetName, ApplicationPreset] = {
         "Flower over HTTP: one request per object, two at a time",
         "flwr 1.42.0",
         "https://pypi.org/project/flwr/1.42.0/",
-        {"parallel": 2, "processing": "10 ms", "connection": "kept"},
+        {"parallel": 2, "processing": "6 ms", "connection": "kept"},
     ),
 }
 
@@ -67,6 +67,7 @@ class ApplicationSettings(Settings):
     arrays: Annotated[int, Field(ge=1, le=MAX_ARRAYS)] | None = None
     requests: Annotated[int, Field(ge=1, le=MAX_REQUESTS)] = 1
     calls: Annotated[int, Field(ge=0, le=MAX_REQUESTS)] = 0
+    beside: Annotated[int, Field(ge=0, le=MAX_REQUESTS)] = 0
     parallel: PositiveInt = 1
     processing: Duration = 0.0
     waiting: Duration = 0.0
@@ -84,7 +85,7 @@ class ApplicationSettings(Settings):
         filled = dict(named[0].settings if named else {}) | dict(data)
         arrays = data.get("arrays", 1 if data.get("preset") == "flower" else None)
         is_count = isinstance(arrays, int) and 1 <= arrays <= MAX_ARRAYS
-        if is_count and not {"requests", "calls"} & data.keys():
+        if is_count and not {"requests", "calls", "beside"} & data.keys():
             filled |= flower_requests(arrays)
         return filled
 
@@ -93,23 +94,24 @@ class ApplicationSettings(Settings):
         if self.arrays is not None and self.preset != "flower":
             raise ValueError(
                 f"found arrays with preset {self.preset}; allowed: arrays with preset flower, "
-                "requests and calls with any"
+                "requests, calls and beside with any"
             )
         if self.arrays is not None and self._counts != flower_requests(self.arrays):
             raise ValueError(
-                "found arrays with requests or calls beside it; allowed: arrays, or the other two"
+                "found arrays with requests, calls or beside; allowed: arrays, or the other three"
             )
         return self
 
     @property
     def _counts(self) -> dict[str, int]:
-        return {"requests": self.requests, "calls": self.calls}
+        return {"requests": self.requests, "calls": self.calls, "beside": self.beside}
 
     def model(self) -> Application | None:
         """The model with these settings; None if nothing is added."""
         application = Application(
             requests=self.requests,
             calls=self.calls,
+            beside=self.beside,
             parallel=self.parallel,
             processing_s=self.processing,
             waiting_s=self.waiting,
@@ -123,7 +125,8 @@ class ApplicationSettings(Settings):
         """One line: the preset, and what a message takes; '' if nothing is added."""
         if self.model() is None:
             return ""
-        calls = f" and {counted(self.calls, 'call')}" if self.calls else ""
+        count = self.calls + self.beside
+        calls = f" and {counted(count, 'call')}" if count else ""
         facts = {
             f"{counted(self.requests, 'request')}{calls} per message": True,
             f"{self.parallel} at a time": self.parallel > 1,
@@ -140,4 +143,4 @@ def flower_requests(arrays: int) -> dict[str, int]:
 
     Each array is two objects, one of which has its data; further objects and calls have none.
     """
-    return {"requests": arrays, "calls": FLOWER_CALLS + FLOWER_OBJECTS + arrays}
+    return {"requests": arrays, "calls": FLOWER_CALLS, "beside": FLOWER_OBJECTS + arrays}

@@ -30,7 +30,8 @@ Seen = tuple[int, str, float, int]  # as `delay_relay.Capture` notes it
 PORT = 9100
 SCAN_S = 0.05  # between two looks at the processes
 PAUSE_S = 0.5  # longest gap inside of a burst; Flower asks for messages every few seconds
-LEAST_B = 1500  # bursts with less data are questions
+# Bursts with less data are questions: bytes, and the share of the message.
+LEAST_B, LEAST = 1500, 0.01
 APP = "sizes"
 PROJECT = f"""\
 [build-system]
@@ -255,7 +256,8 @@ def _span(message: Message, seen: Sequence[Seen], one: Round) -> Span:
             if not bursts or segment[2] - bursts[-1][-1][2] > PAUSE_S:
                 bursts.append([])
             bursts[-1].append(segment)
-    whole = [burst for burst in bursts if _size(message.direction, burst) >= LEAST_B]
+    least_B = max(LEAST_B, LEAST * message.nbytes)
+    whole = [burst for burst in bursts if _size(message.direction, burst) >= least_B]
     if not whole:
         raise OSError(f"no data of client {message.client} crossed its link in a round")
     return whole[0][0][2], whole[-1][-1][2]

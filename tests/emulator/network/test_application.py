@@ -90,6 +90,16 @@ def test_each_further_turn_waits_a_round_trip(requests, parallel, turns):
     assert took_s(application, nbytes=requests * 1448) == pytest.approx(expected_s, rel=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("nbytes", "turns"), [(1448, 3), (30 * 1448, 2), (90 * 1448, 1), (600 * 1448, 0)]
+)
+def test_requests_beside_the_data_hide_while_it_moves(nbytes, turns):
+    """Six of them, two places: one hides beside a segment, and one more for each RTT of data."""
+    beside = Application(beside=6, parallel=2)
+    plain_s = took_s(Application(), nbytes=nbytes)
+    assert took_s(beside, nbytes=nbytes) == pytest.approx(plain_s + turns * RTT_S, rel=1e-9)
+
+
 def test_the_window_grows_from_request_to_request_by_hand():
     # Requests of 25 segments: windows of 10 and 20 (15 used), then one of 35 for the second.
     expected_s = 2 * RTT_S + (RTT_S + TAU_S - 10 * TAU_S) + 25 * TAU_S

@@ -23,6 +23,7 @@ APPLICATIONS = st.builds(
     requests=st.integers(1, 40),
     calls=st.integers(0, 9),
     parallel=st.integers(1, 3),
+    beside=st.integers(0, 7),
     processing_s=st.floats(0, 0.1),
     waiting_s=st.floats(0, 3),
     tls=st.booleans(),

@@ -164,7 +164,7 @@ COMPUTES = [
     {"speed": {"kind": "choice", "values": ["1 GFLOP/s"]}, "utilisation": 0.5, "max_rank": 4.0}
 ]
 APPLICATIONS = [
-    {"requests": 3, "calls": 2, "parallel": 2, "processing": "5 ms", "waiting": "2 s"},
+    {"requests": 3, "calls": 2, "parallel": 2, "beside": 4, "processing": "5 ms", "waiting": "2 s"},
     {"preset": "flower", "arrays": 3},
 ]
 # Privacy accounting needs clients that are always available.

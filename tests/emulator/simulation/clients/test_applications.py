@@ -49,15 +49,19 @@ def test_every_name_is_a_preset_with_a_version_and_a_source():
         ({"requests": 30, "parallel": 2}, Application(requests=30, parallel=2)),
         (
             {"preset": "flower"},
-            Application(requests=1, calls=7, parallel=2, processing_s=0.01, keeps_connection=True),
+            Application(
+                requests=1, calls=2, beside=5, parallel=2, processing_s=0.006, keeps_connection=True
+            ),
         ),
         (
             {"preset": "flower", "arrays": 25, "tls": True, "processing": 0},
-            Application(requests=25, calls=31, parallel=2, tls=True, keeps_connection=True),
+            Application(
+                requests=25, calls=2, beside=29, parallel=2, tls=True, keeps_connection=True
+            ),
         ),
         (
             {"preset": "flower", "requests": 3},
-            Application(requests=3, parallel=2, processing_s=0.01, keeps_connection=True),
+            Application(requests=3, parallel=2, processing_s=0.006, keeps_connection=True),
         ),
     ],
     ids=str,
@@ -77,7 +81,10 @@ def test_flower_asks_for_about_30_turns_of_25_arrays_and_5_of_one():
     [
         ({"arrays": 3}, "found arrays with preset raw; allowed: arrays with preset flower"),
         ({"preset": "grpc", "arrays": 3}, "found arrays with preset grpc"),
-        ({"preset": "flower", "arrays": 3, "calls": 1}, "found arrays with requests or calls"),
+        (
+            {"preset": "flower", "arrays": 3, "calls": 1},
+            "found arrays with requests, calls or beside",
+        ),
         ({"preset": "flower", "arrays": 0}, "arrays\n  Input should be greater than or equal to 1"),
         ({"preset": "flower", "arrays": 10**6}, "1 validation error"),
         ({"processing": 1}, "allowed: a duration with its unit"),
