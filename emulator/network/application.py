@@ -130,6 +130,7 @@ def pauses_s(
 def beside_s(
     tcp: Tcp,
     application: Application,
+    direction: Direction,
     turns: Sequence[Sequence[int]],
     rtt_s: Seconds,
     rate_Bps: Seconds,
@@ -137,12 +138,13 @@ def beside_s(
     """Seconds after the data for what `beside` takes, in the shape of `rtt_s`.
 
     While the last turn moves at `rate_Bps`, places that it leaves free take one after the other;
-    the rest follows in turns of its own. The server handles all of them one by one.
+    the rest follows in turns of its own. In an upload each waits for the data before it on the
+    same link, so one per free place passes. The server handles all of them one by one.
     """
     each_s = rtt_s + application.processing_s
     free = application.parallel - len(turns[-1])
     with np.errstate(divide="ignore", invalid="ignore"):
-        moves_s = np.divide(turn_bytes(tcp, turns[-1]), rate_Bps)
+        moves_s = np.divide(turn_bytes(tcp, turns[-1]) * (direction == "down"), rate_Bps)
         hidden = np.nan_to_num(free * (1 + np.floor(np.divide(moves_s, each_s))), nan=math.inf)
     left = np.maximum(0, application.beside - hidden)
     found: Seconds = np.ceil(left / application.parallel) * rtt_s
@@ -200,7 +202,7 @@ def application_flights(
             flights.append(Flight(0, pause_s))
         flights += lossy
     if application.beside:
-        wait_s = float(beside_s(tcp, application, turns, rtt_s, rate_Bps))
+        wait_s = float(beside_s(tcp, application, direction, turns, rtt_s, rate_Bps))
         flights.append(Flight(0, wait_s))
     return flights, window
 

@@ -38,7 +38,12 @@ def latency_s(
 
 
 def later_turns_s(
-    tcp: Tcp | None, nbytes: int, rtt_s: Floats, lowest_Bps: Floats, application: Application
+    tcp: Tcp | None,
+    direction: Direction,
+    nbytes: int,
+    rtt_s: Floats,
+    lowest_Bps: Floats,
+    application: Application,
 ) -> Floats:
     """Seconds between and after the turns of a message, in which nothing moves, [clients]."""
     idle_s = np.zeros(len(rtt_s))
@@ -48,7 +53,7 @@ def later_turns_s(
     for turn, wait_s in zip(turns[1:], pauses_s(application, turns, rtt_s), strict=True):
         idle_s += _saved(tcp, turn_bytes(tcp, turn), wait_s, lowest_Bps)
     if application.beside:
-        idle_s += beside_s(tcp, application, turns, rtt_s, lowest_Bps)
+        idle_s += beside_s(tcp, application, direction, turns, rtt_s, lowest_Bps)
     return idle_s
 
 

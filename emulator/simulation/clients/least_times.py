@@ -68,7 +68,7 @@ class LeastTimes:
         rtt_s, best_Bps = 2 * self._fleet.delay_s[members], path.highest_Bps[members]
         lowest_Bps = path.lowest_Bps[members]
         wait_s = latency_s(tcp, way, nbytes, rtt_s, lowest_Bps, application)
-        idle_s = later_turns_s(tcp, nbytes, rtt_s, lowest_Bps, application)
+        idle_s = later_turns_s(tcp, way, nbytes, rtt_s, lowest_Bps, application)
         # Where rates change or segments are lost, slow start may end earlier.
         is_simple = path.constant[members] & (self._fleet.loss[members] == 0)
         stalls_s = slow_start_s(tcp, nbytes, rtt_s, best_Bps, application)

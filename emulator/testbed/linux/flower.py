@@ -31,7 +31,7 @@ PORT = 9100
 SCAN_S = 0.05  # between two looks at the processes
 PAUSE_S = 0.5  # longest gap inside of a burst; Flower asks for messages every few seconds
 # Bursts with less data are questions: bytes, and the share of the message.
-LEAST_B, LEAST = 1500, 0.01
+LEAST_B, LEAST = 3000, 0.05
 APP = "sizes"
 PROJECT = f"""\
 [build-system]

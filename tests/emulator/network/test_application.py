@@ -98,6 +98,9 @@ def test_requests_beside_the_data_hide_while_it_moves(nbytes, turns):
     beside = Application(beside=6, parallel=2)
     plain_s = took_s(Application(), nbytes=nbytes)
     assert took_s(beside, nbytes=nbytes) == pytest.approx(plain_s + turns * RTT_S, rel=1e-9)
+    alone_s = took_s(Application(), "up", nbytes=nbytes)
+    # In an upload they wait for the data before them.
+    assert took_s(beside, "up", nbytes=nbytes) == pytest.approx(alone_s + 3 * RTT_S, rel=1e-9)
 
 
 def test_the_window_grows_from_request_to_request_by_hand():

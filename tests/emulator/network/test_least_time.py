@@ -46,7 +46,7 @@ def least(tcp, direction, nbytes, rtt_s, rate_Bps, application):
     rtts, rates = np.array([rtt_s]), np.array([rate_Bps])
     least_s = (
         latency_s(tcp, direction, nbytes, rtts, rates, application)
-        + later_turns_s(tcp, nbytes, rtts, rates, application)
+        + later_turns_s(tcp, direction, nbytes, rtts, rates, application)
         + slow_start_s(tcp, nbytes, rtts, rates, application)
         + sent_bytes(tcp, nbytes, application) / rates
     )

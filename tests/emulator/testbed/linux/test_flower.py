@@ -46,9 +46,9 @@ def test_a_message_is_the_bursts_with_data_on_its_side_of_the_training():
     seen = [
         (0, "up", 10.2, 90), (0, "down", 10.24, 60),  # asks, in vain
         (0, "up", 12.0, 90), (0, "down", 12.04, 60), (0, "up", 12.05, 80),  # the message: it asks,
-        (0, "down", 12.1, 1448), (0, "down", 12.4, 1448),  # and receives
+        (0, "down", 12.1, 4344), (0, "down", 12.4, 4344),  # and receives
         (0, "up", 15.0, 90), (0, "down", 15.04, 60),  # asks again while it trains
-        (0, "up", 16.0, 1500), (0, "up", 17.3, 1500), (0, "down", 17.5, 40),  # the answer
+        (0, "up", 16.0, 4344), (0, "up", 17.3, 4344), (0, "down", 17.5, 40),  # the answer
         (0, "up", 19.0, 90), (0, "down", 19.04, 60),
         (1, "down", 12.9, 9000), (1, "up", 13.0, 9000),
     ]  # fmt: skip
