@@ -50,7 +50,7 @@ def test_every_name_is_a_preset_with_a_version_and_a_source():
         (
             {"preset": "flower"},
             Application(
-                requests=1, calls=2, beside=5, parallel=2, processing_s=0.006, keeps_connection=True
+                requests=1, calls=2, beside=5, parallel=2, processing_s=0.008, keeps_connection=True
             ),
         ),
         (
@@ -61,7 +61,7 @@ def test_every_name_is_a_preset_with_a_version_and_a_source():
         ),
         (
             {"preset": "flower", "requests": 3},
-            Application(requests=3, parallel=2, processing_s=0.006, keeps_connection=True),
+            Application(requests=3, parallel=2, processing_s=0.008, keeps_connection=True),
         ),
     ],
     ids=str,
