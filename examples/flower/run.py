@@ -127,4 +127,6 @@ def train(method: str, log: Path, environment: Mapping[str, str]) -> None:
 
 
 if __name__ == "__main__":
+    if any(argument.startswith("-") for argument in sys.argv[1:]):
+        sys.exit("usage: python examples/flower/run.py [FOLDER OF THE LOGS]")
     main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path("runs/flower_logs"))
