@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from emulator.common.text import counted, printable
-from emulator.common.units import format_size
+from emulator.common.units import format_score, format_size
 from emulator.integrations import message_log
 from emulator.integrations.message_log import MessageLog
 from emulator.runner import check, inputs, message_logs, metadata, run_source
@@ -65,8 +65,8 @@ def lines(log: MessageLog) -> Iterator[str]:
     yield f"  {len(answered)} answered: seconds in {seconds}, examples in {examples}{cannot}"
     scores = [score for score in log.scores if score.split == "validation"]
     if scores:
-        best = max(scores, key=lambda score: score.value)
+        best = (max if header.direction == "higher" else min)(scores, key=lambda s: s.value)
         of = f"{counted(len(scores), 'score')} of {header.metric} on validation"
-        yield f"  {of}, the best {best.value:.3f} after round {best.round}"
+        yield f"  {of}, the best {format_score(best.value)} after round {best.round}"
     else:
         yield "  no scores on validation; a target cannot be set"

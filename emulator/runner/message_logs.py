@@ -42,8 +42,6 @@ def read(paths: Sequence[Path]) -> Logs:
 
 def combined(logs: Sequence[MessageLog]) -> Logs:
     """The logs as trainings of one study. Raises MessageLogError if they do not fit together."""
-    for log in logs:
-        _require_growing(log)
     methods: dict[str, MessageLog] = {}
     for log in logs:
         if (other := methods.setdefault(log.header.method, log)) is not log:
@@ -58,6 +56,8 @@ def combined(logs: Sequence[MessageLog]) -> Logs:
         log.header.method: _training(log, number, clients)
         for log, number in zip(logs, numbers, strict=True)
     }
+    metric = _agreed("metric", [(log, log.header.metric) for log in logs])
+    direction = _agreed("direction", [(log, log.header.direction) for log in logs])
     target = _agreed("target", [(log, log.header.target) for log in logs])
     unscored = [name for name, each in trainings.items() if not each.scored]
     if target is not None and unscored:
@@ -71,27 +71,18 @@ def combined(logs: Sequence[MessageLog]) -> Logs:
         "cohort": max(each.cohort for each in trainings.values()),
     }
     if target is not None:
-        training["target"] = {"accuracy": target, "stop_after": "never"}
-    metric = _agreed("metric", [(log, log.header.metric) for log in logs])
+        key = "accuracy" if direction == "higher" else "loss"
+        training["target"] = {key: target, "stop_after": "never"}
+    task = {"name": KIND, "clients": clients, "scored_by": metric}
+    if direction != "higher":
+        task["direction"] = direction
     scenario = {
         "name": _scenario_name(logs[0].header.run),
-        "task": {"name": KIND, "clients": clients, "scored_by": metric},
+        "task": task,
         "training": training,
         "methods": {name: {"kind": KIND, "log": log.digest} for name, log in methods.items()},
     }
     return Logs(trainings, scenario, tuple(log.text for log in logs))
-
-
-def _require_growing(log: MessageLog) -> None:
-    """Raise MessageLogError for a metric whose lower values are better: targets are reached from
-    below."""
-    if log.header.direction != "higher":
-        raise MessageLogError(
-            f"{_name(log)}: direction: found 'lower' for {short_repr(log.header.metric)}; allowed: "
-            "'higher', a metric that grows, like accuracy",
-            "log such a metric as the `loss` of a score, or leave its scores out: bytes and times "
-            "do not need them",
-        )
 
 
 def numbered(logs: Sequence[MessageLog]) -> list[Mapping[str, int]]:

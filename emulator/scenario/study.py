@@ -14,7 +14,7 @@ from emulator.common.errors import ScenarioError
 from emulator.common.text import printable, suggestion
 from emulator.scenario.document import Document, dump, parse, with_overrides
 from emulator.scenario.key_path import dotted, parse_path
-from emulator.scenario.logged import LoggedScenario, is_logged
+from emulator.scenario.logged import LoggedScenario, logged_type
 from emulator.scenario.scenario import Scenario
 from emulator.scenario.validation_errors import to_scenario_error
 from emulator.simulation.rounds.logged import LoggedTraining
@@ -111,7 +111,7 @@ def expand_variants(
 
     With `logged`, the document may be the scenario of message logs. Raises ScenarioError.
     """
-    kind = LoggedScenario if logged and is_logged(document.data) else Scenario
+    kind = (logged_type(document.data) if logged else None) or Scenario
     scenario = _validated(document, kind)
     for method in only:
         if method not in scenario.methods:

@@ -15,9 +15,9 @@ from emulator.integrations.message_log.records import (
     ClientInfo,
     Header,
     Record,
-    Score,
     Untimed,
     Visit,
+    kinds,
     to_line,
 )
 from flasc.common.settings import Settings
@@ -57,6 +57,7 @@ class Writer:
                 )
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("xb", buffering=0)
+        self._kinds = kinds(header)
         self._append(header)
 
     def visit(
@@ -109,7 +110,7 @@ class Writer:
         values = {
             "round": round_, "value": value, "split": split, "loss": loss, "examples": examples
         }  # fmt: skip
-        self._append(self._checked(Score, values))
+        self._append(self._checked(self._kinds["score"], values))
 
     def client(
         self,
