@@ -8,11 +8,14 @@ import pytest
 from emulator.common.errors import MessageLogError, NotRecordedError, ScenarioError
 from emulator.integrations.message_log import Writer, read
 from emulator.results.ledger import Ledger
+from emulator.results.metadata import RunMetadata
+from emulator.results.metrics import outcome
 from emulator.runner import inputs, message_logs
 from emulator.runner.executors import Local
 from emulator.runner.metadata import first_fleet
 from emulator.runner.run import folder_name, options_for, run
 from emulator.simulation.records import Client, Evaluation, Round, Transfer
+from emulator.simulation.target import Goal
 
 ROOT = Path(__file__).parents[3]
 NETWORKS = ROOT / "scenarios/networks"
@@ -107,7 +110,11 @@ def test_client_n_has_the_link_of_client_n(log, tmp_path):
             {"method": "b", "ids": (2, 3, 4)},
             "clients: found 3, and the logs name 4 in all",
         ),
-        ({"direction": "lower", "metric": "loss"}, {"method": "b"}, "direction: found 'lower'"),
+        (
+            {"direction": "lower", "metric": "loss"},
+            {"direction": "higher", "metric": "loss", "method": "b"},
+            "direction: found 'lower' and 'higher'",
+        ),
     ],
 )
 def test_logs_that_do_not_fit_together(log, one, other, said):
@@ -135,6 +142,24 @@ def test_a_target_in_the_header_is_not_used_without_scores(log, tmp_path):
         "b: no scores on validation, so the target in the header is not used"
     ]
     assert message_logs.read(paths[:1]).scenario["training"]["target"]["accuracy"] == 0.1
+
+
+def test_a_falling_metric_is_reached_from_above(log, tmp_path):
+    header = {"metric": "perplexity", "direction": "lower", "target": 12}
+    with Writer(tmp_path / "p.jsonl", run="r", method="m", **header) as writer:
+        for number, value in enumerate((60.0, 30.0, 11.0, 14.0)):
+            if number:
+                writer.visit(number, 7, bytes_down=100_000, bytes_up=50_000)
+            writer.score(number, value, loss=2.0)
+    ((found, rows),) = timed([tmp_path / "p.jsonl"], tmp_path / "out").items()
+    with Ledger.open(tmp_path / "out/ledger.sqlite") as ledger:
+        meta = RunMetadata.from_meta(ledger.meta())
+    assert (meta.metric, meta.metric_measure) == ("perplexity", "falling")
+    assert meta.goal == Goal(12, measure="falling")
+    got = outcome(found, rows, meta.goal, metric=meta.metric_measure)
+    assert (got.rounds_to_target, got.target_measure) == (2, "falling")
+    assert (got.best_accuracy, got.final_accuracy, got.final_loss) == (11, 14, 2.0)
+    assert got.accuracy_lost == 0  # the last three are the best three
 
 
 # -- runs
