@@ -37,7 +37,9 @@ def plan(
     for log in logs:
         yield from lines(log)
     clients = found.scenario["task"]["clients"]
-    yield f"{counted(len(logs), 'method')}, {counted(clients, 'client')}"
+    methods = len(found.trainings)
+    seeds = f", {len(logs) // methods} seeds each" if len(logs) > methods else ""
+    yield f"{counted(methods, 'method')}{seeds}, {counted(clients, 'client')}"
     if study is None:
         yield from message_logs.log_remarks(found.trainings, timed=True)
         yield f"to time them: flasc-emu run LOG... --network FILE, {message_logs.NETWORKS}"
@@ -49,7 +51,8 @@ def plan(
 def lines(log: MessageLog) -> Iterator[str]:
     """What a log holds, and what it cannot answer."""
     header, visits = log.header, log.visits
-    yield f"{printable(str(log.path))}: fine: run {header.run}, method {header.method}"
+    seed = f", seed {header.seed}" if header.seed else ""
+    yield f"{printable(str(log.path))}: fine: run {header.run}, method {header.method}{seed}"
     answered = [visit for visit in visits if not visit.failed]
     unused = sum(not visit.merged for visit in answered)
     yield (

@@ -39,10 +39,14 @@ class LoggedTask(TaskSettings):
 
 
 class LoggedMethod(MethodSettings):
-    """The method of a log, whose content has the digest `log`."""
+    """The method of a log, whose content has the digest `log`; of several, {seed: digest}."""
 
     kind: Literal["message_log"]
-    log: str
+    log: str | dict[str, str]
+
+    def digest(self, seed: int) -> str:
+        """The digest of the log with a seed; a log without others answers for any."""
+        return self.log if isinstance(self.log, str) else self.log.get(str(seed), "")
 
 
 class LoggedSettings(TrainingSettings):

@@ -43,6 +43,7 @@ class Recorder(Grid):  # type: ignore[misc]  # mypy does not follow flwr
         metric: str = "accuracy",
         direction: Literal["higher", "lower"] = "higher",
         target: float | None = None,
+        seed: int = 0,
         examples_key: str | None = None,
     ) -> None:
         """Begin the log: see `Header`. Run and method are named after the file by default.
@@ -51,7 +52,10 @@ class Recorder(Grid):  # type: ignore[misc]  # mypy does not follow flwr
         epoch; without it the log has no examples.
         """
         self._grid = grid
-        header = {"clients": clients, "metric": metric, "direction": direction, "target": target}
+        header = {
+            "clients": clients, "metric": metric, "direction": direction, "target": target,
+            "seed": seed,
+        }  # fmt: skip
         self._log = opened(path, run, method, **header)
         self._end = weakref.finalize(self, self._log.close)
         self._metric, self._examples_key = metric, examples_key

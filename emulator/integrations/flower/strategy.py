@@ -31,6 +31,7 @@ class StrategyRecorder(Strategy):  # type: ignore[misc]  # mypy does not follow 
         metric: str = "accuracy",
         direction: Literal["higher", "lower"] = "higher",
         target: float | None = None,
+        seed: int = 0,
         seconds_key: str | None = None,
         examples_key: str | None = None,
     ) -> None:
@@ -40,7 +41,10 @@ class StrategyRecorder(Strategy):  # type: ignore[misc]  # mypy does not follow 
         local training, and the examples trained on.
         """
         self._strategy = strategy
-        header = {"clients": clients, "metric": metric, "direction": direction, "target": target}
+        header = {
+            "clients": clients, "metric": metric, "direction": direction, "target": target,
+            "seed": seed,
+        }  # fmt: skip
         self._log = opened(path, run, method, **header)
         self._end = weakref.finalize(self, self._log.close)
         self._metric = metric

@@ -69,7 +69,7 @@ class Header(Settings):
     """The first record: what was run. `clients` None: those that appear in the log.
 
     `direction` says which values of the `metric` are better: if higher ones are, they are from 0 to
-    1. `target` is a value of it.
+    1. `target` is a value of it. Logs of one method that differ in `seed` are its repetitions.
     """
 
     model_config = ConfigDict(
@@ -86,6 +86,7 @@ class Header(Settings):
     metric: Text = "accuracy"
     direction: Literal["higher", "lower"] = "higher"
     target: Value | None = None
+    seed: Count = 0
 
     @model_validator(mode="after")
     def _has_a_target_of_its_metric(self) -> Self:

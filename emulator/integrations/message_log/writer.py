@@ -41,12 +41,13 @@ class Writer:
         metric: str = "accuracy",
         direction: Literal["higher", "lower"] = "higher",
         target: float | None = None,
+        seed: int = 0,
     ) -> None:
         """Begin the file at `path`, which must not exist yet."""
         self.path = Path(path)
         values = {
             MARK: VERSION, "run": run, "method": method, "clients": clients, "metric": metric,
-            "direction": direction, "target": target,
+            "direction": direction, "target": target, "seed": seed,
         }  # fmt: skip
         header = self._checked(Header, values)
         with storage(self.path):

@@ -58,7 +58,8 @@ class LoggedTraining:
     """All rounds of one training, and the examples and the group of each client, if known.
 
     `initial` has the scores of the model before the first round, by split. `source` says where the
-    log is from, for the provenance; `remarks` what was noticed in it.
+    log is from, for the provenance; `remarks` and `file_remarks` what was noticed in it, the
+    latter with its file.
     """
 
     rounds: Sequence[LoggedRound]
@@ -67,6 +68,7 @@ class LoggedTraining:
     initial: Mapping[str, Score] = field(default_factory=dict)
     source: str = ""
     remarks: tuple[str, ...] = ()
+    file_remarks: tuple[str, ...] = ()
 
     @property
     def cohort(self) -> int:
@@ -81,6 +83,16 @@ class LoggedTraining:
     def scored(self) -> bool:
         """Whether the log has scores on which a target can be measured."""
         return any("validation" in self.scores(n) for n in range(len(self.rounds) + 1))
+
+
+Logs = Mapping[str, Mapping[int, LoggedTraining]]  # by method, and by seed
+
+
+def titled(logs: Logs) -> Iterator[tuple[str, LoggedTraining]]:
+    """Each training with its title: its method, and its seed if the method has several."""
+    for method, by_seed in logs.items():
+        for seed, log in by_seed.items():
+            yield method + (f", seed {seed}" if len(by_seed) > 1 else ""), log
 
 
 class LoggedTrainer(Trainer, Selector):

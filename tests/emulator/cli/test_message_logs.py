@@ -332,6 +332,32 @@ def test_scores_above_1_need_a_metric_that_falls(invoke):
     )
 
 
+def test_logs_of_several_seeds_have_bands_and_verdicts(invoke):
+    """Five seeds of two methods, of which one is faster with each."""
+    for seed in range(5):
+        for name, text in (("falling", FALLING), ("sparse", SPARSE)):
+            value = f"# seed: {seed}\nkind,"
+            Path(f"{name}{seed}.csv").write_text(text.replace("kind,", value, 1))
+    logs = [f"{name}{seed}.csv" for name in ("falling", "sparse") for seed in range(5)]
+    code, out, err = invoke("check", *logs)
+    assert code == 0, err
+    assert "falling3.csv: fine: run toy, method FedAvg, seed 3" in out
+    assert "2 methods, 5 seeds each, 2 clients" in out
+    options = ["--network", NETWORKS / "4g_cell.yaml", "--out", "out"]
+    code, out, err = invoke("run", *logs, *options, "--set", "training.target={loss: 25}")
+    assert code == 0, err
+    assert "median and range of 5 seeds" in " ".join(out.split())
+    code, out, err = invoke("compare", "out", "--format", "json")
+    assert code == 0, err
+    base, other = json.loads(out)["contrasts"]
+    assert (base["seeds"], other["shared_seeds"]) == (5, 5)
+    assert other["verdict"] == "faster"
+    assert other["speedup_low"] > 1
+    folder = Path("out/traces")
+    assert invoke("export", "perfetto", "out")[0] == 0
+    assert len(list(folder.glob("*.json"))) == 10
+
+
 def test_runs_of_logs_are_compared(invoke):
     for name in ("log.jsonl", "log.csv"):
         target = "training.target={accuracy: 0.2, stop_after: never}"
