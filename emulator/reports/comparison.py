@@ -19,7 +19,7 @@ from emulator.reports.terminal import NOT_SCORED, or_never
 from emulator.results.comparison import Comparison, Contrast
 from emulator.results.dataframe import flat
 from emulator.results.metrics import Spread
-from emulator.simulation.target import FIRST, MEANING, Goal
+from emulator.simulation.target import FIRST, MEANING, Goal, value_text
 
 _SPREADS = [f.name for f in fields(Contrast) if f.type is Spread]
 
@@ -122,7 +122,9 @@ def _caption(found: Comparison) -> str:
     if found.target is not None and found.rule != FIRST:
         note += f" The target is measured {MEANING[found.rule]}."
     if found.ended_at is not None:
-        note += f" Runs ended soon after {found.ended_at:.2f}: 'never' means not before that."
+        note += (
+            f" Runs ended soon after {value_text(found.ended_at)}: 'never' means not before that."
+        )
     return (
         f"Time and bytes to {goal}, {whose}; times as fast as {printable(found.baseline)}; "
         f"{metric} of the last model, and its difference to the baseline's. {note}"

@@ -24,6 +24,7 @@ from emulator.simulation.target import (
     MEANING,
     Goal,
     Measure,
+    value_text,
 )
 
 T = TypeVar("T")
@@ -122,7 +123,7 @@ def goal(target: Goal | None, metric: str) -> str:
     """Return what times refer to: 'accuracy 0.70', or the end of the run without a target."""
     if target is None:
         return "the end of the run"
-    return f"{measured_by(target.measure, metric)} {target.value:.2f}"
+    return f"{measured_by(target.measure, metric)} {value_text(target.value)}"
 
 
 def measured_by(measure: Measure, metric: str) -> str:

@@ -39,6 +39,12 @@ def merit(value: float, measure: Measure) -> float:
     return value if measure == ACCURACY else -value
 
 
+def value_text(value: float) -> str:
+    """A target as text: two decimals, like '0.70', unless these are not its value: '0.125'."""
+    is_short = abs(value) < 1e6 and math.isclose(round(value, 2), value, abs_tol=1e-12)
+    return f"{value:.2f}" if is_short else f"{value:.6g}"
+
+
 @dataclass(frozen=True, slots=True)
 class Goal:
     """A target: `measure` of the evaluations is to reach `value`; `rule` says which one does."""
@@ -74,7 +80,8 @@ class Goal:
 
     def __str__(self) -> str:
         """The value, and the measure unless it is the task's metric: '0.70', 'loss 1.20'."""
-        return f"{self.measure} {self.value:.2f}" if self.measure == LOSS else f"{self.value:.2f}"
+        text = value_text(self.value)
+        return f"{self.measure} {text}" if self.measure == LOSS else text
 
     def _gain(self, score: Scored) -> float:
         """How far a score is beyond the target; below 0: not there."""

@@ -99,3 +99,18 @@ def test_the_hardest_target_is_the_highest_accuracy_or_the_lowest_loss():
     assert hardest([]) is None
     assert [str(Goal(0.7)), str(losses[1])] == ["0.70", "loss 1.20"]
     assert hardest([Goal(v, measure="falling") for v in (30, 12, 20)]).value == 12
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.7, "0.70"),
+        (0.755, "0.755"),
+        (0.0, "0.00"),
+        (12, "12.00"),
+        (1.1 - 0.4, "0.70"),
+        (5e99, "5e+99"),
+    ],
+)
+def test_a_target_as_text_is_not_rounded_away(value, text):
+    assert str(Goal(value)) == text

@@ -145,8 +145,9 @@ def test_the_slider_moves_the_bars_and_the_table(shown: Callable[..., Any]) -> N
 
 
 def test_a_metric_that_falls_is_drawn_by_its_name(shown: Callable[..., Any]) -> None:
-    browser = shown({"LoRA": 0.1}, {"fast": 1}, metric="perplexity", direction="lower")
-    assert words(browser, "aim-say") == "perplexity 0.50, the run's own"
+    told = {"metric": "perplexity", "direction": "lower", "target": "0.125"}
+    browser = shown({"LoRA": 0.1}, {"fast": 1}, **told)
+    assert words(browser, "aim-say") == "perplexity 0.125, the run's own"
     assert "perplexity" in words(browser, "curves")
     data = "JSON.parse(document.getElementById('data').textContent).targets.values"
     values = browser.evaluate(data)
