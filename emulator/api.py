@@ -24,7 +24,6 @@ from emulator.runner.printed_progress import PrintedProgress, seen_by_a_person
 from emulator.runner.search import Compared, Search, folder_name
 from emulator.scenario import document, study
 from emulator.simulation.records import Emulation
-from emulator.simulation.target import Goal
 
 __all__ = [
     "Comparison",
@@ -119,15 +118,15 @@ class Results:
     def times_to(self, targets: Sequence[float]) -> tuple[TargetTime, ...]:
         """What each simulation takes to each target, values of the measure of the run's target.
 
-        Without a target in the run, they are accuracies. Raises LedgerError.
+        Without a target in the run, they are values of its metric. Raises LedgerError.
         """
         found = self._study()
-        return tuple(target_times(found.curves, at(found.target or Goal(1.0), targets)))
+        return tuple(target_times(found.curves, at(found.any_goal, targets)))
 
     def within(
         self, seconds: Sequence[float] = (), nbytes: Sequence[float] = ()
     ) -> tuple[BudgetScore, ...]:
-        """The accuracy at the last evaluation within each budget. Raises LedgerError.
+        """The accuracy (the metric) at the last evaluation within each budget. Raises LedgerError.
 
         Seconds are simulated; bytes are down and up together.
         """

@@ -11,7 +11,7 @@ from rich.table import Column
 from typing_extensions import Self, override
 
 from emulator.common.text import counted
-from emulator.common.units import format_duration, format_size
+from emulator.common.units import format_duration, format_score, format_size
 from emulator.runner.events import Note, TrainingProgress
 from emulator.scenario.document import printable
 from emulator.scenario.study import TrainingJob, titles
@@ -253,7 +253,7 @@ def _values(progress: TrainingProgress) -> tuple[str, str, str, str, str]:
 
     The accuracy of an earlier round is in parentheses.
     """
-    score = "" if progress.accuracy is None else f"{progress.accuracy:.3f}"
+    score = "" if progress.accuracy is None else format_score(progress.accuracy)
     return (
         f"{progress.round}/{progress.rounds}",
         f"({score})" if score and progress.scored_round != progress.round else score,
@@ -269,7 +269,7 @@ def _scored(progress: TrainingProgress, metric: str) -> str:
         return ""
     earlier = progress.scored_round != progress.round
     of_round = f" after round {progress.scored_round}" if earlier else ""
-    return f", {metric} {progress.accuracy:.3f}{of_round}"
+    return f", {metric} {format_score(progress.accuracy)}{of_round}"
 
 
 def _padded(title: str) -> str:

@@ -58,12 +58,12 @@ def _print_sweep(
     from emulator.reports.run_report import load
     from emulator.results.ledger import Ledger
     from emulator.results.target_sweep import at, target_times, within
-    from emulator.simulation.target import ACCURACY, Goal
+    from emulator.simulation.target import ACCURACY
 
     with Ledger.open(folder / "ledger.sqlite") as ledger:
         warn_if_incomplete(ledger)
         study = load(ledger)
-    goals = at(study.target or Goal(1.0), targets or [])
+    goals = at(study.any_goal, targets or [])
     if high := [goal for goal in goals if goal.measure == ACCURACY and goal.value > 1]:
         raise click.UsageError(f"--targets: found {high[0].value:g}, an accuracy above 1")
     times, scores = target_times(study.curves, goals), within(study.curves, budgets or [])

@@ -160,8 +160,9 @@ def _result_lines(study: "Study", name: str, result: "TrainingResult | Exception
 
     if not isinstance(result, TrainingResult):
         return [f"{name}: {result}"]
+    metric = study.scenario.metric_measure
     summaries = [
-        summarise([outcome(emulation, rows, study.scenario.training.goal)])
+        summarise([outcome(emulation, rows, study.scenario.training.goal, metric=metric)])
         for emulation, rows in result.emulations.items()
     ]
     return [name, *method_lines(summaries, study.scenario.task.metric)[1:]]

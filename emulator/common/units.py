@@ -126,6 +126,11 @@ def format_rate(bits_per_second: float) -> str:
     return _scaled(bits_per_second, "bps")
 
 
+def format_score(value: float, sign: str = "") -> str:
+    """A score as text: '0.512', '34.250', '1.25e+04'; with `sign` '+', a difference: '+0.012'."""
+    return f"{value:{sign}.3f}" if abs(value) < 999.5 else f"{value:{sign}.3g}"
+
+
 def _scaled(value: float, unit: str) -> str:
     for prefix in ("", "k", "M", "G"):
         if abs(value) < 999.5:

@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, fields
 
 from rich import box
@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from emulator.common.units import format_duration, format_size
+from emulator.common.units import format_duration, format_score, format_size
 from emulator.reports import run_report
 from emulator.reports.export.json_csv import csv_text
 from emulator.reports.findings import ERROR, ONE_SEED, over_seeds
@@ -19,7 +19,7 @@ from emulator.reports.terminal import NOT_SCORED, or_never
 from emulator.results.comparison import Comparison, Contrast
 from emulator.results.dataframe import flat
 from emulator.results.metrics import Spread
-from emulator.simulation.target import FIRST, MEANING, Goal
+from emulator.simulation.target import FIRST, MEANING, Goal, value_text
 
 _SPREADS = [f.name for f in fields(Contrast) if f.type is Spread]
 
@@ -50,7 +50,7 @@ def _block(contrasts: Sequence[Contrast], variant: str, metric: str) -> Table:
             or_never(contrast.time_s.median, format_duration) + _reached(contrast),
             or_never(contrast.nbytes.median, format_size),
             "" if contrast.speedup is None else f"{contrast.speedup:.2f}",
-            _band(contrast.speedup_low, contrast.speedup_high, "{:.2f}"),
+            _band(contrast.speedup_low, contrast.speedup_high, "{:.2f}".format),
             contrast.verdict,
             _final(contrast) + f"\n{_banded(gain)}".rstrip("\n"),
         )
@@ -59,7 +59,7 @@ def _block(contrasts: Sequence[Contrast], variant: str, metric: str) -> Table:
 
 def _final(contrast: Contrast) -> str:
     median = contrast.final_accuracy.median
-    return NOT_SCORED if median is None else f"{median:.3f}"
+    return NOT_SCORED if median is None else format_score(median)
 
 
 def _reached(contrast: Contrast) -> str:
@@ -72,11 +72,16 @@ def _banded(values: Sequence[float | None]) -> str:
     mean, low, high = values
     if mean is None:
         return ""
-    return f"{mean:+.3f}\n{_band(low, high, '{:+.3f}')}".rstrip("\n").replace("– ", "–\n")
+    text = f"{_signed(mean)}\n{_band(low, high, _signed)}"
+    return text.rstrip("\n").replace("– ", "–\n")
 
 
-def _band(low: float | None, high: float | None, form: str) -> str:
-    return "" if low is None or high is None else f"{form.format(low)} – {form.format(high)}"
+def _signed(value: float) -> str:
+    return format_score(value, "+")
+
+
+def _band(low: float | None, high: float | None, form: Callable[[float], str]) -> str:
+    return "" if low is None or high is None else f"{form(low)} – {form(high)}"
 
 
 def _fronts(found: Comparison) -> Iterator[str]:
@@ -86,12 +91,15 @@ def _fronts(found: Comparison) -> Iterator[str]:
         whose = over_seeds("median", (c.seeds for c in found.contrasts if c.variant == variant))
         yield f"\nBest under {printable(variant)}, by {by} ({whose}; not tested):"
         form = format_duration if cost == "time_s" else format_size
+        lines = []
         for method, run in itertools.groupby(front, lambda p: p.method):
             first, *rest = run
             last = rest[-1] if rest else first
-            scores = _from_to(f"{first.accuracy:.3f}", f"{last.accuracy:.3f}")
+            scores = _from_to(format_score(first.accuracy), format_score(last.accuracy))
             values = _from_to(form(first.value), form(last.value))
-            yield f"  {scores:<14}  {printable(method)}, {values}"
+            lines.append((scores, f"{printable(method)}, {values}"))
+        width = max(14, *(len(scores) for scores, _ in lines))
+        yield from (f"  {scores:<{width}}  {text}" for scores, text in lines)
 
 
 def _from_to(first: str, last: str) -> str:
@@ -101,6 +109,7 @@ def _from_to(first: str, last: str) -> str:
 def _caption(found: Comparison) -> str:
     target = None if found.target is None else Goal(found.target, found.rule, found.measure)
     goal = run_report.goal(target, found.metric)
+    metric = run_report.told(found.metric, found.metric_measure)
     whose = over_seeds("median", (contrast.seeds for contrast in found.contrasts))
     tests = max(contrast.tests for contrast in found.contrasts)
     note = (
@@ -113,17 +122,19 @@ def _caption(found: Comparison) -> str:
     if found.target is not None and found.rule != FIRST:
         note += f" The target is measured {MEANING[found.rule]}."
     if found.ended_at is not None:
-        note += f" Runs ended soon after {found.ended_at:.2f}: 'never' means not before that."
+        note += (
+            f" Runs ended soon after {value_text(found.ended_at)}: 'never' means not before that."
+        )
     return (
         f"Time and bytes to {goal}, {whose}; times as fast as {printable(found.baseline)}; "
-        f"{found.metric} of the last model, and its difference to the baseline's. {note}"
+        f"{metric} of the last model, and its difference to the baseline's. {note}"
     )
 
 
 def to_json(found: Comparison) -> str:
-    """Return the fields of `Comparison` except `metric` and `rule`; null for 'never'."""
+    """Return the fields of `Comparison` except the metric and `rule`; null for 'never'."""
     whole = asdict(found) | {"contrasts": [_with_spreads(each) for each in found.contrasts]}
-    del whole["metric"], whole["rule"]
+    del whole["metric"], whole["metric_measure"], whole["rule"]
     return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
 
 

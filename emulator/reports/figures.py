@@ -13,7 +13,7 @@ from emulator.reports.terminal import NEVER, time
 from emulator.results.metrics import Curve, Outcome, Summary, TimeSpent
 from emulator.results.target_sweep import at, medians, steps, target_times
 from emulator.simulation.records import Emulation
-from emulator.simulation.target import LOSS, Goal
+from emulator.simulation.target import ACCURACY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -213,9 +213,9 @@ def _sweep(axes: "Axes", study: Study, panel_in: float) -> None:
 
     A line ends where the median is 'never', a band where one of the seeds is.
     """
-    variant, own = study.variants[-1], study.target or Goal(1.0)
+    variant, own = study.variants[-1], study.any_goal
     curves = {who: curve for who, curve in study.curves.items() if who.variant == variant}
-    values = [v for v in steps(curves.values(), own) if study.target or v < own.value]
+    values = [v for v in steps(curves.values(), own) if study.target or v != own.value]
     found = medians(target_times(curves, at(own, values)))
     scale_s, unit_name = unit([s for spread in found.values() for s in spread if s])
     for i, method in enumerate(study.methods):
@@ -236,7 +236,7 @@ def _sweep(axes: "Axes", study: Study, panel_in: float) -> None:
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter("")
-    if own.measure == LOSS:
+    if own.measure != ACCURACY:
         axes.invert_xaxis()
     axes.set_title(f"Time to each target, {textwrap.shorten(variant, int(10 * panel_in))}")
     axes.set_xlabel(f"target {study.curved_name}")

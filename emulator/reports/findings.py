@@ -8,6 +8,7 @@ from emulator.reports.run_report import Study
 from emulator.results.comparison import Contrast, contrasts
 from emulator.results.metrics import Outcome
 from emulator.results.statistics import LEVEL
+from emulator.simulation.target import FALLING
 
 ONE_SEED = "One seed: differences may be due to chance."
 FALL = 0.05  # of the accuracy; evaluations of 800 examples differ by 0.02 by chance
@@ -94,21 +95,27 @@ def _verdicts(
 
 
 def fallen(study: Study) -> str:
-    """Return which methods ended far below their best accuracy; empty if none did."""
+    """Return which methods ended far below their best accuracy; empty if none did.
+
+    What a metric that is to fall lost is told as a share of its best value.
+    """
+    rises = study.metric_measure == FALLING
+    unit = "%" if rises else "points"
     lost: dict[str, list[float]] = {}
     for each in study.outcomes:
         if each.accuracy_lost is not None:
-            lost.setdefault(each.method, []).append(each.accuracy_lost)
+            best = (each.best_accuracy or 1.0) if rises else 1.0
+            lost.setdefault(each.method, []).append(each.accuracy_lost / best)
     parts = [
-        f"{method} by {100 * max(falls):.0f} points" + _with_share(falls)
+        f"{method} by {100 * max(falls):.0f} {unit}" + _with_share(falls)
         for method, falls in lost.items()
         if max(falls) > FALL
     ]
     if not parts:
         return ""
     return (
-        f"Ended below their best {study.metric}, as means of three evaluations: {', '.join(parts)}."
-        " Their learning rates may be too high for so many rounds."
+        f"Ended {'above' if rises else 'below'} their best {study.metric}, as means of three "
+        f"evaluations: {', '.join(parts)}. Their learning rates may be too high for so many rounds."
     )
 
 

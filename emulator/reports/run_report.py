@@ -17,7 +17,15 @@ from emulator.results.metrics import Curve, Outcome, Summary, curve, outcome, su
 from emulator.results.participation import GroupShare, by_group
 from emulator.results.privacy import epsilon
 from emulator.simulation.records import Emulation, Round, Row
-from emulator.simulation.target import ACCURACY as OF_ACCURACY, LOSS, MEANING, Goal, Measure
+from emulator.simulation.target import (
+    ACCURACY as OF_ACCURACY,
+    FALLING,
+    LOSS,
+    MEANING,
+    Goal,
+    Measure,
+    value_text,
+)
 
 T = TypeVar("T")
 FEWEST_CLIENTS, MOST_CLIENTS = 3, 30  # per round of a timeline
@@ -57,6 +65,7 @@ class Study:
     bottlenecks: Mapping[Emulation, tuple[RoundBottleneck, ...]] = field(default_factory=dict)
     groups: Mapping[Emulation, tuple[GroupShare, ...]] = field(default_factory=dict)
     metric: str = ACCURACY
+    metric_measure: Measure = OF_ACCURACY
     remark: str = ""
     failure: str = ""
 
@@ -75,6 +84,11 @@ class Study:
         return capitalised(self.metric)
 
     @property
+    def metric_told(self) -> str:
+        """Return the metric's name, and that lower values are better if they are."""
+        return told(self.metric, self.metric_measure)
+
+    @property
     def goal(self) -> str:
         """Return what times refer to: 'accuracy 0.70', or the end of the run without a target."""
         return goal(self.target, self.metric)
@@ -82,7 +96,12 @@ class Study:
     @property
     def curved(self) -> Measure:
         """Return what curves show: what the target is of."""
-        return self.target.measure if self.target else OF_ACCURACY
+        return self.target.measure if self.target else self.metric_measure
+
+    @property
+    def any_goal(self) -> Goal:
+        """Return the target, or else some value of what curves show."""
+        return self.target or Goal(1.0, measure=self.curved)
 
     @property
     def curved_name(self) -> str:
@@ -104,12 +123,17 @@ def goal(target: Goal | None, metric: str) -> str:
     """Return what times refer to: 'accuracy 0.70', or the end of the run without a target."""
     if target is None:
         return "the end of the run"
-    return f"{measured_by(target.measure, metric)} {target.value:.2f}"
+    return f"{measured_by(target.measure, metric)} {value_text(target.value)}"
 
 
 def measured_by(measure: Measure, metric: str) -> str:
     """Return the name of a measure; `metric` is the task's own."""
     return LOSS if measure == LOSS else metric
+
+
+def told(metric: str, measure: Measure) -> str:
+    """Return the name of a metric, and that lower values are better if they are."""
+    return f"{metric} (lower is better)" if measure == FALLING else metric
 
 
 def capitalised(text: str) -> str:
@@ -145,7 +169,9 @@ def load(ledger: Ledger) -> Study:
         rows = ledger.rows(emulation)
         shown = _shown(emulation)
         account = accounts.get(emulation.variant)
-        outcomes[shown] = outcome(shown, rows, meta.goal, account=account, epsilon=cached)
+        outcomes[shown] = outcome(
+            shown, rows, meta.goal, account=account, epsilon=cached, metric=meta.metric_measure
+        )
         if emulation in cases and (found := validation.of(path, cases[emulation], rows)):
             validations[shown] = found
         bottlenecks[shown], groups[shown] = tuple(round_bottlenecks(rows)), tuple(by_group(rows))
@@ -175,6 +201,7 @@ def load(ledger: Ledger) -> Study:
         bottlenecks=bottlenecks,
         groups=groups,
         metric=printable(meta.metric),
+        metric_measure=meta.metric_measure,
         remark=printable(meta.remark or ""),
         failure=printable(meta.failure or ""),
     )

@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from emulator.common.units import format_duration, format_size
+from emulator.common.units import format_duration, format_score, format_size
 from emulator.reports.findings import statistic
 from emulator.reports.run_report import Study
 from emulator.reports.terminal import NEVER, or_never
@@ -136,4 +136,4 @@ def _median(scores: Sequence[float | None]) -> Text:
     if None in scores:
         return Text(TOO_EARLY)
     middle = spread(scores).median
-    return Text(NEVER if middle is None else f"{middle:.3f}")
+    return Text(NEVER if middle is None else format_score(middle))

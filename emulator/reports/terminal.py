@@ -7,7 +7,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from emulator.common.units import format_duration, format_size
+from emulator.common.units import format_duration, format_score, format_size
 from emulator.reports import findings, tradeoffs, validation
 from emulator.reports.run_report import Study, printable
 from emulator.results.bottlenecks import bottleneck_shares
@@ -58,7 +58,7 @@ def facts(summary: Summary) -> dict[str, str]:
     sizes = [or_never(size.median, format_size) for size in (down, up)]
     scored = {"final": summary.final_accuracy, "test": summary.test_accuracy}
     medians = {name: s.median for name, s in scored.items() if s}
-    scores = {name: f"{score:.3f}" for name, score in medians.items() if score is not None}
+    scores = {name: format_score(score) for name, score in medians.items() if score is not None}
     return {
         "rounds": or_never(rounds.median, "{:g}".format),
         "down / up": NEVER if down.median is None else " / ".join(sizes),
@@ -93,7 +93,9 @@ def caption(study: Study) -> str:
         for split, name in splits.items()
         if any(getattr(outcome, name) is not None for outcome in study.outcomes)
     ]
-    scores = f"; {study.metric} after the last round, on {' / '.join(scored)}" if scored else ""
+    scores = (
+        f"; {study.metric_told} after the last round, on {' / '.join(scored)}" if scored else ""
+    )
     return (
         f"Simulated time to {study.goal}, {over}; rounds, and bytes down / up, until then{scores}. "
         f"Target measured on {study.measured}." + privacy_caption(study)

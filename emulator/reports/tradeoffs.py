@@ -7,7 +7,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from emulator.common.units import format_duration
+from emulator.common.units import format_duration, format_score
 from emulator.reports.findings import over_seeds
 from emulator.reports.run_report import Study
 from emulator.results.equal_time import at_equal_time
@@ -132,7 +132,7 @@ def _span(values: Sequence[float], form: Callable[[float], str]) -> str:
 
 
 def _gain(difference: float) -> str:
-    return f"{difference:+.3f}"
+    return format_score(difference, "+")
 
 
 def _paid(before: list[Tradeoff], after: list[Tradeoff], metric: str) -> Iterator[str]:
@@ -180,7 +180,7 @@ def table(study: Study) -> Table:
             if found := tradeoffs.get((method, variant)):
                 cells = [
                     or_blank(found.ended_s.median, format_duration),
-                    or_blank(found.accuracy.median, "{:.3f}".format),
+                    or_blank(found.accuracy.median, format_score),
                     at_equal(found),
                     or_blank(found.wasted_bytes, percent),
                     *([or_blank(found.wasted_compute, percent)] if computed else []),
@@ -192,7 +192,7 @@ def table(study: Study) -> Table:
 
 def at_equal(found: Tradeoff) -> str:
     """Return the accuracy at equal time, as text."""
-    return or_blank(found.equal_time.median, "{:.3f}".format) if found.equal_time else TOO_EARLY
+    return or_blank(found.equal_time.median, format_score) if found.equal_time else TOO_EARLY
 
 
 def percent(share: float) -> str:

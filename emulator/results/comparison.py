@@ -14,7 +14,7 @@ from emulator.common.errors import ScenarioError
 from emulator.common.text import suggestion
 from emulator.results.metrics import Outcome, Point, Spread, spread
 from emulator.results.statistics import LEVEL, Effect, holm, paired, sign_test, unpaired
-from emulator.simulation.target import ACCURACY, FIRST, Goal, Measure, Rule
+from emulator.simulation.target import ACCURACY, FIRST, Goal, Measure, Rule, merit
 
 Verdict = Literal["baseline", "faster", "slower", "not shown", "one seed", "no baseline"]
 Cost = Literal["time_s", "nbytes"]
@@ -25,9 +25,10 @@ class Contrast:
     """One method under one variant, compared with `baseline`; None: no statement is possible.
 
     `time_s` and `nbytes` (down and up together) are to the target, over `seeds`; `speedup` is the
-    baseline's time divided by this one, with its band. `accuracy_gain` is of the last model, from
-    -1 to 1, with its band. Bands (of confidence `level`) and the two-sided `p_alone` are of this
-    contrast alone. `p` is corrected for all `tests` contrasts of the table and gives the verdict.
+    baseline's time divided by this one, with its band. `accuracy_gain` is the difference of the
+    last accuracies, with its band; below 0 is better if the metric is to fall. Bands (of confidence
+    `level`) and the two-sided `p_alone` are of this contrast alone. `p` is corrected for all
+    `tests` contrasts of the table and gives the verdict.
     """
 
     method: str
@@ -70,8 +71,8 @@ class Comparison:
 
     `target` is a value of `measure`. `ended_at` is the easier target after which runs ended, if
     they did: a harder one that was not reached says little. `metric` is the name of the
-    accuracies, `rule` says which evaluation reaches the target. `incomplete` has a sentence for
-    each run that lacks simulations.
+    accuracies, `metric_measure` says whether they are to grow, `rule` which evaluation reaches the
+    target. `incomplete` has a sentence for each run that lacks simulations.
     """
 
     baseline: str
@@ -83,6 +84,7 @@ class Comparison:
     incomplete: tuple[str, ...] = ()
     rule: Rule = FIRST
     measure: Measure = ACCURACY
+    metric_measure: Measure = ACCURACY
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +100,16 @@ Outcomes = Mapping[tuple[str, str], Mapping[int, Outcome]]  # the same, without 
 
 
 def contrasted(
-    cells: Cells, baseline: str | None, goal: Goal | None, ended_at: float | None = None
+    cells: Cells,
+    baseline: str | None,
+    goal: Goal | None,
+    ended_at: float | None = None,
+    metric: Measure = ACCURACY,
 ) -> Comparison:
-    """Return the comparison of `cells`. Raises ScenarioError for an unknown baseline."""
+    """Return the comparison of `cells`; `metric` is to grow or to fall.
+
+    Raises ScenarioError for an unknown baseline.
+    """
     methods = list(dict.fromkeys(method for method, _ in cells))
     variants = list(dict.fromkeys(variant for _, variant in cells))
     baseline = baseline or methods[0]
@@ -112,7 +121,9 @@ def contrasted(
         point
         for variant in variants
         for cost in ("time_s", "nbytes")
-        for point in front({m: c for (m, v), c in cells.items() if v == variant}, variant, cost)
+        for point in front(
+            {m: c for (m, v), c in cells.items() if v == variant}, variant, cost, metric
+        )
     ]
     found = contrasts(outcomes, baseline, of_methods=baseline in methods)
     if goal is None:
@@ -220,9 +231,15 @@ def _effect(
 
 
 def front(
-    cells: Mapping[str, Mapping[int, Measured]], variant: str, cost: Cost
+    cells: Mapping[str, Mapping[int, Measured]],
+    variant: str,
+    cost: Cost,
+    metric: Measure = ACCURACY,
 ) -> list[FrontPoint]:
-    """Return the Pareto front of (cost, accuracy) over all evaluations of all methods, by cost."""
+    """Return the Pareto front of (cost, accuracy) over all evaluations of all methods, by cost.
+
+    `metric` says whether the accuracies are to grow or to fall.
+    """
     candidates = [
         FrontPoint(
             variant,
@@ -236,8 +253,8 @@ def front(
         for of_round in _by_round([measured.points for measured in by_seed.values()])
     ]
     best: list[FrontPoint] = []
-    for point in sorted(candidates, key=lambda p: (p.value, -p.accuracy)):
-        if not best or point.accuracy > best[-1].accuracy:
+    for point in sorted(candidates, key=lambda p: (p.value, -merit(p.accuracy, metric))):
+        if not best or merit(point.accuracy, metric) > merit(best[-1].accuracy, metric):
             best.append(point)
     return best
 

@@ -4,7 +4,7 @@ import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, FiniteFloat, StrictInt, ValidationError
 from pydantic_core import from_json
@@ -12,7 +12,15 @@ from pydantic_core import from_json
 from emulator.common.errors import LedgerError
 from emulator.results.privacy import Account
 from emulator.simulation.records import Emulation
-from emulator.simulation.target import ACCURACY as OF_ACCURACY, FIRST, WINDOW, Goal, Measure, Rule
+from emulator.simulation.target import (
+    ACCURACY as OF_ACCURACY,
+    FALLING,
+    FIRST,
+    WINDOW,
+    Goal,
+    Measure,
+    Rule,
+)
 
 T = TypeVar("T")
 ACCURACY = "accuracy"  # the metric of runs that do not name theirs
@@ -38,8 +46,8 @@ class Group:
 class RunMetadata(BaseModel):
     """The study behind a ledger's rows: names are as in the scenario, orders too.
 
-    `target_rule` is None for the first evaluation that reaches the target, `target_measure` None
-    for the metric. `densities` has the
+    `direction` is None for a metric that is to grow. `target_rule` is None for the first evaluation
+    that reaches the target, `target_measure` None for such a metric. `densities` has the
     shares of entries that methods send, down and up; `fleet` the groups of each variant; `privacy`
     the account of each variant with differential privacy; `remark` a warning about the scenario.
     `provenance` (JSON) and `failure`, why simulations are missing, are known at the end of a run.
@@ -50,6 +58,7 @@ class RunMetadata(BaseModel):
     name: str = ""
     split: str = "validation"
     metric: str = ACCURACY
+    direction: Literal["lower"] | None = None
     methods: InJson[list[str]] = []
     variants: InJson[list[str]] = []
     seeds: InJson[list[StrictInt]] = []
@@ -65,11 +74,17 @@ class RunMetadata(BaseModel):
     failure: str | None = None
 
     @property
+    def metric_measure(self) -> Measure:
+        """Whether the metric is to grow or to fall."""
+        return FALLING if self.direction else OF_ACCURACY
+
+    @property
     def goal(self) -> Goal | None:
         """The target with its rule and measure."""
         if self.target is None:
             return None
-        return Goal(self.target, self.target_rule or FIRST, self.target_measure or OF_ACCURACY)
+        measure = self.target_measure or self.metric_measure
+        return Goal(self.target, self.target_rule or FIRST, measure)
 
     def to_meta(self) -> dict[str, str]:
         """Return the texts by key. A field that is None has no key."""
@@ -127,8 +142,9 @@ _ALLOWED = {
     "seeds": "a JSON list of int",
     "densities": "{method: [down, up]} in JSON",
     "fleet": "{variant: [group]} in JSON",
+    "direction": "lower",
     "target": "a number",
     "target_rule": " or ".join(WINDOW),
-    "target_measure": "accuracy or loss",
+    "target_measure": "accuracy, loss or falling",
     "privacy": "an account per variant, in JSON",
 }

@@ -9,6 +9,7 @@ import statistics
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -31,7 +32,7 @@ from emulator.simulation.records import (
     Row,
     Transfer,
 )
-from emulator.simulation.target import ACCURACY, LOSS, Goal, Measure
+from emulator.simulation.target import ACCURACY, LOSS, Goal, Measure, merit
 
 SPLIT = "validation"  # for targets, so that nothing is selected on the test split
 ROUNDING = 1e-12  # relative rounding error of a sum of seconds
@@ -50,11 +51,11 @@ class TimeSpent(NamedTuple):
 class Outcome:
     """Metrics of one simulation. Fields ending in `to_target` are None if it was not reached.
 
-    Seconds are simulated, bytes are of encoded messages, accuracies are from 0 to 1. `target` is a
-    value of `target_measure`. `download_s`
-    to `waiting_s` cover the time to target, or the whole run if it was not reached. Values that
-    were not recorded are None, as are the last three without differential privacy, and accuracies
-    and the loss of a message log without them.
+    Seconds are simulated, bytes are of encoded messages. Accuracies are values of the metric: from
+    0 to 1, except for a metric that is to fall. `target` is a value of `target_measure`.
+    `download_s` to `waiting_s` cover the time to target, or the whole run if it was not reached.
+    Values that were not recorded are None, as are the last three without differential privacy, and
+    accuracies and the loss of a message log without them.
     """
 
     method: str
@@ -239,10 +240,12 @@ def outcome(
     split: str = SPLIT,
     account: privacy.Account | None = None,
     epsilon: Callable[[privacy.Account, int], float] = privacy.epsilon,
+    metric: Measure = ACCURACY,
 ) -> Outcome:
     """Return the metrics of one simulation; `goal` is what is to be reached on `split`, or None.
 
-    `epsilon` of (account, rounds) may be cached. Raises LedgerError if there is a goal and the rows
+    `metric` says whether the task's metric is to grow or to fall. `epsilon` of (account, rounds)
+    may be cached. Raises LedgerError if there is a goal and the rows
     have no evaluation on `split`, and SupportError if the accountant is missing.
     """
     rows = list(rows)
@@ -254,6 +257,7 @@ def outcome(
         )
     index = None if goal is None else goal.reached_at(scores)
     hit = None if index is None else scores[index]
+    accuracies = [score.accuracy for score in scores]
     rounds = [row for row in rows if isinstance(row, Round)]
     return Outcome(
         method=emulation.method,
@@ -265,7 +269,7 @@ def outcome(
         bytes_down_to_target=bytes_sent(rows, "down", hit.round) if hit else None,
         bytes_up_to_target=bytes_sent(rows, "up", hit.round) if hit else None,
         final_accuracy=scores[-1].accuracy if scores else None,
-        best_accuracy=max((score.accuracy for score in scores), default=None),
+        best_accuracy=max(accuracies, key=partial(merit, measure=metric), default=None),
         final_loss=scores[-1].loss if scores and scores[-1].loss != UNKNOWN else None,
         test_accuracy=tests[-1].accuracy if tests else None,
         rounds=len(rounds),
@@ -283,16 +287,16 @@ def outcome(
         epsilon_to_target=epsilon(account, hit.round) if account and hit else None,
         epsilon=epsilon(account, len(rounds)) if account else None,
         target_measure=goal.measure if goal else ACCURACY,
-        accuracy_lost=accuracy_lost([score.accuracy for score in scores]),
+        accuracy_lost=accuracy_lost([merit(each, metric) for each in accuracies]),
     )
 
 
-def accuracy_lost(accuracies: Sequence[float]) -> float | None:
+def accuracy_lost(merits: Sequence[float]) -> float | None:
     """Return how far the last scores are below the best ones, both as means of three in a row.
 
-    None for fewer than three scores.
+    More is better in `merits`. None for fewer than three scores.
     """
-    means = [math.fsum(accuracies[i - 3 : i]) / 3 for i in range(3, len(accuracies) + 1)]
+    means = [math.fsum(merits[i - 3 : i]) / 3 for i in range(3, len(merits) + 1)]
     return max(means) - means[-1] if means else None
 
 

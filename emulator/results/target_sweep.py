@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from emulator.results.metrics import Curve, Spread, spread
 from emulator.simulation.records import Emulation
-from emulator.simulation.target import ACCURACY, LOSS, Goal, Measure
+from emulator.simulation.target import ACCURACY, Goal, Measure
 
 MOST_TARGETS = 50  # that are chosen without being asked for
 STEPS = (1, 2, 5)  # times a power of ten
@@ -92,7 +92,8 @@ def steps(curves: Iterable[Curve], goal: Goal, most: int = MOST_TARGETS) -> list
     step = _step((high - low) / most, at_least=0.01 if goal.measure == ACCURACY else 0.0)
     first, last = math.floor(low / step) + 1, math.floor(high / step)
     values = {round(k * step, 10) for k in range(first, last + 1)} | {goal.value}
-    return sorted((v for v in values if v > 0), reverse=goal.measure == LOSS)
+    possible = (v for v in values if v > 0 or v == goal.value)
+    return sorted(possible, reverse=goal.measure != ACCURACY)
 
 
 def _step(least: float, at_least: float) -> float:

@@ -1,6 +1,6 @@
 """What message logs cannot answer: what would need another training, or facts that they lack."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from emulator.common.errors import KeyPath, MessageLogError
@@ -9,11 +9,11 @@ from emulator.scenario.key_path import dotted
 from emulator.scenario.scenario import Scenario, Training
 from emulator.scenario.study import Study
 from emulator.simulation.policies.synchronous import Synchronous
-from emulator.simulation.rounds.logged import LoggedTraining
+from emulator.simulation.rounds.logged import Logs, titled
 from emulator.simulation.selection.uniform import Uniform
 
 LOGGED = "a log has the training as it was: who took part, and what was learned"
-ALLOWED = "network, compute.per_example, training.target, training.seeds (one) and name"
+ALLOWED = "network, compute.per_example, training.target, training.seeds and name"
 
 
 def require_answerable(study: Study, scenario: Mapping[str, Any]) -> None:
@@ -34,6 +34,8 @@ def _problems(
     variant: Scenario, scenario: Mapping[str, Any], study: Study
 ) -> Iterator[tuple[KeyPath, str]]:
     yield from _trained(variant, scenario)
+    if unknown := _unlogged_seeds(variant.training.seeds, study.logs):
+        yield ("training", "seeds"), unknown
     for name, access in variant.network.accesses.items():
         if access.availability and access.availability.kind != "always":
             path = ("network", "clients" if variant.network.clients else "groups")
@@ -44,9 +46,9 @@ def _problems(
     if variant.compute:
         yield from _computed(variant, logs)
     if variant.training.target:
-        for method, log in logs.items():
+        for title, log in titled(logs):
             if not log.scored:
-                text = f"the log of {printable(method)} has no scores (split validation)"
+                text = f"the log of {printable(title)} has no scores (split validation)"
                 yield ("training", "target"), text
 
 
@@ -62,9 +64,6 @@ def _trained(variant: Scenario, scenario: Mapping[str, Any]) -> Iterator[tuple[K
         if key not in plain and (found := getattr(variant.training, key)) != value:
             shown = short_repr(found) if isinstance(found, int | str) else "another value"
             yield ("training", key), f"found {shown}; {LOGGED}"
-    if len(seeds := variant.training.seeds) > 1:
-        text = f"found {len(seeds)} seeds; a log has one training. One seed chooses the links"
-        yield ("training", "seeds"), text
     methods = {name: each.model_dump(exclude_unset=True) for name, each in variant.methods.items()}
     for section, written in (
         ("task", variant.task.model_dump(exclude_unset=True)),
@@ -74,9 +73,17 @@ def _trained(variant: Scenario, scenario: Mapping[str, Any]) -> Iterator[tuple[K
             yield (section,), f"found another {section.rstrip('s')} than in the log; {LOGGED}"
 
 
-def _computed(
-    variant: Scenario, logs: Mapping[str, LoggedTraining]
-) -> Iterator[tuple[KeyPath, str]]:
+def _unlogged_seeds(seeds: Sequence[int], logs: Logs) -> str:
+    """What is wrong with the seeds: a log alone answers for one; several, for their own. Or ''."""
+    logged = next(iter(logs.values()), {})
+    if len(logged) < 2:
+        text = f"found {len(seeds)} seeds; a log has one training. One seed chooses the links"
+        return text if len(seeds) > 1 else ""
+    known = ", ".join(map(str, logged))
+    return "" if set(seeds) <= set(logged) else f"found {list(seeds)}; the logs have seeds {known}"
+
+
+def _computed(variant: Scenario, logs: Logs) -> Iterator[tuple[KeyPath, str]]:
     """Compute models that need more than the examples of each visit, or visits without them."""
     assert variant.compute is not None
     if variant.compute.speed is not None:
@@ -84,12 +91,12 @@ def _computed(
         yield ("compute", "speed"), text
     if variant.compute.max_rank is not None:
         yield ("compute", "max_rank"), f"found a limit of the rank; {LOGGED}"
-    for method, log in logs.items():
+    for title, log in titled(logs):
         for number, each in enumerate(log.rounds, 1):
             if any(v.examples is None and not v.failed for v in each.visits.values()):
                 yield (
                     ("compute",),
-                    f"the log of {printable(method)} has visits without examples (the first is in "
+                    f"the log of {printable(title)} has visits without examples (the first is in "
                     f"round {number}), which a compute model needs",
                 )
                 return

@@ -17,7 +17,7 @@ from emulator.scenario.scenario import Scenario
 from emulator.scenario.study import Study, TrainingJob, variant_labels
 from emulator.simulation.clients import link_profiles
 from emulator.simulation.clients.fleet import Fleet
-from emulator.simulation.target import FIRST, LOSS, MEANING, Goal
+from emulator.simulation.target import FALLING, FIRST, LOSS, MEANING, Goal
 from flasc.common import plugins
 from flasc.training.settings import Problem, TrainingSettings
 
@@ -73,6 +73,8 @@ def networks(study: Study, screen: Screen) -> Iterator[str]:
 def _goal(goal: Goal, metric: str) -> str:
     if goal.measure == LOSS:
         return f"loss of at most {goal.value:g}"
+    if goal.measure == FALLING:
+        return f"{metric} of at most {goal.value:g}"
     return f"{'' if metric == 'accuracy' else f'{metric} of '}{goal.value:.1%}"
 
 

@@ -26,9 +26,9 @@ def compare(
 ) -> Comparison:
     """The comparison of the runs in `folders`; `baseline` None is the first method.
 
-    `target` replaces the value of the target, an accuracy unless that of the runs is a loss. Runs
-    of different tasks or targets are an error, except with `force`. Raises LedgerError and
-    ScenarioError.
+    `target` replaces the value of the target, which is of the metric unless that of the runs is a
+    loss. Runs of different tasks or targets are an error, except with `force`. Raises LedgerError
+    and ScenarioError.
     """
     for folder in folders:
         if folder.is_file():
@@ -50,8 +50,10 @@ def compare(
         if target is None:
             _expect_alike("target", {f: goal and goal.value for f, goal in goals.items()})
     goal = next(iter(goals.values()))
+    metric = next(iter(scenarios.values())).metric_measure
     if target is not None:
-        goal = replace(next(filter(None, goals.values()), Goal(target)), value=target)
+        known = next(filter(None, goals.values()), Goal(target, measure=metric))
+        goal = replace(known, value=target)
         if goal.measure == ACCURACY and target > 1:
             raise LedgerError(f"--target {target:g}: found an accuracy above 1; allowed: like 50%")
     cells = _cells(runs, goal)
@@ -61,9 +63,9 @@ def compare(
             f"{folders[0]}: found no simulation in it",
             next(iter(lacking), "run the scenario again"),
         )
-    found = contrasted(cells, baseline, goal, _ended_at(scenarios.values(), goal))
-    metric = " or ".join({s.task.metric: "" for s in scenarios.values()})
-    return replace(found, metric=metric, incomplete=lacking)
+    found = contrasted(cells, baseline, goal, _ended_at(scenarios.values(), goal), metric)
+    name = " or ".join({s.task.metric: "" for s in scenarios.values()})
+    return replace(found, metric=name, metric_measure=metric, incomplete=lacking)
 
 
 def _incomplete(folder: Path) -> str:
@@ -87,7 +89,8 @@ def _cells(runs: Mapping[Path, study.Study], goal: Goal | None) -> Cells:
                 method = method_name(filed.method, means, folder)
                 rows = ledger.rows(filed)
                 shown = Emulation(method, variant, filed.seed)
-                measured = Measured(outcome(shown, rows, goal), tuple(points(rows)))
+                found = outcome(shown, rows, goal, metric=scenario.metric_measure)
+                measured = Measured(found, tuple(points(rows)))
                 cells.setdefault((method, variant), {}).setdefault(filed.seed, measured)
     return cells
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from emulator.common.text import counted, printable
-from emulator.common.units import format_size
+from emulator.common.units import format_score, format_size
 from emulator.integrations import message_log
 from emulator.integrations.message_log import MessageLog
 from emulator.runner import check, inputs, message_logs, metadata, run_source
@@ -37,7 +37,9 @@ def plan(
     for log in logs:
         yield from lines(log)
     clients = found.scenario["task"]["clients"]
-    yield f"{counted(len(logs), 'method')}, {counted(clients, 'client')}"
+    methods = len(found.trainings)
+    seeds = f", {len(logs) // methods} seeds each" if len(logs) > methods else ""
+    yield f"{counted(methods, 'method')}{seeds}, {counted(clients, 'client')}"
     if study is None:
         yield from message_logs.log_remarks(found.trainings, timed=True)
         yield f"to time them: flasc-emu run LOG... --network FILE, {message_logs.NETWORKS}"
@@ -49,7 +51,8 @@ def plan(
 def lines(log: MessageLog) -> Iterator[str]:
     """What a log holds, and what it cannot answer."""
     header, visits = log.header, log.visits
-    yield f"{printable(str(log.path))}: fine: run {header.run}, method {header.method}"
+    seed = f", seed {header.seed}" if header.seed else ""
+    yield f"{printable(str(log.path))}: fine: run {header.run}, method {header.method}{seed}"
     answered = [visit for visit in visits if not visit.failed]
     unused = sum(not visit.merged for visit in answered)
     yield (
@@ -65,8 +68,8 @@ def lines(log: MessageLog) -> Iterator[str]:
     yield f"  {len(answered)} answered: seconds in {seconds}, examples in {examples}{cannot}"
     scores = [score for score in log.scores if score.split == "validation"]
     if scores:
-        best = max(scores, key=lambda score: score.value)
+        best = (max if header.direction == "higher" else min)(scores, key=lambda s: s.value)
         of = f"{counted(len(scores), 'score')} of {header.metric} on validation"
-        yield f"  {of}, the best {best.value:.3f} after round {best.round}"
+        yield f"  {of}, the best {format_score(best.value)} after round {best.round}"
     else:
         yield "  no scores on validation; a target cannot be set"

@@ -1,4 +1,4 @@
-"""Makes a study of message logs: one method per log, and the network that the user gives.
+"""Makes a study of message logs, by method and seed, and the network that the user gives.
 
 Client n is the nth id in the order of first appearance, or the id with partition n, and has the
 link of client n. Logs that share ids are numbered together.
@@ -7,7 +7,7 @@ link of client n. Logs that share ids are numbered together.
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,80 +21,99 @@ from emulator.integrations.message_log import MessageLog
 from emulator.scenario.logged import KIND
 from emulator.simulation.clients.applications import ApplicationSettings
 from emulator.simulation.records import UNKNOWN
-from emulator.simulation.rounds.logged import LoggedRound, LoggedTraining, LoggedVisit
+from emulator.simulation.rounds.logged import LoggedRound, LoggedTraining, LoggedVisit, Logs, titled
 from flasc.common.messages import Score
 
 T = TypeVar("T")
 NAMELESS = "log"
+UNUSED_TARGET = "no scores on validation, so the target in the header is not used"
 NETWORKS = "for example scenarios/networks/4g_cell.yaml, 5g.yaml or cable.yaml"
 
 
 @dataclass(frozen=True)
-class Logs:
-    """The trainings by method, the scenario of them all without a network, and texts to keep."""
+class FoundLogs:
+    """The trainings, the scenario of them all without a network, and texts to keep."""
 
-    trainings: Mapping[str, LoggedTraining]
+    trainings: Logs
     scenario: Mapping[str, Any]
     texts: tuple[str, ...]  # the logs as JSONL
 
 
-def read(paths: Sequence[Path]) -> Logs:
+def read(paths: Sequence[Path]) -> FoundLogs:
     """The logs in the files. Raises MessageLogError if one is invalid or two do not fit."""
     return combined([message_log.read(path) for path in paths])
 
 
-def combined(logs: Sequence[MessageLog]) -> Logs:
+def combined(logs: Sequence[MessageLog]) -> FoundLogs:
     """The logs as trainings of one study. Raises MessageLogError if they do not fit together."""
-    for log in logs:
-        _require_growing(log)
-    methods: dict[str, MessageLog] = {}
-    for log in logs:
-        if (other := methods.setdefault(log.header.method, log)) is not log:
-            raise MessageLogError(
-                f"{_name(log)} and {_name(other)}: found method {short_repr(log.header.method)} in "
-                "both; allowed: a name of its own for each log",
-                "rename the method in the header of one log",
-            )
+    methods = _by_method(logs)
     numbers = numbered(logs)
     clients = _clients(logs, numbers)
-    trainings = {
-        log.header.method: _training(log, number, clients)
-        for log, number in zip(logs, numbers, strict=True)
-    }
+    metric = _agreed("metric", [(log, log.header.metric) for log in logs])
+    direction = _agreed("direction", [(log, log.header.direction) for log in logs])
     target = _agreed("target", [(log, log.header.target) for log in logs])
-    unscored = [name for name, each in trainings.items() if not each.scored]
-    if target is not None and unscored:
-        text = "no scores on validation, so the target in the header is not used"
-        for name in unscored:
-            remarks = (*trainings[name].remarks, f"{printable(name)}: {text}")
-            trainings[name] = replace(trainings[name], remarks=remarks)
-        target = None
+    is_target_used = target is not None and all(map(_is_scored, logs))
+    unused = "" if target is None or is_target_used else UNUSED_TARGET
+    trainings: dict[str, dict[int, LoggedTraining]] = {name: {} for name in methods}
+    for log, number in zip(logs, numbers, strict=True):
+        method, seed = log.header.method, log.header.seed
+        trainings[method][seed] = _training(log, number, clients, unused)
     training: dict[str, Any] = {
         "rounds": max(log.rounds for log in logs),
-        "cohort": max(each.cohort for each in trainings.values()),
+        "cohort": max(each.cohort for _, each in titled(trainings)),
     }
-    if target is not None:
-        training["target"] = {"accuracy": target, "stop_after": "never"}
-    metric = _agreed("metric", [(log, log.header.metric) for log in logs])
+    if (seeds := list(next(iter(methods.values())))) != [0]:
+        training["seeds"] = seeds
+    if is_target_used:
+        key = "accuracy" if direction == "higher" else "loss"
+        training["target"] = {key: target, "stop_after": "never"}
+    task = {"name": KIND, "clients": clients, "scored_by": metric}
+    if direction != "higher":
+        task["direction"] = direction
     scenario = {
         "name": _scenario_name(logs[0].header.run),
-        "task": {"name": KIND, "clients": clients, "scored_by": metric},
+        "task": task,
         "training": training,
-        "methods": {name: {"kind": KIND, "log": log.digest} for name, log in methods.items()},
+        "methods": {name: {"kind": KIND, "log": _digests(of)} for name, of in methods.items()},
     }
-    return Logs(trainings, scenario, tuple(log.text for log in logs))
+    return FoundLogs(trainings, scenario, tuple(log.text for log in logs))
 
 
-def _require_growing(log: MessageLog) -> None:
-    """Raise MessageLogError for a metric whose lower values are better: targets are reached from
-    below."""
-    if log.header.direction != "higher":
-        raise MessageLogError(
-            f"{_name(log)}: direction: found 'lower' for {short_repr(log.header.metric)}; allowed: "
-            "'higher', a metric that grows, like accuracy",
-            "log such a metric as the `loss` of a score, or leave its scores out: bytes and times "
-            "do not need them",
-        )
+def _by_method(logs: Sequence[MessageLog]) -> dict[str, dict[int, MessageLog]]:
+    """The logs by method and seed, seeds in order.
+
+    Raises MessageLogError if two logs have the same ones, or if methods differ in their seeds.
+    """
+    found: dict[str, dict[int, MessageLog]] = {}
+    for log in logs:
+        method, seed = log.header.method, log.header.seed
+        if (other := found.setdefault(method, {}).setdefault(seed, log)) is not log:
+            raise MessageLogError(
+                f"{_name(log)} and {_name(other)}: found method {short_repr(method)} with seed "
+                f"{seed} in both; allowed: a method or a seed of its own for each log",
+                "rename the method in the header of one log, or number repetitions: seed 0, 1, ...",
+            )
+    found = {method: dict(sorted(of.items())) for method, of in found.items()}
+    (first, seeds), *others = ((method, list(of)) for method, of in found.items())
+    for method, own in others:
+        if own != seeds:
+            raise MessageLogError(
+                f"{printable(first)} and {printable(method)}: found logs with "
+                f"{_seeds_text(seeds)} and with {_seeds_text(own)}; allowed: the same seeds for "
+                "all methods",
+                "leave out the logs of other seeds, or time the methods one by one",
+            )
+    return found
+
+
+def _seeds_text(seeds: Sequence[int]) -> str:
+    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+
+
+def _digests(logs: Mapping[int, MessageLog]) -> str | dict[str, str]:
+    """The digest of a method's log, or those of several by seed."""
+    found = {str(seed): log.digest for seed, log in logs.items()}
+    return found if len(found) > 1 else next(iter(found.values()))
 
 
 def numbered(logs: Sequence[MessageLog]) -> list[Mapping[str, int]]:
@@ -144,7 +163,15 @@ def _agreed(what: str, found: Sequence[tuple[MessageLog, T | None]]) -> T | None
     return value
 
 
-def _training(log: MessageLog, numbers: Mapping[str, int], clients: int) -> LoggedTraining:
+def _is_scored(log: MessageLog) -> bool:
+    """Whether a target can be measured."""
+    return any(score.split == "validation" for score in log.scores)
+
+
+def _training(
+    log: MessageLog, numbers: Mapping[str, int], clients: int, unscored: str
+) -> LoggedTraining:
+    """The training of a log; `unscored` is a remark if it has no scores, or ''."""
     visits: list[dict[int, LoggedVisit]] = [{} for _ in range(log.rounds)]
     merged = [0] * log.rounds
     for each in log.visits:
@@ -169,9 +196,13 @@ def _training(log: MessageLog, numbers: Mapping[str, int], clients: int) -> Logg
     groups = {numbers[c.client]: c.group for c in log.clients if c.group and c.client in numbers}
     source = f"{printable(log.path.name)}, digest {log.digest}"
     program = _program(log)
-    remarks = (*log.remarks, *_untimed(log), *_sent_by(log, program))
+    remarks = tuple(
+        filter(None, [*_untimed(log), *_sent_by(log, program), "" if _is_scored(log) else unscored])
+    )
     application = program.model() if program else None
-    return LoggedTraining(rounds, examples, groups, initial, source, remarks, application)
+    return LoggedTraining(
+        rounds, examples, groups, initial, source, remarks, log.remarks, application
+    )
 
 
 def _program(log: MessageLog) -> ApplicationSettings | None:
@@ -205,7 +236,7 @@ def _untimed(log: MessageLog) -> Iterator[str]:
     purposes = Counter(each.purpose for each in log.untimed)
     kinds = ", ".join(f"{number} {printable(purpose)}" for purpose, number in purposes.items())
     yield (
-        f"{printable(log.header.method)}: {counted(len(log.untimed), 'request')} without training "
+        f"{counted(len(log.untimed), 'request')} without training "
         f"({kinds}), {format_size(sum(each.bytes_down for each in log.untimed))} down and "
         f"{format_size(sum(each.bytes_up for each in log.untimed))} up: not timed"
     )
@@ -220,22 +251,28 @@ def _name(log: MessageLog) -> str:
     return printable(str(log.path))
 
 
-def log_remarks(logs: Mapping[str, LoggedTraining], *, timed: bool) -> Iterator[str]:
+def log_remarks(logs: Logs, *, timed: bool) -> Iterator[str]:
     """Remarks about what was noticed in logs, and about what is not as it was in the real run.
 
     With `timed`, local training takes the logged seconds.
     """
-    for method, log in logs.items():
-        yield from log.remarks
-        visits = [visit for each in log.rounds for visit in each.visits.values()]
-        silent = sum(visit.seconds is None and not visit.failed for visit in visits)
-        if timed and silent:
-            yield (
-                f"{printable(method)}: {silent} of {counted(len(visits), 'visit')} have no "
-                "seconds, so their local training takes no time"
-            )
-        if over := sum(each.rule().first < len(each.visits) for each in log.rounds):
-            yield (
-                f"{printable(method)}: in {counted(over, 'round')} more updates arrived than were "
-                "merged: the first ones to arrive end such a round, and the scores are those logged"
-            )
+    for title, log in titled(logs):
+        yield from log.file_remarks
+        for remark in (*log.remarks, *_differences(log, timed=timed)):
+            yield f"{printable(title)}: {remark}"
+
+
+def _differences(log: LoggedTraining, *, timed: bool) -> Iterator[str]:
+    """What is not as it was in the real run."""
+    visits = [visit for each in log.rounds for visit in each.visits.values()]
+    silent = sum(visit.seconds is None and not visit.failed for visit in visits)
+    if timed and silent:
+        yield (
+            f"{silent} of {counted(len(visits), 'visit')} have no "
+            "seconds, so their local training takes no time"
+        )
+    if over := sum(each.rule().first < len(each.visits) for each in log.rounds):
+        yield (
+            f"in {counted(over, 'round')} more updates arrived than were "
+            "merged: the first ones to arrive end such a round, and the scores are those logged"
+        )

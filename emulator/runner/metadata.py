@@ -19,7 +19,7 @@ from emulator.scenario.document import printable
 from emulator.scenario.scenario import Scenario
 from emulator.scenario.study import Study
 from emulator.simulation.clients.fleet import Fleet, draw_fleet
-from emulator.simulation.target import ACCURACY, FIRST
+from emulator.simulation.target import ACCURACY, FALLING, FIRST
 
 POINTS = 51  # quantiles of a distribution (every 2 %), or one per client if there are fewer
 
@@ -80,6 +80,7 @@ def describe(study: Study) -> RunMetadata:
         name=study.scenario.name,
         split=f"validation, first {examples} examples" if examples else "validation",
         metric=" or ".join(dict.fromkeys(v.task.metric for v in study.variants.values())),
+        direction="lower" if study.scenario.metric_measure == FALLING else None,
         methods=study.methods,
         variants=list(study.variants),
         seeds=training.seeds,

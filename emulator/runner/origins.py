@@ -32,7 +32,7 @@ def recording(study: Study, training: TrainingJob, store: Path | None = None) ->
     """The id of a training's recording in `store` (default: that of the run), or of its log."""
     method = study.scenario.methods[training.method]
     if isinstance(method, LoggedMethod):
-        return method.log
+        return method.digest(training.seed)
     return run_source.recording_id(training, store or study.recordings or run_source.DEFAULT)
 
 

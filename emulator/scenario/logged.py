@@ -4,16 +4,19 @@ A scenario of this kind is made from logs (`emulator.runner.message_logs`) and k
 their run. Users cannot write one, because a scenario has no messages.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
-from typing_extensions import Self
+from pydantic import Field
+from typing_extensions import override
 
-from emulator.scenario.scenario import Scenario
+from emulator.common.errors import KeyPath
+from emulator.scenario.scenario import Scenario, Training
 from emulator.simulation.clients.links import Label
-from emulator.simulation.target import LOSS
-from flasc.common.settings import PositiveInt
+from emulator.simulation.settings import Target, short_target
+from emulator.simulation.target import FALLING, Goal, Measure
+from flasc.common.settings import NonNegativeFloat, PositiveInt, newer
 from flasc.tasks.settings import TaskSettings
 from flasc.training.settings import MethodSettings, TrainingSettings
 
@@ -21,12 +24,13 @@ KIND = "message_log"
 
 
 class LoggedTask(TaskSettings):
-    """The task of a log; `scored_by` is the name of the metric."""
+    """The task of a log; `scored_by` is the metric, `direction` says which values are better."""
 
     name: Literal["message_log"]
     model: str = "not/known"  # a log does not name it
     clients: PositiveInt
     scored_by: str = "accuracy"
+    direction: Literal["higher", "lower"] = "higher"
 
     @property
     def metric(self) -> str:  # type: ignore[override]  # other tasks have one metric per class
@@ -35,10 +39,14 @@ class LoggedTask(TaskSettings):
 
 
 class LoggedMethod(MethodSettings):
-    """The method of a log, whose content has the digest `log`."""
+    """The method of a log, whose content has the digest `log`; of several, {seed: digest}."""
 
     kind: Literal["message_log"]
-    log: str
+    log: str | dict[str, str]
+
+    def digest(self, seed: int) -> str:
+        """The digest of the log with a seed; a log without others answers for any."""
+        return self.log if isinstance(self.log, str) else self.log.get(str(seed), "")
 
 
 class LoggedSettings(TrainingSettings):
@@ -56,14 +64,52 @@ class LoggedScenario(Scenario):
     task: LoggedTask
     methods: Annotated[dict[Label, LoggedMethod], Field(min_length=1)]  # type: ignore[assignment]
 
-    @model_validator(mode="after")
-    def _has_a_target_of_its_metric(self) -> Self:
-        if self.training.goal and self.training.goal.measure == LOSS:
-            raise ValueError("found a target loss; allowed: a target of the metric of the logs")
-        return self
+    @override
+    def _problems(self) -> Iterator[tuple[KeyPath, str]]:
+        yield from super()._problems()
+        if self.training.target and self.training.target.loss is not None:
+            allowed = f"accuracy, for a value of {self.task.metric}"
+            yield ("training", "target"), f"found loss; allowed: {allowed}"
 
 
-def is_logged(data: object) -> bool:
-    """Whether plain data are the scenario of message logs."""
+class FallingTarget(Target):
+    """The value that a metric is to reach from above; the key is `loss`, whatever the metric."""
+
+    loss: NonNegativeFloat | None = newer(None)
+
+    @property
+    @override
+    def goal(self) -> Goal:
+        return replace(super().goal, measure=FALLING)
+
+
+class FallingTraining(Training):
+    """The training of a log whose metric is to fall."""
+
+    target: Annotated[FallingTarget | None, short_target("loss")] = None
+
+
+class FallingScenario(LoggedScenario):
+    """The scenario of message logs whose metric is to fall, like a perplexity."""
+
+    training: FallingTraining
+
+    @property
+    @override
+    def metric_measure(self) -> Measure:
+        return FALLING
+
+    @override
+    def _problems(self) -> Iterator[tuple[KeyPath, str]]:
+        yield from Scenario._problems(self)
+        if self.training.target and self.training.target.loss is None:
+            better = f"lower values of {self.task.metric} are better"
+            yield ("training", "target"), f"found accuracy; allowed: loss, as {better}"
+
+
+def logged_type(data: object) -> type[LoggedScenario] | None:
+    """The type of plain data that are the scenario of message logs; None for other data."""
     task: Any = data.get("task") if isinstance(data, Mapping) else None
-    return isinstance(task, Mapping) and task.get("name") == KIND
+    if not isinstance(task, Mapping) or task.get("name") != KIND:
+        return None
+    return FallingScenario if task.get("direction") == "lower" else LoggedScenario

@@ -12,6 +12,7 @@ from emulator.common.text import short_repr
 from emulator.simulation.clients.links import Label
 from emulator.simulation.settings import RoundPlan
 from emulator.simulation.simulate import SimulationSettings
+from emulator.simulation.target import ACCURACY, Measure
 from flasc.common.settings import Wire
 from flasc.common.tagged_unions import ShortForm
 from flasc.models.settings import Lora
@@ -95,6 +96,11 @@ class Scenario(SimulationSettings):
     @override
     def clients(self) -> int:
         return self.task.clients
+
+    @property
+    def metric_measure(self) -> Measure:
+        """Whether the task's metric is to grow or to fall."""
+        return ACCURACY
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -14,10 +14,10 @@ from emulator.common.errors import ScenarioError
 from emulator.common.text import printable, suggestion
 from emulator.scenario.document import Document, dump, parse, with_overrides
 from emulator.scenario.key_path import dotted, parse_path
-from emulator.scenario.logged import LoggedScenario, is_logged
+from emulator.scenario.logged import LoggedScenario, logged_type
 from emulator.scenario.scenario import Scenario
 from emulator.scenario.validation_errors import to_scenario_error
-from emulator.simulation.rounds.logged import LoggedTraining
+from emulator.simulation.rounds.logged import LoggedTraining, Logs
 from flasc.training.settings import TrainingSettings
 
 MAX_VARIANTS = 10_000
@@ -47,7 +47,8 @@ class TrainingJob:
 class Study:
     """A scenario and its variants by label, in the order of `vary`.
 
-    `logs` are message logs by method; all methods of a study have one, or none has.
+    `logs` are message logs by method and seed; all methods of a study have the same seeds, or none
+    has a log.
     """
 
     document: Document
@@ -57,7 +58,7 @@ class Study:
     packed: Path | None = None  # the packed recording that it was read from
     run: Path | None = None  # the folder of the run that it was read from
     recordings: Path | None = None  # the folder of the recordings of that run
-    logs: Mapping[str, LoggedTraining] = field(default_factory=dict)
+    logs: Logs = field(default_factory=dict)
     log_texts: tuple[str, ...] = ()  # the logs as JSONL, for the folder of the run
 
     @property
@@ -83,10 +84,15 @@ class Study:
                     key = (method, seed, settings.model_dump_json())
                     if key not in found:
                         weights = settings.weights() if self.trains else ""
-                        log = self.logs.get(method)
+                        log = self._log(method, seed)
                         found[key] = TrainingJob(method, seed, settings, {}, weights, log=log)
                     found[key].variants[label] = variant
         return list(found.values())
+
+    def _log(self, method: str, seed: int) -> LoggedTraining | None:
+        """The log of a training. A log without others of its method answers for any seed."""
+        by_seed = self.logs.get(method, {})
+        return next(iter(by_seed.values())) if len(by_seed) == 1 else by_seed.get(seed)
 
 
 def titles(trainings: Sequence[TrainingJob]) -> list[str]:
@@ -111,7 +117,7 @@ def expand_variants(
 
     With `logged`, the document may be the scenario of message logs. Raises ScenarioError.
     """
-    kind = LoggedScenario if logged and is_logged(document.data) else Scenario
+    kind = (logged_type(document.data) if logged else None) or Scenario
     scenario = _validated(document, kind)
     for method in only:
         if method not in scenario.methods:

@@ -72,10 +72,14 @@ class Target(Settings):
         return hit is not None and len(scores) - 1 - hit >= self.stop_after
 
 
-def _as_target(value: object) -> object:
-    """An accuracy alone, like '70 %', is a target with the default `stop_after`."""
-    is_alone = isinstance(value, str | int | float) and not isinstance(value, bool)
-    return {"accuracy": value} if is_alone else value
+def short_target(key: str) -> ShortForm:
+    """The short form of a target: a value alone, like '70 %', is that of `key`."""
+
+    def as_target(value: object) -> object:
+        is_alone = isinstance(value, str | int | float) and not isinstance(value, bool)
+        return {key: value} if is_alone else value
+
+    return ShortForm(as_target, types=("string", "number"))
 
 
 class EvaluationPlan(Settings):
@@ -94,7 +98,7 @@ class RoundPlan(Settings):
 
     rounds: PositiveInt
     cohort: PositiveInt = 10
-    target: Annotated[Target | None, ShortForm(_as_target, types=("string", "number"))] = None
+    target: Annotated[Target | None, short_target("accuracy")] = None
     evaluation: EvaluationPlan = EvaluationPlan()
     dp: DifferentialPrivacy | None = None
 

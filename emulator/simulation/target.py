@@ -13,11 +13,12 @@ MEANING: dict[Rule, str] = {
     "first": "at one evaluation",
     "mean3": "as the mean of three evaluations in a row",
 }
-# What an evaluation has. `accuracy` is the task's metric, whatever its name, and is to grow; `loss`
-# is to fall.
-Measure = Literal["accuracy", "loss"]
+# What an evaluation has. `accuracy` is the task's metric, whatever its name, and is to grow; so is
+# `falling`, but it is to fall, like a perplexity. `loss` is the mean loss, and is to fall.
+Measure = Literal["accuracy", "loss", "falling"]
 ACCURACY: Measure = "accuracy"  # the measure of runs that do not name theirs
 LOSS: Measure = "loss"
+FALLING: Measure = "falling"
 ROUNDING = 1e-12  # relative rounding error of a sum of scores
 
 
@@ -26,11 +27,22 @@ class Scored(Protocol):
 
     @property
     def accuracy(self) -> float:
-        """The task's metric, from 0 to 1; more is better."""
+        """The task's metric: from 0 to 1 and to grow, except in some message logs."""
 
     @property
     def loss(self) -> float:
         """The mean loss per example; less is better."""
+
+
+def merit(value: float, measure: Measure) -> float:
+    """A value of `measure`, negated if it is to fall: more is better."""
+    return value if measure == ACCURACY else -value
+
+
+def value_text(value: float) -> str:
+    """A target as text: two decimals, like '0.70', unless these are not its value: '0.125'."""
+    is_short = abs(value) < 1e6 and math.isclose(round(value, 2), value, abs_tol=1e-12)
+    return f"{value:.2f}" if is_short else f"{value:.6g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +67,8 @@ class Goal:
 
     @property
     def demand(self) -> float:
-        """The value, or minus the value of a loss: more is harder."""
-        return -self.value if self.measure == LOSS else self.value
+        """The value, negated if it is to be reached from above: more is harder."""
+        return merit(self.value, self.measure)
 
     def is_met_by(self, scores: Sequence[Scored]) -> bool:
         """Whether one of the evaluations alone reaches the target."""
@@ -64,16 +76,19 @@ class Goal:
 
     def best(self, scores: Sequence[Scored]) -> float:
         """The best score of one or more, by the target's measure."""
-        found = max(scores, key=self._gain)
-        return found.loss if self.measure == LOSS else found.accuracy
+        return self._of(max(scores, key=self._gain))
 
     def __str__(self) -> str:
         """The value, and the measure unless it is the task's metric: '0.70', 'loss 1.20'."""
-        return f"{self.measure} {self.value:.2f}" if self.measure == LOSS else f"{self.value:.2f}"
+        text = value_text(self.value)
+        return f"{self.measure} {text}" if self.measure == LOSS else text
 
     def _gain(self, score: Scored) -> float:
         """How far a score is beyond the target; below 0: not there."""
-        return (-score.loss if self.measure == LOSS else score.accuracy) - self.demand
+        return merit(self._of(score), self.measure) - self.demand
+
+    def _of(self, score: Scored) -> float:
+        return score.loss if self.measure == LOSS else score.accuracy
 
 
 def hardest(goals: Sequence[Goal]) -> Goal | None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ParamSpec
+from typing import Any, Literal, ParamSpec
 
 from flwr.serverapp import Grid
 from typing_extensions import override
@@ -45,7 +45,9 @@ class Recorder(Grid):  # type: ignore[misc]  # mypy does not follow flwr
         method: str | None = None,
         clients: int | None = None,
         metric: str = "accuracy",
+        direction: Literal["higher", "lower"] = "higher",
         target: float | None = None,
+        seed: int = 0,
         examples_key: str | None = None,
     ) -> None:
         """Begin the log: see `Header`. Run and method are named after the file by default.
@@ -54,7 +56,11 @@ class Recorder(Grid):  # type: ignore[misc]  # mypy does not follow flwr
         epoch; without it the log has no examples.
         """
         self._grid = grid
-        self._log = opened(path, run, method, clients=clients, metric=metric, target=target)
+        header = {
+            "clients": clients, "metric": metric, "direction": direction, "target": target,
+            "seed": seed,
+        }  # fmt: skip
+        self._log = opened(path, run, method, **header)
         self._end = weakref.finalize(self, self._log.close)
         self._metric, self._examples_key = metric, examples_key
         self._open: dict[str, Request] = {}  # requests without an answer, by message

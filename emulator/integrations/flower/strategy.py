@@ -3,7 +3,7 @@
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from flwr.server.strategy import Strategy
 from typing_extensions import override
@@ -29,7 +29,9 @@ class StrategyRecorder(Strategy):  # type: ignore[misc]  # mypy does not follow 
         method: str | None = None,
         clients: int | None = None,
         metric: str = "accuracy",
+        direction: Literal["higher", "lower"] = "higher",
         target: float | None = None,
+        seed: int = 0,
         seconds_key: str | None = None,
         examples_key: str | None = None,
     ) -> None:
@@ -39,7 +41,11 @@ class StrategyRecorder(Strategy):  # type: ignore[misc]  # mypy does not follow 
         local training, and the examples trained on.
         """
         self._strategy = strategy
-        self._log = opened(path, run, method, clients=clients, metric=metric, target=target)
+        header = {
+            "clients": clients, "metric": metric, "direction": direction, "target": target,
+            "seed": seed,
+        }  # fmt: skip
+        self._log = opened(path, run, method, **header)
         self._end = weakref.finalize(self, self._log.close)
         self._metric = metric
         self._keys = (seconds_key, examples_key)
@@ -120,8 +126,9 @@ class StrategyRecorder(Strategy):  # type: ignore[misc]  # mypy does not follow 
             self._log.failure(self._open.pop(key))
 
     def _note_score(self, loss: float | None, metrics: Mapping[str, Any]) -> None:
-        if self._metric in metrics:
-            self._log.score(float(metrics[self._metric]), loss=loss)
+        named = {"loss": loss} | dict(metrics)  # the metric may be the loss itself
+        if (value := named.get(self._metric)) is not None:
+            self._log.score(float(value), loss=loss)
 
 
 def _parameter_bytes(parameters: Any) -> int:

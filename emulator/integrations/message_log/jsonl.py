@@ -8,7 +8,15 @@ from typing import Any
 from emulator.common.errors import MessageLogError
 from emulator.common.text import short_repr, suggestion
 from emulator.integrations.message_log.problems import problem, validated
-from emulator.integrations.message_log.records import KINDS, MARK, VERSION, Header, Record
+from emulator.integrations.message_log.records import (
+    KINDS,
+    MARK,
+    VERSION,
+    Header,
+    Kinds,
+    Record,
+    kinds,
+)
 
 Numbered = tuple[int, Record]
 START = f'begin the file with {{"{MARK}": {VERSION}, "run": "...", "method": "..."}}'
@@ -24,7 +32,7 @@ def parse(text: str, path: Path) -> tuple[Header, list[Numbered], list[str]]:
         raise problem(path, None, "found an empty file; allowed: a message log", START)
     found = header(_object(lines[0][1], path, lines[0][0]), path, lines[0][0])
     whole, remarks = _without_cut(lines[1:], text.endswith("\n"), path)
-    return found, list(_records(whole, path)), remarks
+    return found, list(_records(whole, kinds(found), path)), remarks
 
 
 def header(
@@ -52,7 +60,7 @@ def _without_cut(
     return lines, []
 
 
-def _records(lines: Sequence[tuple[int, str]], path: Path) -> Iterator[Numbered]:
+def _records(lines: Sequence[tuple[int, str]], models: Kinds, path: Path) -> Iterator[Numbered]:
     for number, line in lines:
         values = _object(line, path, number)
         if MARK in values:
@@ -61,7 +69,7 @@ def _records(lines: Sequence[tuple[int, str]], path: Path) -> Iterator[Numbered]
         if not isinstance(kind, str) or kind not in KINDS:
             found = f"found {short_repr(kind)}" if "kind" in values else "missing"
             raise problem(path, number, f"kind: {found}{suggestion(kind, list(KINDS))}")
-        yield number, validated(KINDS[kind], values, path, number)
+        yield number, validated(models[kind], values, path, number)
 
 
 def _object(line: str, path: Path, number: int) -> dict[str, Any]:

@@ -8,7 +8,14 @@ from itertools import count
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 from typing_extensions import Self
 
 from emulator.common.errors import FieldError
@@ -20,6 +27,7 @@ MARK = "flasc_emu_message_log"  # the key of the header that holds the version
 MOST_BYTES = 10**13  # of one message
 MOST_SECONDS = 10**9
 MOST_ROUNDS = 10**6
+MOST_VALUE = 1e100  # of a metric: sums and squares of values are finite
 
 
 def _readable(text: str) -> str:
@@ -53,14 +61,23 @@ Share = Annotated[
 ]
 Size = Annotated[int, Field(ge=0, le=MOST_BYTES)]
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Value = Annotated[float, Field(ge=0, le=MOST_VALUE, allow_inf_nan=False)]
 RoundNumber = Annotated[int, Field(ge=1, le=MOST_ROUNDS)]
 
 
 class Header(Settings):
     """The first record: what was run. `clients` None: those that appear in the log.
 
-    `direction` says which values of the `metric` are better; `target` is a value of it.
+    `direction` says which values of the `metric` are better: if higher ones are, they are from 0 to
+    1. `target` is a value of it. Logs of one method that differ in `seed` are its repetitions.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"direction": {"const": "lower"}}, "required": ["direction"]},
+            "else": {"properties": {"target": {"maximum": 1}}},
+        }
+    )
 
     flasc_emu_message_log: Literal[1]
     run: Text
@@ -68,7 +85,17 @@ class Header(Settings):
     clients: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     metric: Text = "accuracy"
     direction: Literal["higher", "lower"] = "higher"
-    target: Share | None = None
+    target: Value | None = None
+    seed: Count = 0
+
+    @model_validator(mode="after")
+    def _has_a_target_of_its_metric(self) -> Self:
+        if self.direction == "higher" and self.target is not None:
+            try:
+                _share(self.target)
+            except ValueError as error:
+                raise FieldError(("target",), str(error)) from None
+        return self
 
 
 class Visit(Settings):
@@ -113,17 +140,23 @@ class Untimed(Settings):
 
 
 class Score(Settings):
-    """The value of the metric after a round; round 0 is the initial model.
+    """The value of the metric after a round; round 0 is the initial model. See `kinds`.
 
     `loss` and `examples`, the number of examples scored, are None if they are not known.
     """
 
     kind: Literal["score"] = "score"
     round: Annotated[int, Field(ge=0, le=MOST_ROUNDS)]
-    value: Share
+    value: Value
     split: Literal["validation", "test"] = "validation"
     loss: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     examples: Count | None = None
+
+
+class ShareScore(Score):
+    """The value of a metric whose higher values are better, like an accuracy: from 0 to 1."""
+
+    value: Share
 
 
 class ClientInfo(Settings):
@@ -151,13 +184,19 @@ class Program(Settings):
 
 
 Record = Header | Visit | Untimed | Score | ClientInfo | Program
-KINDS: dict[str, type[Visit] | type[Untimed] | type[Score] | type[ClientInfo] | type[Program]] = {
+Kinds = dict[str, type[Visit] | type[Untimed] | type[Score] | type[ClientInfo] | type[Program]]
+KINDS: Kinds = {
     "visit": Visit,
     "untimed": Untimed,
     "score": Score,
     "client": ClientInfo,
     "program": Program,
 }
+
+
+def kinds(header: Header) -> Kinds:
+    """The records by kind of a log with this header: its direction says what a score may be."""
+    return KINDS | {"score": ShareScore} if header.direction == "higher" else KINDS
 
 
 def to_line(record: Record) -> str:

@@ -7,6 +7,7 @@ the program is killed, the log lacks the requests that were open.
 from dataclasses import dataclass
 from math import isfinite
 
+from emulator.integrations.message_log.records import MOST_VALUE
 from emulator.integrations.message_log.writer import Writer
 
 TRAIN = "train"
@@ -74,9 +75,10 @@ class RoundWriter:
     def score(self, value: float, *, loss: float | None = None) -> None:
         """Write the score of the model after the last round; only the first one of a round.
 
-        The loss is left out if it is not a number of 0 or more, as after a divergence.
+        A loss that is not a number of 0 or more, as after a divergence, is left out; so is a value
+        that is not finite, with its score.
         """
-        if self._scored != self._round:
+        if self._scored != self._round and abs(value) <= MOST_VALUE:
             usable = loss is not None and isfinite(loss) and loss >= 0
             self._writer.score(self._round, value, loss=loss if usable else None)
             self._scored = self._round

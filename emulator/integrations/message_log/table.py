@@ -14,7 +14,7 @@ from emulator.common.text import printable, short_repr, suggestion
 from emulator.integrations.message_log import jsonl
 from emulator.integrations.message_log.jsonl import Numbered
 from emulator.integrations.message_log.problems import problem, validated
-from emulator.integrations.message_log.records import KINDS, MARK, VERSION, Header
+from emulator.integrations.message_log.records import KINDS, MARK, VERSION, Header, Kinds, kinds
 from flasc.common.settings import Settings
 
 Row = tuple[int, list[str]]
@@ -37,7 +37,7 @@ def parse(text: str, path: Path) -> tuple[Header, list[Numbered], list[str]]:
     names = [name.strip() for name in names]
     check_columns(names, path, line)
     kept, remarks = without_cut(cells, len(names), text, path)
-    return found, list(_records(names, kept, path)), remarks
+    return found, list(_records(names, kept, kinds(found), path)), remarks
 
 
 def rows(text: str, path: Path, before: int = 0) -> Iterator[Row]:
@@ -94,7 +94,9 @@ def _header(lines: Sequence[str], path: Path) -> Header:
     return jsonl.header(values, path, 1, places)
 
 
-def _records(names: Sequence[str], cells: Sequence[Row], path: Path) -> Iterator[Numbered]:
+def _records(
+    names: Sequence[str], cells: Sequence[Row], models: Kinds, path: Path
+) -> Iterator[Numbered]:
     columns = {name: f"column {number}" for number, name in enumerate(names, 1)}
     for line, row in cells:
         if len(row) != len(names):
@@ -105,8 +107,8 @@ def _records(names: Sequence[str], cells: Sequence[Row], path: Path) -> Iterator
         if kind not in KINDS:
             found = f"{columns['kind']}, kind: found {short_repr(kind)}"
             raise problem(path, line, found + suggestion(kind, list(KINDS)))
-        values = {name: _typed(text, KINDS[kind], name) for name, text in texts.items()}
-        yield line, validated(KINDS[kind], values, path, line, columns)
+        values = {name: _typed(text, models[kind], name) for name, text in texts.items()}
+        yield line, validated(models[kind], values, path, line, columns)
 
 
 def _typed(text: str, model: type[Settings], name: str) -> Any:

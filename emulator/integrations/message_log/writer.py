@@ -16,9 +16,9 @@ from emulator.integrations.message_log.records import (
     Header,
     Program,
     Record,
-    Score,
     Untimed,
     Visit,
+    kinds,
     to_line,
 )
 from flasc.common.settings import Settings
@@ -42,12 +42,13 @@ class Writer:
         metric: str = "accuracy",
         direction: Literal["higher", "lower"] = "higher",
         target: float | None = None,
+        seed: int = 0,
     ) -> None:
         """Begin the file at `path`, which must not exist yet."""
         self.path = Path(path)
         values = {
             MARK: VERSION, "run": run, "method": method, "clients": clients, "metric": metric,
-            "direction": direction, "target": target,
+            "direction": direction, "target": target, "seed": seed,
         }  # fmt: skip
         header = self._checked(Header, values)
         with storage(self.path):
@@ -58,6 +59,7 @@ class Writer:
                 )
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("xb", buffering=0)
+        self._kinds = kinds(header)
         self._append(header)
 
     def visit(
@@ -126,7 +128,7 @@ class Writer:
         values = {
             "round": round_, "value": value, "split": split, "loss": loss, "examples": examples
         }  # fmt: skip
-        self._append(self._checked(Score, values))
+        self._append(self._checked(self._kinds["score"], values))
 
     def client(
         self,

@@ -81,7 +81,7 @@ def tracked(
     Without `origin`, there are neither settings nor the id of a recording.
     """
     rows, method, variant = list(rows), printable(emulation.method), printable(emulation.variant)
-    found = outcome(emulation, rows, meta.goal)
+    found = outcome(emulation, rows, meta.goal, metric=meta.metric_measure)
     given = {name: getattr(found, name) for name in RESULTS}
     labels = {"method": method, "variant": variant, "seed": str(emulation.seed), "source": source}
     if origin:

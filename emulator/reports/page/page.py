@@ -6,7 +6,7 @@ import json
 from html import escape
 from importlib.resources import files
 
-from emulator.common.units import format_duration, format_size
+from emulator.common.units import format_duration, format_score, format_size
 from emulator.reports import findings, targets, tradeoffs, validation
 from emulator.reports.page import data, tables
 from emulator.reports.page.tables import Cell, sortable
@@ -110,8 +110,8 @@ def _caption(study: Study) -> str:
         else ""
     )
     texts = (
-        f"Simulated time to {study.goal}, with rounds and bytes until then; {study.metric} after "
-        f"the last round; {findings.statistic(study, 'median')}.",
+        f"Simulated time to {study.goal}, with rounds and bytes until then; "
+        f"{study.metric_told} after the last round; {findings.statistic(study, 'median')}.",
         findings.shown(study),
         findings.fallen(study),
         f"Target measured on {study.measured}.{traded}",
@@ -178,7 +178,7 @@ def _traded(found: tradeoffs.Tradeoff) -> dict[str, Cell]:
 
 
 def _accuracy(spread: Spread) -> Cell:
-    return spread.median, NOT_SCORED if spread.median is None else f"{spread.median:.3f}"
+    return spread.median, NOT_SCORED if spread.median is None else format_score(spread.median)
 
 
 def _epsilon(spread: Spread | None) -> Cell:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from html import escape
 from statistics import fmean
 
-from emulator.common.units import format_duration, format_size
+from emulator.common.units import format_duration, format_score, format_size
 from emulator.reports.run_report import Study
 from emulator.reports.tradeoffs import emulation_of, or_blank, percent
 from emulator.results.participation import GroupShare
@@ -87,4 +87,4 @@ def _share(value: float | None) -> Cell:
 
 
 def _score(value: float | None) -> Cell:
-    return value, or_blank(value, "{:.3f}".format)
+    return value, or_blank(value, format_score)

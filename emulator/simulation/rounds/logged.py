@@ -59,8 +59,8 @@ class LoggedTraining:
     """All rounds of one training, and the examples and the group of each client, if known.
 
     `initial` has the scores of the model before the first round, by split. `source` says where the
-    log is from, for the provenance; `remarks` what was noticed in it. `application` is how the
-    program sent its messages; None: not known.
+    log is from, for the provenance; `remarks` and `file_remarks` what was noticed in it, the
+    latter with its file. `application` is how the program sent its messages; None: not known.
     """
 
     rounds: Sequence[LoggedRound]
@@ -69,6 +69,7 @@ class LoggedTraining:
     initial: Mapping[str, Score] = field(default_factory=dict)
     source: str = ""
     remarks: tuple[str, ...] = ()
+    file_remarks: tuple[str, ...] = ()
     application: Application | None = None
 
     @property
@@ -84,6 +85,16 @@ class LoggedTraining:
     def scored(self) -> bool:
         """Whether the log has scores on which a target can be measured."""
         return any("validation" in self.scores(n) for n in range(len(self.rounds) + 1))
+
+
+Logs = Mapping[str, Mapping[int, LoggedTraining]]  # by method, and by seed
+
+
+def titled(logs: Logs) -> Iterator[tuple[str, LoggedTraining]]:
+    """Each training with its title: its method, and its seed if the method has several."""
+    for method, by_seed in logs.items():
+        for seed, log in by_seed.items():
+            yield method + (f", seed {seed}" if len(by_seed) > 1 else ""), log
 
 
 class LoggedTrainer(Trainer, Selector):

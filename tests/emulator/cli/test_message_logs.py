@@ -54,7 +54,29 @@ federated_round,sender,receiver,amount_of_bytes
 1,-1,3,90000
 1,3,-1,40000
 """
-LOGS = {"log.jsonl": JSONL + "\n", "log.csv": CSV, "four.csv": FOUR}
+FALLING = """\
+# flasc_emu_message_log: 1
+# run: toy
+# method: FedAvg
+# metric: perplexity
+# direction: lower
+# target: 12
+kind,round,client,bytes_down,bytes_up,seconds,examples,split,value,loss
+score,0,,,,,,validation,60.5,4.1
+visit,1,7,90000,40000,1.5,20,,,
+visit,1,b,90000,40000,2.5,20,,,
+score,1,,,,,,validation,25,3.2
+visit,2,7,90000,40000,1.5,20,,,
+score,2,,,,,,validation,11.25,2.4
+visit,3,7,90000,40000,1.5,20,,,
+score,3,,,,,,validation,13,
+score,3,,,,,,test,14.5,
+"""
+SPARSE = FALLING.replace("FedAvg", "FLASC").replace("40000", "9000").replace("11.25", "12.5")
+LOGS = {
+    "log.jsonl": JSONL + "\n", "log.csv": CSV, "four.csv": FOUR, "falling.csv": FALLING,
+    "sparse.csv": SPARSE,
+}  # fmt: skip
 HOSTILE = [
     "", "0", "-1", "1.5", "1e999", "NaN", "null", "true", '"x"', "[]", "{}", '"\\ud800"', "9" * 30,
     "1e-320", "10000000000000", '"7"', "visit", "score", '"kind"', "#", ",", '"', "\x00", "\u2028",
@@ -211,6 +233,129 @@ def test_a_run_without_scores_has_reports_and_exports(invoke):
     ):
         code, _, err = invoke(*command)
         assert code == 0, (command, err)
+
+
+@pytest.fixture
+def fallen(invoke):
+    """Call the command line beside the run `out` of two logs of a perplexity."""
+    code, out, err = invoke(
+        "run", "falling.csv", "sparse.csv", "--network", NETWORKS / "5g.yaml", "--out", "out"
+    )
+    assert code == 0, err
+    assert "Simulated time to perplexity 12.00" in " ".join(out.split())
+    assert "perplexity (lower is better) after the last round" in " ".join(out.split())
+    assert "accuracy" not in out
+    return invoke
+
+
+def test_a_perplexity_has_results(fallen):
+    dense, sparse = json.loads(Path("out/results.json").read_text())
+    assert (dense["rounds_to_target"], sparse["rounds_to_target"]) == (2, None)
+    assert (dense["target"], dense["target_measure"]) == (12, "falling")
+    assert (dense["best_accuracy"], dense["final_accuracy"]) == (11.25, 13)
+    assert (dense["final_loss"], dense["test_accuracy"]) == (None, 14.5)
+
+
+def test_a_perplexity_is_checked(invoke):
+    code, out, _ = invoke("check", "falling.csv")
+    assert code == 0
+    assert "4 scores of perplexity on validation, the best 11.250 after round 2" in out
+
+
+def test_a_perplexity_has_many_targets_and_budgets(fallen):
+    code, out, err = fallen("report", "out", "--targets", "40:12:14", "--format", "json")
+    assert code == 0, err
+    found = [(each["target"], each["round"]) for each in json.loads(out)]
+    assert found == [(40, 1), (26, 1), (12, 2), (40, 1), (26, 1), (12, None)]
+    code, out, _ = fallen("report", "out", "--targets", "40,12")
+    assert out.splitlines()[1].split() == ["perplexity", "40", "12"]
+    code, out, _ = fallen("report", "out", "--budgets", "130kB,1GB")
+    assert "60.500" in out
+    assert "Perplexity at the last evaluation within each budget" in out
+
+
+def test_a_perplexity_is_compared(fallen):
+    code, out, err = fallen("compare", "out", "--target", "30", "--format", "json")
+    assert code == 0, err
+    found = json.loads(out)
+    assert (found["target"], found["measure"]) == (30, "falling")
+    assert all(each["reached"] == 1 for each in found["contrasts"])
+    values = [each["accuracy"] for each in found["fronts"] if each["cost"] == "time_s"]
+    assert values == sorted(values, reverse=True)
+    assert (values[0], values[-1]) == (60.5, 11.25)
+    code, out, _ = fallen("compare", "out")
+    assert "perplexity (lower is better) of the last model" in " ".join(out.split())
+
+
+def test_a_perplexity_on_the_page_and_in_figures(fallen):
+    page = Path("out/index.html").read_text()
+    data = json.loads(page.split('id="data">')[1].split("</script>")[0])
+    assert (data["curved"], data["metric"], data["target"]) == ("perplexity", "perplexity", 12)
+    assert data["emulations"][0]["curve"]["score"] == [60.5, 25, 11.25, 13]
+    values = data["targets"]["values"]
+    assert values == sorted(values, reverse=True)
+    assert values[data["targets"]["own"]] == 12
+    drawn = Path("out/figure.svg").read_text()
+    for text in ("Time to perplexity 12.00", "Perplexity over time, 5g", "perplexity, one seed"):
+        assert f"<!-- {text} -->" in drawn
+    code, _, err = fallen("export", "figures", "out")
+    assert code == 0, err
+
+
+def test_a_perplexity_is_exported(fallen):
+    assert fallen("export", "tables", "out")[0] == 0
+    assert "11.25" in Path("out/tables/evaluations.csv").read_text()
+    assert fallen("export", "perfetto", "out")[0] == 0
+    (trace, *_) = sorted(Path("out/traces").glob("*.json"))
+    counters = [e["name"] for e in json.loads(trace.read_text())["traceEvents"] if e["ph"] == "C"]
+    assert set(counters) == {"validation perplexity", "validation loss", "test perplexity"}
+
+
+def test_a_perplexity_without_a_target(invoke):
+    options = ["--network", NETWORKS / "5g.yaml", "--set", "training.target=null", "--out", "out"]
+    assert invoke("run", "falling.csv", *options)[0] == 0
+    code, out, err = invoke("report", "out", "--targets", "30,12", "--format", "json")
+    assert code == 0, err
+    assert [each["round"] for each in json.loads(out)] == [1, 2]
+    code, out, err = invoke("compare", "out", "--target", "12", "--format", "json")
+    assert code == 0, err
+    assert json.loads(out)["contrasts"][0]["reached"] == 1
+    assert invoke("export", "figures", "out")[0] == 0
+
+
+def test_scores_above_1_need_a_metric_that_falls(invoke):
+    Path("wrong.csv").write_text(FALLING.replace("# direction: lower\n# target: 12\n", ""))
+    code, _, err = invoke("check", "wrong.csv")
+    assert code == 2
+    assert err.startswith(
+        "error: wrong.csv:6: column 9, value: found 60.5; allowed: a number from 0 to 1; divide"
+    )
+
+
+def test_logs_of_several_seeds_have_bands_and_verdicts(invoke):
+    """Five seeds of two methods, of which one is faster with each."""
+    for seed in range(5):
+        for name, text in (("falling", FALLING), ("sparse", SPARSE)):
+            value = f"# seed: {seed}\nkind,"
+            Path(f"{name}{seed}.csv").write_text(text.replace("kind,", value, 1))
+    logs = [f"{name}{seed}.csv" for name in ("falling", "sparse") for seed in range(5)]
+    code, out, err = invoke("check", *logs)
+    assert code == 0, err
+    assert "falling3.csv: fine: run toy, method FedAvg, seed 3" in out
+    assert "2 methods, 5 seeds each, 2 clients" in out
+    options = ["--network", NETWORKS / "4g_cell.yaml", "--out", "out"]
+    code, out, err = invoke("run", *logs, *options, "--set", "training.target={loss: 25}")
+    assert code == 0, err
+    assert "median and range of 5 seeds" in " ".join(out.split())
+    code, out, err = invoke("compare", "out", "--format", "json")
+    assert code == 0, err
+    base, other = json.loads(out)["contrasts"]
+    assert (base["seeds"], other["shared_seeds"]) == (5, 5)
+    assert other["verdict"] == "faster"
+    assert other["speedup_low"] > 1
+    folder = Path("out/traces")
+    assert invoke("export", "perfetto", "out")[0] == 0
+    assert len(list(folder.glob("*.json"))) == 10
 
 
 def test_runs_of_logs_are_compared(invoke):

@@ -72,3 +72,10 @@ def test_durations_for_people_stay_close(seconds):
         total += float(part.removesuffix(unit)) * scale[unit]
     shown = 0.0006 if seconds < 1 else 0.0501  # half of the last digit
     assert math.isclose(total, seconds, rel_tol=0.02, abs_tol=shown)
+
+
+def test_scores_have_three_decimals_unless_they_are_large():
+    assert [units.format_score(s) for s in (0.5124, 34.25, 999.4, 12500.0)] == [
+        "0.512", "34.250", "999.400", "1.25e+04"
+    ]  # fmt: skip
+    assert [units.format_score(s, "+") for s in (0.012, -3.2)] == ["+0.012", "-3.200"]

@@ -184,3 +184,14 @@ def test_a_method_that_ends_far_below_its_best_is_named(three: Study) -> None:
         "most (2 of 3 simulations). Their learning rates may be too high for so many rounds."
     )
     assert fallen(replace(three, outcomes=outcomes[:3])) == ""
+
+
+def test_a_metric_that_falls_ends_above_its_best(three: Study) -> None:
+    outcomes = tuple(
+        replace(o, accuracy_lost=3.0 if o.method == "LoRA" else 0.5, best_accuracy=12.0)
+        for o in three.outcomes
+    )
+    told = replace(three, outcomes=outcomes, metric="perplexity", metric_measure="falling")
+    assert fallen(told).startswith(
+        "Ended above their best perplexity, as means of three evaluations: LoRA by 25 %. Their"
+    )

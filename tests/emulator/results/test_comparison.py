@@ -147,6 +147,13 @@ def test_nothing_beats_the_front_and_the_front_beats_the_rest(methods):
         assert any(f.value <= p.time_s and f.accuracy >= p.accuracy for f in found)
 
 
+def test_a_front_of_a_falling_metric_goes_down():
+    values = [(0.0, 60.0), (1.0, 30.0), (2.0, 35.0), (3.0, 20.0)]
+    points = [Point(k, time_s, 0, value) for k, (time_s, value) in enumerate(values)]
+    found = front({"m": {0: measured(1.0, points=points)}}, "v", "time_s", "falling")
+    assert [point.accuracy for point in found] == [60, 30, 20]
+
+
 def test_a_front_is_of_medians_over_the_rounds_that_all_seeds_have():
     seeds = {
         0: measured(1.0, points=[Point(1, 1.0, 5, 0.1), Point(2, 2.0, 9, 0.3)]),

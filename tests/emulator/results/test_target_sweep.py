@@ -82,7 +82,7 @@ def test_a_budget_takes_the_last_evaluation_within_it() -> None:
 @given(
     st.lists(st.floats(0, 1), min_size=1, max_size=20),
     st.floats(0.01, 1),
-    st.sampled_from(["accuracy", "loss"]),
+    st.sampled_from(["accuracy", "loss", "falling"]),
 )
 def test_steps_are_few_round_in_order_and_have_the_own_target(scores, value, measure):
     goal = Goal(value, measure=measure)
@@ -95,6 +95,11 @@ def test_steps_are_few_round_in_order_and_have_the_own_target(scores, value, mea
     among = [v for v in found if v != goal.value]
     reach = curve(scores, 1.0).of(measure)
     assert all(min(reach) - 1e-9 <= v <= max(reach) + 1e-9 for v in among)
+
+
+def test_steps_of_a_falling_metric_go_down_and_may_have_a_target_of_0():
+    found = steps([curve([60.0, 41.0, 3.0], 1.0)], Goal(0.0, measure="falling"), most=6)
+    assert found == [60, 50, 40, 30, 20, 10, 0]
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))

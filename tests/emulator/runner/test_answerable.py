@@ -75,6 +75,40 @@ def test_what_a_log_cannot_answer(log, network, override, said):
     assert said in caught.value.message
 
 
+@pytest.fixture
+def falling(tmp_path):
+    """A log of a perplexity."""
+    header = {"metric": "perplexity", "direction": "lower"}
+    with Writer(tmp_path / "log.jsonl", run="r", method="FedAvg", **header) as writer:
+        writer.visit(1, 7, bytes_down=9, bytes_up=9)
+        writer.score(1, 30.0)
+    return tmp_path / "log.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("target", "value"), [("{loss: 12}", 12), ("12.5", 12.5), ("{loss: 0, rule: mean3}", 0)]
+)
+def test_the_target_of_a_falling_metric_is_a_loss(falling, network, target, value):
+    goal = inputs.read(falling, [f"training.target={target}"], networks=[network]).scenario
+    assert (goal.training.goal.value, goal.training.goal.measure) == (value, "falling")
+
+
+def test_an_accuracy_as_the_target_of_a_falling_metric(falling, network):
+    with pytest.raises(ScenarioError) as caught:
+        inputs.read(falling, ["training.target={accuracy: 0.5}"], networks=[network])
+    assert caught.value.message.endswith(
+        "training.target: found accuracy; allowed: loss, as lower values of perplexity are better"
+    )
+
+
+def test_a_loss_as_the_target_of_a_growing_metric(log, network):
+    with pytest.raises(ScenarioError) as caught:
+        inputs.read(log(), ["training.target={loss: 0.5}"], networks=[network])
+    assert caught.value.message.endswith(
+        "training.target: found loss; allowed: accuracy, for a value of accuracy"
+    )
+
+
 def test_a_target_without_scores(log, network):
     with pytest.raises(MessageLogError, match="the log of FedAvg has no scores"):
         inputs.read(log(scored=False), ["training.target=0.5"], networks=[network])

@@ -8,11 +8,14 @@ import pytest
 from emulator.common.errors import MessageLogError, NotRecordedError, ScenarioError
 from emulator.integrations.message_log import Writer, read
 from emulator.results.ledger import Ledger
+from emulator.results.metadata import RunMetadata
+from emulator.results.metrics import outcome
 from emulator.runner import inputs, message_logs
 from emulator.runner.executors import Local
 from emulator.runner.metadata import first_fleet
 from emulator.runner.run import folder_name, options_for, run
 from emulator.simulation.records import Client, Evaluation, Round, Transfer
+from emulator.simulation.target import Goal
 
 ROOT = Path(__file__).parents[3]
 NETWORKS = ROOT / "scenarios/networks"
@@ -98,7 +101,9 @@ def test_client_n_has_the_link_of_client_n(log, tmp_path):
 @pytest.mark.parametrize(
     ("one", "other", "said"),
     [
-        ({}, {}, "found method 'FedAvg' in both"),
+        ({}, {}, "found method 'FedAvg' with seed 0 in both"),
+        ({"seed": 2}, {"seed": 2}, "found method 'FedAvg' with seed 2 in both"),
+        ({"seed": 1}, {"method": "b"}, "FedAvg and b: found logs with seed 1 and with seed 0;"),
         ({"metric": "F1"}, {"method": "b"}, "metric: found 'F1' and 'accuracy'"),
         ({"clients": 5}, {"method": "b", "clients": 6}, "clients: found 5 and 6"),
         ({"target": 0.5}, {"method": "b", "target": 0.6}, "target: found 0.5 and 0.6"),
@@ -107,7 +112,11 @@ def test_client_n_has_the_link_of_client_n(log, tmp_path):
             {"method": "b", "ids": (2, 3, 4)},
             "clients: found 3, and the logs name 4 in all",
         ),
-        ({"direction": "lower", "metric": "loss"}, {"method": "b"}, "direction: found 'lower'"),
+        (
+            {"direction": "lower", "metric": "loss"},
+            {"direction": "higher", "metric": "loss", "method": "b"},
+            "direction: found 'lower' and 'higher'",
+        ),
     ],
 )
 def test_logs_that_do_not_fit_together(log, one, other, said):
@@ -135,6 +144,67 @@ def test_a_target_in_the_header_is_not_used_without_scores(log, tmp_path):
         "b: no scores on validation, so the target in the header is not used"
     ]
     assert message_logs.read(paths[:1]).scenario["training"]["target"]["accuracy"] == 0.1
+
+
+def test_a_falling_metric_is_reached_from_above(log, tmp_path):
+    header = {"metric": "perplexity", "direction": "lower", "target": 12}
+    with Writer(tmp_path / "p.jsonl", run="r", method="m", **header) as writer:
+        for number, value in enumerate((60.0, 30.0, 11.0, 14.0)):
+            if number:
+                writer.visit(number, 7, bytes_down=100_000, bytes_up=50_000)
+            writer.score(number, value, loss=2.0)
+    ((found, rows),) = timed([tmp_path / "p.jsonl"], tmp_path / "out").items()
+    with Ledger.open(tmp_path / "out/ledger.sqlite") as ledger:
+        meta = RunMetadata.from_meta(ledger.meta())
+    assert (meta.metric, meta.metric_measure) == ("perplexity", "falling")
+    assert meta.goal == Goal(12, measure="falling")
+    got = outcome(found, rows, meta.goal, metric=meta.metric_measure)
+    assert (got.rounds_to_target, got.target_measure) == (2, "falling")
+    assert (got.best_accuracy, got.final_accuracy, got.final_loss) == (11, 14, 2.0)
+    assert got.accuracy_lost == 0  # the last three are the best three
+
+
+# -- seeds
+
+
+def test_logs_of_one_method_are_its_seeds(log, tmp_path):
+    paths = [
+        log(f"{method}{seed}.jsonl", method=method, seed=seed, rounds=2 + seed)
+        for method in ("FedAvg", "FLASC")
+        for seed in (3, 0)
+    ]
+    rows = timed(paths, tmp_path / "out")
+    assert [(e.method, e.seed) for e in rows] == [
+        ("FedAvg", 0), ("FedAvg", 3), ("FLASC", 0), ("FLASC", 3),
+    ]  # fmt: skip
+    counts = [sum(isinstance(row, Round) for row in found) for found in rows.values()]
+    assert counts == [2, 5, 2, 5]
+    links = [[row for row in found if isinstance(row, Client)] for found in rows.values()]
+    assert links[0] == links[2] != links[1]  # drawn by seed, the same for each method
+    assert links[1] == links[3]
+    assert timed([tmp_path / "out"], tmp_path / "again") == rows
+
+
+def test_a_log_with_a_seed_alone_answers_for_another_one(log):
+    path = log(seed=4)
+    study = inputs.read(path, networks=[FOUR_G])
+    assert study.scenario.training.seeds == [4]
+    (job,) = inputs.read(path, ["training.seeds=[9]"], networks=[FOUR_G]).trainings()
+    assert (job.seed, job.log) == (9, study.trainings()[0].log)
+
+
+def test_seeds_that_are_not_logged(log):
+    paths = [log("a.jsonl", seed=0), log("b.jsonl", seed=1), log("c.jsonl", seed=2)]
+    study = inputs.read(paths, ["training.seeds=[0, 2]"], networks=[FOUR_G])
+    assert [job.seed for job in study.trainings()] == [0, 2]
+    with pytest.raises(MessageLogError, match=r"found \[0, 5\]; the logs have seeds 0, 1, 2"):
+        inputs.read(paths, ["training.seeds=[0, 5]"], networks=[FOUR_G])
+
+
+def test_remarks_name_the_seed(log):
+    paths = [log("a.jsonl", seed=0, seconds=None), log("b.jsonl", seed=1)]
+    (said,) = message_logs.log_remarks(message_logs.read(paths).trainings, timed=True)
+    assert said.startswith("FedAvg, seed 0: 4 of 4 visits have no seconds")
 
 
 # -- runs
@@ -237,8 +307,7 @@ def test_requests_without_training_take_no_time_and_are_told(log, tmp_path):
             print(json.dumps(line), file=file)
     before, after = (timed([path], tmp_path / path.stem) for path in (plain, asked))
     assert list(before.values()) == list(after.values())
-    (training,) = message_logs.read([asked]).trainings.values()
-    (said,) = message_logs.log_remarks({"FedAvg": training}, timed=True)
+    (said,) = message_logs.log_remarks(message_logs.read([asked]).trainings, timed=True)
     assert said == (
         "FedAvg: 2 requests without training (2 evaluate), 200 MB down and 0 B up: not timed"
     )

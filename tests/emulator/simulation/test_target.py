@@ -59,6 +59,14 @@ def test_a_loss_falls_where_an_accuracy_grows(rule, accuracies, part):
         assert by_loss.is_met_by(scores) == (by_loss.best(scores) <= by_loss.value)
 
 
+@given(st.lists(st.floats(0, 1e100), max_size=8), st.floats(0, 1e100))
+def test_a_falling_metric_is_reached_from_above(values, goal):
+    """Its values are where an accuracy is; the loss says nothing about it."""
+    scores = [Score(each, loss=0.0) for each in values]
+    found = Goal(goal, measure="falling").reached_at(scores)
+    assert found == next((i for i, each in enumerate(values) if each <= goal), None)
+
+
 @pytest.mark.parametrize("rule", ["first", "mean3"])
 @given(ACCURACIES, st.floats(0.01, 1), st.integers(0, 3))
 def test_a_training_ends_some_evaluations_after_the_one_that_reached(rule, accuracies, a, after):
@@ -90,3 +98,19 @@ def test_the_hardest_target_is_the_highest_accuracy_or_the_lowest_loss():
     assert hardest(losses) == Goal(1.2, measure="loss")
     assert hardest([]) is None
     assert [str(Goal(0.7)), str(losses[1])] == ["0.70", "loss 1.20"]
+    assert hardest([Goal(v, measure="falling") for v in (30, 12, 20)]).value == 12
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.7, "0.70"),
+        (0.755, "0.755"),
+        (0.0, "0.00"),
+        (12, "12.00"),
+        (1.1 - 0.4, "0.70"),
+        (5e99, "5e+99"),
+    ],
+)
+def test_a_target_as_text_is_not_rounded_away(value, text):
+    assert str(Goal(value)) == text

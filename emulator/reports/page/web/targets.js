@@ -35,7 +35,10 @@ const retable = () => {
     });
   }
 };
-const aimText = () => `${run.curved} ${run.targets.values[aim].toFixed(2)}`;
+// Two decimals, unless these are not the value.
+const targetText = value => Math.abs(Number(value.toFixed(2)) - value) < 1e-9 && value < 1e6
+  ? value.toFixed(2) : String(Number(value.toPrecision(6)));
+const aimText = () => `${run.curved} ${targetText(run.targets.values[aim])}`;
 const sayAim = () => {
   const own = aim === run.targets.own ? ", the run's own" : "";
   el("aim-say").textContent = `${aimText()}${own}`;

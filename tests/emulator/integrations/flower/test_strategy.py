@@ -88,3 +88,14 @@ def test_the_score_of_the_server_counts_before_that_of_the_clients(manager, tmp_
     played(StrategyRecorder(scored, tmp_path / "log.jsonl"), manager)
     found = [(s.round, s.value) for s in read(tmp_path / "log.jsonl").scores]
     assert found == [(0, 0), (1, 0.1), (2, 0.2)]
+
+
+def test_the_loss_itself_is_the_score(manager, tmp_path):
+    losses = {0: 3.0, 1: float("inf"), 2: 1.5}
+    scored = fedavg(evaluate_fn=lambda number, arrays, config: (losses[number], {}))
+    header = {"metric": "loss", "direction": "lower", "seed": 3}
+    played(StrategyRecorder(scored, tmp_path / "log.jsonl", **header), manager)
+    log = read(tmp_path / "log.jsonl")
+    assert (log.header.metric, log.header.direction, log.header.seed) == ("loss", "lower", 3)
+    # Round 1 has the loss of the clients, as that of the server is not finite.
+    assert [(s.round, s.value) for s in log.scores] == [(0, 3.0), (1, 2.5), (2, 1.5)]

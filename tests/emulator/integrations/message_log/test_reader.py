@@ -102,6 +102,8 @@ def test_a_record_that_is_wrong(write, record, said):
         ({"clients": 0}, "LOG:1: clients: found 0; allowed: 1 or more"),
         ({"direction": "up"}, "LOG:1: direction: found 'up'; allowed: 'higher' or 'lower'"),
         ({"target": 70}, "LOG:1: target: found 70; allowed: a number from 0 to 1; divide percents"),
+        ({"target": 12, "direction": "higher"}, "LOG:1: target: found 12; allowed: a number from"),
+        ({"target": -1, "direction": "lower"}, "LOG:1: target: found -1; allowed: 0 or more"),
         ({"targets": 0.7}, "LOG:1: targets: unknown field; did you mean 'target'?"),
         ({"clients": 1}, "LOG:1: clients: found 1, and the records name 2; allowed: at least"),
     ],

@@ -109,6 +109,15 @@ def test_a_score_is_that_of_the_last_round_and_the_first_one_counts(log, tmp_pat
     assert [(s.round, s.value, s.loss) for s in found] == [(0, 0.1, None), (1, 0.2, 1.5)]
 
 
+def test_a_score_that_is_not_finite_is_left_out(log, tmp_path):
+    """A perplexity after a divergence does not end the training that is recorded."""
+    for value in (float("inf"), float("nan"), 1e200):
+        log.score(value)
+    log.score(0.5)
+    log.answer(ask(log, [7])[0], 500)
+    assert [score.value for score in read(tmp_path / "log.jsonl").scores] == [0.5]
+
+
 def test_what_an_answer_tells_is_written(log, tmp_path):
     for label in ("1", "2"):
         (request,) = ask(log, [7], label)

@@ -23,6 +23,7 @@ def test_the_schema_is_one():
     [
         HEADER,
         HEADER | {"clients": 5, "metric": "F1", "target": 0.5},
+        HEADER | {"metric": "perplexity", "direction": "lower", "target": 12},
         visit(1, 7),
         visit(1, "a", seconds=1.5, examples=3, failed=True, merged=False),
         {"kind": "score", "round": 0, "value": 0.5, "loss": 1, "split": "test"},
@@ -42,7 +43,8 @@ def test_a_valid_line(line):
         visit(1, 7, seconds="1"),
         visit(1, 7, other=1),
         visit(1, 7, kind="visits"),
-        {"kind": "score", "round": 1, "value": 1.5},
+        HEADER | {"target": 1.5},
+        {"kind": "score", "round": 1, "value": -1.5},
         {"kind": "client", "client": 7, "partition": -1},
         {"round": 1, "client": 7, "bytes_down": 1, "bytes_up": 1},
     ],

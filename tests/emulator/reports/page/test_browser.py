@@ -144,6 +144,18 @@ def test_the_slider_moves_the_bars_and_the_table(shown: Callable[..., Any]) -> N
     quiet(browser)
 
 
+def test_a_metric_that_falls_is_drawn_by_its_name(shown: Callable[..., Any]) -> None:
+    told = {"metric": "perplexity", "direction": "lower", "target": "0.125"}
+    browser = shown({"LoRA": 0.1}, {"fast": 1}, **told)
+    assert words(browser, "aim-say") == "perplexity 0.125, the run's own"
+    assert "perplexity" in words(browser, "curves")
+    data = "JSON.parse(document.getElementById('data').textContent).targets.values"
+    values = browser.evaluate(data)
+    assert values == sorted(values, reverse=True), "the easiest first"
+    assert len(values) > 5
+    quiet(browser)
+
+
 def test_chips_take_methods_networks_and_seeds_away(shown: Callable[..., Any]) -> None:
     browser = shown(METHODS, VARIANTS, seeds=(0, 1))
     assert bars(browser, "times") == 6
