@@ -79,7 +79,7 @@ def _unlogged_seeds(seeds: Sequence[int], logs: Logs) -> str:
     if len(logged) < 2:
         text = f"found {len(seeds)} seeds; a log has one training. One seed chooses the links"
         return text if len(seeds) > 1 else ""
-    known = ", ".join(map(str, logged))
+    known = ", ".join(map(str, sorted(logged)))
     return "" if set(seeds) <= set(logged) else f"found {list(seeds)}; the logs have seeds {known}"
 
 

@@ -194,7 +194,7 @@ def test_a_log_with_a_seed_alone_answers_for_another_one(log):
 
 
 def test_seeds_that_are_not_logged(log):
-    paths = [log("a.jsonl", seed=0), log("b.jsonl", seed=1), log("c.jsonl", seed=2)]
+    paths = [log("a.jsonl", seed=2), log("b.jsonl", seed=1), log("c.jsonl", seed=0)]
     study = inputs.read(paths, ["training.seeds=[0, 2]"], networks=[FOUR_G])
     assert [job.seed for job in study.trainings()] == [0, 2]
     with pytest.raises(MessageLogError, match=r"found \[0, 5\]; the logs have seeds 0, 1, 2"):
