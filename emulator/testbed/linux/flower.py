@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ Round = Mapping[str, Any]  # as `flower_app.serve` writes it
 Span = tuple[float, float]  # first and last segment, seconds
 Seen = tuple[int, str, float, int]  # as `delay_relay.Capture` notes it
 
+VERSION = "1.42"  # commands, and what is sent how, differ between versions
 PORT = 9100
 SCAN_S = 0.05  # between two looks at the processes
 PAUSE_S = 0.5  # longest gap inside of a burst; Flower asks for messages every few seconds
@@ -69,9 +71,11 @@ insecure = true
 
 
 def require() -> None:
-    """Raises RefusedError if Flower is not installed in this environment."""
+    """Raises RefusedError if this environment has no Flower, or one with other commands."""
     if find_spec("flwr") is None:
         raise netns.RefusedError("no Flower (pip install 'flasc-emu[flower]')")
+    if not (found := metadata.version("flwr")).startswith(f"{VERSION}."):
+        raise netns.RefusedError(f"found Flower {found}; allowed: {VERSION}")
 
 
 def carry(

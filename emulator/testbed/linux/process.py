@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 from emulator.testbed.linux import delay_relay, flower, netns, topology, traffic
@@ -64,8 +65,10 @@ def _relay(laid_out: topology.Topology, options: list[str]) -> "subprocess.Popen
     return relay
 
 
-def _end_with(pipe: int) -> None:
+def _end_with(pipe: int, home: str | None) -> None:
     os.read(pipe, 1)
+    if home:
+        flower.end(Path(home))
     os.killpg(0, signal.SIGKILL)
 
 
@@ -77,11 +80,13 @@ def main() -> None:
         with contextlib.suppress(OSError):
             os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
         netns.become_root()
-        threading.Thread(target=_end_with, args=(int(sys.argv[1]),), daemon=True).start()
         asked = json.load(sys.stdin)
+        by_flower = asked.get("flower")
+        watched = int(sys.argv[1]), by_flower and by_flower["home"]
+        threading.Thread(target=_end_with, args=watched, daemon=True).start()
         messages = [Message(**message) for message in asked["messages"]]
         star = Star(**asked["star"])
-        found = measure(star, messages, asked["congestion"], asked.get("flower"))
+        found = measure(star, messages, asked["congestion"], by_flower)
     except netns.RefusedError as error:
         found = {"refused": str(error)}
     except OSError as error:

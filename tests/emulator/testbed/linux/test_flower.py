@@ -73,6 +73,10 @@ def test_without_flower_it_is_refused(monkeypatch):
     monkeypatch.setattr(flower, "find_spec", lambda _: None)
     with pytest.raises(flower.netns.RefusedError, match=r"no Flower \(pip install"):
         flower.require()
+    monkeypatch.setattr(flower, "find_spec", lambda _: True)
+    monkeypatch.setattr(flower.metadata, "version", lambda _: "1.30.0")
+    with pytest.raises(flower.netns.RefusedError, match=r"found Flower 1\.30\.0; allowed: 1\.42"):
+        flower.require()
 
 
 def test_the_app_gets_the_bytes_of_each_client(tmp_path):
