@@ -82,7 +82,8 @@ test-flower:
 	$(MAKE) setup VENV=build/flower
 	build/flower/bin/python -m pip install --quiet --editable ".[test,flower]"
 	OMP_NUM_THREADS=1 build/flower/bin/python -m pytest -m "slow or not slow" \
-	  tests/emulator/integrations/flower tests/test_flower_example.py
+	  tests/emulator/integrations/flower tests/emulator/testbed/linux/test_flower.py \
+	  tests/test_flower_example.py
 
 # What needs no torch, in an environment without it, which takes minutes less to make.
 test-light:
