@@ -138,7 +138,7 @@ def beside_s(
     """Seconds after the data for what `beside` takes, in the shape of `rtt_s`.
 
     While the last turn moves at `rate_Bps`, places that it leaves free take one after the other;
-    the rest follows in turns of its own. In an upload each waits for the data before it on the
+    the rest follows, `parallel` at a time. In an upload each waits for the data before it on the
     same link, so one per free place passes. The server handles all of them one by one.
     """
     each_s = rtt_s + application.processing_s
