@@ -143,7 +143,7 @@ def beside_s(
     """
     each_s = rtt_s + application.processing_s
     free = application.parallel - len(turns[-1])
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         moves_s = np.divide(turn_bytes(tcp, turns[-1]) * (direction == "down"), rate_Bps)
         hidden = np.nan_to_num(free * (1 + np.floor(np.divide(moves_s, each_s))), nan=math.inf)
     left = np.maximum(0, application.beside - hidden)
