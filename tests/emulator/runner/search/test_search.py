@@ -149,7 +149,7 @@ def test_a_loss_that_is_not_reached_makes_the_last_loss_decide(searched):
     assert all(step.by == "loss" for step in found.steps)
     assert found.best.quality == min(each.outcomes[0].final_loss for each in found.trials)
     assert found.best.quality < found.trials[0].quality
-    assert "reached loss 0.00 under" in summary.sentences(found)[0]
+    assert "reached loss 0.001 under" in summary.sentences(found)[0]
 
 
 def test_a_configuration_that_fails_loses_and_is_named(searched, tmp_path):
