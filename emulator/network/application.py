@@ -127,7 +127,7 @@ def pauses_s(
         yield rtt_s + len(turn) * application.processing_s
 
 
-def beside_s(
+def left_beside(
     tcp: Tcp,
     application: Application,
     direction: Direction,
@@ -135,20 +135,27 @@ def beside_s(
     rtt_s: Seconds,
     rate_Bps: Seconds,
 ) -> Seconds:
-    """Seconds after the data for what `beside` takes, in the shape of `rtt_s`.
+    """How many requests of `beside` are left after the data, in the shape of `rtt_s`.
 
-    While the last turn moves at `rate_Bps`, places that it leaves free take one after the other;
-    the rest follows, `parallel` at a time. In an upload each waits for the data before it on the
-    same link, so one per free place passes. The server handles all of them one by one.
+    While the last turn moves at `rate_Bps`, places that it leaves free take one after the other. In
+    an upload each waits for the data before it on the same link, so one per free place passes.
     """
     each_s = rtt_s + application.processing_s
     free = application.parallel - len(turns[-1])
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         moves_s = np.divide(turn_bytes(tcp, turns[-1]) * (direction == "down"), rate_Bps)
         hidden = np.nan_to_num(free * (1 + np.floor(np.divide(moves_s, each_s))), nan=math.inf)
-    left = np.maximum(0, application.beside - hidden)
-    found: Seconds = np.ceil(left / application.parallel) * rtt_s
-    return found + application.beside * application.processing_s
+    left: Seconds = np.maximum(0, application.beside - hidden)
+    return left
+
+
+def beside_s(application: Application, left: Seconds, rtt_s: Seconds) -> Seconds:
+    """Seconds after the data for what `beside` takes, in the shape of `rtt_s`.
+
+    Those `left` take turns of their own. The server handles all of them one by one.
+    """
+    turns_s: Seconds = np.ceil(left / application.parallel) * rtt_s
+    return turns_s + application.beside * application.processing_s
 
 
 def application_flights(
@@ -202,7 +209,11 @@ def application_flights(
             flights.append(Flight(0, pause_s))
         flights += lossy
     if application.beside:
-        wait_s = float(beside_s(tcp, application, direction, turns, rtt_s, rate_Bps))
+        left = left_beside(tcp, application, direction, turns, rtt_s, rate_Bps)
+        wait_s = float(beside_s(application, left, rtt_s))
+        if loss:
+            assert rng is not None
+            wait_s += _exchanges_s(int(left), rtt_s, loss, rng)
         flights.append(Flight(0, wait_s))
     return flights, window
 
@@ -229,7 +240,12 @@ def _first_timeouts_s(
     elif tcp.handshake:
         lost_s = handshake_timeouts_s(direction, rtt_s, loss, rng)
         round_trips += application.tls + application.grpc
-    return lost_s + sum(timeouts_s(rtt_s, (1 - loss) ** 2, rng) for _ in range(round_trips))
+    return lost_s + _exchanges_s(round_trips, rtt_s, loss, rng)
+
+
+def _exchanges_s(count: int, rtt_s: float, loss: float, rng: np.random.Generator) -> float:
+    """Time of the timeouts of so many requests and their answers, seconds."""
+    return sum(timeouts_s(rtt_s, (1 - loss) ** 2, rng) for _ in range(count))
 
 
 def timeouts_s(rtt_s: float, arrives: float, rng: np.random.Generator) -> float:

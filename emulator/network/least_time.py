@@ -3,7 +3,14 @@
 import numpy as np
 
 from emulator.common.distributions import Floats
-from emulator.network.application import Application, beside_s, first_byte_s, pauses_s, turn_bytes
+from emulator.network.application import (
+    Application,
+    beside_s,
+    first_byte_s,
+    left_beside,
+    pauses_s,
+    turn_bytes,
+)
 from emulator.network.tcp import Direction, Tcp, segment_bytes
 
 RAW = Application()
@@ -53,7 +60,8 @@ def later_turns_s(
     for turn, wait_s in zip(turns[1:], pauses_s(application, turns, rtt_s), strict=True):
         idle_s += _saved(tcp, turn_bytes(tcp, turn), wait_s, lowest_Bps)
     if application.beside:
-        idle_s += beside_s(tcp, application, direction, turns, rtt_s, lowest_Bps)
+        left = left_beside(tcp, application, direction, turns, rtt_s, lowest_Bps)
+        idle_s += beside_s(application, left, rtt_s)
     return idle_s
 
 

@@ -47,9 +47,9 @@ class RunMetadata(BaseModel):
     """The study behind a ledger's rows: names are as in the scenario, orders too.
 
     `direction` is None for a metric that is to grow. `target_rule` is None for the first evaluation
-    that reaches the target, `target_measure` None for such a metric. `densities` has the
-    shares of entries that methods send, down and up; `fleet` the groups of each variant; `privacy`
-    the account of each variant with differential privacy; `remark` a warning about the scenario.
+    that reaches the target, `target_measure` None for such a metric. `densities` has the shares of
+    entries that methods send, down and up; `fleet` the groups of each variant; `privacy` the
+    account of each variant with differential privacy; `remark` a warning about the scenario.
     `provenance` (JSON) and `failure`, why simulations are missing, are known at the end of a run.
     """
 

@@ -245,8 +245,8 @@ def outcome(
     """Return the metrics of one simulation; `goal` is what is to be reached on `split`, or None.
 
     `metric` says whether the task's metric is to grow or to fall. `epsilon` of (account, rounds)
-    may be cached. Raises LedgerError if there is a goal and the rows
-    have no evaluation on `split`, and SupportError if the accountant is missing.
+    may be cached. Raises LedgerError if there is a goal and the rows have no evaluation on `split`,
+    and SupportError if the accountant is missing.
     """
     rows = list(rows)
     scores, tests = evaluations(rows, split), evaluations(rows, "test")

@@ -204,7 +204,7 @@ def _yaml(fitted: Distribution) -> str:
         case Empirical():
             return f"{{kind: empirical, values: [{', '.join(map(_duration, fitted.values))}]}}"
         case _:
-            return _duration(float(fitted))  # type: ignore[arg-type]
+            return _duration(float(fitted))  # type: ignore[arg-type]  # `law` makes no others
 
 
 def _duration(seconds: float, digits: int = 6) -> str:

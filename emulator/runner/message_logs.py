@@ -197,7 +197,7 @@ def _training(
     source = f"{printable(log.path.name)}, digest {log.digest}"
     program = _program(log)
     remarks = tuple(
-        filter(None, [*_untimed(log), *_sent_by(log, program), "" if _is_scored(log) else unscored])
+        filter(None, [*_untimed(log), _sent_by(program), "" if _is_scored(log) else unscored])
     )
     application = program.model() if program else None
     return LoggedTraining(
@@ -221,12 +221,12 @@ def _program(log: MessageLog) -> ApplicationSettings | None:
         ) from None
 
 
-def _sent_by(log: MessageLog, program: ApplicationSettings | None) -> Iterator[str]:
-    if program and (text := program.describe()):
-        yield (
-            f"{printable(log.header.method)}: messages are sent as by {text}, unless the network "
-            "has an application"
-        )
+def _sent_by(program: ApplicationSettings | None) -> str:
+    """A remark about how the program sends its messages, or ''."""
+    if program is None or not (text := program.describe()):
+        return ""
+    unless = "unless the network has an application or transport fluid"
+    return f"messages are sent as by {text}, {unless}"
 
 
 def _untimed(log: MessageLog) -> Iterator[str]:

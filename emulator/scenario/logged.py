@@ -62,7 +62,7 @@ class LoggedScenario(Scenario):
     settings_type: ClassVar[type[TrainingSettings]] = LoggedSettings
 
     task: LoggedTask
-    methods: Annotated[dict[Label, LoggedMethod], Field(min_length=1)]  # type: ignore[assignment]
+    methods: Annotated[dict[Label, LoggedMethod], Field(min_length=1)]  # type: ignore[assignment]  # no others
 
     @override
     def _problems(self) -> Iterator[tuple[KeyPath, str]]:

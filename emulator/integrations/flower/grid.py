@@ -56,11 +56,10 @@ class Recorder(Grid):  # type: ignore[misc]  # mypy does not follow flwr
         epoch; without it the log has no examples.
         """
         self._grid = grid
-        header = {
-            "clients": clients, "metric": metric, "direction": direction, "target": target,
-            "seed": seed,
-        }  # fmt: skip
-        self._log = opened(path, run, method, **header)
+        self._log = opened(
+            path, run, method,
+            clients=clients, metric=metric, direction=direction, target=target, seed=seed,
+        )  # fmt: skip
         self._end = weakref.finalize(self, self._log.close)
         self._metric, self._examples_key = metric, examples_key
         self._open: dict[str, Request] = {}  # requests without an answer, by message

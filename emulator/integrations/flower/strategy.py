@@ -41,11 +41,10 @@ class StrategyRecorder(Strategy):  # type: ignore[misc]  # mypy does not follow 
         local training, and the examples trained on.
         """
         self._strategy = strategy
-        header = {
-            "clients": clients, "metric": metric, "direction": direction, "target": target,
-            "seed": seed,
-        }  # fmt: skip
-        self._log = opened(path, run, method, **header)
+        self._log = opened(
+            path, run, method,
+            clients=clients, metric=metric, direction=direction, target=target, seed=seed,
+        )  # fmt: skip
         self._end = weakref.finalize(self, self._log.close)
         self._metric = metric
         self._keys = (seconds_key, examples_key)

@@ -258,7 +258,7 @@ class MessageLog:
     def text(self) -> str:
         """The log as JSONL."""
         records: list[Record] = [self.header, *self.clients, *self.visits, *self.scores]
-        records += self.untimed
+        records += [*self.untimed, *([self.program] if self.program else [])]
         return "".join(f"{to_line(each)}\n" for each in records)
 
     @property

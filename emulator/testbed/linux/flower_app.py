@@ -30,7 +30,7 @@ def filled(nbytes: int, arrays: int) -> ArrayRecord:
     return ArrayRecord({f"part {i}": Array(part) for i, part in enumerate(parts)})
 
 
-@server.main()  # type: ignore[untyped-decorator]
+@server.main()  # type: ignore[untyped-decorator]  # mypy does not follow flwr
 def serve(grid: Grid, context: Context) -> None:
     """Asks each node for its number, then sends and receives the messages of each round.
 
@@ -73,14 +73,14 @@ def _message(node: int, down: int, up: int, arrays: int, number: int) -> Message
     return Message(RecordDict({"arrays": filled(down, arrays), "config": config}), node, "train")
 
 
-@client.query()  # type: ignore[untyped-decorator]
+@client.query()  # type: ignore[untyped-decorator]  # mypy does not follow flwr
 def say_number(message: Message, context: Context) -> Message:
     """The number of this node."""
     number = ConfigRecord({"partition": int(context.node_config["partition-id"])})
     return Message(RecordDict({"numbers": number}), reply_to=message)
 
 
-@client.train()  # type: ignore[untyped-decorator]
+@client.train()  # type: ignore[untyped-decorator]  # mypy does not follow flwr
 def answer(message: Message, _: Context) -> Message:
     """As many bytes as asked for, and when the app had the message and when it answered."""
     got_s = time.monotonic()

@@ -103,6 +103,22 @@ def test_requests_beside_the_data_hide_while_it_moves(nbytes, turns):
     assert took_s(beside, "up", nbytes=nbytes) == pytest.approx(alone_s + 3 * RTT_S, rel=1e-9)
 
 
+def test_a_lost_request_beside_the_data_waits_for_its_timeout():
+    """The losses of six requests lengthen messages; a seed draws the same ones again."""
+    path = "down", 1448, RTT_S, RATE_BPS
+
+    def longest_s(application):
+        drawn = draw_flights(
+            lambda rng: application_flights(IDEAL, application, *path, loss=0.3, rng=rng)[0]
+        )
+        return [flights[-1].round_s for flights in drawn]
+
+    waits_s = longest_s(Application(beside=6, parallel=2))
+    assert min(waits_s) >= 3 * RTT_S
+    assert max(waits_s) > 3 * RTT_S + 0.2
+    assert waits_s == longest_s(Application(beside=6, parallel=2))
+
+
 def test_the_window_grows_from_request_to_request_by_hand():
     # Requests of 25 segments: windows of 10 and 20 (15 used), then one of 35 for the second.
     expected_s = 2 * RTT_S + (RTT_S + TAU_S - 10 * TAU_S) + 25 * TAU_S

@@ -342,9 +342,16 @@ def test_a_program_in_the_log_sends_its_messages_unless_the_network_has_one(log,
     (alone,) = timed([dense], tmp_path / "fluid", [path], fluid).values()
     assert first_download_s(alone) < took_s["plain"]
     study = inputs.read([dense], (), networks=[path])
-    assert "flower (25 requests and 31 calls per message" in " ".join(
-        message_logs.log_remarks(study.logs, timed=False)
-    )
+    assert list(message_logs.log_remarks(study.logs, timed=False)) == [
+        "dense: messages are sent as by flower (25 requests and 31 calls per message, 2 at a time, "
+        "kept connections), unless the network has an application or transport fluid"
+    ]
+
+
+def test_the_folder_of_a_run_keeps_how_messages_are_sent(log, tmp_path):
+    timed([with_program(log(), preset="flower", arrays=25)], tmp_path / "out")
+    again = timed([tmp_path / "out"], tmp_path / "again", networks=())
+    assert again == rows_of(tmp_path / "out")
 
 
 @pytest.mark.parametrize(

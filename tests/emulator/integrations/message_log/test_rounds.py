@@ -36,6 +36,9 @@ def test_how_messages_are_sent_is_written_once(log, tmp_path):
     program = read(tmp_path / "log.jsonl").program
     assert program is not None
     assert (program.preset, program.arrays, program.requests) == ("flower", 25, None)
+    assert (
+        '"kind": "program", "preset": "flower", "arrays": 25' in read(tmp_path / "log.jsonl").text
+    )
 
 
 def test_without_labels_a_round_ends_with_its_answers(log, tmp_path):
