@@ -53,6 +53,21 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Deployment:
+    """How Flower is to send messages: each in so many `arrays`, in so many `rounds`.
+
+    A client gets its message `gap_s` after the one before. It must end after `limit_s`; `home` is
+    an empty folder for it.
+    """
+
+    arrays: int
+    rounds: int
+    gap_s: float
+    limit_s: float
+    home: str
+
+
+@dataclass(frozen=True, slots=True)
 class Schedule:
     """One scenario of transfers; `clients` and `ids` are the ids of clients and messages."""
 

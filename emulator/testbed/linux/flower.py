@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,7 +23,7 @@ from typing import Any
 
 from emulator.testbed.linux import netns
 from emulator.testbed.linux.topology import SERVER, Topology
-from emulator.testbed.schedule import Message
+from emulator.testbed.schedule import Deployment, Message
 
 Round = Mapping[str, Any]  # as `flower_app.serve` writes it
 Span = tuple[float, float]  # first and last segment, seconds
@@ -79,24 +80,15 @@ def require() -> None:
 
 
 def carry(
-    topology: Topology,
-    messages: Sequence[Message],
-    congestion: str,
-    arrays: int,
-    rounds: int,
-    gap_s: float,
-    limit_s: float,
-    home: str,
+    topology: Topology, messages: Sequence[Message], congestion: str, deployment: Deployment
 ) -> list[Round]:
-    """Sends `messages` in each of so many rounds, each message in so many arrays.
+    """Sends `messages` in each round. The caller ends the processes (`end`).
 
-    A client gets its message `gap_s` after the one before. `home` is an empty folder; the caller
-    ends the processes (`end`). Returns what the app noted of each round. Raises OSError if a
-    process ends or if it takes more than `limit_s`.
+    Returns what the app noted of each round. Raises OSError if a process ends or if it takes longer
+    than allowed.
     """
-    folder = Path(home)
-    out = _prepare(folder, messages, len(topology.clients), arrays, rounds, gap_s)
-    fleet = _Processes(folder)
+    out = _prepare(messages, len(topology.clients), deployment)
+    fleet = _Processes(Path(deployment.home))
     # Not all kernels let a namespace choose its default; a route may name any.
     for namespace in (topology.server, *topology.clients):
         with netns.inside(namespace):
@@ -114,13 +106,12 @@ def carry(
             "--node-config", f"partition-id={number}",
         )  # fmt: skip
     fleet.submit(topology.server)
-    return fleet.wait_for(out, limit_s)
+    return fleet.wait_for(out, deployment.limit_s)
 
 
-def _prepare(
-    home: Path, messages: Sequence[Message], clients: int, arrays: int, rounds: int, gap_s: float
-) -> Path:
-    """Writes app, configuration and plan into `home`; returns the path that the app writes to."""
+def _prepare(messages: Sequence[Message], clients: int, deployment: Deployment) -> Path:
+    """Writes app, configuration and plan; returns the path that the app writes to."""
+    home = Path(deployment.home)
     (home / "app").mkdir()
     (home / "app" / "pyproject.toml").write_text(PROJECT)
     shutil.copy(Path(__file__).with_name("flower_app.py"), home / "app")
@@ -129,7 +120,7 @@ def _prepare(
     for message in messages:
         sizes[message.direction][message.client] += message.nbytes
     out = home / "out.json"
-    plan = {**sizes, "arrays": arrays, "rounds": rounds, "gap_s": gap_s, "out": str(out)}
+    plan = {**sizes, **asdict(deployment), "out": str(out)}
     (home / "plan.json").write_text(json.dumps(plan))
     return out
 

@@ -4,8 +4,8 @@
 
 reads {"star", "messages", "congestion", "flower"} from standard input and prints {"rounds",
 "relay"}, {"refused": reason} if the machine refuses, or {"failed": reason}. A round has the "times"
-of each message. With "flower", the arguments of `flower.carry`, Flower sends the messages, and a
-round has "waiting_s" as well. Its process group ends at once when FD, a
+of each message. With "flower", a deployment, Flower sends the messages, and a round has "waiting_s"
+as well. Its process group ends at once when FD, a
 pipe of its parent, closes, so also when the parent is killed, and then all namespaces.
 """
 
@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from emulator.testbed.linux import delay_relay, flower, netns, topology, traffic
-from emulator.testbed.schedule import Message, Star
+from emulator.testbed.schedule import Deployment, Message, Star
 
 
 def measure(
-    star: Star, messages: list[Message], congestion: str, by_flower: dict[str, Any] | None
+    star: Star, messages: list[Message], congestion: str, by_flower: Deployment | None
 ) -> dict[str, Any]:
     """Sends `messages` over a real `star`. Raises RefusedError, OSError."""
     if by_flower:
@@ -33,7 +33,7 @@ def measure(
     relay = _relay(laid_out, [delay_relay.CAPTURE] if by_flower else [])
     try:
         if by_flower:
-            found = flower.carry(laid_out, messages, congestion, **by_flower)
+            found = flower.carry(laid_out, messages, congestion, by_flower)
         else:
             times = traffic.carry(laid_out, messages, congestion)
     except BaseException:
@@ -81,8 +81,8 @@ def main() -> None:
             os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
         netns.become_root()
         asked = json.load(sys.stdin)
-        by_flower = asked.get("flower")
-        watched = int(sys.argv[1]), by_flower and by_flower["home"]
+        by_flower = Deployment(**asked["flower"]) if asked["flower"] else None
+        watched = int(sys.argv[1]), by_flower and by_flower.home
         threading.Thread(target=_end_with, args=watched, daemon=True).start()
         messages = [Message(**message) for message in asked["messages"]]
         star = Star(**asked["star"])

@@ -14,7 +14,7 @@ from typing import Any
 
 from emulator.common.errors import EmulationError, SupportError
 from emulator.testbed.linux import flower
-from emulator.testbed.schedule import Message, Star
+from emulator.testbed.schedule import Deployment, Message, Star
 
 SETUP_TIMEOUT_S = 15.0  # setup takes one second, on a busy machine a few
 # Late packets lengthen round trips: above this lateness, a measurement is unreliable.
@@ -53,17 +53,13 @@ def enact_by_flower(
     gap_s: float,
     limit_s: float,
 ) -> list[Enacted]:
-    """Sends `messages` by a Flower deployment, `repeats` times, each in so many `arrays`.
-
-    A client gets its message `gap_s` after the one before.
+    """Sends `messages` by Flower, `repeats` times: see `Deployment`.
 
     Raises SupportError if this machine or environment cannot do it, EmulationError if Flower fails
     or takes more than `limit_s`.
     """
     with TemporaryDirectory() as home:
-        asked = {
-            "arrays": arrays, "rounds": repeats, "gap_s": gap_s, "limit_s": limit_s, "home": home
-        }  # fmt: skip
+        asked = Deployment(arrays, repeats, gap_s, limit_s, home)
         try:
             return _enacted(star, messages, congestion, asked, limit_s + SETUP_TIMEOUT_S)
         finally:
@@ -74,12 +70,12 @@ def _enacted(
     star: Star,
     messages: Sequence[Message],
     congestion: str,
-    by_flower: dict[str, Any] | None,
+    by_flower: Deployment | None,
     timeout_s: float,
 ) -> list[Enacted]:
     sent = [asdict(message) for message in messages]
     asked = {"star": asdict(star), "messages": sent, "congestion": congestion}
-    found = _measured({**asked, "flower": by_flower}, timeout_s)
+    found = _measured({**asked, "flower": by_flower and asdict(by_flower)}, timeout_s)
     if "refused" in found:
         raise SupportError(
             f"this machine cannot build a test network: {found['refused']}",

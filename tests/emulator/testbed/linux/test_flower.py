@@ -7,7 +7,7 @@ import pytest
 
 from emulator.testbed.linux import flower, run
 from emulator.testbed.linux.delay_relay import Cable, Capture, data_size
-from emulator.testbed.schedule import Message
+from emulator.testbed.schedule import Deployment, Message
 
 DELAY_S = 0.02
 
@@ -81,8 +81,9 @@ def test_without_flower_it_is_refused(monkeypatch):
 
 def test_the_app_gets_the_bytes_of_each_client(tmp_path):
     messages = [Message(0, "down", 7), Message(0, "up", 3), Message(1, "down", 8)]
-    out = flower._prepare(tmp_path, messages, 2, 25, 3, 4.5)
+    out = flower._prepare(messages, 2, Deployment(25, 3, 4.5, 200.0, str(tmp_path)))
     plan = json.loads((tmp_path / "plan.json").read_text())
+    assert (plan.pop("limit_s"), plan.pop("home")) == (200.0, str(tmp_path))
     assert plan == {
         "down": [7, 8],
         "up": [3, 0],
