@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-
 from emulator.common.errors import MessageLogError
 from emulator.common.text import counted, printable, short_repr
 from emulator.common.units import format_size
 from emulator.integrations import message_log
 from emulator.integrations.message_log import MessageLog
+from emulator.integrations.message_log.problems import validated
 from emulator.scenario.logged import KIND
 from emulator.simulation.clients.applications import ApplicationSettings
 from emulator.simulation.records import UNKNOWN
@@ -210,15 +209,7 @@ def _program(log: MessageLog) -> ApplicationSettings | None:
     if log.program is None:
         return None
     keys = log.program.model_dump(exclude_none=True, exclude={"kind"})
-    try:
-        return ApplicationSettings.model_validate(keys)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise MessageLogError(
-            f"{_name(log)}: program: {place + ': ' if place else ''}{first['msg']}",
-            "its keys are those of network.application: docs/reference/scenario_keys.md",
-        ) from None
+    return validated(ApplicationSettings, keys, log.path, None, dict.fromkeys(keys, "program"))
 
 
 def _sent_by(program: ApplicationSettings | None) -> str:

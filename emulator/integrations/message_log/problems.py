@@ -51,4 +51,4 @@ def _text(details: Any, model: type[Settings], places: Mapping[str, str]) -> str
         case "extra_forbidden":
             return f"{place}: unknown field{suggestion(name, list(model.model_fields))}"
         case _:
-            return f"{place}: {value_text(details)}"
+            return f"{place}: {value_text(details)}" if place else value_text(details)

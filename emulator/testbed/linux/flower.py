@@ -21,6 +21,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from emulator.common.errors import SupportError
 from emulator.testbed.linux import netns
 from emulator.testbed.linux.topology import SERVER, Topology
 from emulator.testbed.schedule import Deployment, Message
@@ -72,11 +73,14 @@ insecure = true
 
 
 def require() -> None:
-    """Raises RefusedError if this environment has no Flower, or one with other commands."""
+    """Raises SupportError if this environment has no Flower, or one with other commands."""
     if find_spec("flwr") is None:
-        raise netns.RefusedError("no Flower (pip install 'flasc-emu[flower]')")
+        raise SupportError("found no flwr, which --flower needs", "pip install 'flasc-emu[flower]'")
     if not (found := metadata.version("flwr")).startswith(f"{VERSION}."):
-        raise netns.RefusedError(f"found Flower {found}; allowed: {VERSION}")
+        raise SupportError(
+            f"found flwr {found}; allowed with --flower: {VERSION}",
+            f"pip install 'flwr=={VERSION}.*'",
+        )
 
 
 def carry(

@@ -27,8 +27,6 @@ def measure(
     star: Star, messages: list[Message], congestion: str, by_flower: Deployment | None
 ) -> dict[str, Any]:
     """Sends `messages` over a real `star`. Raises RefusedError, OSError."""
-    if by_flower:
-        flower.require()
     laid_out = topology.build(star)
     relay = _relay(laid_out, [delay_relay.CAPTURE] if by_flower else [])
     try:

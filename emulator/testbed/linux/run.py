@@ -58,6 +58,7 @@ def enact_by_flower(
     Raises SupportError if this machine or environment cannot do it, EmulationError if Flower fails
     or takes more than `limit_s`.
     """
+    flower.require()
     with TemporaryDirectory() as home:
         asked = Deployment(arrays, repeats, gap_s, limit_s, home)
         try:

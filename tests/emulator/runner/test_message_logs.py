@@ -357,9 +357,9 @@ def test_the_folder_of_a_run_keeps_how_messages_are_sent(log, tmp_path):
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        ({"preset": "flowers"}, "program: preset: "),
-        ({"arrays": 3}, "program: "),
-        ({"preset": "flower", "requests": 0}, "program: requests: "),
+        ({"preset": "flowers"}, "program, preset: found 'flowers'"),
+        ({"arrays": 3}, "log.jsonl: found arrays with preset raw; allowed: arrays with preset flower"),
+        ({"preset": "flower", "requests": 0}, "program, requests: found 0; allowed: "),
     ],
 )
 def test_a_program_that_no_network_could_have_is_refused(log, keys, said):

@@ -5,6 +5,7 @@ import struct
 
 import pytest
 
+from emulator.common.errors import SupportError
 from emulator.testbed.linux import flower, run
 from emulator.testbed.linux.delay_relay import Cable, Capture, data_size
 from emulator.testbed.schedule import Deployment, Message
@@ -71,11 +72,11 @@ def test_a_message_is_the_bursts_with_data_on_its_side_of_the_training():
 
 def test_without_flower_it_is_refused(monkeypatch):
     monkeypatch.setattr(flower, "find_spec", lambda _: None)
-    with pytest.raises(flower.netns.RefusedError, match=r"no Flower \(pip install"):
+    with pytest.raises(SupportError, match="found no flwr, which --flower needs"):
         flower.require()
     monkeypatch.setattr(flower, "find_spec", lambda _: True)
     monkeypatch.setattr(flower.metadata, "version", lambda _: "1.30.0")
-    with pytest.raises(flower.netns.RefusedError, match=r"found Flower 1\.30\.0; allowed: 1\.42"):
+    with pytest.raises(SupportError, match=r"found flwr 1\.30\.0; allowed with --flower: 1\.42"):
         flower.require()
 
 

@@ -115,7 +115,8 @@ def test_it_takes_what_is_named(invoke, scenario, toys, pretended):
     assert {m["nbytes"] for m in asked["messages"]} == {300_000, 150_000}
 
 
-def test_flower_sends_all_repeats_in_one_deployment(invoke, scenario, toys, pretended):
+def test_flower_sends_all_repeats_in_one_deployment(invoke, scenario, toys, pretended, monkeypatch):
+    monkeypatch.setattr(run.flower, "require", lambda: None)
     path = scenario()
     invoke("run", path, "--workers", 1)
     pretended.clear()
@@ -132,6 +133,16 @@ def test_flower_sends_all_repeats_in_one_deployment(invoke, scenario, toys, pret
     assert (found["arrays"], found["waiting_s"], found["repeats"]) == (25, 5.0, 4)
     assert "makespan" not in found
     assert not Path("elsewhere/validation.json").exists()
+
+
+def test_without_flower_it_says_what_to_install(invoke, scenario, toys, pretended, monkeypatch):
+    monkeypatch.setattr(run.flower, "find_spec", lambda _: None)
+    path = scenario()
+    invoke("run", path, "--workers", 1)
+    code, _, err = invoke("validate", path, "--flower", "--set", "network.application=flower")
+    assert code == 3
+    assert "error: found no flwr, which --flower needs\n" in err
+    assert "hint: pip install 'flasc-emu[flower]'\n" in err
 
 
 @pytest.mark.parametrize(
