@@ -358,10 +358,7 @@ def test_the_folder_of_a_run_keeps_how_messages_are_sent(log, tmp_path):
     ("keys", "said"),
     [
         ({"preset": "flowers"}, "program, preset: found 'flowers'"),
-        (
-            {"arrays": 3},
-            "log.jsonl: found arrays with preset raw; allowed: arrays with ",
-        ),
+        ({"arrays": 3}, "log.jsonl: found arrays with preset raw; allowed: arrays with "),
         ({"preset": "flower", "requests": 0}, "program, requests: found 0; allowed: "),
     ],
 )
