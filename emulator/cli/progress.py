@@ -19,6 +19,7 @@ from emulator.scenario.study import TrainingJob, titles
 How = Literal["auto", "live", "plain", "json", "none"]
 PLAIN_EVERY_WALL_S = 10.0
 NAME_WIDTH = 22
+Lines = Callable[[], Sequence[str]]  # called only if they are shown: they take time to compute
 _COLUMNS = "{:>9} {:>8} {:>12} {:>7} {:>7}"  # with a name and a bar of 8, 80 characters
 
 
@@ -71,14 +72,14 @@ class Display:
     def _note(self, index: int, text: str) -> None:
         """Show a note about a training."""
 
-    def end(self, index: int, lines: Sequence[str] = (), replayed: bool = False) -> None:
+    def end(self, index: int, lines: Lines = tuple, replayed: bool = False) -> None:
         """End a training; `lines` are its result for a person, who sees none of a replay."""
         self._to_do[index] = 0
         self._replayed += replayed
-        for line in lines if not replayed else ():
+        for line in () if replayed else lines():
             self.say(line)
 
-    def fail(self, index: int, lines: Sequence[str] = ()) -> None:
+    def fail(self, index: int, lines: Lines = tuple) -> None:
         """End a training that failed; `lines` are its error for a person."""
         self.end(index, lines)
 
@@ -163,7 +164,7 @@ class Live(Plain):
         super().__exit__(*error)
 
     @override
-    def end(self, index: int, lines: Sequence[str] = (), replayed: bool = False) -> None:
+    def end(self, index: int, lines: Lines = tuple, replayed: bool = False) -> None:
         if index in self._tasks:
             self._bars.remove_task(self._tasks.pop(index))
         super().end(index, lines, replayed)
@@ -194,14 +195,14 @@ class Json(Display):
         self._emit("note", text=line)
 
     @override
-    def end(self, index: int, lines: Sequence[str] = (), replayed: bool = False) -> None:
+    def end(self, index: int, lines: Lines = tuple, replayed: bool = False) -> None:
         super().end(index)
-        self._emit("done", index, text="\n".join(lines))
+        self._emit("done", index, text="\n".join(lines()))
 
     @override
-    def fail(self, index: int, lines: Sequence[str] = ()) -> None:
+    def fail(self, index: int, lines: Lines = tuple) -> None:
         super().end(index)
-        self._emit("failed", index, text="\n".join(lines))
+        self._emit("failed", index, text="\n".join(lines()))
 
     @override
     def _note(self, index: int, text: str) -> None:

@@ -9,6 +9,7 @@ from emulator.cli.options import PATH, choice
 from emulator.cli.targets import budgets as budgets_of, targets as targets_of
 
 if TYPE_CHECKING:
+    from emulator.reports.run_report import Study
     from emulator.results.ledger import Ledger
     from emulator.results.target_sweep import Budget
 
@@ -94,7 +95,7 @@ def print_report(folder: Path, form: str) -> None:
     if form == "files":
         from emulator.runner.run import write_report
 
-        for path in write_report(folder):
+        for path in write_report(folder).paths:
             click.echo(path)
         with Ledger.open(folder / "ledger.sqlite") as ledger:
             warn_if_incomplete(ledger)
@@ -106,11 +107,7 @@ def print_report(folder: Path, form: str) -> None:
             warn_if_incomplete(ledger)
         found = results.load(ledger)
     if form == "table":
-        from rich.console import Console
-
-        from emulator.reports.terminal import table
-
-        Console().print(table(found))
+        print_table(found)
         return
     from emulator.reports.export import json_csv
 
@@ -118,3 +115,12 @@ def print_report(folder: Path, form: str) -> None:
         click.echo(json_csv.to_json(found.outcomes, found.validations), nl=False)
     else:
         click.echo(json_csv.to_csv(found.outcomes), nl=False)
+
+
+def print_table(study: "Study") -> None:
+    """Print the table of results of a run."""
+    from rich.console import Console
+
+    from emulator.reports.terminal import table
+
+    Console().print(table(study))

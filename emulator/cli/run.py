@@ -1,6 +1,7 @@
 """The command `run`."""
 
 import contextlib
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from emulator.cli.options import (
     choice,
     repeatable,
 )
-from emulator.cli.report import print_report
+from emulator.cli.report import print_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,7 +108,7 @@ def run(
 
         def on_event(event: Event) -> None:
             if isinstance(event, TrainingFinished):
-                lines = _result_lines(study, names[event.training], event.result)
+                lines = partial(_result_lines, study, names[event.training], event.result)
                 if isinstance(event.result, TrainingResult):
                     shown.end(event.training, lines, replayed=not event.result.trained_rounds)
                 else:
@@ -116,11 +117,11 @@ def run(
                 shown.show(event)
 
         outcome = running.run(study, folder, options, engine=chosen, on_event=on_event)
-    if outcome.written:
-        print_report(folder, "table")
+    if outcome.report:
+        print_table(outcome.report.study)
         click.echo(_rounds_line(outcome, trainings))
         click.echo(f"Written to {folder}/:")
-        click.echo("  " + ", ".join(path.name for path in outcome.written))
+        click.echo("  " + ", ".join(path.name for path in outcome.report.paths))
     if outcome.failure:
         raise outcome.failure
 

@@ -1,18 +1,26 @@
 """Writes every report file of a run from its ledger, without torch."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 from emulator.common.errors import LedgerError
 from emulator.common.files import replace, storage
 from emulator.reports import figures, plot_style
 from emulator.reports.export import json_csv
 from emulator.reports.page import page
-from emulator.reports.run_report import load
+from emulator.reports.run_report import Study, load
 from emulator.results.ledger import Ledger
 
 FILES = (
     "index.html", "figure.png", "figure.svg", "results.json", "results.csv", "groups.json"
 )  # fmt: skip
+
+
+class Report(NamedTuple):
+    """A run as its report shows it, and the paths of the files that were written."""
+
+    study: Study
+    paths: list[Path]
 
 
 def remove(folder: Path) -> None:
@@ -22,11 +30,11 @@ def remove(folder: Path) -> None:
             (folder / name).unlink(missing_ok=True)
 
 
-def write(ledger: Ledger, folder: Path) -> list[Path]:
-    """Write `FILES`, the report of a run.
+def write(ledger: Ledger, folder: Path) -> Report:
+    """Write `FILES`, the report of a run, in that order.
 
-    Each file is replaced atomically. Returns the paths in that order. Raises LedgerError for a
-    ledger without simulations, and StorageError.
+    Each file is replaced atomically. Raises LedgerError for a ledger without simulations, and
+    StorageError.
     """
     study = load(ledger)
     if not study.outcomes:
@@ -45,4 +53,4 @@ def write(ledger: Ledger, folder: Path) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in zip(FILES, contents, strict=True):
             replace(folder / name, content)
-    return [folder / name for name in FILES]
+    return Report(study, [folder / name for name in FILES])

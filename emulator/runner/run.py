@@ -28,14 +28,15 @@ from flasc.common.errors import AssetError, UserError
 
 @dataclass(frozen=True)
 class Outcome:
-    """Server steps that were computed and that were recorded before, files written, and failures.
+    """Server steps that were computed and that were recorded before, the report, and failures.
 
-    A failure is (training, error); `failure` is one error for all of them, or None.
+    `report` is None without any result. A failure is (training, error); `failure` is one error for
+    all of them, or None.
     """
 
     trained_rounds: int
     reused_rounds: int
-    written: Sequence[Path]
+    report: write.Report | None
     failures: Sequence[tuple[int, UserError]]
     failure: EmulationError | None
 
@@ -184,7 +185,7 @@ def _run(
         failures += [(i, error) for i, r in done.items() for error in r.stalled.values()]
         failure = summary(trainings, failures) if failures else None
         if ledger is None:  # a replay without any result leaves the folder as it was
-            return Outcome(0, 0, [], failures, failure)
+            return Outcome(0, 0, None, failures, failure)
         told = {} if failure is None else {"failure": f"{failure.message}. Hint: {failure.hint}"}
         if ended_early := trace_remarks.ends(study, _longest(done), "the longest simulation takes"):
             told["remark"] = ". ".join([*remarks(study), *ended_early])
@@ -192,10 +193,10 @@ def _run(
     copy_models(trainings, done, folder / "models")
     known = described.model_copy(update=told)
     write_cards(trainings, done, known, options.recordings, folder / "models")
-    written = write_report(folder) if done else []
+    report = write_report(folder) if done else None
     trained = sum(result.trained_rounds for result in done.values())
     reused = sum(result.reused_rounds for result in done.values())
-    return Outcome(trained, reused, written, failures, failure)
+    return Outcome(trained, reused, report, failures, failure)
 
 
 def _begun(study: Study, folder: Path, options: Options, meta: Mapping[str, str]) -> Ledger:
@@ -222,7 +223,7 @@ def _file(ledger: Ledger, result: TrainingResult | UserError) -> None:
             ledger.write(emulation, rows)
 
 
-def write_report(folder: Path) -> Sequence[Path]:
-    """Write all files that are derived from the ledger in `folder`; returns their paths."""
+def write_report(folder: Path) -> write.Report:
+    """Write all files that are derived from the ledger in `folder`."""
     with Ledger.open(folder / "ledger.sqlite") as ledger:
         return write.write(ledger, folder)

@@ -91,13 +91,13 @@ def test_what_is_only_replayed_says_nothing(plain):
 def test_replays_are_one_line_together_and_all_events_in_json(plain, trainings, clock):
     display, out = plain
     with display:
-        display.end(0, ["LoRA", "  fast  2 s"], replayed=True)
-        display.end(1, ["head", "  fast  1 s"])
-        display.end(2, ["FLASC", "  fast  1 s"], replayed=True)
+        display.end(0, lambda: pytest.fail("computed and not shown"), replayed=True)
+        display.end(1, lambda: ["head", "  fast  1 s"])
+        display.end(2, lambda: pytest.fail("computed and not shown"), replayed=True)
     assert out.getvalue() == ("head\n  fast  1 s\nreplayed from recordings: 2 of 3 trainings\n")
     out = io.StringIO()
     with Json(Console(file=out), trainings, workers=1) as told:
-        told.end(0, ["LoRA", "  fast  2 s"], replayed=True)
+        told.end(0, lambda: ["LoRA", "  fast  2 s"], replayed=True)
     (event,) = map(json.loads, out.getvalue().splitlines())
     assert (event["event"], event["text"]) == ("done", "LoRA\n  fast  2 s")
 
@@ -192,8 +192,8 @@ def test_each_event_is_a_json_object_on_a_line(events, clock):
         display.show(at(0, 1, variant="slow"))
         clock.now += 10
         display.show(at(0, 2, variant="slow", split="validation"))
-        display.end(0, ["LoRA", "  fast  3 s"])
-        display.fail(1, ["head: the disk is full"])
+        display.end(0, lambda: ["LoRA", "  fast  3 s"])
+        display.fail(1, lambda: ["head: the disk is full"])
     whose = {"training": 0, "method": "LoRA", "seed": 0}
     rows = said()
     assert rows[0] == {"event": "note", "text": "waiting for\nthe other"}
@@ -213,7 +213,7 @@ def test_each_event_is_a_json_object_on_a_line(events, clock):
 def test_its_page_has_every_field_and_no_other(events):
     display, said = events
     display.show(at(0, 1))
-    display.end(0, ["LoRA"])
+    display.end(0, lambda: ["LoRA"])
     table = PAGE.read_text("utf-8").partition("## Events")[2]
     cells = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
     assert {name for cell in cells for name in re.findall(r"`(\w+)`", cell)} == {
@@ -232,7 +232,7 @@ def test_none_is_silent(trainings, capsys):
     with display("none", trainings, 1) as shown:
         shown.say("hello")
         shown.show(at(0, 1))
-        shown.end(0, ["done"])
+        shown.end(0, lambda: ["done"])
     assert capsys.readouterr() == ("", "")
 
 

@@ -54,7 +54,7 @@ def test_it_writes_what_it_says(scenario, toys, carry, tmp_path):
     outcome = carry(inputs.read(scenario()))
     assert outcome.trained_rounds == 12
     assert not outcome.failures
-    names = {path.name for path in outcome.written}
+    names = {path.name for path in outcome.report.paths}
     assert names == {
         "index.html",
         "figure.png",
@@ -63,7 +63,7 @@ def test_it_writes_what_it_says(scenario, toys, carry, tmp_path):
         "results.csv",
         "groups.json",
     }
-    assert all(path.stat().st_size for path in outcome.written)
+    assert all(path.stat().st_size for path in outcome.report.paths)
     models = {
         path.parent.name: path.read_text() for path in tmp_path.glob("out/models/*/model.txt")
     }
@@ -155,7 +155,7 @@ def test_a_failure_leaves_the_others_and_is_handed_back(scenario, toys, carry, t
 def test_where_all_fail_nothing_is_reported(scenario, toys, carry, tmp_path):
     outcome = carry(inputs.read(scenario(), [BAD], ["bad"]))
     assert len(outcome.failures) == 1
-    assert not outcome.written
+    assert outcome.report is None
 
 
 @pytest.mark.parametrize("error", [AssetError("no network"), StorageError("full")])

@@ -40,7 +40,7 @@ def test_a_report_is_six_files_and_writing_again_changes_nothing(
     write_run: Callable[..., Path], tmp_path: Path
 ) -> None:
     with Ledger.open(write_run({"A": 0.1, "B": 0.04}, {"x": 1, "y": 2})) as ledger:
-        paths = write(ledger, tmp_path / "deep" / "report")
+        _, paths = write(ledger, tmp_path / "deep" / "report")
         before = [path.read_bytes() for path in paths]
         assert [path.name for path in paths] == FILES
         assert sorted(p.name for p in paths[0].parent.iterdir()) == sorted(FILES)

@@ -27,7 +27,7 @@ HERE = Local(1)
 @pytest.fixture(autouse=True)
 def no_figures(monkeypatch):
     """Reports take seconds, and are tested elsewhere."""
-    monkeypatch.setattr(run, "write_report", lambda folder: [folder])
+    monkeypatch.setattr(run, "write_report", lambda _: None)
 
 
 @pytest.fixture
@@ -228,7 +228,7 @@ def test_a_packed_recording_is_searched_without_training(searched, sparse_toys, 
     ]
     assert run.run(
         inputs.read(tmp_path / "replayed"), tmp_path / "rerun", Options(store), engine=HERE
-    ).written
+    ).reused_rounds
 
 
 @pytest.mark.parametrize("start", ["1/4", "1/64"])

@@ -1,0 +1,39 @@
+"""The command `run`: what it reads and prints, on a packed recording."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from emulator.cli import main
+from emulator.results.ledger import Ledger
+
+ROOT = Path(__file__).parents[3]
+HEAD = ["recordings/slow_upload.json.gz", "--method", "head only", "--set", "training.seeds=[0, 1]"]
+
+
+@pytest.fixture
+def ran(tmp_path, monkeypatch):
+    """Run a packed recording from the root of the repository; gives what was printed."""
+
+    def run(*arguments):
+        monkeypatch.chdir(ROOT)
+        result = CliRunner().invoke(main, ["run", *arguments, "--out", str(tmp_path / "out")])
+        assert result.exit_code == 0, result.stderr
+        return result.stdout
+
+    return run
+
+
+def test_a_run_reads_each_simulation_of_its_ledger_once(ran, monkeypatch):
+    read, rows = [], Ledger.rows
+
+    def counted(ledger, emulation):
+        read.append(emulation)
+        return rows(ledger, emulation)
+
+    monkeypatch.setattr(Ledger, "rows", counted)
+    printed = ran(*HEAD, "--network", "scenarios/networks/leo.yaml")
+    assert "head only" in printed
+    assert "index.html, figure.png" in printed
+    assert sorted(each.seed for each in read) == [0, 1]
