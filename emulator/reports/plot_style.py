@@ -33,6 +33,7 @@ BOTTLENECKS = {
     "absence": "#BBBBBB",
     "deadline": COLOURS[6],
 }
+POINTS_PER_INCH = 72  # dots per inch of vector formats
 # For scripts other than Latin, Greek and Cyrillic: the first font that is installed.
 _FALLBACKS = (
     "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Noto Sans JP", "Source Han Sans",
@@ -104,12 +105,26 @@ def _saved(draw: Draw, study: Study, *formats: dict[str, Any]) -> list[bytes]:
     ):
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure, contents = draw(study), []
+        _lay_out(figure, **formats[0])
         for options in formats:
             target = io.BytesIO()
             figure.savefig(target, facecolor="white", **options)
-            figure.set_layout_engine("none")  # the layout takes half of the time
             contents.append(target.getvalue())
         return contents
+
+
+def _lay_out(figure: "Figure", format: str, dpi: int = POINTS_PER_INCH, **_: object) -> None:
+    """Place the parts of `figure` once, by the size of text in `format`.
+
+    With a layout engine, `savefig` would draw each format twice: to place the parts, and to save.
+    """
+    from matplotlib.backend_bases import get_registered_canvas_class
+
+    get_registered_canvas_class(format)(figure)
+    figure.set_dpi(dpi)
+    if engine := figure.get_layout_engine():
+        engine.execute(figure)
+    figure.set_layout_engine(None)
 
 
 def _fonts() -> list[str]:
