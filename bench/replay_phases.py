@@ -72,7 +72,7 @@ class Phases:
         now, own = self._running[-1], f"import {' and '.join(OWN)}"
         if now.startswith("import ") and now != own:
             return now
-        package = name.split(".")[0]
+        package = name.partition(".")[0]
         standard = package in sys.stdlib_module_names or not package
         return own if package in OWN or standard else f"import {package}"
 

@@ -146,6 +146,17 @@ def test_the_folder_of_a_replay_is_replayed_without_torch_and_network(tmp_path):
     assert "torch" not in loaded(BLOCKED + code)
 
 
+def test_a_replay_loads_what_its_results_need(tmp_path):
+    """Two methods and three seeds, so that a difference is tested and a figure is drawn."""
+    only = [o for method in ("LoRA", "head only") for o in ("--method", method)]
+    network = ["--network", "scenarios/networks/leo.yaml", "--out", str(tmp_path)]
+    modules = loaded(commands(["run", "recordings/slow_upload.json.gz", *only, *network]))
+    assert {"matplotlib.figure", "scipy.special"} <= modules
+    unused = {"scipy.stats", "scipy.optimize", "pandas", "matplotlib.pyplot", "plotly.graph_objs"}
+    assert not unused & modules
+    assert not {"torch", "transformers", "peft"} & modules
+
+
 def test_report_loads_no_torch(run_folder):
     forms = ["table", "json", "csv", "files"]
     modules = loaded(commands(*(["report", str(run_folder), "--format", form] for form in forms)))

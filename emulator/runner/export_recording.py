@@ -101,7 +101,7 @@ def _read(
 ) -> Iterator[tuple[TrainingJob, Recording]]:
     """The recorded trainings of a study, in folders that exist until `stack` is closed."""
     if study.packed:
-        store = stack.enter_context(archive.extracted(study.packed))
+        store = stack.enter_context(archive.extracted(study.packed)).folder
     else:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="flasc-emu-"))
         store = Path(folder)

@@ -150,8 +150,8 @@ def recorded(study: Study, options: Options) -> Iterator[Options]:
     if study.packed is None:
         yield options
     else:
-        with archive.extracted(study.packed) as store:
-            yield replaced(options, recordings=store, packed=study.packed)
+        with archive.extracted(study.packed) as (store, opened):
+            yield replaced(options, recordings=store, packed=study.packed, opened=opened)
 
 
 def _run(

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from emulator.common.errors import NotRecordedError, StalledError
 from emulator.results.metrics import SPLIT
 from emulator.runner.events import Note, OnEvent, TrainingProgress, TrainingResult
 from emulator.runner.recording import LiveTrainer, Recording, RecordingTrainer
+from emulator.runner.recording.identity import root_of
 from emulator.runner.recording.model_export import stamp
 from emulator.scenario.scenario import Scenario
 from emulator.scenario.study import TrainingJob
@@ -26,7 +27,8 @@ class Options:
     """How trainings are run; no option changes a result.
 
     With `train` False, what is not recorded is an error. `packed` is the packed recording that
-    `recordings` were unpacked from; it has no states to train on from.
+    `recordings` were unpacked from; it has no states to train on from. `opened` are those of the
+    `recordings` that this process has read already, by the names of their folders.
     """
 
     recordings: Path
@@ -34,6 +36,11 @@ class Options:
     cache: Path | None = None
     train: bool = True
     packed: Path | None = None
+    opened: Mapping[str, Recording] = field(default_factory=dict, compare=False, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what another process gets, which reads recordings itself."""
+        return vars(self) | {"opened": {}}
 
 
 OpenRecording = Callable[..., Recording]
@@ -138,7 +145,9 @@ def run_training(
     if training.log is not None:
         return _run_log(index, training, training.log, on_event)
     settings = training.settings.model_dump(mode="json")
-    recording = open_recording(options.recordings, settings, weights=training.weights)
+    recording = options.opened.get(root_of(options.recordings, settings, training.weights))
+    if recording is None:
+        recording = open_recording(options.recordings, settings, weights=training.weights)
 
     def notify(text: str) -> None:
         on_event(Note(index, text))

@@ -7,6 +7,7 @@ load no plug-in, so plug-ins may import them in any order; unions are extended w
 (PyPA entry points specification.)
 """
 
+import functools
 import sys
 from collections.abc import Collection, Sequence
 from importlib.metadata import EntryPoint, entry_points
@@ -62,7 +63,14 @@ def origin(settings: type[Pluggable]) -> tuple[str, str] | None:
 
 
 def _points(base: type[Pluggable]) -> list[EntryPoint]:
-    return sorted(entry_points(group=base.plugin_group), key=lambda point: point.name)
+    found = _installed(tuple(sys.path)).select(group=base.plugin_group)
+    return sorted(found, key=lambda point: point.name)
+
+
+@functools.cache
+def _installed(path: tuple[str, ...]) -> Any:  # noqa: ARG001 - it decides what is installed
+    """The entry points of all packages: their files are read once, not for each base class."""
+    return entry_points()
 
 
 def _settings(point: EntryPoint, base: type[Pluggable]) -> type[Pluggable]:

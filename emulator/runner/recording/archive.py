@@ -17,9 +17,9 @@ import json
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from emulator.common.errors import RecordingError
 from emulator.common.files import storage
@@ -30,6 +30,10 @@ from flasc.common.messages import MessageInfo
 
 KIND = "flasc-emu packed recording 1"
 MAX_BYTES = 2**26  # unpacked: about a million entries
+# The names of the values of a row, in their order.
+_ABOUT = ("examples", "flop_per_example", "labels")
+_MESSAGE = ("state", *(each.name for each in fields(MessageInfo)))
+_SCORE = ("state", "split", "examples", "accuracy", "loss", "by_label")
 _BAD = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)
 
 
@@ -118,36 +122,48 @@ def _foreign(path: Path, why: str) -> RecordingError:
     )
 
 
+class Extracted(NamedTuple):
+    """A folder of recordings, and the same recordings in memory, by the names of their folders."""
+
+    folder: Path
+    recordings: Mapping[str, Recording]
+
+
 @contextlib.contextmanager
-def extracted(path: Path) -> Iterator[Path]:
+def extracted(path: Path) -> Iterator[Extracted]:
     """The recordings in the file at `path`, in a temporary folder.
 
     Raises RecordingError and StorageError.
     """
     found = read(path)
+    recordings: dict[str, Recording] = {}
     with contextlib.ExitStack() as stack:
         with storage(Path(tempfile.gettempdir())):
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="flasc-emu-"))
         for number, training in enumerate(found.trainings, 1):
             try:
-                _unpack(training, Path(folder))
+                recording = _unpack(training, Path(folder))
             except RecordingError as error:
                 raise _foreign(path, f"in training {number}: {error.message}") from error
             except _BAD as error:
                 raise _foreign(path, f"in training {number}: {error!r}") from error
-        yield Path(folder)
+            recordings[recording.root] = recording
+        yield Extracted(Path(folder), recordings)
 
 
-def _unpack(training: Mapping[str, Any], store: Path) -> None:
+def _unpack(training: Mapping[str, Any], store: Path) -> Recording:
+    """The recording of a packed training, written to `store` and validated."""
     settings, provenance = dict(training["settings"]), dict(training["provenance"])
     root = root_of(store, settings, "")
-    lines = "".join(json.dumps(entry) + "\n" for entry in _entries(root, training["facts"]))
+    entries = list(_entries(root, training["facts"]))
     whole = json.dumps({"settings": settings, "provenance": provenance})
     with storage(store):
         (store / root).mkdir(exist_ok=True)
         (store / root / "settings.json").write_text(whole, "utf-8")
-        (store / root / "log.jsonl").write_text(lines, "utf-8")
-    Recording(store, settings)  # reads and validates all entries
+        (store / root / "log.jsonl").unlink(missing_ok=True)  # of a training that is packed twice
+    recording = Recording(store, settings)
+    recording.fill(entries)
+    return recording
 
 
 def _entries(root: str, rows: Sequence[Sequence[Any]]) -> Iterator[dict[str, Any]]:
@@ -162,22 +178,20 @@ def _entries(root: str, rows: Sequence[Sequence[Any]]) -> Iterator[dict[str, Any
     for kind, *values in rows:
         match kind:
             case "about":
-                names = ["examples", "flop_per_example", "labels"]
-                yield {"fact": "about", **_named(names, values, optional=1)}
+                yield {"fact": "about", **_named(_ABOUT, values, optional=1)}
             case "step":
                 parent, uploads, weights = values
                 uploads = tuple((state(n), int(client)) for n, client in uploads)
                 step = Step(state(parent), uploads, tuple(map(float, weights)))
                 states.append(step.id)
-                yield {"fact": "aggregate", "state": step.id, **asdict(step)}
+                known = {"parent": step.parent, "uploads": step.uploads, "weights": step.weights}
+                yield {"fact": "aggregate", "state": states[-1], **known}
             case "download" | "upload":
                 number, *rest = values
-                names = ["state", *(each.name for each in fields(MessageInfo))]
-                yield {"fact": kind, **_named(names, [state(number), *rest])}
+                yield {"fact": kind, **_named(_MESSAGE, [state(number), *rest])}
             case "score":
                 number, *rest = values
-                names = ["state", "split", "examples", "accuracy", "loss", "by_label"]
-                yield {"fact": "evaluate", **_named(names, [state(number), *rest], optional=1)}
+                yield {"fact": "evaluate", **_named(_SCORE, [state(number), *rest], optional=1)}
             case _:
                 raise ValueError(f"entry {kind!r:.60}")
 

@@ -42,28 +42,32 @@ class Step:
 
 Entry = TypeVar("Entry", MessageEntry, Score)
 INVALID = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+_FIELDS = {  # looked up once: a recording has thousands of entries
+    kind: tuple((each.name, each.type) for each in fields(kind)) for kind in (MessageEntry, Score)
+}
 _LARGEST = 2**63 - 1  # integer, as in the ledger
 
 
 def validated(entry: Entry) -> Entry:
     """`entry`, if a training can have its values. Raises ValueError."""
-    for each in fields(entry):
-        value = getattr(entry, each.name)
-        if each.type is int:
+    for name, kind in _FIELDS[type(entry)]:
+        value = getattr(entry, name)
+        if kind is int:
             fits = type(value) is int and 0 <= value <= _LARGEST
-        elif each.type is float:
+        elif kind is float:
             fits = type(value) in (int, float) and math.isfinite(value)
         else:
-            fits = type(value) is str or each.name == "by_label"  # checked before
+            fits = type(value) is str or name == "by_label"  # checked before
         if not fits:
-            raise ValueError(f"found {each.name} {value!r:.60}")
+            raise ValueError(f"found {name} {value!r:.60}")
     return entry
 
 
 def counts(found: Any) -> tuple[int, ...]:
     """`found` as a tuple of counts. Raises ValueError and TypeError."""
     counts = tuple(found)
-    if not all(type(count) is int and 0 <= count <= _LARGEST for count in counts):
+    fits = set(map(type, counts)) <= {int} and 0 <= min(counts, default=0)
+    if not (fits and max(counts, default=0) <= _LARGEST):
         raise ValueError("found counts that are impossible")
     return counts
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,11 +86,11 @@ class Recording:
         """Read the lines that were appended since. An incomplete last line stays."""
         self.apply(self.lines_from(self._read_bytes))
 
-    def apply(self, lines: bytes) -> None:
-        """Add the entries in further lines of the log."""
-        for number, line in enumerate(lines.splitlines(), 1):
+    def apply(self, lines: bytes, parsed: Sequence[dict[str, Any]] | None = None) -> None:
+        """Add the entries in further lines of the log; `parsed` are the same entries, if at hand."""
+        for number, line in enumerate(lines.splitlines() if parsed is None else parsed, 1):
             try:
-                self._apply_entry(json.loads(line))
+                self._apply_entry(line if isinstance(line, dict) else json.loads(line))
             except INVALID as error:
                 path = self.folder / "log.jsonl"
                 where = f"{path}: line {number} after byte {self._read_bytes}"
@@ -161,6 +161,13 @@ class Recording:
         return count
 
     # -- writing
+
+    def fill(self, entries: Sequence[dict[str, Any]]) -> None:
+        """Write a new log, and add its entries, which must not be used any more."""
+        lines = "".join(json.dumps(entry) + "\n" for entry in entries).encode()
+        with storage(self.folder):
+            (self.folder / "log.jsonl").write_bytes(lines)
+        self.apply(lines, entries)
 
     @contextlib.contextmanager
     def writing(

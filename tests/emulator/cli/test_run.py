@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from emulator.cli import main
 from emulator.results.ledger import Ledger
+from emulator.runner.recording import Recording
 
 ROOT = Path(__file__).parents[3]
 HEAD = ["recordings/slow_upload.json.gz", "--method", "head only", "--set", "training.seeds=[0, 1]"]
@@ -23,6 +24,18 @@ def ran(tmp_path, monkeypatch):
         return result.stdout
 
     return run
+
+
+def test_a_run_reads_each_packed_training_once(ran, monkeypatch):
+    opened, init = [], Recording.__init__
+
+    def counted(recording, store, settings, **options):
+        init(recording, store, settings, **options)
+        opened.append(recording.root)
+
+    monkeypatch.setattr(Recording, "__init__", counted)
+    ran(*HEAD)
+    assert len(opened) == len(set(opened)) >= 2
 
 
 def test_a_run_reads_each_simulation_of_its_ledger_once(ran, monkeypatch):

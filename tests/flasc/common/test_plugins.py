@@ -1,5 +1,6 @@
 """Methods from other packages: the example is installed for real, and mistakes are met."""
 
+from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
 from typing import get_args
 
@@ -11,6 +12,7 @@ from flasc.common.errors import PluginError
 from flasc.common.settings import Wire
 from flasc.methods import METHODS, MethodSettings
 from flasc.models.settings import Lora
+from flasc.tasks.settings import TaskSettings
 from flasc.tasks.twenty_newsgroups import Newsgroups
 from flasc.training import settings as config
 from flasc.training.trainer import Trainer
@@ -121,6 +123,15 @@ def test_an_implementation_that_is_not_there_is_named(package):
 
 
 def test_without_packages_the_union_stays(monkeypatch):
-    monkeypatch.setattr(plugins, "entry_points", lambda **_: ())
+    monkeypatch.setattr(plugins, "_installed", lambda _: EntryPoints())
     same = plugins.members(METHODS, MethodSettings)
     assert [get_args(member)[0] for member in get_args(same)] == METHODS
+
+
+def test_the_files_of_packages_are_read_once_for_all_groups(monkeypatch, tmp_path):
+    read = []
+    monkeypatch.setattr(plugins, "entry_points", lambda **_: read.append(1) or entry_points(**_))
+    monkeypatch.syspath_prepend(tmp_path)  # another path: nothing is known of its packages
+    for base in (MethodSettings, TaskSettings):
+        plugins.origin(base)
+    assert len(read) == 1

@@ -46,15 +46,21 @@ def facts(recording):
 def test_every_fact_comes_back_under_its_id_and_no_state(recording, file):
     assert len(recording.steps) == 3
     assert archive.is_packed(file)
-    with archive.extracted(file) as store:
+    with archive.extracted(file) as (store, _):
         again = Recording(store, SETTINGS)
         assert facts(again) == facts(recording)
         assert not any(again.has_state(state) for state in [again.root, *again.steps])
     assert not store.exists()
 
 
+def test_recordings_in_memory_are_those_of_the_folder(recording, file):
+    with archive.extracted(file) as (store, recordings):
+        assert list(recordings) == [recording.root]
+        assert facts(recordings[recording.root]) == facts(Recording(store, SETTINGS))
+
+
 def test_packing_what_was_unpacked_gives_the_same_bytes(recording, file):
-    with archive.extracted(file) as store:
+    with archive.extracted(file) as (store, _):
         again = archive.pack("name: one\n", ["LoRA"], [Recording(store, SETTINGS)])
     assert again == file.read_bytes()
 
