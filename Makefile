@@ -120,6 +120,7 @@ campaigns: setup
 
 bench: setup
 	$(BIN)/python bench/startup.py
+	$(BIN)/python bench/replay_phases.py
 	$(BIN)/python bench/network.py
 	$(BIN)/python bench/transport.py tests/data/tcp_measured_sample.json
 	$(BIN)/python bench/applications.py tests/data/tcp_measured_applications.json

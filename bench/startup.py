@@ -2,15 +2,20 @@
 
     python bench/startup.py [RUNS]
 
-Prints a Markdown table, with `python -c pass` for the share of the interpreter.
+Prints a Markdown table, with `python -c pass` for the share of the interpreter. The phases of the
+replay: bench/replay_phases.py. Without files of bytecode (PYTHONDONTWRITEBYTECODE) all take longer.
 """
 
 import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
+NETWORK = ["--network", "scenarios/networks/leo.yaml"]
+OUT = str(Path(tempfile.gettempdir()) / "flasc-emu-bench")
 COMMANDS = {
     "python -c pass": ["-c", "pass"],
     "flasc-emu --help": ["-m", "emulator", "--help"],
@@ -18,6 +23,11 @@ COMMANDS = {
         "-m", "emulator", "check", "scenarios/slow_upload.yaml",
     ],
     "flasc-emu list": ["-m", "emulator", "list"],
+    "flasc-emu run recordings/slow_upload.json.gz --network scenarios/networks/leo.yaml": [
+        "-m", "emulator", "run", "recordings/slow_upload.json.gz", *NETWORK,
+        "--out", OUT, "--progress", "none",
+    ],
+    "flasc-emu report (of that run)": ["-m", "emulator", "report", OUT],
 }  # fmt: skip
 
 

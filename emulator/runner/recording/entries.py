@@ -66,7 +66,7 @@ def validated(entry: Entry) -> Entry:
 def counts(found: Any) -> tuple[int, ...]:
     """`found` as a tuple of counts. Raises ValueError and TypeError."""
     counts = tuple(found)
-    fits = set(map(type, counts)) <= {int} and 0 <= min(counts, default=0)
+    fits = set(map(type, counts)) <= {int} and min(counts, default=0) >= 0
     if not (fits and max(counts, default=0) <= _LARGEST):
         raise ValueError("found counts that are impossible")
     return counts

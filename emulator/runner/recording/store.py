@@ -87,7 +87,7 @@ class Recording:
         self.apply(self.lines_from(self._read_bytes))
 
     def apply(self, lines: bytes, parsed: Sequence[dict[str, Any]] | None = None) -> None:
-        """Add the entries in further lines of the log; `parsed` are the same entries, if at hand."""
+        """Add the entries in further lines of the log; `parsed` are the same, if at hand."""
         for number, line in enumerate(lines.splitlines() if parsed is None else parsed, 1):
             try:
                 self._apply_entry(line if isinstance(line, dict) else json.loads(line))
