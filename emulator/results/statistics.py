@@ -1,8 +1,8 @@
 """Confidence intervals and tests over a few seeds: Student's t, sign test, Holm's correction.
 
 docs/reference/metrics.md says when each is used. Functions import scipy, because that is slow:
-`scipy.special`, with Student's t as `stdtr` and its inverse `stdtrit`, takes a quarter of the time of
-`scipy.stats`.
+`scipy.special`, with Student's t as `stdtr` and its inverse `stdtrit`, takes a quarter of the time
+of `scipy.stats`.
 """
 
 import math
@@ -53,7 +53,7 @@ def _effect(mean: float, error: float, df: int) -> Effect:
 def sign_test(wins: int, losses: int) -> float:
     """Return the exact two-sided p if wins and losses are equally likely; ties are left out."""
     n, fewer = wins + losses, min(wins, losses)
-    return min(1.0, 2 * sum(math.comb(n, k) for k in range(fewer + 1)) / 2**n)
+    return min(1.0, 2 * sum(math.comb(n, k) for k in range(fewer + 1)) / (1 << n))
 
 
 def holm(ps: Sequence[float]) -> list[float]:

@@ -88,9 +88,9 @@ class Recording:
 
     def apply(self, lines: bytes, parsed: Sequence[dict[str, Any]] | None = None) -> None:
         """Add the entries in further lines of the log; `parsed` are the same, if at hand."""
-        for number, line in enumerate(lines.splitlines() if parsed is None else parsed, 1):
+        for number, line in enumerate(lines.splitlines(), 1):
             try:
-                self._apply_entry(line if isinstance(line, dict) else json.loads(line))
+                self._apply_entry(json.loads(line) if parsed is None else parsed[number - 1])
             except INVALID as error:
                 path = self.folder / "log.jsonl"
                 where = f"{path}: line {number} after byte {self._read_bytes}"
