@@ -1,9 +1,5 @@
 """The command group `flasc-emu`. Commands import heavy modules when called: `--help` is fast."""
 
-import contextlib
-import gc
-from collections.abc import Iterator
-
 import click
 
 from emulator import __version__
@@ -23,23 +19,11 @@ from emulator.cli import (
 from emulator.cli.errors import Commands
 
 
-@contextlib.contextmanager
-def _rare_collections() -> Iterator[None]:
-    """Collect garbage once per 50,000 new objects: almost none of a command's is in a cycle."""
-    before = gc.get_threshold()
-    gc.set_threshold(50_000, 20, 20)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-
-
 @click.group(
     cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True}
 )
 @click.version_option(__version__, prog_name="flasc-emu")
-@click.pass_context
-def main(context: click.Context) -> None:
+def main() -> None:
     """Measure the time to accuracy of federated fine-tuning over simulated networks.
 
     A SCENARIO lists methods and networks. Each method is really trained; the times of its encoded
@@ -47,7 +31,6 @@ def main(context: click.Context) -> None:
 
     To begin: flasc-emu new mine.yaml, then check and run it, and open runs/mine/index.html.
     """
-    context.with_resource(_rare_collections())
 
 
 for command in (

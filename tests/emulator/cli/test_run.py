@@ -1,6 +1,5 @@
 """The command `run`: what it reads and prints, on a packed recording."""
 
-import gc
 from pathlib import Path
 
 import pytest
@@ -25,19 +24,6 @@ def ran(tmp_path, monkeypatch):
         return result.stdout
 
     return run
-
-
-def test_garbage_is_collected_rarely_during_a_command_alone(ran, monkeypatch):
-    before, during, rows = gc.get_threshold(), [], Ledger.rows
-
-    def seen(ledger, emulation):
-        during.append(gc.get_threshold()[0])
-        return rows(ledger, emulation)
-
-    monkeypatch.setattr(Ledger, "rows", seen)
-    ran(*HEAD)
-    assert min(during) > before[0]
-    assert gc.get_threshold() == before
 
 
 def test_a_run_reads_each_packed_training_once(ran, monkeypatch):
