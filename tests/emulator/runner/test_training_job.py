@@ -1,5 +1,6 @@
 """What a training reports of its rounds, its scores and its recording while it runs."""
 
+import pickle
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,10 @@ def test_nothing_is_told_of_the_same_versions_or_of_a_replay(train_with, tmp_pat
     assert train_with("2.12.0", 3) == (1, [])
     assert train_with("2.13.0", 3) == (0, [])
     assert train_with("2.13.0", 3, tmp_path / "other") == (3, [])
+
+
+def test_another_process_reads_its_recordings_itself(tmp_path):
+    options = Options(tmp_path, packed=tmp_path / "a.json.gz", opened={"id": object()})
+    sent = pickle.loads(pickle.dumps(options))
+    assert sent == options
+    assert (options.opened.keys(), sent.opened) == ({"id"}, {})
