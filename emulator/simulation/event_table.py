@@ -119,7 +119,13 @@ class GrowingColumns:
     def extend_fields(self, fields: Sequence[Iterable[Any]]) -> None:
         """Add many rows, given as their values by field."""
         for values, known, found in zip(self._arrays, self._words, fields, strict=True):
-            values.extend(found if known is None else [_code(known, each) for each in found])
+            if known is None:
+                values.extend(found)
+            else:
+                words = list(found)
+                for word in dict.fromkeys(words):
+                    _code(known, word)
+                values.extend(map(known.__getitem__, words))
 
     def set(self, index: int, field: str, value: Any) -> None:
         """Change a value of a row."""
