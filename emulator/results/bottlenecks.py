@@ -85,7 +85,7 @@ def round_bottlenecks(rows: Iterable[Row]) -> list[RoundBottleneck]:
 def _interrupted(rows: EventTable) -> set[tuple[int, float]]:
     """Return the round and the time of each interruption by a client that left."""
     found: set[tuple[int, float]] = set()
-    for columns in map(rows.columns, WORK):
+    for columns in (rows.columns(record) for record in WORK):
         if (is_cut := columns.having("outcome", "cut")).any():
             times_s = columns["finish_s"][is_cut].tolist()
             found.update(zip(columns["round"][is_cut].tolist(), times_s, strict=True))
@@ -117,8 +117,8 @@ def _straggler_causes(
     place = np.minimum(np.searchsorted(tasks, keys), len(tasks) - 1)
     chosen = np.flatnonzero(tasks[place] == keys)
     place, part, lasted_s = place[chosen], part[chosen], (finish_s - start_s)[chosen]
-    sums: Floats = np.bincount(place * len(PARTS) + part, lasted_s, len(tasks) * len(PARTS))
-    spent_s = sums.reshape(-1, len(PARTS))[task]
+    sums = np.bincount(place * len(PARTS) + part, lasted_s, len(tasks) * len(PARTS))
+    spent_s: Floats = sums.astype(np.float64).reshape(-1, len(PARTS))[task]
     spent_s[:, PARTS.index("absence")] += _unavailable_s(rounds.take(ended), sent, uploads)
     longest = spent_s.argmax(axis=1)
     causes = [PARTS[code] for code in longest.tolist()]
@@ -134,7 +134,7 @@ def _straggler_causes(
 
 
 def _unavailable_s(
-    rounds: Columns, sent: Columns, uploads: NDArray[np.intp]
+    rounds: Columns[Any], sent: Columns[Any], uploads: NDArray[np.intp]
 ) -> NDArray[np.float64]:
     """Return how long each round waited until a client was available.
 
@@ -149,7 +149,7 @@ def _unavailable_s(
     return found
 
 
-def _links(rows: EventTable, fleet: Fleet, slow: Columns) -> list[str]:
+def _links(rows: EventTable, fleet: Fleet, slow: Columns[Any]) -> list[str]:
     """Return the link with the highest utilisation during each transfer; 'latency' below BUSY."""
     in_cell, in_all = _moved(rows.columns(Transfer), slow, fleet)
     own_Bps, cell_Bps, server_Bps = _rates(rows, fleet, slow)
@@ -168,7 +168,7 @@ def _links(rows: EventTable, fleet: Fleet, slow: Columns) -> list[str]:
     ]
 
 
-def _moved(sent: Columns, slow: Columns, fleet: Fleet) -> tuple[Floats, Floats]:
+def _moved(sent: Columns[Any], slow: Columns[Any], fleet: Fleet) -> tuple[Floats, Floats]:
     """Return the bytes over the cell and over the server during each of the `slow` transfers.
 
     These are the bytes of all transfers in its direction, each spread evenly over its time.
@@ -198,7 +198,9 @@ def _moved(sent: Columns, slow: Columns, fleet: Fleet) -> tuple[Floats, Floats]:
     return in_cell, in_all
 
 
-def _rates(rows: EventTable, fleet: Fleet, transfers: Columns) -> tuple[Floats, Floats, Floats]:
+def _rates(
+    rows: EventTable, fleet: Fleet, transfers: Columns[Transfer]
+) -> tuple[Floats, Floats, Floats]:
     """Return the rates of the client, the cell (-1: none) and the server during each transfer."""
     is_up, client = transfers["direction"] == DIRECTIONS.index("up"), transfers["client"]
     shared = rows.columns(SharedLink)
@@ -214,8 +216,8 @@ def _rates(rows: EventTable, fleet: Fleet, transfers: Columns) -> tuple[Floats, 
     changing = rows.columns(PathRate)
     if len(changing):
         changing = changing.take(np.isin(changing["start_s"], transfers["start_s"]))
-        known = {(r.client, r.direction, r.start_s): r[4:] for r in changing if type(r) is PathRate}
-        for i, row in enumerate(row for row in transfers if type(row) is Transfer):
+        known = {(r.client, r.direction, r.start_s): r[4:] for r in changing}
+        for i, row in enumerate(transfers):
             constant = (own_Bps[i], cell_Bps[i], server_Bps[i])
             found = known.get((row.client, row.direction, row.start_s), constant)
             own_Bps[i], cell_Bps[i], server_Bps[i] = found
@@ -257,7 +259,7 @@ def wasted_compute(rows: Iterable[Row]) -> float:
     return exact_sum(computed["finish_s"] - computed["start_s"])
 
 
-def used_uploads(sent: Columns) -> NDArray[np.bool_]:
+def used_uploads(sent: Columns[Any]) -> NDArray[np.bool_]:
     """Return which transfers are complete uploads that the server used: bool [transfers]."""
     return sent.having("direction", "up") & sent.having("outcome", "used")
 

@@ -1,6 +1,7 @@
 """Rows of a ledger that no simulation writes; a ledger may come from another person."""
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +42,7 @@ def contradictions(rows: Iterable[Row]) -> Iterator[str]:
         yield str(table[index])
 
 
-def _are_possible(columns: Columns) -> NDArray[np.bool_]:
+def _are_possible(columns: Columns[Any]) -> NDArray[np.bool_]:
     """Return which rows have values that a simulation writes: bool [rows]."""
     record, names = columns.record, columns.record._fields
     checks = [np.ones(len(columns), bool)]
@@ -70,7 +71,7 @@ def _are_possible(columns: Columns) -> NDArray[np.bool_]:
 
 
 def _are_known(
-    columns: Columns, fleet: NDArray[np.int64], cells: NDArray[np.int64]
+    columns: Columns[Any], fleet: NDArray[np.int64], cells: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
     """Return which rows have a client in the fleet: bool [rows]. Older ledgers have no fleet."""
     found: NDArray[np.bool_] = np.ones(len(columns), bool)

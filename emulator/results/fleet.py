@@ -12,7 +12,7 @@ from emulator.simulation.event_table import Columns
 class Fleet:
     """The rows of clients, ascending; of several rows of a client, the last one counts."""
 
-    def __init__(self, columns: Columns) -> None:
+    def __init__(self, columns: Columns[Any]) -> None:
         numbers = columns["client"]
         if (numbers[1:] <= numbers[:-1]).any():
             order, last = ends(numbers)

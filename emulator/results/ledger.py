@@ -69,7 +69,9 @@ _SCHEMA = (
 _SCHEMAS = {VERSION: _SCHEMA, VERSION_WITH_RATES: (*_SCHEMA, _rows_table(PathRate))}
 
 
-def _write(db: sqlite3.Connection, number: int, columns: Columns, positions: Positions) -> None:
+def _write(
+    db: sqlite3.Connection, number: int, columns: Columns[Any], positions: Positions
+) -> None:
     """Insert the rows of one record type of simulation `number`, a few at a time."""
     whole = len(positions) // ROWS_PER_STATEMENT * ROWS_PER_STATEMENT
     for start in range(0, whole, ROWS_AT_ONCE):
@@ -84,13 +86,13 @@ def _write(db: sqlite3.Connection, number: int, columns: Columns, positions: Pos
 
 
 def _values(
-    number: int, columns: Columns, positions: Positions, start: int, stop: int
+    number: int, columns: Columns[Any], positions: Positions, start: int, stop: int
 ) -> Iterator[tuple[Any, ...]]:
     places = positions[start:stop].tolist()
     return zip(repeat(number, len(places)), places, *columns.lists(start, stop), strict=True)
 
 
-def _read(rows: sqlite3.Cursor, record: type[Row]) -> tuple[Columns, Positions]:
+def _read(rows: sqlite3.Cursor, record: type[Row]) -> tuple[Columns[Any], Positions]:
     """Return the columns and positions of selected rows, checked.
 
     A read-only connection has no CHECKs.

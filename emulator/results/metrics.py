@@ -153,7 +153,7 @@ def evaluations(rows: Iterable[Row], split: str = SPLIT) -> list[Evaluation]:
     columns = EventTable.of(rows).columns(Evaluation)
     found = columns.take(columns.having("split", split))
     by_round = found.take(np.argsort(found["round"], kind="stable"))
-    return [row for row in by_round if isinstance(row, Evaluation)]
+    return list(by_round)
 
 
 def bytes_sent(rows: Iterable[Row], direction: str, last_round: float = math.inf) -> int:
@@ -220,7 +220,7 @@ def time_spent(rows: Iterable[Row], last_round: float = math.inf) -> TimeSpent:
     Work that spans several rounds is split among them by time.
     """
     rows = EventTable.of(rows)
-    sent, computed, rounds = map(rows.columns, (Transfer, Computation, Round))
+    sent, computed, rounds = (rows.columns(each) for each in (Transfer, Computation, Round))
     rounds = rounds.take(rounds["round"] <= last_round)
     rounds = rounds.take(np.argsort(rounds["round"], kind="stable"))
     is_moved = sent["round"] <= last_round
@@ -235,7 +235,7 @@ def time_spent(rows: Iterable[Row], last_round: float = math.inf) -> TimeSpent:
     return TimeSpent(download_s, compute_s, upload_s, waiting_s)
 
 
-def _mean_s(work: Columns, chosen: NDArray[np.bool_], rounds: Columns) -> float:
+def _mean_s(work: Columns[Any], chosen: NDArray[np.bool_], rounds: Columns[Any]) -> float:
     """Return the seconds of chosen work within `rounds`, per client of each round's cohort."""
     begun_s, ended_s = rounds["start_s"], rounds["finish_s"]
     cohort = np.maximum(rounds["cohort"], 1)

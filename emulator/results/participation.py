@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,7 +104,7 @@ def _last_scores(rows: EventTable) -> dict[int, float]:
     """Return the share of right answers by label, of labels in the last evaluation."""
     scored, labels = (
         columns.take(columns.having("split", SPLIT))
-        for columns in map(rows.columns, (Evaluation, LabelScore))
+        for columns in (rows.columns(Evaluation), rows.columns(LabelScore))
     )
     last = max(scored["round"].max(initial=0), labels["round"].max(initial=0))
     labels = labels.take((labels["round"] == last) & (labels["examples"] != 0))
@@ -113,7 +113,7 @@ def _last_scores(rows: EventTable) -> dict[int, float]:
 
 
 def _accuracy_for(
-    holdings: Columns, chosen: NDArray[np.bool_], scores: Mapping[int, float]
+    holdings: Columns[Holding], chosen: NDArray[np.bool_], scores: Mapping[int, float]
 ) -> float | None:
     """Return the mean of `scores`, weighted by the examples per label of chosen holdings.
 
@@ -149,7 +149,7 @@ def by_group(rows: Iterable[Row]) -> list[GroupShare]:
     ]
 
 
-def _by_group(columns: Columns, fleet: Fleet) -> Mapping[str, Columns]:
+def _by_group(columns: Columns[Any], fleet: Fleet) -> Mapping[str, Columns[Any]]:
     """Return the rows of each group, with those of no other."""
     group = fleet.of(columns["client"], "group")
     order = np.argsort(group, kind="stable")
@@ -163,7 +163,7 @@ def _group(name: str, rows: EventTable, scored: EventTable) -> GroupShare:
     transfers = rows.columns(Transfer)
     visits = _count_tasks(transfers)
 
-    def mean_s(part: Columns) -> float:
+    def mean_s(part: Columns[Any]) -> float:
         seconds = exact_sum(part["finish_s"] - part["start_s"])
         return seconds / visits if visits else 0.0
 
@@ -187,7 +187,7 @@ def _group(name: str, rows: EventTable, scored: EventTable) -> GroupShare:
     )
 
 
-def _count_tasks(rows: Columns) -> int:
+def _count_tasks(rows: Columns[Any]) -> int:
     """Return the number of different client tasks."""
     _, last = ends(pair_keys(rows["round"], rows["client"]))
     return int(last.sum())

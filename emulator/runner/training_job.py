@@ -215,6 +215,6 @@ def _run_log(
 
 def _in_groups(rows: EventTable, groups: Mapping[int, str]) -> EventTable:
     """The rows with the groups of clients that the log names."""
-    clients = (row for row in rows.columns(Client) if isinstance(row, Client))
+    clients = rows.columns(Client)
     named = (row._replace(group=groups.get(row.client, row.group)) for row in clients)
     return rows.replaced(Columns.of(Client, named))

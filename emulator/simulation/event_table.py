@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import eq, itemgetter
-from typing import Any, get_args, overload
+from typing import Any, Generic, TypeVar, get_args, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,16 +13,17 @@ from typing_extensions import override
 
 from emulator.simulation.records import OUTCOMES, Row
 
+R = TypeVar("R", bound=Row)
 Positions = NDArray[np.int64]
 RowNumber = tuple[type[Row], int]  # a record type, and how many of its rows are before this one
 
 KINDS: tuple[type[Row], ...] = get_args(Row)
-CODES = {record: code for code, record in enumerate(KINDS)}
+CODES: Mapping[type[Any], int] = {record: code for code, record in enumerate(KINDS)}
 # Texts that have the same codes in all tables, in this order; other texts of a field come after.
 DIRECTIONS = ("down", "up")
 WORDS: Mapping[str, tuple[str, ...]] = {"direction": DIRECTIONS, "outcome": OUTCOMES}
 _TYPE_CODES = {int: "q", float: "d", str: "i"}  # of array.array: int64, float64, int32
-_FIELDS = {
+_FIELDS: Mapping[type[Any], tuple[tuple[str, str, bool], ...]] = {
     record: tuple(
         (name, _TYPE_CODES[kind], kind is str) for name, kind in record.__annotations__.items()
     )
@@ -31,7 +32,7 @@ _FIELDS = {
 CHUNK = 4096  # rows that are made at once: all rows of a large table would not fit into memory
 
 
-class Columns:
+class Columns(Generic[R]):
     """Rows of one record type: one array per field.
 
     Whole numbers are int64, other numbers float64. Of a text, the array has int32 codes: indices in
@@ -42,14 +43,14 @@ class Columns:
 
     def __init__(
         self,
-        record: type[Row],
+        record: type[R],
         arrays: tuple[NDArray[Any], ...],
         words: Mapping[str, tuple[str, ...]] = WORDS,
     ) -> None:
         self.record, self.arrays, self.words = record, arrays, words
 
     @classmethod
-    def of(cls, record: type[Row], rows: Iterable[Row]) -> Columns:
+    def of(cls, record: type[R], rows: Iterable[R]) -> Columns[R]:
         """The columns of rows of one record type. Raises TypeError for a value of another type."""
         grown = GrowingColumns(record)
         grown.extend(rows)
@@ -68,7 +69,7 @@ class Columns:
         found: NDArray[np.bool_] = self[field] == (known.index(word) if word in known else -1)
         return found
 
-    def take(self, which: NDArray[Any]) -> Columns:
+    def take(self, which: NDArray[Any]) -> Columns[R]:
         """The rows at some indices, or where a bool array is true."""
         return Columns(self.record, tuple(each[which] for each in self.arrays), self.words)
 
@@ -81,21 +82,21 @@ class Columns:
             for (name, _, is_text), values in zip(_FIELDS[self.record], self.arrays, strict=True)
         ]
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[R]:
         for start in range(0, len(self), CHUNK):
             yield from map(self.record, *self.lists(start, start + CHUNK))
 
-    def row(self, index: int) -> Row:
+    def row(self, index: int) -> R:
         """One row."""
         return self.record(*(values[0] for values in self.lists(index, index + 1)))
 
 
-class GrowingColumns:
+class GrowingColumns(Generic[R]):
     """Columns of one record type to which rows are added."""
 
     __slots__ = ("_arrays", "_record", "_words")
 
-    def __init__(self, record: type[Row]) -> None:
+    def __init__(self, record: type[R]) -> None:
         self._record = record
         self._arrays: list[array[Any]] = [array(code) for _, code, _ in _FIELDS[record]]
         self._words = [
@@ -106,12 +107,12 @@ class GrowingColumns:
     def __len__(self) -> int:
         return len(self._arrays[0])
 
-    def append(self, row: Row) -> None:
+    def append(self, row: R) -> None:
         """Add a row. Raises TypeError for a value of another type."""
         for values, known, value in zip(self._arrays, self._words, row, strict=True):
             values.append(value if known is None else _code(known, value))
 
-    def extend(self, rows: Iterable[Row]) -> None:
+    def extend(self, rows: Iterable[R]) -> None:
         """Add many rows."""
         rows = list(rows)
         self.extend_fields([map(itemgetter(i), rows) for i in range(len(self._arrays))])
@@ -133,7 +134,7 @@ class GrowingColumns:
         known = self._words[place]
         self._arrays[place][index] = value if known is None else _code(known, value)
 
-    def columns(self) -> Columns:
+    def columns(self) -> Columns[R]:
         """A copy of the columns, to which later rows are not added."""
         named = zip(self._record._fields, self._words, strict=True)
         words = {name: tuple(known) for name, known in named if known is not None}
@@ -155,7 +156,7 @@ class EventTable(Sequence[Row]):
 
     __slots__ = ("_columns", "kinds")
 
-    def __init__(self, kinds: NDArray[np.int8], columns: Mapping[type[Row], Columns]) -> None:
+    def __init__(self, kinds: NDArray[np.int8], columns: Mapping[type[Any], Columns[Any]]) -> None:
         """Make a table of columns: as many rows of each as `kinds` has of its record type."""
         self.kinds, self._columns = kinds, columns
 
@@ -169,7 +170,7 @@ class EventTable(Sequence[Row]):
         return builder.table()
 
     @classmethod
-    def only(cls, columns: Columns) -> EventTable:
+    def only(cls, columns: Columns[Any]) -> EventTable:
         """A table of rows of one record type."""
         kinds = np.full(len(columns), CODES[columns.record], np.int8)
         return cls(kinds, {columns.record: columns})
@@ -179,7 +180,7 @@ class EventTable(Sequence[Row]):
         """The rows of the first table, then those of the second one, and so on."""
         if len(tables) == 1:
             return tables[0]
-        found: dict[type[Row], list[Columns]] = {}
+        found: dict[type[Row], list[Columns[Any]]] = {}
         for table in tables:
             for record, columns in table._columns.items():
                 found.setdefault(record, []).append(columns)
@@ -187,13 +188,13 @@ class EventTable(Sequence[Row]):
         return cls(kinds, {record: _joined(parts) for record, parts in found.items()})
 
     @classmethod
-    def placed(cls, parts: Iterable[tuple[Columns, Positions]]) -> EventTable:
+    def placed(cls, parts: Iterable[tuple[Columns[Any], Positions]]) -> EventTable:
         """The rows of all parts in the order of their positions, which need not be consecutive."""
-        found: dict[type[Row], list[tuple[Columns, Positions]]] = {}
+        found: dict[type[Row], list[tuple[Columns[Any], Positions]]] = {}
         for columns, places in parts:
             found.setdefault(columns.record, []).append((columns, places))
         kinds, positions = [np.zeros(0, np.int8)], [np.zeros(0, np.int64)]
-        ordered: dict[type[Row], Columns] = {}
+        ordered: dict[type[Row], Columns[Any]] = {}
         for record, of_record in found.items():
             joined = _joined([columns for columns, _ in of_record])
             places = np.concatenate([each for _, each in of_record])
@@ -214,7 +215,7 @@ class EventTable(Sequence[Row]):
             for record, columns in table._columns.items()
         )
 
-    def columns(self, record: type[Row]) -> Columns:
+    def columns(self, record: type[R]) -> Columns[R]:
         """The rows of one record type, in their order."""
         found = self._columns.get(record)
         return GrowingColumns(record).columns() if found is None else found
@@ -223,7 +224,7 @@ class EventTable(Sequence[Row]):
         """The index in the table of each row of one record type: int64 [rows], ascending."""
         return np.flatnonzero(self.kinds == CODES[record])
 
-    def replaced(self, columns: Columns) -> EventTable:
+    def replaced(self, columns: Columns[Any]) -> EventTable:
         """The table with other columns, as long as before, for one record type."""
         assert len(columns) == len(self.columns(columns.record))
         return EventTable(self.kinds, {**self._columns, columns.record: columns})
@@ -254,7 +255,8 @@ class EventTable(Sequence[Row]):
         index = range(len(self))[index]  # negative indices, and IndexError
         kind = self.kinds[index]
         before = np.count_nonzero(self.kinds[:index] == kind)
-        return self._columns[KINDS[kind]].row(int(before))
+        row: Row = self._columns[KINDS[kind]].row(int(before))
+        return row
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, EventTable | list | tuple):
@@ -274,7 +276,7 @@ class TableBuilder:
 
     def __init__(self) -> None:
         self._kinds = array("b")
-        self._columns: dict[type[Row], GrowingColumns] = {}
+        self._columns: dict[type[Row], GrowingColumns[Any]] = {}
 
     def __len__(self) -> int:
         return len(self._kinds)
@@ -305,14 +307,14 @@ class TableBuilder:
         columns = {record: grown.columns() for record, grown in self._columns.items()}
         return EventTable(np.array(self._kinds, np.int8), columns)
 
-    def _columns_of(self, record: type[Row]) -> GrowingColumns:
+    def _columns_of(self, record: type[Row]) -> GrowingColumns[Any]:
         if (found := self._columns.get(record)) is None:
             assert record in CODES, f"{record} is no record of the ledger"
             found = self._columns[record] = GrowingColumns(record)
         return found
 
 
-def _joined(parts: Sequence[Columns]) -> Columns:
+def _joined(parts: Sequence[Columns[Any]]) -> Columns[Any]:
     """The rows of columns of one record type, one after another."""
     if len(parts) == 1:
         return parts[0]
@@ -328,7 +330,7 @@ def _joined(parts: Sequence[Columns]) -> Columns:
     return Columns(record, tuple(map(np.concatenate, arrays)), parts[0].words)
 
 
-def _recoded(columns: Columns, words: Mapping[str, tuple[str, ...]]) -> Columns:
+def _recoded(columns: Columns[Any], words: Mapping[str, tuple[str, ...]]) -> Columns[Any]:
     """The same rows with other codes of their texts: indices in `words`."""
     arrays = []
     for (name, _, is_text), values in zip(_FIELDS[columns.record], columns.arrays, strict=True):

@@ -227,7 +227,7 @@ def fleet_table(clients: Fleet, about: TrainingMetadata) -> EventTable:
     return EventTable.joined(tables)
 
 
-def _holdings(about: TrainingMetadata) -> Columns:
+def _holdings(about: TrainingMetadata) -> Columns[Holding]:
     """The examples that each client holds, by label."""
     held = about.labels or ()
     examples = np.fromiter(chain.from_iterable(held), np.int64)
@@ -243,7 +243,6 @@ def _holdings(about: TrainingMetadata) -> Columns:
 def path_rates(rows: EventTable, clients: Fleet, profiles: LinkProfiles) -> Iterator[PathRate]:
     """The mean rates of the links of each transfer, over the time of the transfer."""
     for row in rows.columns(Transfer):
-        assert isinstance(row, Transfer)
         if row.start_s < row.finish_s:
             way, against = _WAYS[row.direction]
             cell = int(clients.cell[row.client])
