@@ -1,6 +1,8 @@
 """Writes every report file of a run from its ledger, without torch."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from emulator.common.errors import LedgerError
 from emulator.common.files import replace, storage
@@ -9,6 +11,8 @@ from emulator.reports.export import json_csv
 from emulator.reports.page import page
 from emulator.reports.run_report import load
 from emulator.results.ledger import Ledger
+from emulator.simulation.event_table import EventTable
+from emulator.simulation.records import Emulation
 
 FILES = (
     "index.html", "figure.png", "figure.svg", "results.json", "results.csv", "groups.json"
@@ -22,13 +26,15 @@ def remove(folder: Path) -> None:
             (folder / name).unlink(missing_ok=True)
 
 
-def write(ledger: Ledger, folder: Path) -> list[Path]:
-    """Write `FILES`, the report of a run.
+def write(
+    ledger: Ledger, folder: Path, tables: Mapping[Emulation, EventTable] = MappingProxyType({})
+) -> list[Path]:
+    """Write `FILES`, the report of a run. Rows that are in `tables` are not read again.
 
     Each file is replaced atomically. Returns the paths in that order. Raises LedgerError for a
     ledger without simulations, and StorageError.
     """
-    study = load(ledger)
+    study = load(ledger, tables)
     if not study.outcomes:
         hint = "wait until the run has finished its first simulation"
         raise LedgerError(f"{ledger.path} has no simulation yet", hint)

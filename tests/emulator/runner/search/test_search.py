@@ -27,7 +27,7 @@ HERE = Local(1)
 @pytest.fixture(autouse=True)
 def no_figures(monkeypatch):
     """Reports take seconds, and are tested elsewhere."""
-    monkeypatch.setattr(run, "write_report", lambda folder: [folder])
+    monkeypatch.setattr(run, "write_report", lambda folder, _: [folder])
 
 
 @pytest.fixture
