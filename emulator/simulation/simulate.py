@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from emulator.common import rng
 from emulator.common.errors import EmulationError, StalledError
 from emulator.network.application import Application
+from emulator.network.flights import FlightPlanner
 from emulator.network.network import Network
 from emulator.network.tcp import Direction
 from emulator.simulation.clients import fleet
@@ -22,6 +23,9 @@ from emulator.simulation.clients.compute import Compute
 from emulator.simulation.clients.fleet import Fleet
 from emulator.simulation.clients.link_profiles import LinkProfiles
 from emulator.simulation.clients.links import Network as NetworkSettings
+from emulator.simulation.compiled import synchronous
+from emulator.simulation.compiled.plan import Plan
+from emulator.simulation.engine import EngineSettings, why_reference
 from emulator.simulation.event_table import Columns, EventTable
 from emulator.simulation.policies import POLICIES, PolicySettings
 from emulator.simulation.policies.synchronous import Synchronous
@@ -35,7 +39,7 @@ from emulator.simulation.settings import RoundPlan
 from emulator.simulation.trainer import Trainer
 from flasc.common import plugins
 from flasc.common.messages import MessageInfo, TrainingMetadata
-from flasc.common.settings import Settings
+from flasc.common.settings import Settings, newer
 from flasc.common.tagged_unions import ShortForm, kind_or, spelled_out
 
 # Directions of a transfer from the points of view of its client and of the server.
@@ -61,6 +65,7 @@ class SimulationSettings(Settings):
     compute: Compute | None = None
     policy: Policy = Synchronous()
     selection: Selection = Uniform()
+    simulation: EngineSettings = newer(EngineSettings())
 
     @property
     @abstractmethod
@@ -99,6 +104,8 @@ def simulate(
     rank: int | None = None,
     stalled: Callable[[StalledError], None] | None = None,
     give_up_s: float = math.inf,
+    simulations: int = 1,
+    plans: Callable[[Plan], None] = lambda _: None,
 ) -> EventTable:
     """Simulates a training with `trainer`; returns its rows in the order of their creation.
 
@@ -116,26 +123,32 @@ def simulate(
     clients = fleet.draw_fleet(settings.network, compute, count, seed, flop)
     profiles = LinkProfiles.build(settings.network, clients, seed)
     logged = trainer if isinstance(trainer, LoggedTrainer) else None  # it knows who took part
-    env = simpy.Environment()
-    network = Network(
-        env,
-        up_Bps=clients.up_Bps,
-        down_Bps=clients.down_Bps,
-        delay_s=clients.delay_s,
-        server_up_Bps=clients.server_up_Bps,
-        server_down_Bps=clients.server_down_Bps,
-        transport=settings.network.transport.model(),
-        loss=clients.loss,
-        stream=lambda client, way, n: rng.stream(seed, f"loss/{way}", client, n),
-        application=_application(settings, logged),
-        cell=clients.cell,
-        cell_up_Bps=clients.cell_up_Bps,
-        cell_down_Bps=clients.cell_down_Bps,
-        cell_half_duplex=clients.cell_half_duplex,
-        half_duplex=clients.half_duplex,
-        profiles=profiles,
-    )
-    log = EventLog(notice)
+    transport, application = settings.network.transport.model(), _application(settings, logged)
+
+    def stream(client: int, way: Direction, number: int) -> np.random.Generator:
+        return rng.stream(seed, f"loss/{way}", client, number)
+
+    def network() -> Network:
+        return Network(
+            env,
+            up_Bps=clients.up_Bps,
+            down_Bps=clients.down_Bps,
+            delay_s=clients.delay_s,
+            server_up_Bps=clients.server_up_Bps,
+            server_down_Bps=clients.server_down_Bps,
+            transport=transport,
+            loss=clients.loss,
+            stream=stream,
+            application=application,
+            cell=clients.cell,
+            cell_up_Bps=clients.cell_up_Bps,
+            cell_down_Bps=clients.cell_down_Bps,
+            cell_half_duplex=clients.cell_half_duplex,
+            half_duplex=clients.half_duplex,
+            profiles=profiles,
+        )
+
+    env, log = simpy.Environment(), EventLog(notice)
     context = SimulationContext(
         env,
         trainer,
@@ -148,10 +161,23 @@ def simulate(
         log,
         give_up_s,
     )
+    if settings.simulation.wants_compiled(settings.training, simulations) and not why_reference(
+        settings.policy, settings.selection, clients, profiles, application, logged is not None
+    ):
+        assert isinstance(settings.policy, Synchronous)
+        planner = None
+        if application or clients.loss.any():
+            delay_s, loss = clients.delay_s.tolist(), clients.loss.tolist()
+            planner = FlightPlanner(transport, application, delay_s, loss, stream)
+        build = synchronous.builder(clients, transport, profiles, planner)
+        of_rounds = synchronous.process(context, settings.policy.rule(context), build, plans)
+    elif logged:
+        of_rounds = logged.process(context)
+    else:
+        of_rounds = settings.policy.process(context)
     try:
         with relaxed_gc():
-            process = logged.process if logged else settings.policy.process
-            env.run(env.process(process(context)))
+            env.run(env.process(of_rounds))
     except StalledError as error:
         if stalled is None:
             raise

@@ -18,7 +18,9 @@ from emulator.network.compiled.layout import (
 
 def _advance(source: int) -> Callable[..., int]:
     @entry
-    def advance(f: Floats, i: Ints, limit_s: float, ends: int, unknown: bool, absences: bool) -> int:
+    def advance(
+        f: Floats, i: Ints, limit_s: float, ends: int, unknown: bool, absences: bool
+    ) -> int:
         """`tasks.advance`."""
         if i[SOURCE] != source:
             return NOTHING
@@ -102,6 +104,20 @@ def _trained(source: int) -> Callable[..., None]:
     return trained
 
 
+def _give(source: int) -> Callable[..., None]:
+    @entry
+    def give(f: Floats, i: Ints, slot: int, flights: Floats) -> None:
+        """Gives a message that asked for them its flights: [flights, 3], as in `Flight`."""
+        if i[SOURCE] == source:
+            floats, ints = pointer(f), pointer(i)
+            for at in range(len(flights)):
+                size_B, round_s, cap_Bps = flights[at, 0], flights[at, 1], flights[at, 2]
+                tasks.give(floats, ints, slot, at, size_B, round_s, cap_Bps)
+            tasks.given(floats, ints, slot, len(flights))
+
+    return give
+
+
 def _interrupt(source: int) -> Callable[..., float]:
     @entry
     def interrupt(f: Floats, i: Ints, slot: int) -> float:
@@ -117,4 +133,5 @@ advance = _advance(SOURCE_DIGEST)
 run_rounds = _run_rounds(SOURCE_DIGEST)
 begin = _begin(SOURCE_DIGEST)
 trained = _trained(SOURCE_DIGEST)
+give = _give(SOURCE_DIGEST)
 interrupt = _interrupt(SOURCE_DIGEST)

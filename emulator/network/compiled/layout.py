@@ -185,12 +185,12 @@ def build(
     clients, parties, entries = len(delay_s), link_Bps.shape[1], 4 * slots + 64
     changing = 0 if profiles is None else 2 * parties
     by_slot, by_flow, by_flight = slots, 2 * slots, slots * given
-    sizes = {part: by_slot for part in (*range(COMPUTE_S, KEY), *range(NUMBER, SIDE))}
-    sizes |= {part: by_flow for part in (*range(KEY, GIVEN_B), *range(SIDE, FIRST_IN_CELL))}
-    sizes |= {part: by_flight for part in range(GIVEN_B, LINK_BPS)}
-    sizes |= {part: changing for part in (LINK_NOW_BPS, NEXT_CHANGE_S, QUEUED_S)}
-    sizes |= {part: HEAPS * entries for part in (HEAP_KEY, HEAP_ORDER, HEAP_ITEM)}
-    sizes |= {part: rows for part in (START_S, FINISH_S, ROW_KIND, ROW_TASK)}
+    sizes = dict.fromkeys((*range(COMPUTE_S, KEY), *range(NUMBER, SIDE)), by_slot)
+    sizes |= dict.fromkeys((*range(KEY, GIVEN_B), *range(SIDE, FIRST_IN_CELL)), by_flow)
+    sizes |= dict.fromkeys(range(GIVEN_B, LINK_BPS), by_flight)
+    sizes |= dict.fromkeys((LINK_NOW_BPS, NEXT_CHANGE_S, QUEUED_S), changing)
+    sizes |= dict.fromkeys((HEAP_KEY, HEAP_ORDER, HEAP_ITEM), HEAPS * entries)
+    sizes |= dict.fromkeys((START_S, FINISH_S, ROW_KIND, ROW_TASK), rows)
     sizes |= {FIRST_IN_CELL: 2 * parties, SLOT_OF: clients if changing else 0}
     filled: dict[int, Floats | Ints] = {
         LINK_BPS: link_Bps.ravel(),
@@ -237,3 +237,30 @@ def _allocated(sizes: Mapping[int, int]) -> World:
     for part, place in places.items():
         world.i[part] = place
     return world
+
+
+def with_room(world: World, flights: int) -> World:
+    """A world with room for so many given flights a slot: the same one if it has it."""
+    f, i = world
+    before, slots = int(i[GIVEN_ROOM]), int(i[SLOTS])
+    if flights <= before:
+        return world
+    sizes: dict[int, int] = {}
+    for parts, whole in ((FLOAT_PARTS, len(f)), (INT_PARTS, len(i))):
+        places = [int(i[part]) for part in parts] + [whole]
+        sizes |= {part: places[n + 1] - places[n] for n, part in enumerate(parts)}
+    room = max(2 * before, flights)
+    grown = _allocated(sizes | dict.fromkeys(range(GIVEN_B, LINK_BPS), slots * room))
+    places = [int(grown.i[part]) for part in (*FLOAT_PARTS, *INT_PARTS)]
+    grown.f[:FIRST_FLOAT], grown.i[:FIRST_INT] = f[:FIRST_FLOAT], i[:FIRST_INT]
+    grown.i[[*FLOAT_PARTS, *INT_PARTS]] = places
+    grown.i[GIVEN_ROOM] = room
+    for part, size in sizes.items():
+        if part in range(GIVEN_B, LINK_BPS):
+            old = world.floats(part)[:size].reshape(slots, before)
+            grown.floats(part)[: slots * room].reshape(slots, room)[:, :before] = old
+        elif part in FLOAT_PARTS:
+            grown.floats(part)[:size] = world.floats(part)[:size]
+        else:
+            grown.ints(part)[:size] = world.ints(part)[:size]
+    return grown

@@ -33,7 +33,7 @@ def piece_at(f: Floats, i: Ints, profile: int, now_s: float) -> int:
     first, count = i[TIMES_S] + i[i[FIRST_PIECE] + profile], i[i[PIECES] + profile]
     local_s, whole = now_s + f[i[OFFSET_S] + profile], 0
     if f[i[PERIOD_S] + profile] > 0.0:
-        whole = int(math.floor(local_s / f[i[PERIOD_S] + profile]))
+        whole = math.floor(local_s / f[i[PERIOD_S] + profile])
         local_s -= whole * f[i[PERIOD_S] + profile]
     low, high = 0, count  # bisect_right
     while low < high:

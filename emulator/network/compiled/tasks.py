@@ -31,6 +31,12 @@ from emulator.network.compiled.layout import (
     FLIGHTS,
     FULL,
     GIVEN,
+    GIVEN_AT,
+    GIVEN_B,
+    GIVEN_BPS,
+    GIVEN_COUNT,
+    GIVEN_ROOM,
+    GIVEN_S,
     IDLE,
     IDLE_CHANGES,
     LEAVES_S,
@@ -182,7 +188,7 @@ def run(f: Floats, i: Ints, now_s: float) -> None:
 
 
 @part
-def reason(f: Floats, i: Ints, ends: int, unknown: bool) -> int:
+def reason(i: Ints, ends: int, unknown: bool) -> int:
     """Why to return at the end of an instant; -1: go on."""
     if i[ROWS] + 3 * i[SLOTS] > i[ROOM]:
         return FULL
@@ -227,9 +233,9 @@ def advance(f: Floats, i: Ints, limit_s: float, ends: int, unknown: bool, absenc
         if change_s < finish_s <= change_s * (1 + ROUNDING):
             change_s = finish_s
         leaves_s = next_absence(f, i) if absences else math.inf
-        next_s = min(min(finish_s, start_s), min(change_s, leaves_s))
+        next_s = min(finish_s, start_s, change_s, leaves_s)
         if next_s > now_s or next_s == math.inf:
-            why = reason(f, i, ends, unknown)
+            why = reason(i, ends, unknown)
             if why >= 0:
                 return why
             if next_s > limit_s or next_s == math.inf:
@@ -237,7 +243,7 @@ def advance(f: Floats, i: Ints, limit_s: float, ends: int, unknown: bool, absenc
                     return NOTHING
                 f[NOW_S] = limit_s
                 return LIMIT
-        if change_s == next_s and min(start_s, min(limit_s, leaves_s)) == math.inf:
+        if change_s == next_s and min(start_s, limit_s, leaves_s) == math.inf:
             i[IDLE_CHANGES] = i[IDLE_CHANGES] + 1 if finish_s == math.inf else 0
             if i[IDLE_CHANGES] > PATIENCE:
                 return STALLED
@@ -248,12 +254,29 @@ def advance(f: Floats, i: Ints, limit_s: float, ends: int, unknown: bool, absenc
 
 
 @part
+def give(f: Floats, i: Ints, slot: int, at: int, size_B: float, round_s: float, cap: float) -> None:
+    """Sets one of the flights of a message that asked for them."""
+    place = slot * i[GIVEN_ROOM] + at
+    f[i[GIVEN_B] + place], f[i[GIVEN_S] + place] = size_B, round_s
+    f[i[GIVEN_BPS] + place] = cap
+    f[i[LEFT_B] + slot] += size_B
+
+
+@part
+def given(f: Floats, i: Ints, slot: int, count: int) -> None:
+    """After all flights of a message were set."""
+    i[i[ASKS] + slot] = i[i[GIVEN_AT] + slot] = 0
+    i[i[GIVEN_COUNT] + slot] = count
+    messages.queue_flight(f, i, slot)
+
+
+@part
 def interrupt(f: Floats, i: Ints, slot: int) -> float:
     """Stops the activity of a task now. Returns which share of its message has arrived."""
     i[i[EVENT] + slot] = i[i[ASKS] + slot] = 0
     phase, way = i[i[PHASE] + slot], messages.way_of(i, slot)
     i[i[PHASE] + slot] = IDLE
-    if phase != DOWNLOADING and phase != UPLOADING:
+    if phase not in (DOWNLOADING, UPLOADING):
         return 0.0
     moved_B = f[i[MOVED_B] + slot]
     total_B = moved_B + f[i[FLIGHT_B] + slot] + f[i[LEFT_B] + slot]

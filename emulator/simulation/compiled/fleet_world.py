@@ -23,10 +23,12 @@ def build(
     *,
     slots: int,
     rows: int,
+    given: int = 0,
 ) -> World:
     """A world of `clients` (int64, distinct), which are numbered from 0 in it, over `transport`.
 
-    `slots` of them work at a time, and `rows` rows are kept.
+    `slots` of them work at a time, and `rows` rows are kept. With room for `given` flights a slot,
+    flights are asked for.
     """
     cells, cell = np.unique(fleet.cell[clients], return_inverse=True)
     is_celled = cells >= 0
@@ -44,8 +46,11 @@ def build(
         slots,
         rows,
         table,
+        given,
     )
-    if transport is not None:
+    if given:
+        world.i[layout.TRANSPORT] = layout.GIVEN
+    elif transport is not None:
         _use_tcp(world, transport)
     return world
 

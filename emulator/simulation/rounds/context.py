@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,6 +58,11 @@ class EventLog:
             self._single.set(number, "staleness", staleness)
 
     @property
+    def single_rows(self) -> EventTable:
+        """The rows that were added one by one so far."""
+        return self._single.table()
+
+    @property
     def rows(self) -> EventTable:
         """The rows so far."""
         single = self._single.table()
@@ -86,7 +92,7 @@ class SimulationContext:
 
     env: simpy.Environment
     trainer: Trainer
-    network: Network
+    build_network: Callable[[], Network]
     fleet: Fleet
     eligible: NDArray[np.bool_]
     training: RoundPlan
@@ -94,6 +100,11 @@ class SimulationContext:
     billed_bytes: Callable[[MessageInfo], int]
     log: EventLog
     give_up_s: float = math.inf
+
+    @cached_property
+    def network(self) -> Network:
+        """The links, built when they are first needed: not by the compiled network."""
+        return self.build_network()
 
 
 class EndOfInstant(simpy.Event):
