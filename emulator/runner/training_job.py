@@ -13,6 +13,7 @@ from emulator.runner.recording import LiveTrainer, Recording, RecordingTrainer
 from emulator.runner.recording.model_export import stamp
 from emulator.scenario.scenario import Scenario
 from emulator.scenario.study import TrainingJob
+from emulator.simulation.compiled.plan import Plans
 from emulator.simulation.event_table import DIRECTIONS, Columns, EventTable
 from emulator.simulation.records import Client, Emulation, Evaluation, Round, Row, Transfer
 from emulator.simulation.rounds.logged import LoggedTrainer, LoggedTraining
@@ -167,7 +168,7 @@ def run_training(
     )
     emulations: dict[Emulation, EventTable] = {}
     stalled: dict[Emulation, StalledError] = {}
-    rank = lora_rank(training.settings)
+    rank, plans, state = lora_rank(training.settings), Plans(), trainer.state
     try:
         for label, scenario in training.variants.items():
             trainer.restart()
@@ -175,12 +176,23 @@ def run_training(
             on_stall = functools.partial(stalled.__setitem__, emulation)
             on_row = _reporter(index, label, scenario, on_event, lambda: trainer.trained)
             rows = simulate(
-                scenario, training.seed, trainer, on_row, rank, on_stall, training.give_up_s
+                scenario,
+                training.seed,
+                trainer,
+                on_row,
+                rank,
+                on_stall,
+                training.give_up_s,
+                training.of_study,
+                plans,
             )
+            # A simulation by a plan leaves the trainer at its start.
+            state = state if trainer.state == recording.root else trainer.state
             if emulation not in stalled or len(rows.columns(Evaluation)):
                 emulations[emulation] = rows
         if not emulations:
             raise next(iter(stalled.values()))
+        trainer.state = state
         model, provenance = trainer.export(), recording.provenance()
         exported, reused = stamp(trainer.state), trainer.replayed
         return TrainingResult(

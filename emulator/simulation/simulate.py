@@ -1,5 +1,6 @@
 """Simulates the training of one method with one seed under one variant."""
 
+import functools
 import gc
 import math
 from abc import abstractmethod
@@ -24,12 +25,13 @@ from emulator.simulation.clients.fleet import Fleet
 from emulator.simulation.clients.link_profiles import LinkProfiles
 from emulator.simulation.clients.links import Network as NetworkSettings
 from emulator.simulation.compiled import synchronous
-from emulator.simulation.compiled.plan import Plan
+from emulator.simulation.compiled.plan import Plans
 from emulator.simulation.engine import EngineSettings, why_reference
 from emulator.simulation.event_table import Columns, EventTable
 from emulator.simulation.policies import POLICIES, PolicySettings
 from emulator.simulation.policies.synchronous import Synchronous
 from emulator.simulation.records import Client, Holding, PathRate, SharedLink, Transfer
+from emulator.simulation.rounds.client_task import Process
 from emulator.simulation.rounds.context import EventLog, Notice, SimulationContext
 from emulator.simulation.rounds.logged import LoggedTrainer
 from emulator.simulation.selection import SELECTIONS, SelectionSettings
@@ -105,7 +107,7 @@ def simulate(
     stalled: Callable[[StalledError], None] | None = None,
     give_up_s: float = math.inf,
     simulations: int = 1,
-    plans: Callable[[Plan], None] = lambda _: None,
+    plans: Plans | None = None,
 ) -> EventTable:
     """Simulates a training with `trainer`; returns its rows in the order of their creation.
 
@@ -113,7 +115,8 @@ def simulate(
     the rank of the LoRA that is trained, if any. Raises errors of the trainer, StalledError if the
     policy cannot continue, and GivenUpError, which is one, if the target is not reached by the
     simulated time `give_up_s`; with `stalled`, calls it with that error and returns the rows so
-    far.
+    far. `simulations` of this kind are wanted, which may decide the engine. With `plans`, what does
+    not depend on the network is asked of the trainer once: later calls may leave it as it is.
     """
     compute, count = settings.compute, settings.clients
     flop = None
@@ -161,6 +164,7 @@ def simulate(
         log,
         give_up_s,
     )
+    rows = None
     if settings.simulation.wants_compiled(settings.training, simulations) and not why_reference(
         settings.policy, settings.selection, clients, profiles, application, logged is not None
     ):
@@ -170,14 +174,31 @@ def simulate(
             delay_s, loss = clients.delay_s.tolist(), clients.loss.tolist()
             planner = FlightPlanner(transport, application, delay_s, loss, stream)
         build = synchronous.builder(clients, transport, profiles, planner)
-        of_rounds = synchronous.process(context, settings.policy.rule(context), build, plans)
+        plans = plans or Plans()
+        key = settings.training, settings.network.charge, context.eligible.tobytes()
+        if (plan := plans.find(key)) and give_up_s == math.inf:
+            rows = synchronous.replay(plan, clients, build, notice)
+        keep = functools.partial(plans.add, key)
+        of_rounds = synchronous.process(context, settings.policy.rule(context), build, keep)
     elif logged:
         of_rounds = logged.process(context)
     else:
         of_rounds = settings.policy.process(context)
+    if rows is None:
+        _run(env, of_rounds, stalled)
+        rows = log.rows
+    rates = path_rates(rows, clients, profiles) if profiles else ()
+    about = fleet_table(clients, trainer.metadata())
+    return EventTable.joined([rows, about, EventTable.of(rates)])
+
+
+def _run(
+    env: simpy.Environment, process: Process, stalled: Callable[[StalledError], None] | None
+) -> None:
+    """Runs a process to its end; `stalled` gets its StalledError, if given."""
     try:
         with relaxed_gc():
-            env.run(env.process(of_rounds))
+            env.run(env.process(process))
     except StalledError as error:
         if stalled is None:
             raise
@@ -187,9 +208,6 @@ def simulate(
         if type(copy.__cause__) is type(copy):
             raise copy.__cause__ from copy.__cause__.__cause__
         raise
-    rows, fleet_ = log.rows, fleet_table(clients, trainer.metadata())
-    rates = path_rates(rows, clients, profiles) if profiles else ()
-    return EventTable.joined([rows, fleet_, EventTable.of(rates)])
 
 
 @contextmanager

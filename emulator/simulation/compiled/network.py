@@ -64,6 +64,8 @@ class CompiledNetwork:
         while True:
             f, i = self._world
             number, why = entry.run_rounds(f, i, *of_tasks, start_s, finish_s, number, resumes)
+            if self._planner and self._planner.keeps_connections:
+                self._hear(rounds)
             if why == layout.ENDED:
                 return start_s, finish_s
             resumes = True
@@ -83,8 +85,6 @@ class CompiledNetwork:
         """Makes the flights of all messages that wait for them."""
         assert self._planner is not None
         world = self._world
-        if self._planner.keeps_connections:
-            self._hear(rounds)
         for slot in np.flatnonzero(world.ints(layout.ASKS)[: self._slots]).tolist():
             is_down = world.ints(layout.PHASE)[slot] == layout.DOWNLOADING
             local = world.ints(layout.CLIENT)[slot]

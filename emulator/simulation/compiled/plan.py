@@ -71,6 +71,21 @@ class Plan:
     others: EventTable
 
 
+class Plans:
+    """Plans of one training by what they depend on besides it: settings, and who may take part."""
+
+    def __init__(self) -> None:
+        self._known: list[tuple[object, Plan]] = []
+
+    def find(self, key: object) -> Plan | None:
+        """The plan with this key, if there is one."""
+        return next((plan for known, plan in self._known if known == key), None)
+
+    def add(self, key: object, plan: Plan) -> None:
+        """Remembers a plan."""
+        self._known.append((key, plan))
+
+
 def task_rows(
     rounds: PlannedRounds, kind: Ints, task: Ints, start_s: Floats, finish_s: Floats
 ) -> EventTable:
