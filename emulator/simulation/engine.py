@@ -2,8 +2,8 @@
 
 from typing import Literal
 
+from emulator.network import compiled
 from emulator.network.application import Application
-from emulator.network.compiled import jit
 from emulator.network.topology import Profiles
 from emulator.simulation.clients.fleet import Fleet
 from emulator.simulation.policies.base import PolicySettings
@@ -40,7 +40,7 @@ def why_reference(
 ) -> str:
     """What the compiled network cannot do of all this; '' if it can do it."""
     cannot = {
-        "numba is not installed": not jit.AVAILABLE,
+        "numba is not installed": not compiled.AVAILABLE,
         "rounds of another policy": type(policy) is not Synchronous,
         "another choice of clients": type(selection) is not Uniform,
         "a message log": is_logged,

@@ -24,7 +24,6 @@ from emulator.simulation.clients.compute import Compute
 from emulator.simulation.clients.fleet import Fleet
 from emulator.simulation.clients.link_profiles import LinkProfiles
 from emulator.simulation.clients.links import Network as NetworkSettings
-from emulator.simulation.compiled import synchronous
 from emulator.simulation.compiled.plan import Plans
 from emulator.simulation.engine import EngineSettings, why_reference
 from emulator.simulation.event_table import Columns, EventTable
@@ -168,6 +167,8 @@ def simulate(
     if settings.simulation.wants_compiled(settings.training, simulations) and not why_reference(
         settings.policy, settings.selection, clients, profiles, application, logged is not None
     ):
+        from emulator.simulation.compiled import synchronous  # loads numba
+
         assert isinstance(settings.policy, Synchronous)
         planner = None
         if application or clients.loss.any():

@@ -4,16 +4,8 @@ from collections.abc import Callable
 
 from emulator.network.compiled import tasks
 from emulator.network.compiled.jit import entry, pointer
-from emulator.network.compiled.layout import (
-    ENDED,
-    ENDS,
-    NOTHING,
-    NOW_S,
-    SOURCE,
-    SOURCE_DIGEST,
-    Floats,
-    Ints,
-)
+from emulator.network.compiled.layout import ENDED, ENDS, NOTHING, NOW_S, SOURCE, Floats, Ints
+from emulator.network.compiled.source import source_digest
 
 
 def _advance(source: int) -> Callable[..., int]:
@@ -129,9 +121,9 @@ def _interrupt(source: int) -> Callable[..., float]:
     return interrupt
 
 
-advance = _advance(SOURCE_DIGEST)
-run_rounds = _run_rounds(SOURCE_DIGEST)
-begin = _begin(SOURCE_DIGEST)
-trained = _trained(SOURCE_DIGEST)
-give = _give(SOURCE_DIGEST)
-interrupt = _interrupt(SOURCE_DIGEST)
+advance = _advance(source_digest())
+run_rounds = _run_rounds(source_digest())
+begin = _begin(source_digest())
+trained = _trained(source_digest())
+give = _give(source_digest())
+interrupt = _interrupt(source_digest())

@@ -1,26 +1,11 @@
 """Compiles functions with numba; without it, they run as plain Python, which only tests do."""
 
-import hashlib
 from collections.abc import Callable
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, TypeVar
 
+from emulator.network.compiled import AVAILABLE
+
 F = TypeVar("F", bound=Callable[..., Any])
-
-AVAILABLE = find_spec("numba") is not None
-
-
-def source_digest() -> int:
-    """A number for the source of this package.
-
-    numba's cache finds a function by its own source and what it encloses, not by what it calls.
-    """
-    found = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        found.update(path.read_bytes())
-    return int.from_bytes(found.digest()[:6], "big")
-
 
 if AVAILABLE:
     import numba
@@ -42,7 +27,7 @@ if AVAILABLE:
         jitted: F = numba.njit(cache=True, error_model="numpy", _nrt=False)(function)
         return jitted
 
-    @intrinsic
+    @intrinsic  # type: ignore[untyped-decorator]  # numba is not typed
     def pointer(_: Any, array: Any) -> Any:
         """The address of an array's first element: half of the code of an array, and faster."""
 

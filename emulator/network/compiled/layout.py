@@ -16,12 +16,10 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from emulator.network.compiled.jit import source_digest
+from emulator.network.compiled.source import source_digest
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
-
-SOURCE_DIGEST = source_digest()
 
 UNKNOWN, NO_UPLOAD = -1, -2  # bytes of an upload: not trained yet; the task has none
 # Phases of a task. WAITING: for its training.
@@ -57,7 +55,7 @@ SLOTS, ENTRIES, CLIENTS, PARTIES = range(4)
 TRANSPORT, SLOW_START, TOKEN_BUCKET, CHANGES = range(4, 8)  # CHANGES: some rates change in time
 EVENTS, FLOWS, ENDS, ROWS, IDLE_CHANGES, ROOM, GIVEN_ROOM = range(8, 15)
 EVENT_HEAP, CHANGE_HEAP = 32, 33
-SOURCE = 15  # `jit.source_digest` of the code that fills this
+SOURCE = 15  # `source_digest` of the code that fills this
 FREE, CAPPED, STALE = 16, 18, 20  # by direction
 SIZE = 22  # by heap
 
@@ -137,7 +135,7 @@ FIRST_INT = 90
 
 
 class World(NamedTuple):
-    """The two arrays. Functions of `emulator.network.compiled` take them as `f` and `i`."""
+    """The two arrays: functions of `emulator.network.compiled` take them as `f` and `i`."""
 
     f: Floats
     i: Ints
@@ -159,7 +157,7 @@ class ProfileTable(NamedTuple):
 
     of_link: Ints
     first: Ints
-    count: Ints
+    pieces: Ints
     period_s: Floats
     offset_s: Floats
     scale: Floats
@@ -192,16 +190,12 @@ def build(
     sizes |= dict.fromkeys((HEAP_KEY, HEAP_ORDER, HEAP_ITEM), HEAPS * entries)
     sizes |= dict.fromkeys((START_S, FINISH_S, ROW_KIND, ROW_TASK), rows)
     sizes |= {FIRST_IN_CELL: 2 * parties, SLOT_OF: clients if changing else 0}
-    filled: dict[int, Floats | Ints] = {
-        LINK_BPS: link_Bps.ravel(),
-        DELAY_S: delay_s,
-        CELL: cell,
-    }
+    filled: dict[int, Floats | Ints] = {LINK_BPS: link_Bps.ravel(), DELAY_S: delay_s, CELL: cell}
     if profiles is not None:
         filled |= {
             PROFILE: profiles.of_link,
             FIRST_PIECE: profiles.first,
-            PIECES: profiles.count,
+            PIECES: profiles.pieces,
             PERIOD_S: profiles.period_s,
             OFFSET_S: profiles.offset_s,
             SCALE: profiles.scale,
@@ -216,7 +210,7 @@ def build(
     f, i = world
     i[SLOTS], i[ENTRIES], i[CLIENTS], i[PARTIES] = slots, entries, clients, parties
     i[CHANGES], i[ROOM], i[GIVEN_ROOM] = changing > 0, rows, given
-    i[SOURCE], i[EVENT_HEAP], i[CHANGE_HEAP] = SOURCE_DIGEST, HEAPS - 2, HEAPS - 1
+    i[SOURCE], i[EVENT_HEAP], i[CHANGE_HEAP] = source_digest(), HEAPS - 2, HEAPS - 1
     f[LEVEL_BPS : LEVEL_BPS + 2] = math.inf
     f[CAPACITY_BPS : CAPACITY_BPS + 2] = link_Bps[:, -1]
     world.floats(LEAVES_S)[:slots] = math.inf

@@ -214,10 +214,7 @@ def settle(f: Floats, i: Ints, way: int, now_s: float) -> None:
             and -first_key(f, i, heaps + CAPPED_CAPS) > most_Bps
         ):
             cross(f, i, heaps + CAPPED_CAPS, now_s)
-        elif (
-            has_first(f, i, heaps + FREE_CAPS)
-            and first_key(f, i, heaps + FREE_CAPS) < level_Bps
-        ):
+        elif has_first(f, i, heaps + FREE_CAPS) and first_key(f, i, heaps + FREE_CAPS) < level_Bps:
             cross(f, i, heaps + FREE_CAPS, now_s)
         else:
             return
@@ -254,10 +251,7 @@ def finish(f: Floats, i: Ints, way: int, now_s: float) -> int:
     count, done, joined, heaps = 0, i[DONE], i[JOINED] + way * i[SLOTS], WAY_HEAPS * way
     tick(f, i, way, now_s)
     while True:
-        if (
-            has_first(f, i, heaps + BY_TIME)
-            and first_key(f, i, heaps + BY_TIME) <= now_s
-        ):
+        if has_first(f, i, heaps + BY_TIME) and first_key(f, i, heaps + BY_TIME) <= now_s:
             slot = first_item(i, heaps + BY_TIME)
         elif (
             has_first(f, i, heaps + BY_CLOCK)

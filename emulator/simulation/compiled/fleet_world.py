@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from emulator.network.capacity.profile import Profile
 from emulator.network.compiled import layout
 from emulator.network.compiled.layout import ProfileTable, World
-from emulator.network.tcp import Tcp, base_rtts, segment_bytes
+from emulator.network.tcp import Direction, Tcp, base_rtts, segment_bytes
 from emulator.network.topology import LinkName, Profiles
 from emulator.simulation.clients.fleet import Fleet
 
@@ -34,20 +34,14 @@ def build(
     is_celled = cells >= 0
     cells, first = cells[is_celled], int((~is_celled).sum())
     party = np.where(cell >= first, len(clients) + cell - first, -1)
-    down_Bps = [fleet.down_Bps[clients], fleet.cell_down_Bps[cells], [fleet.server_up_Bps]]
-    up_Bps = [fleet.up_Bps[clients], fleet.cell_up_Bps[cells], [fleet.server_down_Bps]]
+    down_Bps = np.append(fleet.down_Bps[clients], fleet.cell_down_Bps[cells])
+    up_Bps = np.append(fleet.up_Bps[clients], fleet.cell_up_Bps[cells])
+    server_Bps = np.array([[fleet.server_up_Bps], [fleet.server_down_Bps]])
     table = None
     if profiles is not None:
         table = _table([profiles.get(link) for link in _names(clients, cells)])
-    world = layout.build(
-        np.stack([np.concatenate(down_Bps), np.concatenate(up_Bps)]),
-        fleet.delay_s[clients],
-        party,
-        slots,
-        rows,
-        table,
-        given,
-    )
+    link_Bps = np.hstack([np.stack([down_Bps, up_Bps]), server_Bps])
+    world = layout.build(link_Bps, fleet.delay_s[clients], party, slots, rows, table, given)
     if given:
         world.i[layout.TRANSPORT] = layout.GIVEN
     elif transport is not None:
@@ -57,9 +51,12 @@ def build(
 
 def _names(clients: Clients, cells: Clients) -> Iterator[LinkName]:
     """The links of a world in its order."""
-    for direction, of_server in (("down", "up"), ("up", "down")):
-        yield from (("client", direction, client) for client in clients.tolist())
-        yield from (("cell", direction, cell) for cell in cells.tolist())
+    ways: tuple[tuple[Direction, Direction], ...] = ("down", "up"), ("up", "down")
+    for way, of_server in ways:
+        for client in clients.tolist():
+            yield "client", way, client
+        for cell in cells.tolist():
+            yield "cell", way, cell
         yield "server", of_server, 0
 
 
@@ -79,7 +76,7 @@ def _table(found: list[Profile | None]) -> ProfileTable:
     return ProfileTable(
         of_link=of_link.astype(np.int64),
         first=np.array([first[id(each.times_s)] for each in profiles], np.int64),
-        count=np.array([len(each.times_s) for each in profiles], np.int64),
+        pieces=np.array([len(each.times_s) for each in profiles], np.int64),
         period_s=np.array([each.period_s or 0.0 for each in profiles]),
         offset_s=np.array([each.offset_s for each in profiles]),
         scale=np.array([each.scale for each in profiles]),

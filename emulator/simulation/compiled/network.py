@@ -1,6 +1,5 @@
 """Runs planned rounds over the links of a fleet, compiled."""
 
-import math
 from collections.abc import Mapping
 from typing import cast
 
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 from emulator.common.errors import StalledError
 from emulator.common.units import format_duration
 from emulator.network.compiled import entry, layout
-from emulator.network.compiled.layout import Floats, Ints, World
+from emulator.network.compiled.layout import Floats, Ints
 from emulator.network.flights import FlightPlanner
 from emulator.network.tcp import Direction, Tcp
 from emulator.network.topology import Profiles
@@ -72,16 +71,19 @@ class CompiledNetwork:
             if why == layout.STALLED:
                 raise stalled(float(f[layout.NOW_S]))
             assert why == layout.FLIGHTS, f"the compiled network ended with {why}"
-            self._plan_flights(rounds)
+            self._plan_flights()
 
     def rows(self) -> tuple[Ints, Ints, Floats, Floats]:
         """Kinds, tasks, starts and ends of the rows of the latest `run`, in order."""
-        count, world = int(self._world.i[layout.ROWS]), self._world
-        ints = (world.ints(part)[:count].copy() for part in (layout.ROW_KIND, layout.ROW_TASK))
-        floats = (world.floats(part)[:count].copy() for part in (layout.START_S, layout.FINISH_S))
-        return *ints, *floats
+        world, count = self._world, int(self._world.i[layout.ROWS])
+        return (
+            world.ints(layout.ROW_KIND)[:count].copy(),
+            world.ints(layout.ROW_TASK)[:count].copy(),
+            world.floats(layout.START_S)[:count].copy(),
+            world.floats(layout.FINISH_S)[:count].copy(),
+        )
 
-    def _plan_flights(self, rounds: PlannedRounds) -> None:
+    def _plan_flights(self) -> None:
         """Makes the flights of all messages that wait for them."""
         assert self._planner is not None
         world = self._world

@@ -109,7 +109,9 @@ def task_rows(
     return EventTable(kinds, {Transfer: tables[0], Computation: tables[1]})
 
 
-def timed(plan: Plan, tasks: EventTable, task: Ints, start_s: Floats, finish_s: Floats) -> EventTable:
+def timed(
+    plan: Plan, tasks: EventTable, task: Ints, start_s: Floats, finish_s: Floats
+) -> EventTable:
     """All rows of a plan, under the network in which its rounds took place at these times.
 
     `tasks` has the rows of its tasks, `task` [rows] says of which one each is; times are [rounds].
