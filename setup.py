@@ -26,6 +26,8 @@ setup(
         "click>=8.2",
         "filelock>=3.13",  # two trainings share one asset cache
         "matplotlib>=3.10.8",  # older ones use what pyparsing 3.3 deprecates
+        # compiles the network; what it does not support yet has the reference engine alone
+        "numba>=0.61,<0.69; python_version < '3.15'",
         "numpy>=1.26",
         "peft>=0.18",
         "pillow>=10",  # pictures from files; matplotlib brings it anyway

@@ -7,7 +7,6 @@ a half-duplex client or cell.
 
 import math
 from collections import Counter
-from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import NamedTuple
 
@@ -17,15 +16,15 @@ from numpy.typing import ArrayLike
 
 from emulator.common.errors import StalledError
 from emulator.common.units import format_duration
-from emulator.network.application import NEW, Application, Connections, application_flights
+from emulator.network.application import Application
 from emulator.network.fairness.engine import FlowEngine
 from emulator.network.fairness.keyed_heap import KeyedHeap
-from emulator.network.tcp import Direction, Flight, Tcp, fluid_flights, tcp_flights
+from emulator.network.flights import FlightPlanner, Stream
+from emulator.network.tcp import Direction, Flight, Tcp
 from emulator.network.topology import Links, Profiles
 
 ROUNDING = 1e-12  # of a time, relative
 PATIENCE = 1_000_000  # capacity changes in a row without a byte moved: a minute of work
-Stream = Callable[[int, Direction, int], np.random.Generator]
 
 
 class Delivery(NamedTuple):
@@ -140,8 +139,9 @@ class Network:
         assert not losses.any() or (transport and stream), "loss needs Tcp and a stream"
         assert application is None or transport, "an application needs Tcp"
         # Lists, since each message reads one element: numpy takes several times as long for that.
-        self._delay_s: list[float] = delays_s.tolist()
-        self._loss: list[float] = losses.tolist()
+        self._planner = FlightPlanner(
+            transport, application, delays_s.tolist(), losses.tolist(), stream
+        )
         self._links = Links(
             up_Bps,
             down_Bps,
@@ -154,10 +154,7 @@ class Network:
             half_duplex=half_duplex,
             profiles=profiles,
         )
-        self._tcp, self._stream, self._application = transport, stream, application
-        self._connections = Connections()  # those that the application keeps
-        self._sent: Counter[tuple[int, Direction]] = Counter()  # messages of clients with loss
-
+        self._tcp = transport
         self._engine = FlowEngine(self._links.capacity_Bps)
         self._in_flight: dict[int, _Message] = {}  # by flow
         self._starting: _Heap = []  # messages by the start of their next flight
@@ -186,7 +183,7 @@ class Network:
         assert isinstance(arrival, _Message)
         assert not arrival.is_over
         message, arrival.is_over = arrival, True
-        self._connections.close(message.client)
+        self._planner.cancelled(message.client)
         total_B = message.moved_B + message.active_B + sum(f.size_B for f in message.flights)
         if message.active_B:
             del self._in_flight[message.flow]
@@ -199,41 +196,20 @@ class Network:
     def _send(self, client: int, direction: Direction, nbytes: int) -> simpy.Event:
         assert nbytes >= 0
         path = self._links.path(client, direction)
-        varying = self._links.varying(path)
-        flights, window = self._flights(client, direction, path, nbytes, bool(varying))
+        varying, now_s = self._links.varying(path), self._env.now
+        # Fluid flights do not depend on it, and it would be a tenth of a simulation.
+        rate_Bps = self._links.alone(path, now_s) if self._tcp else math.inf
+        flights = self._planner.flights(client, direction, nbytes, rate_Bps, now_s, bool(varying))
         message = _Message(self._env, client, nbytes, path, varying, flights[::-1])
-        if self._application and self._application.keeps_connection:
-            message.callbacks.append(lambda _: self._keep(client, direction, window))
+        if self._planner.keeps_connections:
+            message.callbacks.append(
+                lambda _: self._planner.arrived(client, direction, self._env.now)
+            )
         self._queue(message)
         self._next_s = min(self._next_s, message.ready_s)
         if message.ready_s < self._due_s:
             self._wake_at(message.ready_s, message.start_s)
         return message
-
-    def _flights(
-        self, client: int, direction: Direction, path: tuple[int, ...], nbytes: int, varies: bool
-    ) -> tuple[list[Flight], float]:
-        """The flights of a message, and the window of its connection after it (0: not kept)."""
-        rtt_s, loss, rng = 2 * self._delay_s[client], self._loss[client], None
-        if self._tcp is None:
-            return fluid_flights(nbytes, rtt_s), 0.0
-        rate_Bps = self._links.alone(path, self._env.now)
-        if loss:
-            assert self._stream is not None
-            number = self._sent[client, direction]
-            self._sent[client, direction] += 1
-            rng = self._stream(client, direction, number)
-        of_path = direction, nbytes, rtt_s, rate_Bps
-        if self._application is None:
-            return tcp_flights(self._tcp, *of_path, loss, rng), 0.0
-        kept = self._application.keeps_connection
-        begins_s = self._env.now + self._application.waiting_s
-        at = self._connections.of(client, direction, begins_s) if kept else NEW
-        return application_flights(self._tcp, self._application, *of_path, at, loss, rng, varies)
-
-    def _keep(self, client: int, direction: Direction, window: float) -> None:
-        rtt_s = 2 * self._delay_s[client]
-        self._connections.arrived(client, direction, window, self._env.now, rtt_s)
 
     def _queue(self, message: _Message) -> None:
         """Queues a message for its next flight with bytes, or for its arrival if there is none."""

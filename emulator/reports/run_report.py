@@ -1,8 +1,9 @@
 """One run, measured and ordered: what every report shows."""
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TypeVar
 
 from emulator.reports import validation
@@ -16,6 +17,7 @@ from emulator.results.metadata import ACCURACY, Group, RunMetadata
 from emulator.results.metrics import Curve, Outcome, Summary, curve, outcome, summarise
 from emulator.results.participation import GroupShare, by_group
 from emulator.results.privacy import epsilon
+from emulator.simulation.event_table import EventTable
 from emulator.simulation.records import Emulation, Round, Row
 from emulator.simulation.target import (
     ACCURACY as OF_ACCURACY,
@@ -146,9 +148,10 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-def load(ledger: Ledger) -> Study:
+def load(ledger: Ledger, tables: Mapping[Emulation, EventTable] = MappingProxyType({})) -> Study:
     """Measure every simulation of a ledger, and read validation.json beside it if it matches.
 
+    Rows that are in `tables` are not read from the ledger again.
     Without seeds in the ledger's metadata, the seeds of its simulations are taken as all seeds.
     Raises LedgerError for metadata or rows that no run writes, and SupportError if epsilon is
     needed and the accountant is missing.
@@ -166,7 +169,7 @@ def load(ledger: Ledger) -> Study:
     cases = validation.read(path)
     emulations = ledger.emulations()
     for emulation in emulations:
-        rows = ledger.rows(emulation)
+        rows = tables[emulation] if emulation in tables else ledger.rows(emulation)
         shown = _shown(emulation)
         account = accounts.get(emulation.variant)
         outcomes[shown] = outcome(
@@ -229,10 +232,11 @@ def _shown(emulation: Emulation) -> Emulation:
     return Emulation(printable(emulation.method), printable(emulation.variant), emulation.seed)
 
 
-def _timeline(rows: Sequence[Row], room: int) -> Timeline:
+def _timeline(rows: Iterable[Row], room: int) -> Timeline:
     """Return as many rounds as fit into `room` lines of one client each, and at least one."""
     clients = max(FEWEST_CLIENTS, min(MOST_CLIENTS, room))
-    cohort = max((row.cohort for row in rows if isinstance(row, Round)), default=1)
+    rows = EventTable.of(rows)
+    cohort = int(rows.columns(Round)["cohort"].max(initial=1))
     return Timeline(*lines(rows, max(1, room // max(1, min(cohort, clients))), clients))
 
 

@@ -2,9 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from operator import attrgetter
 from typing import NamedTuple, TypeVar
 
+import numpy as np
+
+from emulator.simulation.event_table import EventTable
 from emulator.simulation.records import Computation, Round, Row, Transfer
 
 T = TypeVar("T")
@@ -43,13 +47,18 @@ def lines(rows: Iterable[Row], rounds: int, clients: int) -> tuple[tuple[RoundLi
 
     Both are chosen at even steps, with the first and the last (the slowest client).
     """
-    rows = list(rows)
-    whole = sorted((row for row in rows if isinstance(row, Round)), key=attrgetter("round"))
+    table = EventTable.of(rows)
+    whole = sorted(table.columns(Round), key=attrgetter("round"))
     kept = {row.round: row for row in spaced(whole, rounds)}
     parts: dict[int, dict[int, list[Phase]]] = {number: {} for number in kept}
-    for row in rows:
-        if isinstance(row, Transfer | Computation) and row.round in kept:
-            parts[row.round].setdefault(row.client, []).append(phase(row))
+    sent, computed = table.columns(Transfer), table.columns(Computation)
+    numbers = np.array(list(kept), np.int64)
+    works: tuple[Iterable[Transfer | Computation], ...] = (
+        sent.take(np.isin(sent["round"], numbers)),
+        computed.take(np.isin(computed["round"], numbers)),
+    )
+    for row in chain.from_iterable(works):
+        parts[row.round].setdefault(row.client, []).append(phase(row))
     found = (_line(row, parts[number], clients) for number, row in kept.items())
     return tuple(found), len(whole)
 

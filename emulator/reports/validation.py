@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from emulator.common.errors import LedgerError
+from emulator.simulation.event_table import EventTable
 from emulator.simulation.records import Emulation, Row, Transfer
 
 SAME = 1e-6  # relative; validation times a round from 0, the ledger from its start
@@ -59,10 +60,10 @@ def of(path: Path, case: Any, rows: Iterable[Row]) -> Validation | None:
         raise _foreign(path) from error
     if not (math.isfinite(found.makespan_error) and math.isfinite(found.mean_absolute_error)):
         raise _foreign(path)
+    sent = EventTable.of(rows).columns(Transfer)
     filed = {
         (row.client, row.direction, row.nbytes): row.finish_s - row.start_s
-        for row in rows
-        if isinstance(row, Transfer) and row.round == found.round
+        for row in sent.take(sent["round"] == found.round)
     }
     same = filed.keys() == timed.keys() and all(
         math.isclose(filed[message], timed[message], rel_tol=SAME) for message in filed

@@ -1,6 +1,8 @@
 """Writes every report file of a run from its ledger, without torch."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from emulator.common.errors import LedgerError
@@ -10,6 +12,8 @@ from emulator.reports.export import json_csv
 from emulator.reports.page import page
 from emulator.reports.run_report import Study, load
 from emulator.results.ledger import Ledger
+from emulator.simulation.event_table import EventTable
+from emulator.simulation.records import Emulation
 
 FILES = (
     "index.html", "figure.png", "figure.svg", "results.json", "results.csv", "groups.json"
@@ -30,13 +34,15 @@ def remove(folder: Path) -> None:
             (folder / name).unlink(missing_ok=True)
 
 
-def write(ledger: Ledger, folder: Path) -> Report:
-    """Write `FILES`, the report of a run, in that order.
+def write(
+    ledger: Ledger, folder: Path, tables: Mapping[Emulation, EventTable] = MappingProxyType({})
+) -> Report:
+    """Write `FILES`, the report of a run, in that order. Rows in `tables` are not read again.
 
     Each file is replaced atomically. Raises LedgerError for a ledger without simulations, and
     StorageError.
     """
-    study = load(ledger)
+    study = load(ledger, tables)
     if not study.outcomes:
         hint = "wait until the run has finished its first simulation"
         raise LedgerError(f"{ledger.path} has no simulation yet", hint)

@@ -1,12 +1,17 @@
 """What each round waited for, and wasted work (docs/reference/metrics.md)."""
 
 import math
-from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeGuard
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from emulator.results.arrays import Floats, ends, exact_sum, pair_keys, spans, starts, whole_sum
+from emulator.results.fleet import Fleet
+from emulator.simulation.event_table import DIRECTIONS, Columns, EventTable
 from emulator.simulation.records import (
     Absence,
     Client,
@@ -18,7 +23,8 @@ from emulator.simulation.records import (
     Transfer,
 )
 
-Work = Transfer | Computation | Absence
+WORK = (Transfer, Computation, Absence)  # rows of client tasks
+PARTS = ("absence", "down", "compute", "up")  # of a client task; the first of equals counts
 BOTTLENECKS = (
     "client down", "compute", "client up", "cell", "server", "latency", "absence", "deadline",
 )  # fmt: skip
@@ -42,119 +48,186 @@ class RoundBottleneck:
 
 def round_bottlenecks(rows: Iterable[Row]) -> list[RoundBottleneck]:
     """Return the bottleneck of each round; empty if the rows have no fleet."""
-    rows = list(rows)
-    fleet = {row.client: row for row in rows if isinstance(row, Client)}
-    if not fleet:
+    rows = EventTable.of(rows)
+    fleet = Fleet(rows.columns(Client))
+    if not len(fleet):
         return []
-    traffic = _Traffic(rows, fleet)
-    work: defaultdict[tuple[int, int], list[Work]] = defaultdict(list)
-    works = [row for row in rows if isinstance(row, Work)]
-    for each in works:
-        work[each.round, each.client].append(each)
-    arrivals = sorted(filter(is_used_upload, rows), key=lambda row: row.finish_s)
-    ends = [row.finish_s for row in arrivals]
-    interrupted = {(each.round, each.finish_s) for each in works if each.outcome == "cut"}
-    first_start_s: dict[int, float] = {}
-    for row in rows:
-        if isinstance(row, Transfer):
-            first_start_s[row.round] = min(row.start_s, first_start_s.get(row.round, math.inf))
+    rounds, sent = rows.columns(Round), rows.columns(Transfer)
+    arrivals = np.flatnonzero(used_uploads(sent))
+    arrivals = arrivals[np.argsort(sent["finish_s"][arrivals], kind="stable")]
+    last = np.searchsorted(sent["finish_s"][arrivals], rounds["finish_s"], side="right") - 1
+    waited = last >= 0  # for a client; the clock ended the others
+    waited[waited] = sent["finish_s"][arrivals[last[waited]]] >= rounds["finish_s"][waited]
+    uploads = arrivals[last[waited]]
+    clients = sent["client"][uploads]
+    causes = zip(
+        clients.tolist(),
+        _straggler_causes(rows, fleet, np.flatnonzero(waited), uploads),
+        fleet.groups(clients),
+        strict=True,
+    )
+    interrupted = _interrupted(rows)
+    starts_s, ends_s = rounds["start_s"].tolist(), rounds["finish_s"].tolist()
     found = []
-    for row in rows:
-        if isinstance(row, Round):
-            before = bisect_right(ends, row.finish_s)
-            last = arrivals[before - 1] if before else None
-            found.append(_bottleneck(row, last, work, traffic, first_start_s, interrupted))
+    for number, cohort, start_s, end_s, has_straggler in zip(
+        rounds["round"].tolist(), rounds["cohort"].tolist(), starts_s, ends_s, waited.tolist(),
+        strict=True,
+    ):  # fmt: skip
+        if has_straggler:
+            client, cause, group = next(causes)
+        else:
+            by_clock = cohort and (number, end_s) not in interrupted
+            client, cause, group = -1, "deadline" if by_clock else "absence", ""
+        found.append(RoundBottleneck(number, client, cause, end_s - start_s, group))
     return found
 
 
-def _bottleneck(
-    ended: Round,
-    last: Transfer | None,
-    work: dict[tuple[int, int], list[Work]],
-    traffic: "_Traffic",
-    first_start_s: dict[int, float],
-    interrupted: set[tuple[int, float]],
-) -> RoundBottleneck:
-    duration_s = ended.finish_s - ended.start_s
-    if last is None or last.finish_s < ended.finish_s:
-        by_clock = ended.cohort and (ended.round, ended.finish_s) not in interrupted
-        return RoundBottleneck(ended.round, -1, "deadline" if by_clock else "absence", duration_s)
-    task = work[last.round, last.client]
-    # Until a client was available.
-    unavailable_s = first_start_s.get(ended.round, ended.start_s) - ended.start_s
-    spent = {"absence": unavailable_s if last.round == ended.round else 0.0}
-    for row in task:
-        part = "compute" if isinstance(row, Computation) else "absence"
-        part = row.direction if isinstance(row, Transfer) else part
-        spent[part] = spent.get(part, 0.0) + row.finish_s - row.start_s
-    longest = max(spent, key=lambda part: spent[part])
-    if longest in ("up", "down"):
-        chosen = [r for r in task if isinstance(r, Transfer) and r.direction == longest]
-        slowest = max(chosen, key=lambda row: row.finish_s - row.start_s)
-        longest = traffic.bottleneck(slowest)
-    group = traffic.fleet[last.client].group
-    return RoundBottleneck(ended.round, last.client, longest, duration_s, group)
+def _interrupted(rows: EventTable) -> set[tuple[int, float]]:
+    """Return the round and the time of each interruption by a client that left."""
+    found: set[tuple[int, float]] = set()
+    for columns in (rows.columns(record) for record in WORK):
+        if (is_cut := columns.having("outcome", "cut")).any():
+            times_s = columns["finish_s"][is_cut].tolist()
+            found.update(zip(columns["round"][is_cut].tolist(), times_s, strict=True))
+    return found
 
 
-class _Traffic:
-    """All transfers as arrays, for the utilisation of links."""
+def _straggler_causes(
+    rows: EventTable, fleet: Fleet, ended: NDArray[np.intp], uploads: NDArray[np.intp]
+) -> list[str]:
+    """Return what delayed the straggler of some rounds most, given by their indices.
 
-    def __init__(self, rows: Sequence[Row], fleet: dict[int, Client]) -> None:
-        import numpy as np
-
-        self.fleet = fleet
-        self._links = {(r.kind, r.number): r for r in rows if isinstance(r, SharedLink)}
-        self._rates = {
-            (r.client, r.direction, r.start_s): r for r in rows if isinstance(r, PathRate)
-        }
-        transfers = [row for row in rows if isinstance(row, Transfer)]
-        self._start_s = np.array([row.start_s for row in transfers])
-        self._finish_s = np.array([row.finish_s for row in transfers])
-        self._nbytes = np.array([row.nbytes for row in transfers], float)
-        self._up = np.array([row.direction == "up" for row in transfers], bool)
-        self._cell = np.array([fleet[row.client].cell for row in transfers])
-
-    def bottleneck(self, transfer: Transfer) -> str:
-        """Return the link of its path with the highest utilisation; 'latency' below BUSY."""
-        import numpy as np
-
-        up, client = transfer.direction == "up", self.fleet[transfer.client]
-        lasted_s = transfer.finish_s - transfer.start_s
-        if lasted_s <= 0:
-            return "latency"
-        overlap_s = np.minimum(self._finish_s, transfer.finish_s)
-        overlap_s = (overlap_s - np.maximum(self._start_s, transfer.start_s)).clip(0)
-        took_s = self._finish_s - self._start_s
-        with np.errstate(divide="ignore", invalid="ignore"):
-            share = np.where(took_s > 0, overlap_s / took_s, 0.0)
-        moved = self._nbytes * share * (self._up == up)
-        own, rates = "client up" if up else "client down", self._path(transfer)
-        used = {own: _seconds(transfer.nbytes, rates.client_Bps)}
-        if client.cell >= 0:
-            within = float(moved[self._cell == client.cell].sum())
-            used["cell"] = _seconds(within, rates.cell_Bps)
-        used["server"] = _seconds(float(moved.sum()), rates.server_Bps)
-        name = max(used, key=lambda link: used[link])
-        return name if used[name] >= BUSY * lasted_s else "latency"
-
-    def _path(self, transfer: Transfer) -> PathRate:
-        """Return the rates of its links during the transfer."""
-        key = (transfer.client, transfer.direction, transfer.start_s)
-        if (found := self._rates.get(key)) is not None:
-            return found
-        up, client = transfer.direction == "up", self.fleet[transfer.client]
-        server = self._links["server", 0]
-        cell = self._links.get(("cell", client.cell))
-        cell_Bps = -1.0 if cell is None else cell.up_Bps if up else cell.down_Bps
-        own_Bps, server_Bps = (
-            (client.up_Bps, server.down_Bps) if up else (client.down_Bps, server.up_Bps)
-        )
-        return PathRate(transfer.round, *key, own_Bps, cell_Bps, server_Bps)
+    `uploads` are the indices of the transfers that ended them.
+    """
+    if not len(uploads):
+        return []
+    rounds, sent = rows.columns(Round), rows.columns(Transfer)
+    works = [rows.columns(record) for record in WORK]
+    number, client, start_s, finish_s = (
+        np.concatenate([work[name] for work in works])
+        for name in ("round", "client", "start_s", "finish_s")
+    )
+    part = np.concatenate([
+        np.array([PARTS.index("down"), PARTS.index("up")])[sent["direction"]],
+        np.full(len(works[1]), PARTS.index("compute")),
+        np.full(len(works[2]), PARTS.index("absence")),
+    ])  # fmt: skip
+    keys = pair_keys(number, client)
+    tasks, task = np.unique(keys[uploads], return_inverse=True)  # of each upload
+    place = np.minimum(np.searchsorted(tasks, keys), len(tasks) - 1)
+    chosen = np.flatnonzero(tasks[place] == keys)
+    place, part, lasted_s = place[chosen], part[chosen], (finish_s - start_s)[chosen]
+    sums = np.bincount(place * len(PARTS) + part, lasted_s, len(tasks) * len(PARTS))
+    spent_s: Floats = sums.astype(np.float64).reshape(-1, len(PARTS))[task]
+    spent_s[:, PARTS.index("absence")] += _unavailable_s(rounds.take(ended), sent, uploads)
+    longest = spent_s.argmax(axis=1)
+    causes = [PARTS[code] for code in longest.tolist()]
+    # The slowest transfer in the direction that took longest; the first one of several.
+    order = np.lexsort((-lasted_s, part, place))
+    group = (place * len(PARTS) + part)[order]
+    slow = np.flatnonzero(np.isin(longest, [PARTS.index(way) for way in DIRECTIONS]))
+    slowest = order[np.searchsorted(group, (task * len(PARTS) + longest)[slow])]
+    links = _links(rows, fleet, sent.take(chosen[slowest]))
+    for index, name in zip(slow.tolist(), links, strict=True):
+        causes[index] = name
+    return causes
 
 
-def _seconds(nbytes: float, rate_Bps: float) -> float:
-    """Return the seconds that a link needs for `nbytes`; inf for a link that is down."""
-    return nbytes / rate_Bps if rate_Bps else math.inf
+def _unavailable_s(
+    rounds: Columns[Any], sent: Columns[Any], uploads: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Return how long each round waited until a client was available.
+
+    It is 0 if the transfer that ended the round, one of `uploads`, is of another round.
+    """
+    number = rounds["round"]
+    order, last = ends(sent["round"])
+    first_s = np.minimum.reduceat(sent["start_s"][order], starts(last)) if len(order) else order
+    place = np.searchsorted(sent["round"][order][last], sent["round"][uploads])
+    is_own = sent["round"][uploads] == number
+    found: NDArray[np.float64] = np.where(is_own, first_s[place] - rounds["start_s"], 0.0)
+    return found
+
+
+def _links(rows: EventTable, fleet: Fleet, slow: Columns[Any]) -> list[str]:
+    """Return the link with the highest utilisation during each transfer; 'latency' below BUSY."""
+    in_cell, in_all = _moved(rows.columns(Transfer), slow, fleet)
+    own_Bps, cell_Bps, server_Bps = _rates(rows, fleet, slow)
+    lasted_s = slow["finish_s"] - slow["start_s"]
+    used_s = np.stack([
+        _seconds(slow["nbytes"], own_Bps),
+        np.where(cell_Bps < 0, -np.inf, _seconds(in_cell, cell_Bps)),
+        _seconds(in_all, server_Bps),
+    ])  # fmt: skip
+    busiest = used_s.argmax(axis=0)
+    is_busy = (lasted_s > 0) & (used_s.max(axis=0) >= BUSY * lasted_s)
+    pairs = zip(slow["direction"].tolist(), busiest.tolist(), is_busy.tolist(), strict=True)
+    return [
+        (f"client {DIRECTIONS[way]}", "cell", "server")[link] if busy else "latency"
+        for way, link, busy in pairs
+    ]
+
+
+def _moved(sent: Columns[Any], slow: Columns[Any], fleet: Fleet) -> tuple[Floats, Floats]:
+    """Return the bytes over the cell and over the server during each of the `slow` transfers.
+
+    These are the bytes of all transfers in its direction, each spread evenly over its time.
+    """
+    in_cell, in_all = np.zeros(len(slow)), np.zeros(len(slow))
+    own_cell = fleet.of(slow["client"], "cell")
+    for code in range(len(DIRECTIONS)):
+        mine = np.flatnonzero(slow["direction"] == code)
+        if not len(mine):
+            continue
+        moving = np.flatnonzero((sent["direction"] == code) & (sent["finish_s"] > sent["start_s"]))
+        moving = moving[np.argsort(sent["start_s"][moving], kind="stable")]
+        start_s, finish_s = sent["start_s"][moving], sent["finish_s"][moving]
+        rate_Bps = sent["nbytes"][moving], finish_s - start_s
+        cell = fleet.of(sent["client"][moving], "cell")
+        from_s, until_s = slow["start_s"][mine], slow["finish_s"][mine]
+        # Those that start early enough and are not all over by then.
+        first = np.searchsorted(np.maximum.accumulate(finish_s), from_s, side="right")
+        stop = np.searchsorted(start_s, until_s, side="left")
+        for index, other in spans(first, np.maximum(stop - first, 0)):
+            together_s = np.minimum(finish_s[other], until_s[index])
+            together_s -= np.maximum(start_s[other], from_s[index])
+            moved = rate_Bps[0][other] * (together_s.clip(0) / rate_Bps[1][other])
+            in_all[mine] += np.bincount(index, moved, len(mine))
+            moved *= cell[other] == own_cell[mine][index]
+            in_cell[mine] += np.bincount(index, moved, len(mine))
+    return in_cell, in_all
+
+
+def _rates(
+    rows: EventTable, fleet: Fleet, transfers: Columns[Transfer]
+) -> tuple[Floats, Floats, Floats]:
+    """Return the rates of the client, the cell (-1: none) and the server during each transfer."""
+    is_up, client = transfers["direction"] == DIRECTIONS.index("up"), transfers["client"]
+    shared = rows.columns(SharedLink)
+    down_Bps, up_Bps = shared["down_Bps"], shared["up_Bps"]
+    links = zip(shared["kind"].tolist(), shared["number"].tolist(), strict=True)
+    place = {(shared.words["kind"][kind], number): i for i, (kind, number) in enumerate(links)}
+    server = place["server", 0]
+    own_Bps = np.where(is_up, fleet.of(client, "up_Bps"), fleet.of(client, "down_Bps"))
+    server_Bps = np.where(is_up, down_Bps[server], up_Bps[server])
+    cells = fleet.of(client, "cell").tolist()
+    cell = np.array([place.get(("cell", number), -1) for number in cells], np.intp)
+    cell_Bps = np.where(cell < 0, -1.0, np.where(is_up, up_Bps[cell], down_Bps[cell]))
+    changing = rows.columns(PathRate)
+    if len(changing):
+        changing = changing.take(np.isin(changing["start_s"], transfers["start_s"]))
+        known = {(r.client, r.direction, r.start_s): r[4:] for r in changing}
+        for i, row in enumerate(transfers):
+            constant = (own_Bps[i], cell_Bps[i], server_Bps[i])
+            found = known.get((row.client, row.direction, row.start_s), constant)
+            own_Bps[i], cell_Bps[i], server_Bps[i] = found
+    return own_Bps, cell_Bps, server_Bps
+
+
+def _seconds(nbytes: NDArray[Any], rate_Bps: Floats) -> Floats:
+    """Return the seconds that links need for `nbytes`; inf for a link that is down."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(rate_Bps == 0, np.inf, nbytes / rate_Bps)
 
 
 def bottleneck_shares(found: Iterable[RoundBottleneck]) -> dict[str, float]:
@@ -174,23 +247,28 @@ def main_bottleneck(found: Iterable[RoundBottleneck]) -> str:
 
 def wasted_bytes(rows: Iterable[Row], direction: str) -> int:
     """Return the bytes in `direction` of updates that were not used."""
-    chosen = (r for r in rows if isinstance(r, Transfer) and r.direction == direction)
-    return sum(row.nbytes for row in chosen if row.outcome != "used")
+    sent = EventTable.of(rows).columns(Transfer)
+    wasted = sent.having("direction", direction) & ~sent.having("outcome", "used")
+    return whole_sum(sent["nbytes"][wasted])
 
 
 def wasted_compute(rows: Iterable[Row]) -> float:
     """Return the compute seconds of updates that were not used."""
-    chosen = (r for r in rows if isinstance(r, Computation) and r.outcome != "used")
-    return math.fsum(row.finish_s - row.start_s for row in chosen)
+    computed = EventTable.of(rows).columns(Computation)
+    computed = computed.take(~computed.having("outcome", "used"))
+    return exact_sum(computed["finish_s"] - computed["start_s"])
 
 
-def is_used_upload(row: Row) -> TypeGuard[Transfer]:
-    """Return whether the row is a complete upload that the server used."""
-    return isinstance(row, Transfer) and row.direction == "up" and row.outcome == "used"
+def used_uploads(sent: Columns[Any]) -> NDArray[np.bool_]:
+    """Return which transfers are complete uploads that the server used: bool [transfers]."""
+    return sent.having("direction", "up") & sent.having("outcome", "used")
 
 
 def mean_staleness(rows: Iterable[Row]) -> float:
     """Return the mean staleness of used updates, in server steps; 0 without any."""
-    used = [row for row in rows if is_used_upload(row)]
-    ages = {(row.round, row.client): row.staleness for row in used}
-    return sum(ages.values()) / len(ages) if ages else 0.0
+    sent = EventTable.of(rows).columns(Transfer)
+    used = sent.take(used_uploads(sent))
+    if not used["staleness"].any():
+        return 0.0
+    order, last = ends(pair_keys(used["round"], used["client"]))  # an upload may have parts
+    return whole_sum(used["staleness"][order[last]]) / int(last.sum())

@@ -7,43 +7,30 @@ same rows in the same order give the same bytes.
 Format: https://www.sqlite.org/fileformat2.html, with `application_id` and `user_version`.
 """
 
-import math
 import sqlite3
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from itertools import chain, islice
-from operator import itemgetter
+from itertools import chain, repeat
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any
+
+import numpy as np
 
 from emulator.common.errors import LedgerError, StorageError
-from emulator.simulation.records import (
-    OUTCOMES,
-    Absence,
-    Client,
-    Computation,
-    Emulation,
-    Evaluation,
-    Holding,
-    LabelScore,
-    PathRate,
-    Round,
-    Row,
-    SharedLink,
-    Transfer,
-)
-
-R = TypeVar("R", bound=Row | Emulation)
+from emulator.results.contradictions import contradictions
+from emulator.simulation.event_table import KINDS, Columns, EventTable, GrowingColumns, Positions
+from emulator.simulation.records import Emulation, PathRate, Row
 
 APPLICATION_ID = 0x464C4153  # 'FLAS'
 ROWS_PER_STATEMENT = 20
+ROWS_AT_ONCE = 200 * ROWS_PER_STATEMENT  # that are Python objects at the same time
 VERSION = 3  # of the schema; increased when a record's fields change
 VERSION_WITH_RATES = 4  # of the schema with a table of PathRate
 
-_RECORDS: tuple[type[Row], ...] = get_args(Row)
-_ALWAYS = tuple(record for record in _RECORDS if record is not PathRate)
+_ALWAYS = tuple(record for record in KINDS if record is not PathRate)
 _TYPES: dict[type[Any], tuple[Any, ...]] = {
-    record: tuple(record.__annotations__.values()) for record in (Emulation, *_RECORDS)
+    record: tuple(record.__annotations__.values()) for record in (Emulation, *KINDS)
 }
 _SQL_TYPE = {int: "integer", float: "real", str: "text"}
 _RUN_AGAIN = "run the scenario again; what was trained is in the recording and is reused"
@@ -82,11 +69,57 @@ _SCHEMA = (
 _SCHEMAS = {VERSION: _SCHEMA, VERSION_WITH_RATES: (*_SCHEMA, _rows_table(PathRate))}
 
 
-def _record(record: type[R], values: Sequence[Any]) -> R:
-    """Return a record of its columns, checked, because a read-only connection has no CHECKs."""
-    if tuple(map(type, values)) != _TYPES[record]:
-        raise sqlite3.DataError(f"{values} are not a valid {record.__name__}")
-    return record(*values)
+def _write(
+    db: sqlite3.Connection, number: int, columns: Columns[Any], positions: Positions
+) -> None:
+    """Insert the rows of one record type of simulation `number`, a few at a time."""
+    whole = len(positions) // ROWS_PER_STATEMENT * ROWS_PER_STATEMENT
+    for start in range(0, whole, ROWS_AT_ONCE):
+        rows = _values(number, columns, positions, start, min(start + ROWS_AT_ONCE, whole))
+        flat = chain.from_iterable(rows)
+        size = ROWS_PER_STATEMENT * (2 + len(columns.arrays))
+        db.executemany(
+            _insert(columns.record, ROWS_PER_STATEMENT), zip(*[flat] * size, strict=True)
+        )
+    rest = _values(number, columns, positions, whole, len(positions))
+    db.executemany(_insert(columns.record, 1), rest)
+
+
+def _values(
+    number: int, columns: Columns[Any], positions: Positions, start: int, stop: int
+) -> Iterator[tuple[Any, ...]]:
+    places = positions[start:stop].tolist()
+    return zip(repeat(number, len(places)), places, *columns.lists(start, stop), strict=True)
+
+
+def _read(rows: sqlite3.Cursor, record: type[Row]) -> tuple[Columns[Any], Positions]:
+    """Return the columns and positions of selected rows, checked.
+
+    A read-only connection has no CHECKs.
+    """
+    columns, positions = GrowingColumns(record), array("q")
+    while batch := rows.fetchmany(ROWS_AT_ONCE):
+        _, places, *fields = zip(*batch, strict=True)
+        kinds = [set(map(type, values)) for values in (places, *fields)]
+        if kinds != [{kind} for kind in (int, *_TYPES[record])]:
+            raise _mistyped(batch, record)
+        positions.extend(places)
+        columns.extend_fields(fields)
+    return columns.columns(), np.array(positions, np.int64)
+
+
+def _mistyped(batch: Iterable[Sequence[Any]], record: type[Row]) -> sqlite3.DataError:
+    """Return the error of the first row that has a value of another type."""
+    for _, position, *values in batch:
+        if type(position) is not int:
+            return sqlite3.DataError(f"{position!r} is not a position of a row")
+        if not _are_valid(values, record):
+            return sqlite3.DataError(f"{values} are not a valid {record.__name__}")
+    raise AssertionError("a column has values of one type, each of another than its rows have")
+
+
+def _are_valid(values: Sequence[Any], record: type[Row] | type[Emulation]) -> bool:
+    return tuple(map(type, values)) == _TYPES[record]
 
 
 def _journal(path: Path) -> Path:
@@ -200,29 +233,25 @@ class Ledger:
     def write(self, emulation: Emulation, rows: Iterable[Row]) -> None:
         """Write all `rows` of `emulation`, or none.
 
-        Raises StorageError; earlier simulations stay valid. Writing a simulation twice, NaN, and
-        numbers of types other than Python's own are bugs (sqlite3.IntegrityError).
+        Raises StorageError; earlier simulations stay valid. Writing a simulation twice and NaN are
+        bugs (sqlite3.IntegrityError), as are values of other types (TypeError).
         """
-        rows = list(rows)  # before the transaction, because this may be slow
-        assert {type(row) for row in rows} <= set(_RECORDS)
+        table = EventTable.of(rows)  # before the transaction, because this may be slow
         with _writing(self.path), self._db as db:
             db.execute("BEGIN IMMEDIATE")
             insert = "INSERT INTO emulation (method, variant, seed) VALUES (?, ?, ?)"
             number = db.execute(insert, emulation).lastrowid
-            if PathRate in map(type, rows) and PathRate not in self._stored():
+            assert number is not None
+            if len(table.columns(PathRate)) and PathRate not in self._stored():
                 db.execute(_rows_table(PathRate))
                 db.execute(f"PRAGMA user_version = {VERSION_WITH_RATES}")
-            for record in self._stored():  # in batches: a run may have millions of rows
-                values = ((number, i, *row) for i, row in enumerate(rows) if type(row) is record)
-                whole = _insert(record, ROWS_PER_STATEMENT)
-                while len(batch := [*islice(values, ROWS_PER_STATEMENT)]) == ROWS_PER_STATEMENT:
-                    db.execute(whole, [*chain.from_iterable(batch)])
-                db.executemany(_insert(record, 1), batch)
+            for record in self._stored():
+                _write(db, number, table.columns(record), table.positions(record))
 
     def _stored(self) -> tuple[type[Row], ...]:
         """The records that have a table: most ledgers have no rates that change."""
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        return _RECORDS if version == VERSION_WITH_RATES else _ALWAYS
+        return KINDS if version == VERSION_WITH_RATES else _ALWAYS
 
     def annotate(self, meta: Mapping[str, str]) -> None:
         """Add entries to `meta` that are known at the end of a run. Raises StorageError."""
@@ -241,9 +270,13 @@ class Ledger:
         """Return all complete simulations in the order written."""
         with _reading(self.path):
             select = "SELECT method, variant, seed FROM emulation ORDER BY id"
-            return [_record(Emulation, values) for values in self._db.execute(select)]
+            found = self._db.execute(select).fetchall()
+            for values in found:
+                if not _are_valid(values, Emulation):
+                    raise sqlite3.DataError(f"{values} are not a valid Emulation")
+            return [Emulation(*values) for values in found]
 
-    def rows(self, emulation: Emulation) -> list[Row]:
+    def rows(self, emulation: Emulation) -> EventTable:
         """Return the rows of one emulation, as written.
 
         Raises LedgerError if it is not in the ledger or its rows contradict each other.
@@ -253,64 +286,12 @@ class Ledger:
             number = self._db.execute(find, emulation).fetchone()
             if number is None:
                 raise LedgerError(f"{self.path} does not contain {emulation}", _RUN_AGAIN)
-            placed: list[tuple[int, Row]] = []
-            for record in self._stored():
-                select = f"SELECT * FROM {record.__name__.lower()} WHERE emulation = ?"
-                for _, position, *values in self._db.execute(select, number):
-                    if type(position) is not int:
-                        raise sqlite3.DataError(f"{position!r} is not a position of a row")
-                    placed.append((position, _record(record, values)))
-        placed.sort(key=itemgetter(0))
-        rows = [row for _, row in placed]
+            select = "SELECT * FROM {} WHERE emulation = ?"
+            rows = EventTable.placed(
+                _read(self._db.execute(select.format(record.__name__.lower()), number), record)
+                for record in self._stored()
+            )
         if (found := next(contradictions(rows), None)) is not None:
             message = f"{self.path}: the rows of {emulation} contradict each other: {found}"
             raise LedgerError(message, "the file was changed; run the scenario again")
         return rows
-
-
-def contradictions(rows: Sequence[Row]) -> Iterator[str]:
-    """Yield each row that no simulation writes, as text.
-
-    Times are finite and start before they finish, links have a rate, and clients are in the fleet
-    if the rows have one.
-    """
-    cells = {row.number for row in rows if isinstance(row, SharedLink) and row.kind == "cell"}
-    fleet = {row.client for row in rows if isinstance(row, Client)}
-    served = any(isinstance(row, SharedLink) and row.kind == "server" for row in rows)
-    if fleet and not served:
-        yield "clients without a server"
-    for row in rows:
-        if not (_is_valid(row) and _is_known(row, fleet, cells)):
-            yield str(row)
-
-
-def _is_valid(row: Row) -> bool:
-    match row:
-        case Transfer() | Computation() | Absence():
-            count = row.nbytes if isinstance(row, Transfer) else getattr(row, "examples", 0)
-            is_way = getattr(row, "direction", "up") in ("down", "up")
-            return is_way and count >= 0 and row.outcome in OUTCOMES and _passes(row)
-        case Round():
-            return row.cohort >= 0 and row.used >= 0 and _passes(row)
-        case Evaluation():
-            return all(map(math.isfinite, (row.time_s, row.accuracy, row.loss)))
-        case PathRate():
-            rates_Bps = (row.client_Bps, row.server_Bps, max(row.cell_Bps, 0.0))
-            is_way = row.direction in ("down", "up")
-            return is_way and all(0 <= rate_Bps < math.inf for rate_Bps in rates_Bps)
-        case Holding() | LabelScore():
-            return 0 <= getattr(row, "right", 0) <= row.examples
-        case _:
-            return all(0 < rate_Bps < math.inf for rate_Bps in (row.down_Bps, row.up_Bps))
-
-
-def _passes(row: Transfer | Computation | Absence | Round) -> bool:
-    return 0 <= row.start_s <= row.finish_s < math.inf
-
-
-def _is_known(row: Row, fleet: set[int], cells: set[int]) -> bool:
-    """Whether its client is in the fleet. Older ledgers have no fleet."""
-    if isinstance(row, Client):
-        return row.cell == -1 or row.cell in cells
-    client = getattr(row, "client", None)
-    return not fleet or client is None or client in fleet

@@ -6,15 +6,17 @@ A target that was never reached is None here and in JSON, and +inf in every orde
 import itertools
 import math
 import statistics
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
-from operator import itemgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from emulator.common.errors import LedgerError
 from emulator.results import privacy
+from emulator.results.arrays import exact_sum, spans, summable, whole_sum
 from emulator.results.bottlenecks import (
     main_bottleneck,
     mean_staleness,
@@ -23,6 +25,7 @@ from emulator.results.bottlenecks import (
     wasted_compute,
 )
 from emulator.results.participation import participation
+from emulator.simulation.event_table import Columns, EventTable
 from emulator.simulation.records import (
     UNKNOWN,
     Computation,
@@ -147,22 +150,22 @@ _SPREADS = [each.name for each in fields(Summary) if each.type is Spread]
 
 def evaluations(rows: Iterable[Row], split: str = SPLIT) -> list[Evaluation]:
     """Return the evaluations on `split`, by round."""
-    found = [row for row in rows if isinstance(row, Evaluation) and row.split == split]
-    return sorted(found, key=lambda row: row.round)
+    columns = EventTable.of(rows).columns(Evaluation)
+    found = columns.take(columns.having("split", split))
+    by_round = found.take(np.argsort(found["round"], kind="stable"))
+    return list(by_round)
 
 
 def bytes_sent(rows: Iterable[Row], direction: str, last_round: float = math.inf) -> int:
     """Return the bytes sent in `direction` ('down', 'up') in rounds 1 to `last_round`."""
-    return sum(
-        row.nbytes
-        for row in rows
-        if isinstance(row, Transfer) and row.direction == direction and row.round <= last_round
-    )
+    sent = EventTable.of(rows).columns(Transfer)
+    chosen = sent.having("direction", direction) & (sent["round"] <= last_round)
+    return whole_sum(sent["nbytes"][chosen])
 
 
 def curve(rows: Iterable[Row], split: str = SPLIT) -> Curve:
     """Return the scores on `split` by round, simulated time and bytes."""
-    rows = list(rows)
+    rows = EventTable.of(rows)
     scores = evaluations(rows, split)
     rounds, times_s = tuple(s.round for s in scores), tuple(s.time_s for s in scores)
     down, up = (_bytes_until(rows, way, rounds) for way in ("down", "up"))
@@ -186,19 +189,29 @@ def points(rows: Iterable[Row], split: str = SPLIT) -> list[Point]:
 
 
 def bytes_by_round(rows: Iterable[Row], direction: str) -> dict[int, int]:
-    """Return the bytes sent in `direction` per round."""
-    found: dict[int, int] = {}
-    for row in rows:
-        if isinstance(row, Transfer) and row.direction == direction:
-            found[row.round] = found.get(row.round, 0) + row.nbytes
-    return found
+    """Return the bytes sent in `direction` per round, in the order of rounds."""
+    rounds, until = _bytes_so_far(rows, direction)
+    numbers, first = np.unique(rounds, return_index=True)
+    before = until[first]
+    return dict(zip(numbers.tolist(), np.diff(before, append=until[-1:]).tolist(), strict=True))
 
 
 def _bytes_until(rows: Iterable[Row], direction: str, rounds: Sequence[int]) -> tuple[int, ...]:
-    """Return `bytes_sent` up to each of `rounds`, which are in ascending order."""
-    spent = sorted(bytes_by_round(rows, direction).items())
-    until = [0, *itertools.accumulate(nbytes for _, nbytes in spent)]
-    return tuple(until[bisect_right(spent, last, key=itemgetter(0))] for last in rounds)
+    """Return `bytes_sent` up to each of `rounds`."""
+    found, until = _bytes_so_far(rows, direction)
+    return tuple(until[np.searchsorted(found, rounds, side="right")].tolist())
+
+
+def _bytes_so_far(rows: Iterable[Row], direction: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the round of each transfer in `direction`, sorted, and the bytes before each.
+
+    The bytes have one more entry: all of them.
+    """
+    sent = EventTable.of(rows).columns(Transfer)
+    sent = sent.take(sent.having("direction", direction))
+    order = np.argsort(sent["round"], kind="stable")
+    until = np.concatenate([[0], np.cumsum(summable(sent["nbytes"])[order])])
+    return sent["round"][order], until
 
 
 def time_spent(rows: Iterable[Row], last_round: float = math.inf) -> TimeSpent:
@@ -206,31 +219,38 @@ def time_spent(rows: Iterable[Row], last_round: float = math.inf) -> TimeSpent:
 
     Work that spans several rounds is split among them by time.
     """
-    within = [row for row in rows if row.round <= last_round]
-    rounds = sorted((r for r in within if isinstance(r, Round)), key=lambda r: r.round)
-    begun = [row.start_s for row in rounds]
-
-    def parts(row: Transfer | Computation) -> Iterator[float]:
-        """Yield the seconds per client of each round that `row` overlaps."""
-        for index in range(max(bisect_right(begun, row.start_s) - 1, 0), len(rounds)):
-            place = rounds[index]
-            if place.start_s >= row.finish_s:
-                break
-            inside_s = min(row.finish_s, place.finish_s) - max(row.start_s, place.start_s)
-            yield max(inside_s, 0.0) / max(place.cohort, 1)
-
-    def mean_s(part: Iterable[Transfer | Computation]) -> float:
-        return math.fsum(s for row in part for s in parts(row))
-
-    transfers = [row for row in within if isinstance(row, Transfer)]
-    download_s = mean_s(row for row in transfers if row.direction == "down")
-    compute_s = mean_s(row for row in within if isinstance(row, Computation))
-    upload_s = mean_s(row for row in transfers if row.direction == "up")
-    total_s = math.fsum(row.finish_s - row.start_s for row in rounds)
+    rows = EventTable.of(rows)
+    sent, computed, rounds = (rows.columns(each) for each in (Transfer, Computation, Round))
+    rounds = rounds.take(rounds["round"] <= last_round)
+    rounds = rounds.take(np.argsort(rounds["round"], kind="stable"))
+    is_moved = sent["round"] <= last_round
+    download_s, upload_s = (
+        _mean_s(sent, is_moved & sent.having("direction", way), rounds) for way in ("down", "up")
+    )
+    compute_s = _mean_s(computed, computed["round"] <= last_round, rounds)
+    total_s = exact_sum(rounds["finish_s"] - rounds["start_s"])
     waiting_s = total_s - (download_s + compute_s + upload_s)
     if abs(waiting_s) < ROUNDING * total_s:
         waiting_s = 0.0  # such as -7e-15 s
     return TimeSpent(download_s, compute_s, upload_s, waiting_s)
+
+
+def _mean_s(work: Columns[Any], chosen: NDArray[np.bool_], rounds: Columns[Any]) -> float:
+    """Return the seconds of chosen work within `rounds`, per client of each round's cohort."""
+    begun_s, ended_s = rounds["start_s"], rounds["finish_s"]
+    cohort = np.maximum(rounds["cohort"], 1)
+    start_s, finish_s = work["start_s"][chosen], work["finish_s"][chosen]
+    first = np.maximum(np.searchsorted(begun_s, start_s, side="right") - 1, 0)
+    count = np.maximum(np.searchsorted(begun_s, finish_s, side="left") - first, 0)
+
+    def parts() -> Iterator[list[float]]:
+        """Yield the seconds per client of each round that each row overlaps."""
+        for row, place in spans(first, count):
+            inside_s = np.minimum(finish_s[row], ended_s[place])
+            inside_s -= np.maximum(start_s[row], begun_s[place])
+            yield (np.maximum(inside_s, 0.0) / cohort[place]).tolist()
+
+    return math.fsum(itertools.chain.from_iterable(parts()))
 
 
 def outcome(
@@ -248,7 +268,7 @@ def outcome(
     may be cached. Raises LedgerError if there is a goal and the rows have no evaluation on `split`,
     and SupportError if the accountant is missing.
     """
-    rows = list(rows)
+    rows = EventTable.of(rows)
     scores, tests = evaluations(rows, split), evaluations(rows, "test")
     if goal is not None and not scores:
         raise LedgerError(
@@ -258,7 +278,7 @@ def outcome(
     index = None if goal is None else goal.reached_at(scores)
     hit = None if index is None else scores[index]
     accuracies = [score.accuracy for score in scores]
-    rounds = [row for row in rows if isinstance(row, Round)]
+    rounds = rows.columns(Round)
     return Outcome(
         method=emulation.method,
         variant=emulation.variant,
@@ -273,7 +293,7 @@ def outcome(
         final_loss=scores[-1].loss if scores and scores[-1].loss != UNKNOWN else None,
         test_accuracy=tests[-1].accuracy if tests else None,
         rounds=len(rounds),
-        duration_s=max((row.finish_s for row in rounds), default=0.0),
+        duration_s=float(rounds["finish_s"].max(initial=0.0)),
         bytes_down=bytes_sent(rows, "down"),
         bytes_up=bytes_sent(rows, "up"),
         **time_spent(rows, hit.round if hit else math.inf)._asdict(),

@@ -4,12 +4,18 @@ Clients with a used update are included (in field names: heard), the others excl
 """
 
 import math
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import pairwise
+from typing import Any, NamedTuple
 
-from emulator.results.bottlenecks import Work, is_used_upload, wasted_bytes, wasted_compute
+import numpy as np
+from numpy.typing import NDArray
+
+from emulator.results.arrays import ends, exact_sum, pair_keys, summable, whole_sum
+from emulator.results.bottlenecks import WORK, used_uploads, wasted_bytes, wasted_compute
+from emulator.results.fleet import Fleet
+from emulator.simulation.event_table import Columns, EventTable
 from emulator.simulation.records import (
     Absence,
     Client,
@@ -64,90 +70,124 @@ class GroupShare:
     unheard_accuracy: float | None
 
 
-def participation(rows: Sequence[Row], scored: Iterable[Row] | None = None) -> Participation:
+def participation(rows: Iterable[Row], scored: Iterable[Row] | None = None) -> Participation:
     """Return the participation of the clients in `rows`, with the scores in `scored` or `rows`."""
-    examples = {row.client: row.examples for row in rows if isinstance(row, Client)}
-    heard = examples.keys() & {row.client for row in rows if is_used_upload(row)}
-    excluded = examples.keys() - heard
-    holdings = [row for row in rows if isinstance(row, Holding)]
-    scores = _last_scores(rows if scored is None else scored)
+    rows = EventTable.of(rows)
+    fleet, sent, holdings = (
+        Fleet(rows.columns(Client)),
+        rows.columns(Transfer),
+        rows.columns(Holding),
+    )
+    used = fleet.index(sent["client"][used_uploads(sent)])
+    is_included = np.zeros(len(fleet), bool)
+    is_included[used[used >= 0]] = True
+    scores = _last_scores(rows if scored is None else EventTable.of(scored))
+    held = fleet.index(holdings["client"])
+    of_included = np.zeros(len(held), bool)
+    of_included[held >= 0] = is_included[held[held >= 0]]
     return Participation(
-        _share(excluded, dict.fromkeys(examples, 1)),
-        _share(excluded, examples),
-        _accuracy_for(heard, holdings, scores),
-        _accuracy_for(excluded, holdings, scores),
+        _share(~is_included, np.ones(len(fleet), np.int64)),
+        _share(~is_included, fleet.columns["examples"]),
+        _accuracy_for(holdings, of_included, scores),
+        _accuracy_for(holdings, ~of_included & (held >= 0), scores),
     )
 
 
-def _share(clients: Collection[int], weights: Mapping[int, int]) -> float | None:
-    """Return the weighted share of `clients`; None if a weight is not known (negative)."""
-    if min(weights.values(), default=-1) < 0 or not (total := sum(weights.values())):
+def _share(chosen: NDArray[np.bool_], weights: NDArray[np.int64]) -> float | None:
+    """Return the weighted share of what is chosen; None if a weight is not known (negative)."""
+    if weights.min(initial=0) < 0 or not (total := whole_sum(weights)):
         return None
-    return sum(weights[client] for client in clients) / total
+    return whole_sum(weights[chosen]) / total
 
 
-def _last_scores(rows: Iterable[Row]) -> dict[int, float]:
+def _last_scores(rows: EventTable) -> dict[int, float]:
     """Return the share of right answers by label, of labels in the last evaluation."""
-    scored = [r for r in rows if isinstance(r, Evaluation | LabelScore) and r.split == SPLIT]
-    last = max((row.round for row in scored), default=0)
-    labels = [row for row in scored if isinstance(row, LabelScore) and row.round == last]
-    return {row.label: row.right / row.examples for row in labels if row.examples}
+    scored, labels = (
+        columns.take(columns.having("split", SPLIT))
+        for columns in (rows.columns(Evaluation), rows.columns(LabelScore))
+    )
+    last = max(scored["round"].max(initial=0), labels["round"].max(initial=0))
+    labels = labels.take((labels["round"] == last) & (labels["examples"] != 0))
+    shares = labels["right"] / labels["examples"]
+    return dict(zip(labels["label"].tolist(), shares.tolist(), strict=True))
 
 
 def _accuracy_for(
-    clients: Collection[int], holdings: Iterable[Holding], scores: dict[int, float]
+    holdings: Columns[Holding], chosen: NDArray[np.bool_], scores: Mapping[int, float]
 ) -> float | None:
-    """Return the mean of `scores`, weighted by the examples per label that `clients` hold.
+    """Return the mean of `scores`, weighted by the examples per label of chosen holdings.
 
     Labels without a score are ignored.
     """
-    held: Counter[int] = Counter()
-    for row in holdings:
-        if row.client in clients and row.label in scores:
-            held[row.label] += row.examples
-    if not (total := held.total()):
+    if not scores:
         return None
-    return math.fsum(n * scores[label] for label, n in held.items()) / total
+    labels = np.array(sorted(scores), np.int64)
+    place = np.minimum(np.searchsorted(labels, holdings["label"]), len(labels) - 1)
+    counted = chosen & (labels[place] == holdings["label"])
+    examples = summable(holdings["examples"][counted])
+    held = np.zeros(len(labels), examples.dtype)
+    np.add.at(held, place[counted], examples)
+    total: int = sum(held.tolist())
+    if not total:
+        return None
+    by_label = zip(held.tolist(), labels.tolist(), strict=True)
+    return math.fsum(n * scores[label] for n, label in by_label) / total
 
 
 def by_group(rows: Iterable[Row]) -> list[GroupShare]:
     """Return the share of each group, in the order of their first clients."""
-    rows = list(rows)
-    fleet = {row.client: row for row in rows if isinstance(row, Client)}
-    if not fleet:
+    rows = EventTable.of(rows)
+    clients = rows.columns(Client)
+    if not len(clients):
         return []
-    rows_of: dict[str, list[Row]] = {client.group: [] for client in fleet.values()}
-    for row in rows:
-        if isinstance(row, Work | Client | Holding):
-            rows_of[fleet[row.client].group].append(row)
-    scored = [row for row in rows if isinstance(row, Evaluation | LabelScore)]
-    return [_group(name, own_rows, scored) for name, own_rows in rows_of.items()]
+    fleet = Fleet(clients)
+    scored = EventTable.joined([EventTable.only(rows.columns(r)) for r in (Evaluation, LabelScore)])
+    parts = [_by_group(rows.columns(record), fleet) for record in (*WORK, Client, Holding)]
+    return [
+        _group(name, EventTable.joined([EventTable.only(part[name]) for part in parts]), scored)
+        for name in dict.fromkeys(fleet.groups(clients["client"]))
+    ]
 
 
-def _group(name: str, rows: list[Row], scored: Iterable[Row]) -> GroupShare:
-    transfers = [row for row in rows if isinstance(row, Transfer)]
-    tasks = {(row.round, row.client) for row in transfers}
+def _by_group(columns: Columns[Any], fleet: Fleet) -> Mapping[str, Columns[Any]]:
+    """Return the rows of each group, with those of no other."""
+    group = fleet.of(columns["client"], "group")
+    order = np.argsort(group, kind="stable")
+    words = fleet.columns.words["group"]
+    bounds = np.searchsorted(group[order], np.arange(len(words) + 1)).tolist()
+    pairs = zip(words, pairwise(bounds), strict=True)
+    return {name: columns.take(order[start:stop]) for name, (start, stop) in pairs}
 
-    def mean_s(part: Iterable[Work]) -> float:
-        seconds = math.fsum(row.finish_s - row.start_s for row in part)
-        return seconds / len(tasks) if tasks else 0.0
 
-    down = [row for row in transfers if row.direction == "down"]
-    up = [row for row in transfers if row.direction == "up"]
-    held = [row.examples for row in rows if isinstance(row, Client)]
+def _group(name: str, rows: EventTable, scored: EventTable) -> GroupShare:
+    transfers = rows.columns(Transfer)
+    visits = _count_tasks(transfers)
+
+    def mean_s(part: Columns[Any]) -> float:
+        seconds = exact_sum(part["finish_s"] - part["start_s"])
+        return seconds / visits if visits else 0.0
+
+    down, up = (transfers.take(transfers.having("direction", way)) for way in ("down", "up"))
+    held = rows.columns(Client)["examples"]
     return GroupShare(
         group=name,
         clients=len(held),
-        visits=len(tasks),
-        used=len({(row.round, row.client) for row in up if row.outcome == "used"}),
+        visits=visits,
+        used=_count_tasks(transfers.take(used_uploads(transfers))),
         download_s=mean_s(down),
-        compute_s=mean_s(row for row in rows if isinstance(row, Computation)),
+        compute_s=mean_s(rows.columns(Computation)),
         upload_s=mean_s(up),
-        absent_s=mean_s(row for row in rows if isinstance(row, Absence)),
-        bytes_down=sum(row.nbytes for row in down),
-        bytes_up=sum(row.nbytes for row in up),
+        absent_s=mean_s(rows.columns(Absence)),
+        bytes_down=whole_sum(down["nbytes"]),
+        bytes_up=whole_sum(up["nbytes"]),
         wasted_bytes=wasted_bytes(rows, "down") + wasted_bytes(rows, "up"),
         wasted_compute_s=wasted_compute(rows),
-        examples=sum(held) if min(held) >= 0 else None,
+        examples=whole_sum(held) if held.min() >= 0 else None,
         **participation(rows, scored)._asdict(),
     )
+
+
+def _count_tasks(rows: Columns[Any]) -> int:
+    """Return the number of different client tasks."""
+    _, last = ends(pair_keys(rows["round"], rows["client"]))
+    return int(last.sum())

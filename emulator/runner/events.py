@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from emulator.common.errors import StalledError
-from emulator.simulation.records import Emulation, Row
+from emulator.simulation.event_table import EventTable
+from emulator.simulation.records import Emulation
 from flasc.common.errors import UserError
 
 
@@ -18,7 +19,7 @@ class TrainingResult:
     `reused_rounds` counts the server steps that were recorded before, each once.
     """
 
-    emulations: Mapping[Emulation, list[Row]]
+    emulations: Mapping[Emulation, EventTable]
     trained_rounds: int
     model: Path | None
     stamp: bytes

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace as replaced
 from pathlib import Path
+from types import MappingProxyType
 
 from emulator.common.errors import EmulationError, NotRecordedError, RecordingError, StorageError
 from emulator.common.files import held, storage, sweep
@@ -22,7 +23,8 @@ from emulator.runner.model_cards import write_cards
 from emulator.runner.models import copy_models
 from emulator.runner.recording import archive
 from emulator.scenario.study import Study, TrainingJob, titles
-from emulator.simulation.records import Round
+from emulator.simulation.event_table import EventTable
+from emulator.simulation.records import Emulation, Round
 from flasc.common.errors import AssetError, UserError
 
 
@@ -193,7 +195,9 @@ def _run(
     copy_models(trainings, done, folder / "models")
     known = described.model_copy(update=told)
     write_cards(trainings, done, known, options.recordings, folder / "models")
-    report = write_report(folder) if done else None
+    # A run keeps the rows of its simulations until its end, so the report need not read them again.
+    tables = {each: rows for r in done.values() for each, rows in r.emulations.items()}
+    report = write_report(folder, tables) if done else None
     trained = sum(result.trained_rounds for result in done.values())
     reused = sum(result.reused_rounds for result in done.values())
     return Outcome(trained, reused, report, failures, failure)
@@ -212,7 +216,7 @@ def _longest(done: Mapping[int, TrainingResult]) -> dict[str, float]:
     found: dict[str, float] = {}
     for result in done.values():
         for emulation, rows in result.emulations.items():
-            end_s = max((row.finish_s for row in rows if isinstance(row, Round)), default=0.0)
+            end_s = float(rows.columns(Round)["finish_s"].max(initial=0.0))
             found[emulation.variant] = max(end_s, found.get(emulation.variant, 0.0))
     return found
 
@@ -223,7 +227,12 @@ def _file(ledger: Ledger, result: TrainingResult | UserError) -> None:
             ledger.write(emulation, rows)
 
 
-def write_report(folder: Path) -> write.Report:
-    """Write all files that are derived from the ledger in `folder`."""
+def write_report(
+    folder: Path, tables: Mapping[Emulation, EventTable] = MappingProxyType({})
+) -> write.Report:
+    """Write all files that are derived from the ledger in `folder`.
+
+    Rows that are in `tables` are not read from the ledger.
+    """
     with Ledger.open(folder / "ledger.sqlite") as ledger:
-        return write.write(ledger, folder)
+        return write.write(ledger, folder, tables)

@@ -14,6 +14,8 @@ from emulator.runner.recording.identity import root_of
 from emulator.runner.recording.model_export import stamp
 from emulator.scenario.scenario import Scenario
 from emulator.scenario.study import TrainingJob
+from emulator.simulation.compiled.plan import Plans
+from emulator.simulation.event_table import DIRECTIONS, Columns, EventTable
 from emulator.simulation.records import Client, Emulation, Evaluation, Round, Row, Transfer
 from emulator.simulation.rounds.logged import LoggedTrainer, LoggedTraining
 from emulator.simulation.simulate import simulate
@@ -104,11 +106,15 @@ class ProgressReporter:
         self._moved = {"down": 0, "up": 0}
         self._on_event, self._trained = on_event, trained
 
-    def __call__(self, row: Row) -> None:
-        """Report a row of the simulation, if it changes what is shown."""
+    def __call__(self, row: Row | EventTable) -> None:
+        """Report a row of the simulation, or a block of rows, if it changes what is shown."""
         match row:
             case Transfer():
                 self._moved[row.direction] += row.nbytes
+            case EventTable():
+                sent = row.columns(Transfer)
+                for way in DIRECTIONS:
+                    self._moved[way] += int(sent["nbytes"][sent.having("direction", way)].sum())
             case Evaluation():
                 self._progress = replace(
                     self._progress, accuracy=row.accuracy, scored_round=row.round
@@ -169,9 +175,9 @@ def run_training(
         lambda: notify("waiting for another process that trains the same"),
         tell_of_mixing,
     )
-    emulations: dict[Emulation, list[Row]] = {}
+    emulations: dict[Emulation, EventTable] = {}
     stalled: dict[Emulation, StalledError] = {}
-    rank = lora_rank(training.settings)
+    rank, plans, state = lora_rank(training.settings), Plans(), trainer.state
     try:
         for label, scenario in training.variants.items():
             trainer.restart()
@@ -179,12 +185,23 @@ def run_training(
             on_stall = functools.partial(stalled.__setitem__, emulation)
             on_row = _reporter(index, label, scenario, on_event, lambda: trainer.trained)
             rows = simulate(
-                scenario, training.seed, trainer, on_row, rank, on_stall, training.give_up_s
+                scenario,
+                training.seed,
+                trainer,
+                on_row,
+                rank,
+                on_stall,
+                training.give_up_s,
+                training.of_study,
+                plans,
             )
-            if emulation not in stalled or any(isinstance(row, Evaluation) for row in rows):
+            # A simulation by a plan leaves the trainer at its start.
+            state = state if trainer.state == recording.root else trainer.state
+            if emulation not in stalled or len(rows.columns(Evaluation)):
                 emulations[emulation] = rows
         if not emulations:
             raise next(iter(stalled.values()))
+        trainer.state = state
         model, provenance = trainer.export(), recording.provenance()
         exported, reused = stamp(trainer.state), trainer.replayed
         return TrainingResult(
@@ -205,20 +222,20 @@ def _run_log(
     index: int, training: TrainingJob, log: LoggedTraining, on_event: OnEvent
 ) -> TrainingResult:
     """Simulate each variant of a training that is in a message log."""
-    emulations: dict[Emulation, list[Row]] = {}
+    emulations: dict[Emulation, EventTable] = {}
     for label, scenario in training.variants.items():
         on_row = _reporter(index, label, scenario, on_event, lambda: 0)
         trainer = LoggedTrainer(log, modelled=scenario.compute is not None)
         rows = simulate(scenario, training.seed, trainer, on_row)
         if scenario.network.groups is None:
-            rows = [_in_group(row, log.groups) for row in rows]
+            rows = _in_groups(rows, log.groups)
         emulations[Emulation(training.method, label, training.seed)] = rows
     provenance = {"message log": f"{training.method}: {log.source}"}
     return TrainingResult(emulations, 0, None, b"", provenance, reused_rounds=len(log.rounds))
 
 
-def _in_group(row: Row, groups: Mapping[int, str]) -> Row:
-    """The row of a client with the group that the log names, if it names one."""
-    if isinstance(row, Client) and row.client in groups:
-        return row._replace(group=groups[row.client])
-    return row
+def _in_groups(rows: EventTable, groups: Mapping[int, str]) -> EventTable:
+    """The rows with the groups of clients that the log names."""
+    clients = rows.columns(Client)
+    named = (row._replace(group=groups.get(row.client, row.group)) for row in clients)
+    return rows.replaced(Columns.of(Client, named))

@@ -31,7 +31,8 @@ class TrainingJob:
 
     `weights` identifies those of a local model or a hub model that is at hand; else it is ''. A
     simulation that has not reached its target by the simulated time `give_up_s` ends there. `log`
-    is what another program logged of the training; None: this program trains it.
+    is what another program logged of the training; None: this program trains it. `of_study` counts
+    the simulations of the whole study.
     """
 
     method: str
@@ -41,6 +42,7 @@ class TrainingJob:
     weights: str = ""
     give_up_s: float = math.inf
     log: LoggedTraining | None = None
+    of_study: int = 1
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,8 @@ class Study:
                         log = self._log(method, seed)
                         found[key] = TrainingJob(method, seed, settings, {}, weights, log=log)
                     found[key].variants[label] = variant
-        return list(found.values())
+        whole = sum(len(each.variants) for each in found.values())
+        return [replace(each, of_study=whole) for each in found.values()]
 
     def _log(self, method: str, seed: int) -> LoggedTraining | None:
         """The log of a training. A log without others of its method answers for any seed."""

@@ -1,10 +1,12 @@
 """Simulates the training of one method with one seed under one variant."""
 
+import functools
 import gc
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 from emulator.common import rng
 from emulator.common.errors import EmulationError, StalledError
 from emulator.network.application import Application
+from emulator.network.flights import FlightPlanner
 from emulator.network.network import Network
 from emulator.network.tcp import Direction
 from emulator.simulation.clients import fleet
@@ -21,10 +24,14 @@ from emulator.simulation.clients.compute import Compute
 from emulator.simulation.clients.fleet import Fleet
 from emulator.simulation.clients.link_profiles import LinkProfiles
 from emulator.simulation.clients.links import Network as NetworkSettings
+from emulator.simulation.compiled.plan import Plans
+from emulator.simulation.engine import EngineSettings, why_reference
+from emulator.simulation.event_table import Columns, EventTable
 from emulator.simulation.policies import POLICIES, PolicySettings
 from emulator.simulation.policies.synchronous import Synchronous
-from emulator.simulation.records import Client, Holding, PathRate, Row, SharedLink, Transfer
-from emulator.simulation.rounds.context import EventLog, SimulationContext
+from emulator.simulation.records import Client, Holding, PathRate, SharedLink, Transfer
+from emulator.simulation.rounds.client_task import Process
+from emulator.simulation.rounds.context import EventLog, Notice, SimulationContext
 from emulator.simulation.rounds.logged import LoggedTrainer
 from emulator.simulation.selection import SELECTIONS, SelectionSettings
 from emulator.simulation.selection.base import Selector
@@ -32,8 +39,8 @@ from emulator.simulation.selection.uniform import PoissonSelector, Uniform
 from emulator.simulation.settings import RoundPlan
 from emulator.simulation.trainer import Trainer
 from flasc.common import plugins
-from flasc.common.messages import MessageInfo
-from flasc.common.settings import Settings
+from flasc.common.messages import MessageInfo, TrainingMetadata
+from flasc.common.settings import Settings, newer
 from flasc.common.tagged_unions import ShortForm, kind_or, spelled_out
 
 # Directions of a transfer from the points of view of its client and of the server.
@@ -59,6 +66,7 @@ class SimulationSettings(Settings):
     compute: Compute | None = None
     policy: Policy = Synchronous()
     selection: Selection = Uniform()
+    simulation: EngineSettings = newer(EngineSettings())
 
     @property
     @abstractmethod
@@ -93,17 +101,21 @@ def simulate(
     settings: SimulationSettings,
     seed: int,
     trainer: Trainer,
-    notice: Callable[[Row], None] = lambda _: None,
+    notice: Notice = lambda _: None,
     rank: int | None = None,
     stalled: Callable[[StalledError], None] | None = None,
     give_up_s: float = math.inf,
-) -> list[Row]:
+    simulations: int = 1,
+    plans: Plans | None = None,
+) -> EventTable:
     """Simulates a training with `trainer`; returns its rows in the order of their creation.
 
-    `notice` is called with each row when it is created, for progress. `rank` is the rank of the
-    LoRA that is trained, if any. Raises errors of the trainer, StalledError if the policy cannot
-    continue, and GivenUpError, which is one, if the target is not reached by the simulated time
-    `give_up_s`; with `stalled`, calls it with that error and returns the rows so far.
+    `notice` is called with each row, or block of rows, when it is created, for progress. `rank` is
+    the rank of the LoRA that is trained, if any. Raises errors of the trainer, StalledError if the
+    policy cannot continue, and GivenUpError, which is one, if the target is not reached by the
+    simulated time `give_up_s`; with `stalled`, calls it with that error and returns the rows so
+    far. `simulations` of this kind are wanted, which may decide the engine. With `plans`, what does
+    not depend on the network is asked of the trainer once: later calls may leave it as it is.
     """
     compute, count = settings.compute, settings.clients
     flop = None
@@ -113,26 +125,32 @@ def simulate(
     clients = fleet.draw_fleet(settings.network, compute, count, seed, flop)
     profiles = LinkProfiles.build(settings.network, clients, seed)
     logged = trainer if isinstance(trainer, LoggedTrainer) else None  # it knows who took part
-    env = simpy.Environment()
-    network = Network(
-        env,
-        up_Bps=clients.up_Bps,
-        down_Bps=clients.down_Bps,
-        delay_s=clients.delay_s,
-        server_up_Bps=clients.server_up_Bps,
-        server_down_Bps=clients.server_down_Bps,
-        transport=settings.network.transport.model(),
-        loss=clients.loss,
-        stream=lambda client, way, n: rng.stream(seed, f"loss/{way}", client, n),
-        application=_application(settings, logged),
-        cell=clients.cell,
-        cell_up_Bps=clients.cell_up_Bps,
-        cell_down_Bps=clients.cell_down_Bps,
-        cell_half_duplex=clients.cell_half_duplex,
-        half_duplex=clients.half_duplex,
-        profiles=profiles,
-    )
-    log = EventLog(notice)
+    transport, application = settings.network.transport.model(), _application(settings, logged)
+
+    def stream(client: int, way: Direction, number: int) -> np.random.Generator:
+        return rng.stream(seed, f"loss/{way}", client, number)
+
+    def network() -> Network:
+        return Network(
+            env,
+            up_Bps=clients.up_Bps,
+            down_Bps=clients.down_Bps,
+            delay_s=clients.delay_s,
+            server_up_Bps=clients.server_up_Bps,
+            server_down_Bps=clients.server_down_Bps,
+            transport=transport,
+            loss=clients.loss,
+            stream=stream,
+            application=application,
+            cell=clients.cell,
+            cell_up_Bps=clients.cell_up_Bps,
+            cell_down_Bps=clients.cell_down_Bps,
+            cell_half_duplex=clients.cell_half_duplex,
+            half_duplex=clients.half_duplex,
+            profiles=profiles,
+        )
+
+    env, log = simpy.Environment(), EventLog(notice)
     context = SimulationContext(
         env,
         trainer,
@@ -145,10 +163,43 @@ def simulate(
         log,
         give_up_s,
     )
+    rows = None
+    if settings.simulation.wants_compiled(settings.training, simulations) and not why_reference(
+        settings.policy, settings.selection, clients, profiles, application, logged is not None
+    ):
+        from emulator.simulation.compiled import synchronous  # loads numba
+
+        assert isinstance(settings.policy, Synchronous)
+        planner = None
+        if application or clients.loss.any():
+            delay_s, loss = clients.delay_s.tolist(), clients.loss.tolist()
+            planner = FlightPlanner(transport, application, delay_s, loss, stream)
+        build = synchronous.builder(clients, transport, profiles, planner)
+        plans = plans or Plans()
+        key = settings.training, settings.network.charge, context.eligible.tobytes()
+        if (plan := plans.find(key)) and give_up_s == math.inf:
+            rows = synchronous.replay(plan, clients, build, notice)
+        keep = functools.partial(plans.add, key)
+        of_rounds = synchronous.process(context, settings.policy.rule(context), build, keep)
+    elif logged:
+        of_rounds = logged.process(context)
+    else:
+        of_rounds = settings.policy.process(context)
+    if rows is None:
+        _run(env, of_rounds, stalled)
+        rows = log.rows
+    rates = path_rates(rows, clients, profiles) if profiles else ()
+    about = fleet_table(clients, trainer.metadata())
+    return EventTable.joined([rows, about, EventTable.of(rates)])
+
+
+def _run(
+    env: simpy.Environment, process: Process, stalled: Callable[[StalledError], None] | None
+) -> None:
+    """Runs a process to its end; `stalled` gets its StalledError, if given."""
     try:
         with relaxed_gc():
-            process = logged.process if logged else settings.policy.process
-            env.run(env.process(process(context)))
+            env.run(env.process(process))
     except StalledError as error:
         if stalled is None:
             raise
@@ -158,8 +209,6 @@ def simulate(
         if type(copy.__cause__) is type(copy):
             raise copy.__cause__ from copy.__cause__.__cause__
         raise
-    rates = path_rates(log.rows, clients, profiles) if profiles else ()
-    return [*log.rows, *fleet_rows(clients, trainer), *rates]
 
 
 @contextmanager
@@ -197,36 +246,49 @@ def eligible_clients(
     return found
 
 
-def fleet_rows(clients: Fleet, trainer: Trainer) -> Iterator[Row]:
+def fleet_table(clients: Fleet, about: TrainingMetadata) -> EventTable:
     """Rows of the shared links, the clients and their examples per label, for metrics."""
-    yield SharedLink("server", 0, clients.server_down_Bps, clients.server_up_Bps)
+    links = [SharedLink("server", 0, clients.server_down_Bps, clients.server_up_Bps)]
     rates = zip(clients.cell_down_Bps.tolist(), clients.cell_up_Bps.tolist(), strict=True)
-    for number, (down_Bps, up_Bps) in enumerate(rates):
-        yield SharedLink("cell", number, down_Bps, up_Bps)
-    about = trainer.metadata()
-    examples = about.examples or [-1] * len(clients)
-    for i in range(len(clients)):
-        yield Client(
-            i,
-            clients.groups[int(clients.group[i])],
-            float(clients.down_Bps[i]),
-            float(clients.up_Bps[i]),
-            float(clients.delay_s[i]),
-            float(clients.loss[i]),
-            float(clients.seconds_per_example[i]),
-            int(clients.cell[i]),
-            examples[i],
-        )
-    for client, held in enumerate(about.labels or ()):
-        for label, count in enumerate(held):
-            if count:
-                yield Holding(client, label, count)
+    links += [SharedLink("cell", number, *pair) for number, pair in enumerate(rates)]
+    count = len(clients)
+    described = Columns(
+        Client,
+        (
+            np.arange(count, dtype=np.int64),
+            clients.group.astype(np.int32),
+            clients.down_Bps,
+            clients.up_Bps,
+            clients.delay_s,
+            clients.loss,
+            clients.seconds_per_example,
+            clients.cell,
+            np.array(about.examples or [-1] * count, np.int64)[:count],
+            np.zeros(count, np.int64),
+        ),
+        {"group": clients.groups},
+    )
+    tables = (EventTable.of(links), EventTable.only(described), EventTable.only(_holdings(about)))
+    return EventTable.joined(tables)
 
 
-def path_rates(rows: Sequence[Row], clients: Fleet, profiles: LinkProfiles) -> Iterator[PathRate]:
+def _holdings(about: TrainingMetadata) -> Columns[Holding]:
+    """The examples that each client holds, by label."""
+    held = about.labels or ()
+    examples = np.fromiter(chain.from_iterable(held), np.int64)
+    of_client = np.array([len(counts) for counts in held], np.int64)
+    client = np.repeat(np.arange(len(of_client), dtype=np.int64), of_client)
+    label = np.arange(len(examples), dtype=np.int64) - np.repeat(
+        np.cumsum(of_client) - of_client, of_client
+    )
+    columns = Columns(Holding, (client, label, examples, np.zeros_like(examples)))
+    return columns.take(examples != 0)
+
+
+def path_rates(rows: EventTable, clients: Fleet, profiles: LinkProfiles) -> Iterator[PathRate]:
     """The mean rates of the links of each transfer, over the time of the transfer."""
-    for row in rows:
-        if isinstance(row, Transfer) and row.start_s < row.finish_s:
+    for row in rows.columns(Transfer):
+        if row.start_s < row.finish_s:
             way, against = _WAYS[row.direction]
             cell = int(clients.cell[row.client])
             times_s = row.start_s, row.finish_s

@@ -20,6 +20,7 @@ from emulator.runner.recording import RecordingTrainer
 from emulator.scenario.scenario import Scenario
 from emulator.scenario.study import Study, TrainingJob
 from emulator.simulation.clients import fleet, link_profiles
+from emulator.simulation.event_table import EventTable
 from emulator.simulation.records import Absence, Computation, Row, Transfer
 from emulator.simulation.simulate import simulate
 from emulator.testbed.schedule import Message, Star
@@ -159,7 +160,7 @@ def check_limit(cases: Iterable[Case], repeats: int, limit_s: float) -> None:
 
 def replay(
     training: TrainingJob, scenario: Scenario, path: Path, recordings: Path, number: int
-) -> list[Row]:
+) -> EventTable:
     """The rows of `scenario` up to round `number`, from the recording."""
     if number > scenario.training.rounds:
         raise ScenarioError(f"--round: found {number}; allowed: 1 to {scenario.training.rounds}")

@@ -184,8 +184,8 @@ def policy(rng: Random, cohort: int, clients: int) -> Any:
     ))  # fmt: skip
 
 
-def scenario(rng: Random) -> Scenario:
-    """A small one, of anything that there is."""
+def document(rng: Random) -> dict[str, Any]:
+    """A small scenario, of anything that there is."""
     clients = rng.randint(1, 25)
     cohort = rng.randint(1, clients)
     tcp = rng.random() < 0.5
@@ -193,22 +193,20 @@ def scenario(rng: Random) -> Scenario:
     chosen = policy(rng, cohort, clients)
     selection = "oort" if rng.random() < 0.3 else "uniform"
     compute = rng.choice((None, {"per_example": "10 ms"}, {"per_example": "0 s"}))
-    return Scenario.model_validate(
-        {
-            "name": "invariant",
-            "task": {"name": "20newsgroups", "clients": clients},
-            "training": {"rounds": rng.randint(1, 6), "cohort": cohort},
-            "methods": {"LoRA": {"kind": "lora"}},
-            "network": {
-                "server": {"down": rate(rng), "up": rate(rng)},
-                "groups": groups,
-                "transport": "tcp" if tcp else "fluid",
-            },
-            "policy": chosen,
-            "selection": selection,
-        }
-        | ({"compute": compute} if compute else {})
-    )
+    found = {
+        "name": "invariant",
+        "task": {"name": "20newsgroups", "clients": clients},
+        "training": {"rounds": rng.randint(1, 6), "cohort": cohort},
+        "methods": {"LoRA": {"kind": "lora"}},
+        "network": {
+            "server": {"down": rate(rng), "up": rate(rng)},
+            "groups": groups,
+            "transport": "tcp" if tcp else "fluid",
+        },
+        "policy": chosen,
+        "selection": selection,
+    }
+    return found | ({"compute": compute} if compute else {})
 
 
 # -- invariants
@@ -253,7 +251,7 @@ def hold(found: Scenario, rows: Sequence[Row], trainer: Live, order: Sequence[Ro
 
 def check(rng: Random, folder: Path, number: int) -> None:
     """One scenario carried out, watched, judged, and for some broken off and resumed."""
-    found, seed = scenario(rng), rng.randrange(5)
+    found, seed = Scenario.model_validate(document(rng)), rng.randrange(5)
     sizes = rng.choice((0, 1, 1_000, 40_000)), rng.choice((0, 1, 700, 30_000))
     trainer, order = Live(*sizes), list[Row]()
 

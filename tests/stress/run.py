@@ -15,6 +15,7 @@ CAMPAIGNS = {
     "inputs": (500, 100_000),
     "weights": (40, 5_000),
     "invariants": (50, 10_000),
+    "engines": (40, 10_000),
     "kills": (2, 200),
     "sizes": (1, 100),  # percent
 }

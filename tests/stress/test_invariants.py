@@ -5,6 +5,7 @@ from random import Random
 import pytest
 
 from emulator.network import network
+from emulator.scenario.scenario import Scenario
 from emulator.simulation.records import Transfer
 from emulator.simulation.simulate import simulate
 
@@ -35,7 +36,7 @@ def test_bytes_that_nobody_moved_are_seen(invariants):
 
 
 def test_rows_are_judged(invariants):
-    found = invariants.scenario(Random("3"))
+    found = Scenario.model_validate(invariants.document(Random("3")))
     trainer, order = invariants.Live(1000, 700), []
     rows = simulate(found, 0, trainer, order.append)
     invariants.hold(found, rows, trainer, order)

@@ -28,7 +28,7 @@ def test_a_campaign_loses_nothing(name):
 
 
 def test_a_campaign_that_is_killed_is_no_success(monkeypatch):
-    codes = iter([0, -9, 0, 0, 0])
+    codes = iter([0, -9, 0, 0, 0, 0])
     monkeypatch.setattr(subprocess, "call", lambda _: next(codes))
     monkeypatch.setattr(sys, "argv", ["run.py"])
     assert runpy.run_path(str(RUN))["main"]() == 1

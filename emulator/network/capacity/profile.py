@@ -4,10 +4,21 @@ import copy
 import math
 from bisect import bisect_right
 from itertools import accumulate, pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 from typing_extensions import Self
+
+
+class Pieces(NamedTuple):
+    """What a profile is made of; profiles may share both lists. `period_s` None: it ends."""
+
+    times_s: list[float]
+    rates_Bps: list[float]
+    period_s: float | None
+    offset_s: float
+    scale: float
 
 
 class Profile:
@@ -62,6 +73,11 @@ class Profile:
         other = copy.copy(self)
         other._scale = self._scale * factor
         return other
+
+    def pieces(self) -> Pieces:
+        """All that it is made of, for the compiled network."""
+        lists = self._times_s, self._rates_Bps
+        return Pieces(*lists, self._period_s, self._offset_s, self._scale)
 
     @property
     def length_s(self) -> float:

@@ -53,8 +53,7 @@ def _columns(record: type[Any]) -> dict[str, type]:
 def _batches(ledger: Ledger, record: type[Row]) -> Iterator[Batch]:
     for emulation in ledger.emulations():
         key = (printable(emulation.method), printable(emulation.variant), emulation.seed)
-        rows = ledger.rows(emulation)
-        yield [(*key, *row) for row in rows if type(row) is record]
+        yield [(*key, *row) for row in ledger.rows(emulation).columns(record)]
 
 
 def to_csv(table: Table) -> bytes:

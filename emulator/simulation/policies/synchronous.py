@@ -18,9 +18,11 @@ class Synchronous(PolicySettings):
 
     @override
     def process(self, context: SimulationContext) -> Process:
+        return run_rounds(context, repeat(self.rule(context)))
+
+    def rule(self, context: SimulationContext) -> RoundRule:
+        """The rule of each round."""
         cohort = context.training.cohort
         if context.training.dp:  # the number of clients is private, and may be larger
-            rule = RoundRule(select=cohort, first=len(context.fleet), divisor=cohort)
-        else:
-            rule = RoundRule(select=cohort, first=cohort)
-        return run_rounds(context, repeat(rule))
+            return RoundRule(select=cohort, first=len(context.fleet), divisor=cohort)
+        return RoundRule(select=cohort, first=cohort)

@@ -10,6 +10,7 @@ from typing import Any
 
 import simpy
 
+from emulator.simulation.event_table import RowNumber
 from emulator.simulation.records import Absence, Computation, Transfer
 from emulator.simulation.rounds.context import SimulationContext
 from emulator.simulation.trainer import LoggedUpload
@@ -31,7 +32,7 @@ class ClientTask:
     start_s: float
     upload: MessageInfo | None = None
     arrived: bool = False
-    row_numbers: list[int] = field(default_factory=list)  # of its rows in the log
+    row_numbers: list[RowNumber] = field(default_factory=list)  # of its rows in the log
     process: simpy.Process = field(init=False)
 
 

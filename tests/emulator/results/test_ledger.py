@@ -112,7 +112,7 @@ def test_rows_come_back_however_many_a_statement_takes(tmp_path: Path, count: in
     with Ledger.create(tmp_path / "ledger", META) as ledger:
         ledger.write(LORA, rows)
         with pytest.raises(sqlite3.IntegrityError):
-            ledger.write(FLASC, [*some, Transfer(1, np.int64(1), "up", 1, 0.0, 1.0)])
+            ledger.write(FLASC, [*some, Transfer(1, 1, "up", 1, 0.0, math.nan)])
         assert ledger.emulations() == [LORA]
         assert ledger.rows(LORA) == rows
 
@@ -240,16 +240,27 @@ def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
         Ledger.create(tmp_path / "file" / "ledger", META)
 
 
-def test_numbers_that_are_not_pythons_own_are_refused(tmp_path: Path) -> None:
+def test_what_no_column_holds_is_refused_and_numpys_numbers_are_numbers(tmp_path: Path) -> None:
     with Ledger.create(tmp_path / "ledger", META) as ledger:
-        for accuracy, nbytes in ((float("nan"), 1), (0.5, np.int64(1))):
-            rows = [
-                Evaluation(1, 1.0, "test", 1, accuracy, 1.0),
-                Transfer(1, 1, "up", nbytes, 0.0, 1.0),
-            ]
-            with pytest.raises(sqlite3.IntegrityError):
-                ledger.write(LORA, rows)
+        with pytest.raises(sqlite3.IntegrityError):
+            ledger.write(LORA, [Evaluation(1, 1.0, "test", 1, math.nan, 1.0)])
+        for wrong in ({"nbytes": 1.5}, {"outcome": b"used"}, {"direction": None}, {"start_s": "1"}):
+            with pytest.raises(TypeError):
+                ledger.write(LORA, [Transfer(1, 1, "up", 1, 0.0, 1.0)._replace(**wrong)])
         assert ledger.emulations() == []
+        ledger.write(FLASC, [Transfer(np.int64(1), 1, "up", 1, np.float64(0), 1.0)])
+        assert list(map(type, ledger.rows(FLASC)[0])) == [
+            int,
+            int,
+            str,
+            int,
+            float,
+            float,
+            str,
+            int,
+        ]
+    (tmp_path / "ledger").unlink()
+    with Ledger.create(tmp_path / "ledger", META) as ledger:
         ledger.write(LORA, [Transfer(1, 1, "up", 1, 0, 1)])  # a whole second is a second
         assert ledger.rows(LORA) == [Transfer(1, 1, "up", 1, 0.0, 1.0)]
         with pytest.raises(sqlite3.IntegrityError):

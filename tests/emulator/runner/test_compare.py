@@ -28,7 +28,7 @@ def invoke(tmp_path, monkeypatch):
 @pytest.fixture
 def run(invoke, scenario, toys, monkeypatch):
     """Carry a toy scenario out into runs/NAME, one worker; figures are others' business."""
-    monkeypatch.setattr("emulator.runner.run.write_report", lambda _: None)
+    monkeypatch.setattr("emulator.runner.run.write_report", lambda *_: None)
     path = scenario()
     law = "up: {kind: lognormal, median: 4 Mbps, sigma: 1}"
     path.write_text(path.read_text().replace("up: 20 Mbps, rtt", f"{law}, rtt").split("vary:")[0])

@@ -27,7 +27,7 @@ HERE = Local(1)
 @pytest.fixture(autouse=True)
 def no_figures(monkeypatch):
     """Reports take seconds, and are tested elsewhere."""
-    monkeypatch.setattr(run, "write_report", lambda _: None)
+    monkeypatch.setattr(run, "write_report", lambda *_: None)
 
 
 @pytest.fixture

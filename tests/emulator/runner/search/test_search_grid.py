@@ -24,7 +24,7 @@ recorded = pytest.mark.skipif(not GRID.exists(), reason=f"{GRID.name} is not rec
 @pytest.fixture(autouse=True)
 def no_figures(monkeypatch):
     """Reports take seconds, and are tested elsewhere."""
-    monkeypatch.setattr(run, "write_report", lambda _: None)
+    monkeypatch.setattr(run, "write_report", lambda *_: None)
 
 
 @pytest.fixture(scope="module")

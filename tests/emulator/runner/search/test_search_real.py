@@ -15,7 +15,7 @@ METHOD = "FLASC 1/4 down, 1/16 up"
 
 
 def test_it_trains_each_configuration_once_and_resumes(tmp_path, monkeypatch):
-    monkeypatch.setattr(run, "write_report", lambda _: None)
+    monkeypatch.setattr(run, "write_report", lambda *_: None)
     trained = []
     real = training_job._real_trainer
 

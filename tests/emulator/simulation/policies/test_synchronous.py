@@ -8,10 +8,14 @@ from emulator.simulation.trainer import StubTrainer
 
 from ..small_scenario import POISSON, of, scenario
 
+pytestmark = pytest.mark.parametrize(
+    "simulation", [{"engine": "reference"}, {"engine": "compiled"}]
+)
 
-def test_equal_clients_on_wide_server_links_take_the_sum_of_the_parts():
+
+def test_equal_clients_on_wide_server_links_take_the_sum_of_the_parts(simulation):
     trainer = StubTrainer(down_bytes=100_000, up_bytes=20_000, examples=32, steps=2)
-    rows = simulate(scenario(compute={"per_example": "10 ms"}), 0, trainer)
+    rows = simulate(scenario(compute={"per_example": "10 ms"}, simulation=simulation), 0, trainer)
     one = 0.05 + 100_000 / 1e6 + 32 * 0.01 + 0.05 + 20_000 / 1e5
     rounds = of(Round, rows)
     assert [r.round for r in rounds] == [1, 2, 3, 4]
@@ -20,17 +24,20 @@ def test_equal_clients_on_wide_server_links_take_the_sum_of_the_parts():
         assert r.finish_s == pytest.approx((number + 1) * one, rel=1e-12)
 
 
-def test_a_narrow_server_is_shared_by_the_cohort():
+def test_a_narrow_server_is_shared_by_the_cohort(simulation):
     narrow = {"server": {"down": "1.6 Mbps", "up": "8 Mbps"}}
     trainer = StubTrainer(down_bytes=100_000, up_bytes=20_000)
-    rows = simulate(scenario(network=narrow), 0, trainer)
+    rows = simulate(scenario(network=narrow, simulation=simulation), 0, trainer)
     # Ten clients: the server sends 1 MB through 1 MB/s and receives 200 kB through 200 kB/s.
     assert of(Round, rows)[0].finish_s == pytest.approx(0.1 + 1.0 + 1.0, rel=1e-12)
 
 
-def test_each_client_goes_one_step_after_the_other():
+def test_each_client_goes_one_step_after_the_other(simulation):
     rows = simulate(
-        scenario(compute={"per_example": {"kind": "uniform", "low": "1 ms", "high": "50 ms"}}),
+        scenario(
+            compute={"per_example": {"kind": "uniform", "low": "1 ms", "high": "50 ms"}},
+            simulation=simulation,
+        ),
         0,
         StubTrainer(down_bytes=5_000, up_bytes=5_000),
     )
@@ -48,7 +55,7 @@ def test_each_client_goes_one_step_after_the_other():
         assert max(up.finish_s for up in ups.values()) == r.finish_s
 
 
-def test_a_round_of_nobody_takes_no_time_and_still_steps():
+def test_a_round_of_nobody_takes_no_time_and_still_steps(simulation):
     told = []
 
     class Listening(StubTrainer):
@@ -57,7 +64,9 @@ def test_a_round_of_nobody_takes_no_time_and_still_steps():
             super().aggregate(uploads, weights)
 
     training = {"dp": POISSON, "cohort": 1, "rounds": 40}
-    rows = simulate(scenario(training), 0, Listening(down_bytes=100, up_bytes=100))
+    rows = simulate(
+        scenario(training, simulation=simulation), 0, Listening(down_bytes=100, up_bytes=100)
+    )
     rounds = of(Round, rows)
     empty = [r for r in rounds if r.cohort == 0]
     assert [r.used for r in rounds] == [r.cohort for r in rounds]

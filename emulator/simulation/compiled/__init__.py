@@ -1,0 +1,1 @@
+"""Simulations by the compiled network; `emulator.simulation.rounds` is the reference."""

@@ -1,0 +1,141 @@
+"""What a synchronous training does, whatever its network: who takes part, bytes, scores.
+
+Only its times depend on the network, so one plan serves all networks of a recorded training.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from emulator.network.compiled.layout import COMPUTE_ROW, UPLOAD_ROW, Floats, Ints
+from emulator.simulation.event_table import CODES, Columns, EventTable
+from emulator.simulation.records import Computation, Evaluation, LabelScore, Round, Transfer
+from flasc.common.messages import MessageInfo
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRounds:
+    """Tasks of successive rounds: those of round `number + r` are `first[r]` to `first[r + 1]`.
+
+    int64 [tasks] each: the client, the bytes that are timed, the examples and steps of its upload.
+    """
+
+    number: int
+    first: Ints
+    client: Ints
+    down_B: Ints
+    up_B: Ints
+    examples: Ints
+    steps: Ints
+
+    @classmethod
+    def of(
+        cls,
+        number: int,
+        downloads: Sequence[MessageInfo],
+        uploads: Sequence[MessageInfo],
+        billed_bytes: Callable[[MessageInfo], int],
+    ) -> "PlannedRounds":
+        """One round with these messages, one pair per client."""
+        columns = [
+            (up.client, billed_bytes(down), billed_bytes(up), up.examples, up.steps)
+            for down, up in zip(downloads, uploads, strict=True)
+        ]
+        fields = np.array(columns, np.int64).reshape(-1, 5).T.copy()
+        return cls(number, np.array([0, len(columns)], np.int64), *fields)
+
+    @classmethod
+    def joined(cls, rounds: Sequence["PlannedRounds"]) -> "PlannedRounds":
+        """All of them, which follow one another."""
+        sizes = np.concatenate([np.diff(each.first) for each in rounds])
+        first = np.concatenate([[0], np.cumsum(sizes)])
+        names = ("client", "down_B", "up_B", "examples", "steps")
+        joined = [np.concatenate([getattr(each, name) for each in rounds]) for name in names]
+        return cls(rounds[0].number, first, *joined)
+
+    def task_rounds(self) -> Ints:
+        """The round of each task."""
+        sizes = np.diff(self.first)
+        return np.repeat(np.arange(self.number, self.number + len(sizes)), sizes)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All rounds of a training, and its rows that are not of tasks: rounds and scores, in order.
+
+    The times of these rows are those under the network that the plan was made with.
+    """
+
+    rounds: PlannedRounds
+    others: EventTable
+
+
+class Plans:
+    """Plans of one training by what they depend on besides it: settings, and who may take part."""
+
+    def __init__(self) -> None:
+        self._known: list[tuple[object, Plan]] = []
+
+    def find(self, key: object) -> Plan | None:
+        """The plan with this key, if there is one."""
+        return next((plan for known, plan in self._known if known == key), None)
+
+    def add(self, key: object, plan: Plan) -> None:
+        """Remembers a plan."""
+        self._known.append((key, plan))
+
+
+def task_rows(
+    rounds: PlannedRounds, kind: Ints, task: Ints, start_s: Floats, finish_s: Floats
+) -> EventTable:
+    """The rows of tasks, [rows] each: their kinds as in `layout`, tasks, times; all were used."""
+    number = rounds.task_rounds()
+    is_transfer = kind != COMPUTE_ROW
+    tables = []
+    for record, which in ((Transfer, is_transfer), (Computation, ~is_transfer)):
+        of = task[which]
+        zeros = np.zeros(len(of), np.int64)
+        codes = np.zeros(len(of), np.int32)  # outcome: used
+        times = start_s[which], finish_s[which]
+        if record is Transfer:
+            is_up = kind[which] == UPLOAD_ROW
+            nbytes = np.where(is_up, rounds.up_B[of], rounds.down_B[of])
+            fields = (number[of], rounds.client[of], is_up.astype(np.int32), nbytes)
+        else:
+            fields = (number[of], rounds.client[of], rounds.examples[of], rounds.steps[of])
+        tables.append(Columns(record, (*fields, *times, codes, zeros)))
+    kinds = np.where(is_transfer, CODES[Transfer], CODES[Computation]).astype(np.int8)
+    return EventTable(kinds, {Transfer: tables[0], Computation: tables[1]})
+
+
+def timed(
+    plan: Plan, tasks: EventTable, task: Ints, start_s: Floats, finish_s: Floats
+) -> EventTable:
+    """All rows of a plan, under the network in which its rounds took place at these times.
+
+    `tasks` has the rows of its tasks, `task` [rows] says of which one each is; times are [rounds].
+    """
+    others, first = plan.others, plan.rounds.number
+    rounds, scores = others.columns(Round), others.columns(Evaluation)
+    at = rounds["round"] - first
+    fields = dict(zip(Round._fields, rounds.arrays, strict=True))
+    fields |= {"start_s": start_s[at], "finish_s": finish_s[at]}
+    others = others.replaced(Columns(Round, tuple(fields.values()), rounds.words))
+    fields = dict(zip(Evaluation._fields, scores.arrays, strict=True))
+    fields["time_s"] = finish_s[scores["round"] - first]
+    others = others.replaced(Columns(Evaluation, tuple(fields.values()), scores.words))
+    # A round's tasks come before its other rows.
+    of_tasks, of_others = plan.rounds.task_rounds()[task], others_rounds(plan.others)
+    before = np.searchsorted(of_others, of_tasks, side="left")
+    until = np.searchsorted(of_tasks, of_others, side="right")
+    places = np.arange(len(of_tasks)) + before, np.arange(len(of_others)) + until
+    return EventTable.merged([(tasks, places[0]), (others, places[1])])
+
+
+def others_rounds(others: EventTable) -> Ints:
+    """The round of each row, in the order of the rows."""
+    found = np.zeros(len(others), np.int64)
+    for record in (Round, Evaluation, LabelScore):
+        found[others.positions(record)] = others.columns(record)["round"]
+    return found

@@ -1,0 +1,53 @@
+"""Which engine simulates: the compiled network, or the reference, which can do everything."""
+
+from typing import Literal
+
+from emulator.network import compiled
+from emulator.network.application import Application
+from emulator.network.topology import Profiles
+from emulator.simulation.clients.fleet import Fleet
+from emulator.simulation.policies.base import PolicySettings
+from emulator.simulation.policies.synchronous import Synchronous
+from emulator.simulation.selection.base import SelectionSettings
+from emulator.simulation.selection.uniform import Uniform
+from emulator.simulation.settings import RoundPlan
+from flasc.common.settings import Settings
+
+# Messages of all simulations of a study from which on the compiled network is used: the reference
+# simulates 20,000 a second, and loading the other takes one (docs/background/performance.md).
+WORTHWHILE = 100_000
+
+
+class EngineSettings(Settings):
+    """`auto`: the compiled network where it can do what is asked, and where it saves time."""
+
+    engine: Literal["auto", "compiled", "reference"] = "auto"
+
+    def wants_compiled(self, training: RoundPlan, simulations: int) -> bool:
+        """Whether to compile, if that is possible, in a study with so many simulations."""
+        if self.engine == "auto":
+            return 2 * training.rounds * training.cohort * simulations >= WORTHWHILE
+        return self.engine == "compiled"
+
+
+def why_reference(
+    policy: PolicySettings,
+    selection: SelectionSettings,
+    fleet: Fleet,
+    profiles: Profiles | None,
+    application: Application | None,
+    is_logged: bool,
+) -> str:
+    """What the compiled network cannot do of all this; '' if it can do it."""
+    cannot = {
+        "numba is not installed": not compiled.AVAILABLE,
+        "rounds of another policy": type(policy) is not Synchronous,
+        "another choice of clients": type(selection) is not Uniform,
+        "a message log": is_logged,
+        "clients that leave": bool(fleet.availability),
+        "half-duplex cells": bool(fleet.cell_half_duplex.any()),
+        "an application over half-duplex links that change": application is not None
+        and profiles is not None
+        and bool(fleet.half_duplex.any()),
+    }
+    return next((reason for reason, holds in cannot.items() if holds), "")

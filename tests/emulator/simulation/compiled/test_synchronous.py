@@ -1,0 +1,98 @@
+"""The compiled network against the reference; the campaign `engines` tries random scenarios."""
+
+import pytest
+
+from emulator.simulation.compiled.plan import Plans
+from emulator.simulation.records import Computation, Evaluation, LabelScore, Round, Transfer
+from emulator.simulation.simulate import simulate
+from emulator.simulation.trainer import StubTrainer
+from flasc.common.messages import Score
+
+from ..small_scenario import POISSON, scenario
+
+SPREAD = {
+    "down": {"kind": "lognormal", "median": "8 Mbps", "sigma": 1.0},
+    "up": {"kind": "lognormal", "median": "0.8 Mbps", "sigma": 1.0},
+    "rtt": {"kind": "uniform", "low": "20 ms", "high": "200 ms"},
+}
+JUMPS = {
+    "kind": "markov",
+    "states": [{"rate": "8 Mbps", "dwell": "0.4 s"}, {"rate": 0, "dwell": "0.3 s"}],
+}
+NARROW = {"down": "3 Mbps", "up": "20 Mbps"}
+NETWORKS = {
+    "fluid": {"clients": SPREAD},
+    "tcp": {"clients": SPREAD, "transport": "tcp", "server": NARROW},
+    "loss": {"clients": {**SPREAD, "loss": "2 %"}, "transport": "tcp"},
+    "kept connections": {"clients": SPREAD, "transport": "tcp", "application": "grpc"},
+    "many requests": {
+        "clients": SPREAD,
+        "transport": "tcp",
+        "application": {"preset": "flower", "arrays": 25},
+    },
+    "cells": {
+        "clients": {**SPREAD, "cells": {"clients": 4, "down": "9 Mbps", "up": "1 Mbps"}},
+        "server": NARROW,
+    },
+    "changing rates": {
+        "clients": {"down": JUMPS, "up": JUMPS, "rtt": "40 ms"},
+        "server": {"down": JUMPS, "up": "1 Gbps"},
+        "transport": "tcp",
+    },
+}
+
+
+class Labelled(StubTrainer):
+    """Scores by label as well."""
+
+    def evaluate(self, split):
+        score = super().evaluate(split)
+        return Score(score.examples, score.accuracy, score.loss, by_label=((1, 2), (0, 3)))
+
+
+def by(engine, network, seed=3, plans=None, **training):
+    keys = {"rounds": 5, "evaluation": {"every": 2, "test": True}, **training}
+    settings = scenario(
+        keys,
+        network=NETWORKS[network],
+        compute={"per_example": {"kind": "lognormal", "median": "10 ms", "sigma": 0.5}},
+        simulation={"engine": engine},
+    )
+    trainer = Labelled(down_bytes=90_000, up_bytes=40_000)
+    return simulate(settings, seed, trainer, plans=plans)
+
+
+def untimed(row):
+    return tuple(value for value in row if not isinstance(value, float))
+
+
+def agree(found, expected):
+    """Rows in the same order, their times within 1e-12."""
+    assert [untimed(row) for row in found] == [untimed(row) for row in expected]
+    for here, there in zip(found, expected, strict=True):
+        if isinstance(there, Transfer | Computation | Round | Evaluation | LabelScore):
+            times = [[v for v in row if isinstance(v, float)] for row in (here, there)]
+            assert times[0] == pytest.approx(times[1], rel=1e-12)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_both_engines_agree(network):
+    agree(by("compiled", network), by("reference", network))
+
+
+@pytest.mark.parametrize("training", [{"dp": POISSON}, {"target": {"accuracy": 0.3}}])
+def test_both_engines_agree_on_rounds_without_clients_and_on_the_end(training):
+    agree(by("compiled", "tcp", **training), by("reference", "tcp", **training))
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_the_plan_of_a_training_serves_other_networks(network):
+    plans = Plans()
+    by("compiled", "fluid", plans=plans)
+    agree(by("compiled", network, plans=plans), by("compiled", network))
+
+
+def test_a_plan_is_of_one_training_only():
+    plans = Plans()
+    by("compiled", "fluid", plans=plans)
+    agree(by("compiled", "tcp", plans=plans, rounds=3), by("reference", "tcp", rounds=3))

@@ -1,0 +1,64 @@
+import pytest
+
+from emulator.network import compiled
+from emulator.simulation import engine
+from emulator.simulation.compiled import synchronous
+from emulator.simulation.simulate import simulate
+from emulator.simulation.trainer import StubTrainer
+
+from .small_scenario import scenario
+
+
+@pytest.fixture
+def begun(monkeypatch):
+    """The simulations that the compiled network began."""
+    found, begin = [], synchronous.process
+
+    def process(*arguments):
+        found.append(arguments)
+        return begin(*arguments)
+
+    monkeypatch.setattr(synchronous, "process", process)
+    return found
+
+
+def run(simulations=1, **keys):
+    trainer = StubTrainer(down_bytes=1000, up_bytes=500)
+    return simulate(scenario(**keys), 0, trainer, simulations=simulations)
+
+
+def test_small_studies_are_left_to_the_reference(begun):
+    run()
+    assert not begun
+    assert engine.WORTHWHILE == 100_000
+    run(simulations=1250)  # of 4 rounds with 10 clients: 80 messages each
+    assert len(begun) == 1
+
+
+def test_an_engine_can_be_asked_for(begun):
+    run(simulation={"engine": "reference"}, simulations=10**6)
+    assert not begun
+    run(simulation={"engine": "compiled"})
+    assert len(begun) == 1
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"policy": {"kind": "deadline", "deadline": "9 s"}},
+        {"selection": "oort"},
+        {"network": {"clients": {"down": "8 Mbps", "up": "1 Mbps", "rtt": "1 ms",
+            "availability": {"kind": "on_off", "on": "9 min", "off": "1 s"}}}},
+        {"network": {"clients": {"down": "8 Mbps", "up": "1 Mbps", "rtt": "1 ms",
+            "cells": {"clients": 3, "down": "9 Mbps", "up": "9 Mbps", "half_duplex": True}}}},
+    ],
+)  # fmt: skip
+def test_what_the_compiled_network_cannot_do_goes_to_the_reference(keys, begun):
+    assert run(simulation={"engine": "compiled"}, **keys) == run(**keys)
+    assert not begun
+
+
+def test_without_numba_the_reference_simulates(monkeypatch, begun):
+    monkeypatch.setattr(compiled, "AVAILABLE", False)
+    assert run(simulation={"engine": "compiled"}) == run()
+    assert not begun

@@ -1,0 +1,112 @@
+"""Random scenarios by both engines: the compiled network and the reference must agree.
+
+The worlds are those of `invariants`, without what the compiled network leaves to the reference.
+"""
+
+import functools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import invariants
+from campaign import Tally
+
+from emulator.scenario.scenario import Scenario
+from emulator.simulation.compiled import synchronous
+from emulator.simulation.compiled.plan import Plans
+from emulator.simulation.records import Computation, Evaluation, PathRate, Round, Row, Transfer
+from emulator.simulation.simulate import simulate
+
+CLOSE = 1e-9  # of a time, relative
+APPLICATIONS = ("https", "grpc", {"preset": "flower", "arrays": 5})
+
+
+class Counted:
+    """How many simulations the compiled network has begun."""
+
+    def __init__(self) -> None:
+        self.count, self._begin = 0, synchronous.process
+
+    def __call__(self, *arguments: Any) -> Any:
+        self.count += 1
+        return self._begin(*arguments)
+
+
+def scenario(rng: Random) -> Scenario:
+    """A scenario that the compiled network can simulate."""
+    found = invariants.document(rng)
+    found |= {"policy": "synchronous", "selection": "uniform"}
+    for group in found["network"]["groups"].values():
+        group.pop("availability", None)
+        if "cells" in group:
+            group["cells"]["half_duplex"] = False
+    if found["network"]["transport"] == "tcp" and rng.random() < 0.3:
+        found["network"]["application"] = rng.choice(APPLICATIONS)
+        for group in found["network"]["groups"].values():
+            group["half_duplex"] = False
+    if rng.random() < 0.2:
+        found["training"]["dp"] = {"clip": 1, "noise": 1, "delta": 1e-5, "sampling": "poisson"}
+    return Scenario.model_validate(found)
+
+
+def described(row: Row) -> tuple[object, tuple[float, ...]]:
+    """A row without its times, and its times."""
+    match row:
+        case Transfer() | Computation() | Round():
+            rest = tuple(value for value in row if not isinstance(value, float))
+            return (type(row), rest), (row.start_s, row.finish_s)
+        case Evaluation():
+            return (type(row), row.round, row.accuracy), (row.time_s,)
+        case PathRate():  # the mean rates of short transfers are much less certain than their times
+            return (type(row), row.round, row.client, row.direction), ()
+        case _:
+            return row, ()
+
+
+def times(rows: Sequence[Row]) -> Mapping[object, list[tuple[float, ...]]]:
+    """The times of all rows by what they say, in their order."""
+    found: dict[object, list[tuple[float, ...]]] = {}
+    for row in rows:
+        what, when = described(row)
+        found.setdefault(what, []).append(when)
+    return found
+
+
+def agree(one: Sequence[Row], other: Sequence[Row]) -> None:
+    """The same rows, whose times differ by rounding."""
+    found, expected = times(one), times(other)
+    assert found.keys() == expected.keys()
+    for what, all_times in expected.items():
+        for here, there in zip(found[what], all_times, strict=True):
+            for a_s, b_s in zip(here, there, strict=True):
+                assert abs(a_s - b_s) <= CLOSE * max(a_s, b_s), (what, a_s, b_s)
+
+
+def check(rng: Random) -> None:
+    """One scenario by both, and once more by the plan of the first."""
+    found, seed = scenario(rng), rng.randrange(5)
+    sizes = rng.choice((0, 1, 1_000, 40_000)), rng.choice((0, 1, 700, 30_000))
+
+    def by(engine: str, plans: Plans | None = None) -> Sequence[Row]:
+        chosen = found.simulation.model_copy(update={"engine": engine})
+        settings = found.model_copy(update={"simulation": chosen})
+        return simulate(settings, seed, invariants.Live(*sizes), plans=plans)
+
+    expected, plans = by("reference"), Plans()
+    first = by("compiled", plans)
+    agree(first, expected)
+    again = by("compiled", plans)
+    assert list(again) == list(first) or times(again).keys() == times(first).keys()
+    agree(again, first)
+
+
+def campaign(_folder: Path, seed: int, count: int, only: int = -1) -> Tally:
+    """`count` scenarios; with `only`, that one alone."""
+    tally, begun = Tally("engines", seed), Counted()
+    synchronous.process = begun
+    for number in range(count) if only < 0 else [only]:
+        rng = Random(f"{seed}/{number}")
+        tally.attempt(f"case {number}", functools.partial(check, rng), limit_s=300)
+    tally.note = f"{begun.count:,} by the compiled network"
+    return tally
