@@ -25,6 +25,8 @@ from emulator.simulation.records import (
 
 WORK = (Transfer, Computation, Absence)  # rows of client tasks
 PARTS = ("absence", "down", "compute", "up")  # of a client task; the first of equals counts
+OF_DIRECTION = np.array([PARTS.index(way) for way in DIRECTIONS])
+IS_TRANSFER = np.array([part in DIRECTIONS for part in PARTS])
 BOTTLENECKS = (
     "client down", "compute", "client up", "cell", "server", "latency", "absence", "deadline",
 )  # fmt: skip
@@ -107,11 +109,13 @@ def _straggler_causes(
         np.concatenate([work[name] for work in works])
         for name in ("round", "client", "start_s", "finish_s")
     )
-    part = np.concatenate([
-        np.array([PARTS.index("down"), PARTS.index("up")])[sent["direction"]],
-        np.full(len(works[1]), PARTS.index("compute")),
-        np.full(len(works[2]), PARTS.index("absence")),
-    ])  # fmt: skip
+    part = np.concatenate(
+        [
+            OF_DIRECTION[sent["direction"]],
+            np.full(len(works[1]), PARTS.index("compute")),
+            np.full(len(works[2]), PARTS.index("absence")),
+        ]
+    )
     keys = pair_keys(number, client)
     tasks, task = np.unique(keys[uploads], return_inverse=True)  # of each upload
     place = np.minimum(np.searchsorted(tasks, keys), len(tasks) - 1)
@@ -125,7 +129,7 @@ def _straggler_causes(
     # The slowest transfer in the direction that took longest; the first one of several.
     order = np.lexsort((-lasted_s, part, place))
     group = (place * len(PARTS) + part)[order]
-    slow = np.flatnonzero(np.isin(longest, [PARTS.index(way) for way in DIRECTIONS]))
+    slow = np.flatnonzero(IS_TRANSFER[longest])
     slowest = order[np.searchsorted(group, (task * len(PARTS) + longest)[slow])]
     links = _links(rows, fleet, sent.take(chosen[slowest]))
     for index, name in zip(slow.tolist(), links, strict=True):
