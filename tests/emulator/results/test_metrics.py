@@ -265,7 +265,7 @@ def test_summary_over_seeds() -> None:
         summarise([first, replace(first, method="FLASC")])
 
 
-@given(histories(), st.integers(0, 6), st.floats(1e-6, 1e6))
+@given(histories().flatmap(st.permutations), st.integers(0, 6), st.floats(1e-6, 1e6))
 def test_they_are_the_sums_of_their_definitions_to_the_last_bit(
     rows: list[Row], last: int, scale: float
 ) -> None:

@@ -94,7 +94,7 @@ def test_rows_of_no_fleet_have_no_groups():
     assert by_group([row._replace(round=0) for row in STORY if isinstance(row, Client)])
 
 
-@given(histories())
+@given(histories().flatmap(st.permutations))
 def test_both_are_those_of_the_definition(rows):
     assert participation(rows) == row_by_row.participation(rows)
     assert by_group(rows) == row_by_row.by_group(rows)

@@ -82,8 +82,6 @@ def histories(draw: st.DrawFn) -> list[Row]:
             rows += [
                 LabelScore(number, split, y, draw(FEW), 3 * draw(FEW)) for y in range(draw(FEW))
             ]
-    if draw(st.booleans()):
-        rows = draw(st.permutations(rows))
     if draw(st.integers(0, 9)):  # older ledgers have no fleet
         links = [SharedLink("server", 0, draw(RATES), draw(RATES))]
         links += [SharedLink("cell", i, draw(RATES), draw(RATES)) for i in range(cells)]
