@@ -80,6 +80,19 @@ def test_a_simulation_has_the_bottlenecks_of_the_definition(name):
     assert round_bottlenecks(rows) == row_by_row.round_bottlenecks(rows)
 
 
+def test_a_long_transfer_counts_beside_short_ones_that_are_over():
+    rows = [
+        Transfer(1, 0, "up", 1600, 0.0, 100.0, "late"),
+        Transfer(1, 1, "up", 1, 1.0, 2.0, "late"),
+        Transfer(1, 2, "up", 10, 50.0, 60.0),
+        Round(1, 3, 50.0, 60.0, 1),
+        *(Client(i, "a", 8.0, 8.0, 0.0, 0.0, 0.0, -1, 1) for i in range(3)),
+        SharedLink("server", 0, 16.0, 16.0),
+    ]
+    assert round_bottlenecks(rows) == [RoundBottleneck(1, 2, "server", 10.0, "a")]
+    assert round_bottlenecks(rows[1:])[0].bottleneck == "latency"
+
+
 @given(histories())
 def test_any_rows_have_the_bottlenecks_of_the_definition(rows):
     assert round_bottlenecks(rows) == row_by_row.round_bottlenecks(rows)
