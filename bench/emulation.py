@@ -24,7 +24,8 @@ from pathlib import Path
 
 from emulator.results.ledger import Ledger
 from emulator.scenario.scenario import Scenario
-from emulator.simulation.records import Emulation, Row
+from emulator.simulation.event_table import EventTable
+from emulator.simulation.records import Emulation
 from emulator.simulation.simulate import simulate
 from emulator.simulation.trainer import StubTrainer
 
@@ -58,7 +59,7 @@ def scenario(transport: str, transfers: int) -> Scenario:
     )
 
 
-def rows(transport: str, transfers: int) -> list[Row]:
+def rows(transport: str, transfers: int) -> EventTable:
     trainer = StubTrainer(down_bytes=100_000, up_bytes=25_000)
     return simulate(scenario(transport, transfers), 0, trainer)
 
@@ -73,7 +74,7 @@ def timed(work: Callable[[], object]) -> tuple[float, float, object]:
 def one(transport: str, transfers: int) -> list[float]:
     """CPU and wall seconds of the simulation and of the ledger, peak MB, MB of the ledger."""
     cpu_s, wall_s, made = timed(lambda: rows(transport, transfers))
-    assert isinstance(made, list)
+    assert isinstance(made, EventTable)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "ledger"
         with Ledger.create(path, {}) as ledger:

@@ -12,6 +12,7 @@ Floats = NDArray[np.float64]
 
 PAIRS_AT_ONCE = 1_000_000  # about 50 MB of arrays
 LARGEST = 2**63 - 1
+EXACT = 2**53  # below it, sums of whole numbers in float64 are exact
 
 
 def summable(values: Ints) -> NDArray[np.int64] | NDArray[np.object_]:
@@ -71,6 +72,17 @@ def spans(first: Ints, count: Ints) -> Iterator[tuple[Ints, Ints]]:
         stop = max(start + 1, stop)
         counts = count[start:stop]
         index = np.repeat(np.arange(start, stop), counts)
-        offset = np.arange(len(index)) - np.repeat(until[start:stop] - counts - done, counts)
-        yield index, first[index] + offset
+        # The pairs before those of index i are until[i] - count[i].
+        shift = first[start:stop] - until[start:stop] + counts + done
+        yield index, np.arange(len(index)) + np.repeat(shift, counts)
         start = stop
+
+
+def whole_sums(groups: Ints, values: Ints, count: int) -> list[int]:
+    """Return the exact sums of whole numbers, not negative, of groups 0 to `count` - 1."""
+    if len(values) and int(values.max()) * len(values) >= EXACT:
+        found = np.zeros(count, object)
+        np.add.at(found, groups, values.astype(object))
+        return list(found.tolist())
+    sums: list[int] = np.bincount(groups, values, count).astype(np.int64).tolist()
+    return sums

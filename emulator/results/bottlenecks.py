@@ -25,6 +25,8 @@ from emulator.simulation.records import (
 
 WORK = (Transfer, Computation, Absence)  # rows of client tasks
 PARTS = ("absence", "down", "compute", "up")  # of a client task; the first of equals counts
+OF_DIRECTION = np.array([PARTS.index(way) for way in DIRECTIONS])
+IS_TRANSFER = np.array([part in DIRECTIONS for part in PARTS])
 BOTTLENECKS = (
     "client down", "compute", "client up", "cell", "server", "latency", "absence", "deadline",
 )  # fmt: skip
@@ -107,11 +109,13 @@ def _straggler_causes(
         np.concatenate([work[name] for work in works])
         for name in ("round", "client", "start_s", "finish_s")
     )
-    part = np.concatenate([
-        np.array([PARTS.index("down"), PARTS.index("up")])[sent["direction"]],
-        np.full(len(works[1]), PARTS.index("compute")),
-        np.full(len(works[2]), PARTS.index("absence")),
-    ])  # fmt: skip
+    part = np.concatenate(
+        [
+            OF_DIRECTION[sent["direction"]],
+            np.full(len(works[1]), PARTS.index("compute")),
+            np.full(len(works[2]), PARTS.index("absence")),
+        ]
+    )
     keys = pair_keys(number, client)
     tasks, task = np.unique(keys[uploads], return_inverse=True)  # of each upload
     place = np.minimum(np.searchsorted(tasks, keys), len(tasks) - 1)
@@ -125,7 +129,7 @@ def _straggler_causes(
     # The slowest transfer in the direction that took longest; the first one of several.
     order = np.lexsort((-lasted_s, part, place))
     group = (place * len(PARTS) + part)[order]
-    slow = np.flatnonzero(np.isin(longest, [PARTS.index(way) for way in DIRECTIONS]))
+    slow = np.flatnonzero(IS_TRANSFER[longest])
     slowest = order[np.searchsorted(group, (task * len(PARTS) + longest)[slow])]
     links = _links(rows, fleet, sent.take(chosen[slowest]))
     for index, name in zip(slow.tolist(), links, strict=True):
@@ -175,6 +179,7 @@ def _moved(sent: Columns[Any], slow: Columns[Any], fleet: Fleet) -> tuple[Floats
     """
     in_cell, in_all = np.zeros(len(slow)), np.zeros(len(slow))
     own_cell = fleet.of(slow["client"], "cell")
+    has_cells = bool((own_cell >= 0).any())
     for code in range(len(DIRECTIONS)):
         mine = np.flatnonzero(slow["direction"] == code)
         if not len(mine):
@@ -182,8 +187,8 @@ def _moved(sent: Columns[Any], slow: Columns[Any], fleet: Fleet) -> tuple[Floats
         moving = np.flatnonzero((sent["direction"] == code) & (sent["finish_s"] > sent["start_s"]))
         moving = moving[np.argsort(sent["start_s"][moving], kind="stable")]
         start_s, finish_s = sent["start_s"][moving], sent["finish_s"][moving]
-        rate_Bps = sent["nbytes"][moving], finish_s - start_s
-        cell = fleet.of(sent["client"][moving], "cell")
+        nbytes, took_s = sent["nbytes"][moving], finish_s - start_s
+        cell = fleet.of(sent["client"][moving], "cell") if has_cells else moving
         from_s, until_s = slow["start_s"][mine], slow["finish_s"][mine]
         # Those that start early enough and are not all over by then.
         first = np.searchsorted(np.maximum.accumulate(finish_s), from_s, side="right")
@@ -191,10 +196,11 @@ def _moved(sent: Columns[Any], slow: Columns[Any], fleet: Fleet) -> tuple[Floats
         for index, other in spans(first, np.maximum(stop - first, 0)):
             together_s = np.minimum(finish_s[other], until_s[index])
             together_s -= np.maximum(start_s[other], from_s[index])
-            moved = rate_Bps[0][other] * (together_s.clip(0) / rate_Bps[1][other])
+            moved = nbytes[other] * (np.maximum(together_s, 0.0) / took_s[other])
             in_all[mine] += np.bincount(index, moved, len(mine))
-            moved *= cell[other] == own_cell[mine][index]
-            in_cell[mine] += np.bincount(index, moved, len(mine))
+            if has_cells:
+                moved *= cell[other] == own_cell[mine][index]
+                in_cell[mine] += np.bincount(index, moved, len(mine))
     return in_cell, in_all
 
 

@@ -4,7 +4,7 @@ Clients with a used update are included (in field names: heard), the others excl
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from emulator.results.arrays import ends, exact_sum, pair_keys, summable, whole_sum
+from emulator.results.arrays import ends, exact_sum, pair_keys, whole_sum, whole_sums
 from emulator.results.bottlenecks import WORK, used_uploads, wasted_bytes, wasted_compute
 from emulator.results.fleet import Fleet
 from emulator.simulation.event_table import Columns, EventTable
@@ -73,23 +73,17 @@ class GroupShare:
 def participation(rows: Iterable[Row], scored: Iterable[Row] | None = None) -> Participation:
     """Return the participation of the clients in `rows`, with the scores in `scored` or `rows`."""
     rows = EventTable.of(rows)
-    fleet, sent, holdings = (
-        Fleet(rows.columns(Client)),
-        rows.columns(Transfer),
-        rows.columns(Holding),
-    )
+    fleet, sent = Fleet(rows.columns(Client)), rows.columns(Transfer)
+    if not len(fleet):
+        return Participation(None, None, None, None)
     used = fleet.index(sent["client"][used_uploads(sent)])
     is_included = np.zeros(len(fleet), bool)
     is_included[used[used >= 0]] = True
     scores = _last_scores(rows if scored is None else EventTable.of(scored))
-    held = fleet.index(holdings["client"])
-    of_included = np.zeros(len(held), bool)
-    of_included[held >= 0] = is_included[held[held >= 0]]
     return Participation(
         _share(~is_included, np.ones(len(fleet), np.int64)),
         _share(~is_included, fleet.columns["examples"]),
-        _accuracy_for(holdings, of_included, scores),
-        _accuracy_for(holdings, ~of_included & (held >= 0), scores),
+        *_accuracies(rows.columns(Holding), fleet, is_included, scores),
     )
 
 
@@ -112,26 +106,34 @@ def _last_scores(rows: EventTable) -> dict[int, float]:
     return dict(zip(labels["label"].tolist(), shares.tolist(), strict=True))
 
 
-def _accuracy_for(
-    holdings: Columns[Holding], chosen: NDArray[np.bool_], scores: Mapping[int, float]
-) -> float | None:
-    """Return the mean of `scores`, weighted by the examples per label of chosen holdings.
+def _accuracies(
+    holdings: Columns[Holding],
+    fleet: Fleet,
+    is_included: NDArray[np.bool_],
+    scores: Mapping[int, float],
+) -> tuple[float | None, float | None]:
+    """Return the mean of `scores` for the included and for the excluded clients of the fleet.
 
-    Labels without a score are ignored.
+    They are weighted by the examples per label that the clients hold. Labels without a score are
+    ignored.
     """
     if not scores:
-        return None
+        return None, None
     labels = np.array(sorted(scores), np.int64)
-    place = np.minimum(np.searchsorted(labels, holdings["label"]), len(labels) - 1)
-    counted = chosen & (labels[place] == holdings["label"])
-    examples = summable(holdings["examples"][counted])
-    held = np.zeros(len(labels), examples.dtype)
-    np.add.at(held, place[counted], examples)
-    total: int = sum(held.tolist())
-    if not total:
+    client, count = fleet.index(holdings["client"]), len(labels)
+    label = np.minimum(np.searchsorted(labels, holdings["label"]), count - 1)
+    counted = (client >= 0) & (labels[label] == holdings["label"])
+    group = (label + count * is_included[client])[counted]
+    held = whole_sums(group, holdings["examples"][counted], 2 * count)
+    ordered = [scores[each] for each in labels.tolist()]
+    return _weighted(ordered, held[count:]), _weighted(ordered, held[:count])
+
+
+def _weighted(scores: Sequence[float], weights: Sequence[int]) -> float | None:
+    """Return the weighted mean; None without weights."""
+    if not (total := sum(weights)):
         return None
-    by_label = zip(held.tolist(), labels.tolist(), strict=True)
-    return math.fsum(n * scores[label] for n, label in by_label) / total
+    return math.fsum(n * score for n, score in zip(weights, scores, strict=True)) / total
 
 
 def by_group(rows: Iterable[Row]) -> list[GroupShare]:

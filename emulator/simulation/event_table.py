@@ -141,6 +141,11 @@ class GrowingColumns(Generic[R]):
         return Columns(self._record, tuple(map(np.array, self._arrays)), words)
 
 
+_NO_ROWS: Mapping[type[Any], Columns[Any]] = {
+    record: GrowingColumns(record).columns() for record in KINDS
+}
+
+
 def _code(known: dict[str, int], word: Any) -> int:
     if type(word) is not str:
         raise TypeError(f"found {word!r} as a text of a row")
@@ -217,8 +222,8 @@ class EventTable(Sequence[Row]):
 
     def columns(self, record: type[R]) -> Columns[R]:
         """The rows of one record type, in their order."""
-        found = self._columns.get(record)
-        return GrowingColumns(record).columns() if found is None else found
+        found: Columns[R] = self._columns.get(record, _NO_ROWS[record])
+        return found
 
     def positions(self, record: type[Row]) -> Positions:
         """The index in the table of each row of one record type: int64 [rows], ascending."""

@@ -60,8 +60,10 @@ class Goal:
         before it reaches it.
         """
         size = WINDOW[self.rule]
-        gained = [self._gain(score) for score in scores]
-        least = -size * ROUNDING * self.value if size > 1 else 0.0
+        gains = map(self._gain, scores)
+        if size == 1:
+            return next((i for i, gain in enumerate(gains) if gain >= 0), None)
+        gained, least = list(gains), -size * ROUNDING * self.value
         sums = (math.fsum(gained[i - size : i]) for i in range(size, len(gained) + 1))
         return next((i for i, total in enumerate(sums, size - 1) if total >= least), None)
 

@@ -20,7 +20,7 @@ from campaign import Tally
 
 from emulator.network import network
 from emulator.network.fairness.engine import FlowEngine
-from emulator.results.ledger import contradictions
+from emulator.results.contradictions import contradictions
 from emulator.runner.recording import Recording, RecordingTrainer
 from emulator.scenario.scenario import Scenario
 from emulator.simulation.records import Absence, Computation, Evaluation, Round, Row, Transfer

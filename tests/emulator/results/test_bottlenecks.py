@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
 
+from emulator.results import arrays
 from emulator.results.bottlenecks import (
     RoundBottleneck,
     bottleneck_shares,
@@ -18,6 +20,9 @@ from emulator.scenario.scenario import Scenario
 from emulator.simulation.records import Client, Computation, PathRate, Round, SharedLink, Transfer
 from emulator.simulation.simulate import simulate
 from emulator.simulation.trainer import StubTrainer
+
+from ..simulation.some_rows import histories
+from . import row_by_row
 
 WIDE = {"down": "1 Gbps", "up": "1 Gbps"}
 
@@ -67,6 +72,42 @@ def test_what_held_a_round_up(name):
     assert next(iter(bottleneck_shares(found))) == name
     assert sum(bottleneck_shares(found).values()) == pytest.approx(1)
     assert all((cause.straggler == -1) == (cause.bottleneck == "deadline") for cause in found)
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_a_simulation_has_the_bottlenecks_of_the_definition(name):
+    rows = played(**STORIES[name])
+    assert round_bottlenecks(rows) == row_by_row.round_bottlenecks(rows)
+
+
+def test_a_long_transfer_counts_beside_short_ones_that_are_over():
+    rows = [
+        Transfer(1, 0, "up", 1600, 0.0, 100.0, "late"),
+        Transfer(1, 1, "up", 1, 1.0, 2.0, "late"),
+        Transfer(1, 2, "up", 10, 50.0, 60.0),
+        Round(1, 3, 50.0, 60.0, 1),
+        *(Client(i, "a", 8.0, 8.0, 0.0, 0.0, 0.0, -1, 1) for i in range(3)),
+        SharedLink("server", 0, 16.0, 16.0),
+    ]
+    assert round_bottlenecks(rows) == [RoundBottleneck(1, 2, "server", 10.0, "a")]
+    assert round_bottlenecks(rows[1:])[0].bottleneck == "latency"
+
+
+@given(histories())
+def test_any_rows_have_the_bottlenecks_of_the_definition(rows):
+    assert round_bottlenecks(rows) == row_by_row.round_bottlenecks(rows)
+    assert mean_staleness(rows) == row_by_row.mean_staleness(rows)
+    assert wasted_compute(rows) == row_by_row.wasted_compute(rows)
+    for way in ("down", "up"):
+        assert wasted_bytes(rows, way) == row_by_row.wasted_bytes(rows, way)
+
+
+@given(histories())
+def test_bottlenecks_found_in_small_blocks_are_the_same(rows):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(arrays, "PAIRS_AT_ONCE", 3)
+        assert round_bottlenecks(rows) == row_by_row.round_bottlenecks(rows)
+        assert time_spent(rows) == row_by_row.time_spent(rows)
 
 
 @pytest.fixture

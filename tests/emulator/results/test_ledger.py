@@ -19,22 +19,17 @@ from emulator.results.ledger import (
     Ledger,
     contradictions,
 )
-from emulator.scenario.scenario import Scenario
 from emulator.simulation.records import (
     OUTCOMES,
     Absence,
-    Client,
     Computation,
     Emulation,
     Evaluation,
     PathRate,
     Round,
     Row,
-    SharedLink,
     Transfer,
 )
-from emulator.simulation.simulate import simulate
-from emulator.simulation.trainer import StubTrainer
 
 META = {"name": "slow upload", "scenario": "name: slow upload\n# Grüße, 你好\n", "target": "0.7"}
 LORA = Emulation("LoRA", "1x", 0)
@@ -142,14 +137,6 @@ def test_rates_of_paths_have_a_table_only_if_there_are_some(tmp_path: Path) -> N
         assert ledger.rows(LORA) == some_rows()
         assert ledger.rows(FLASC) == [*some_rows(), *rates]
         assert not list(contradictions([*some_rows(), *rates]))
-
-
-@pytest.mark.parametrize(
-    "change", [{"direction": "wifi"}, {"client_Bps": -1.0}, {"server_Bps": math.inf}]
-)
-def test_rates_that_no_simulation_writes_are_an_error(change: dict[str, Any]) -> None:
-    rate = PathRate(1, 7, "up", 0.5, 1e6, -1.0, 1e6)
-    assert list(contradictions([rate._replace(**change)]))
 
 
 def test_is_one_file(tmp_path: Path) -> None:
@@ -344,53 +331,3 @@ def test_damage_is_an_error_or_reads_as_records(tmp_path: Path, data: st.DataObj
     assert all(type(text) is str for pair in meta.items() for text in pair)
     for record in filed:
         assert list(map(type, record)) == list(type(record).__annotations__.values())
-
-
-LINK = {"down": "8 Mbps", "up": "2 Mbps"}
-
-
-@pytest.fixture(scope="module")
-def simulated() -> list[Row]:
-    scenario = Scenario.model_validate(
-        {
-            "name": "sound",
-            "task": {"name": "20newsgroups", "clients": 6},
-            "training": {"rounds": 2, "cohort": 3},
-            "methods": {"LoRA": {"kind": "lora"}},
-            "network": {"server": LINK, "clients": {**LINK, "cells": {"clients": 3, **LINK}}},
-        }
-    )
-    return simulate(scenario, 0, StubTrainer(down_bytes=1000, up_bytes=500))
-
-
-def test_simulated_rows_do_not_contradict_each_other(simulated: list[Row]) -> None:
-    assert not list(contradictions(simulated))
-
-
-@pytest.mark.parametrize(
-    ("kind", "change"),
-    [
-        (Transfer, {"direction": "wifi"}),
-        (Transfer, {"nbytes": -1}),
-        (Transfer, {"client": 6}),
-        (Transfer, {"finish_s": math.inf}),
-        (Transfer, {"start_s": 1e9}),
-        (Transfer, {"outcome": "eaten"}),
-        (Round, {"finish_s": -1.0}),
-        (Evaluation, {"loss": math.inf}),
-        (Client, {"cell": 9}),
-        (Client, {"up_Bps": 0.0}),
-        (SharedLink, {"kind": "gone"}),
-    ],
-)
-def test_a_row_that_no_simulation_writes_is_an_error(
-    simulated: list[Row], kind: type[Row], change: dict[str, Any], tmp_path: Path
-) -> None:
-    at = next(i for i, row in enumerate(simulated) if isinstance(row, kind))
-    wrong = [*simulated]
-    wrong[at] = wrong[at]._replace(**change)
-    assert list(contradictions(wrong))
-    with Ledger.create(tmp_path / "ledger.sqlite", {}) as ledger:
-        ledger.write(LORA, wrong)
-        with pytest.raises(LedgerError, match="contradict each other"):
-            ledger.rows(LORA)

@@ -9,14 +9,17 @@ import pytest
 from hypothesis import given, strategies as st
 
 from emulator.common.errors import LedgerError
+from emulator.results.bottlenecks import wasted_bytes
 from emulator.results.metrics import (
     Curve,
     Outcome,
     Spread,
     Summary,
     accuracy_lost,
+    bytes_by_round,
     bytes_sent,
     curve,
+    evaluations,
     outcome,
     spread,
     summarise,
@@ -24,6 +27,9 @@ from emulator.results.metrics import (
 )
 from emulator.simulation.records import Computation, Emulation, Evaluation, Round, Row, Transfer
 from emulator.simulation.target import Goal
+
+from ..simulation.some_rows import histories
+from . import row_by_row
 
 LORA = Emulation("LoRA", "16x", 0)
 
@@ -257,6 +263,39 @@ def test_summary_over_seeds() -> None:
     assert summarise([slower]).test_accuracy is None
     with pytest.raises(AssertionError):
         summarise([first, replace(first, method="FLASC")])
+
+
+@given(histories().flatmap(st.permutations), st.integers(0, 6), st.floats(1e-6, 1e6))
+def test_they_are_the_sums_of_their_definitions_to_the_last_bit(
+    rows: list[Row], last: int, scale: float
+) -> None:
+    """Seconds are correctly rounded sums, whatever the order of the rows."""
+    found = [scaled(row, scale) for row in rows]
+    for last_round in (last, math.inf):
+        assert time_spent(found, last_round) == row_by_row.time_spent(found, last_round)
+        for way in ("down", "up"):
+            assert bytes_sent(rows, way, last_round) == row_by_row.bytes_sent(rows, way, last_round)
+    scores = evaluations(rows)
+    assert scores == sorted(
+        (r for r in rows if isinstance(r, Evaluation) and r.split == "validation"),
+        key=lambda row: row.round,
+    )
+    rounds = [row.round for row in scores]
+    assert curve(rows).bytes_up == row_by_row.bytes_until(rows, "up", rounds)
+    assert bytes_by_round(rows, "down") == row_by_row.bytes_by_round(rows, "down")
+
+
+def scaled(row: Row, scale: float) -> Row:
+    """The row with other times, which have to be rounded."""
+    times_s = {name: getattr(row, name) * scale for name in row._fields if name.endswith("h_s")}
+    times_s |= {name: getattr(row, name) * scale for name in row._fields if name == "start_s"}
+    return row._replace(**times_s)
+
+
+def test_sums_of_large_numbers_of_bytes_are_exact() -> None:
+    rows = [Transfer(n % 2, 1, "up", 2**62 + n, 0.0, 1.0, "late") for n in range(5)]
+    assert bytes_sent(rows, "up") == wasted_bytes(rows, "up") == 5 * 2**62 + 10
+    assert bytes_by_round(rows, "up") == {0: 3 * 2**62 + 6, 1: 2 * 2**62 + 4}
 
 
 def test_every_field_is_defined_in_the_docs() -> None:

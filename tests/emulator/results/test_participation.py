@@ -14,6 +14,9 @@ from emulator.simulation.records import (
     Transfer,
 )
 
+from ..simulation.some_rows import histories
+from . import row_by_row
+
 
 def client(number, group="a", examples=10):
     return Client(number, group, 100.0, 10.0, 0.0, 0.0, 0.0, -1, examples)
@@ -89,3 +92,9 @@ def test_the_two_make_up_the_whole_and_lie_between_the_labels(held, right, heard
 def test_rows_of_no_fleet_have_no_groups():
     assert by_group([row for row in STORY if not isinstance(row, Client)]) == []
     assert by_group([row._replace(round=0) for row in STORY if isinstance(row, Client)])
+
+
+@given(histories().flatmap(st.permutations))
+def test_both_are_those_of_the_definition(rows):
+    assert participation(rows) == row_by_row.participation(rows)
+    assert by_group(rows) == row_by_row.by_group(rows)

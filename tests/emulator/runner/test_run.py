@@ -70,6 +70,19 @@ def test_it_writes_what_it_says(scenario, toys, carry, tmp_path):
     assert models == {"lora-seed-0": "4", "head-seed-0": "4", "flasc-seed-0": "4"}
 
 
+def test_a_report_has_the_rows_of_the_run_and_reads_none_back(
+    scenario, toys, carry, tmp_path, monkeypatch
+):
+    """It is the report that is made of the ledger."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "rows", lambda *_: pytest.fail("rows were read back"))
+        written = carry(inputs.read(scenario())).written
+    made = [path.read_bytes() for path in written]
+    assert run.write_report(written[0].parent) == written
+    for path, before in zip(written, made, strict=True):
+        assert path.suffix in (".png", ".svg") or path.read_bytes() == before
+
+
 @pytest.fixture
 def named(toys, monkeypatch):
     """Toys that say which weights they were trained from, as the real trainer does."""

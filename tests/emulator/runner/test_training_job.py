@@ -9,7 +9,8 @@ from emulator.runner import inputs, training_job
 from emulator.runner.events import Note, TrainingProgress
 from emulator.runner.executors import Local, Options
 from emulator.runner.training_job import ProgressReporter
-from emulator.simulation.records import Evaluation, Round, Row
+from emulator.simulation.event_table import EventTable
+from emulator.simulation.records import Computation, Evaluation, Round, Row, Transfer
 
 
 def test_a_score_keeps_the_round_that_it_is_of():
@@ -30,6 +31,17 @@ def test_a_score_keeps_the_round_that_it_is_of():
         (2, "", 0.03, 1), (2, "validation", 0.02, 2),
         (3, "", 0.02, 2), (3, "validation", 0.03, 3),
     ]  # fmt: skip
+
+
+def test_the_bytes_of_a_block_of_rows_count():
+    told: list[TrainingProgress] = []
+    report = ProgressReporter(TrainingProgress(0, "fast"), told.append, lambda: 0)
+    report(Transfer(1, 0, "down", 7, 0.0, 1.0))
+    sent = [Transfer(1, 1, "down", 5, 0.0, 1.0), Computation(1, 1, 9, 1, 1.0, 1.0)]
+    report(EventTable.of([*sent, Transfer(1, 1, "up", 3, 1.0, 2.0)]))
+    assert told == []
+    report(Round(1, 2, 0.0, 2.0))
+    assert [(each.bytes_down, each.bytes_up) for each in told] == [(12, 3)]
 
 
 @pytest.fixture

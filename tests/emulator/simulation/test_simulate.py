@@ -9,9 +9,10 @@ import pytest
 from emulator.scenario.scenario import Scenario
 from emulator.simulation import simulate as module
 from emulator.simulation.clients import fleet
-from emulator.simulation.records import PathRate, Round, Transfer
+from emulator.simulation.records import Client, Holding, PathRate, Round, SharedLink, Transfer
 from emulator.simulation.simulate import simulate
 from emulator.simulation.trainer import StubTrainer
+from flasc.common.messages import TrainingMetadata
 
 from .small_scenario import of, scenario as closed_form
 
@@ -62,6 +63,35 @@ def test_the_network_gets_the_whole_fleet(monkeypatch):
     names |= {"cell", "cell_up_Bps", "cell_down_Bps", "cell_half_duplex"}
     for name in names:
         np.testing.assert_array_equal(given[name], getattr(built, name))
+
+
+def test_the_rows_of_the_fleet_are_its_clients_and_what_they_hold():
+    groups = {
+        "a": {"share": 1, **LINK},
+        "b": {"share": 1, **LINK, "cells": {"clients": 2, **SERVER}},
+    }
+    built = fleet.draw_fleet(scenario(groups=groups).network, None, 10, 3)
+    labels = [[i % 2, 0, i] for i in range(10)]
+    rows = module.fleet_table(built, TrainingMetadata(list(map(sum, labels)), None, labels))
+    assert of(SharedLink, rows) == [
+        SharedLink("server", 0, built.server_down_Bps, built.server_up_Bps),
+        *(SharedLink("cell", i, 1.25e8, 1.25e8) for i in range(len(built.cell_up_Bps))),
+    ]
+    assert [row[:2] for row in of(Client, rows)] == [
+        (i, built.groups[built.group[i]]) for i in range(10)
+    ]
+    for name in ("down_Bps", "up_Bps", "delay_s", "loss", "seconds_per_example", "cell"):
+        assert [getattr(row, name) for row in of(Client, rows)] == getattr(built, name).tolist()
+    assert [row.examples for row in of(Client, rows)] == list(map(sum, labels))
+    assert of(Holding, rows) == [
+        Holding(i, label, held)
+        for i, counts in enumerate(labels)
+        for label, held in enumerate(counts)
+        if held
+    ]
+    unknown = module.fleet_table(built, TrainingMetadata())
+    assert {row.examples for row in of(Client, unknown)} == {-1}
+    assert not of(Holding, unknown)
 
 
 def test_a_rate_that_changes_inside_a_transfer(tmp_path):
