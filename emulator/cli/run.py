@@ -8,12 +8,14 @@ import click
 
 from emulator.cli.options import (
     FOLDER,
+    NETWORK_SEEDS,
     NETWORKS,
     RECORDINGS,
     SCENARIO_OR_LOGS,
     SET,
     choice,
     repeatable,
+    with_draws,
 )
 from emulator.cli.report import print_report
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 @SCENARIO_OR_LOGS
 @SET
 @NETWORKS
+@NETWORK_SEEDS
 @click.option(
     "--out",
     type=FOLDER,
@@ -68,6 +71,7 @@ def run(
     paths: tuple[Path, ...],
     overrides: tuple[str, ...],
     networks: tuple[Path, ...],
+    network_seeds: str | None,
     out: Path | None,
     recordings: Path | None,
     only: tuple[str, ...],
@@ -94,7 +98,7 @@ def run(
     from emulator.runner.events import Event, TrainingFinished, TrainingResult
     from emulator.scenario.study import titles
 
-    study = inputs.read(paths, overrides, only, networks)
+    study = inputs.read(paths, with_draws(overrides, network_seeds), only, networks)
     trainings = study.trainings()
     names = titles(trainings)
     options = running.options_for(study, recordings, device, train=not no_train)
@@ -129,7 +133,7 @@ def _rounds_line(outcome: "Outcome", trainings: "Sequence[TrainingJob]") -> str:
     """The last line of the results: rounds, trainings and simulations."""
     from emulator.common.text import counted
 
-    simulations = sum(len(each.variants) for each in trainings)
+    simulations = sum(each.count for each in trainings)
     return (
         f"{counted(outcome.trained_rounds, 'round')} trained, {outcome.reused_rounds} recorded "
         f"before ({counted(len(trainings), 'training')}, {counted(simulations, 'simulation')})."

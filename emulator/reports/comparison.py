@@ -13,7 +13,7 @@ from rich.text import Text
 from emulator.common.units import format_duration, format_score, format_size
 from emulator.reports import run_report
 from emulator.reports.export.json_csv import csv_text
-from emulator.reports.findings import ERROR, ONE_SEED, over_seeds
+from emulator.reports.findings import ERROR, ONE_SEED, over_runs
 from emulator.reports.run_report import printable
 from emulator.reports.terminal import NOT_SCORED, or_never
 from emulator.results.comparison import Comparison, Contrast
@@ -51,7 +51,7 @@ def _block(contrasts: Sequence[Contrast], variant: str, metric: str) -> Table:
             or_never(contrast.nbytes.median, format_size),
             "" if contrast.speedup is None else f"{contrast.speedup:.2f}",
             _band(contrast.speedup_low, contrast.speedup_high, "{:.2f}".format),
-            contrast.verdict,
+            contrast.verdict + _wins(contrast),
             _final(contrast) + f"\n{_banded(gain)}".rstrip("\n"),
         )
     return grid
@@ -63,8 +63,19 @@ def _final(contrast: Contrast) -> str:
 
 
 def _reached(contrast: Contrast) -> str:
-    all_or_none = contrast.reached in (0, contrast.seeds)
-    return "" if all_or_none else f"\n({contrast.reached} of {contrast.seeds})"
+    all_or_none = contrast.reached in (0, contrast.simulations)
+    return "" if all_or_none else f"\n({contrast.reached} of {contrast.simulations})"
+
+
+def _wins(contrast: Contrast) -> str:
+    """Return in how many draws of the fleet the row is faster; '' without draws."""
+    if contrast.draws < 2 or not contrast.shared:
+        return ""
+    return f"\nfaster in\n{contrast.wins} of {contrast.shared}"
+
+
+def _over(name: str, found: Sequence[Contrast]) -> str:
+    return over_runs(name, (each.seeds for each in found), (each.draws for each in found))
 
 
 def _banded(values: Sequence[float | None]) -> str:
@@ -88,7 +99,7 @@ def _fronts(found: Comparison) -> Iterator[str]:
     """Yield, by variant and cost, the range of accuracies in which each method is best."""
     for (variant, cost), front in itertools.groupby(found.fronts, lambda p: (p.variant, p.cost)):
         by = "time" if cost == "time_s" else "bytes"
-        whose = over_seeds("median", (c.seeds for c in found.contrasts if c.variant == variant))
+        whose = _over("median", [c for c in found.contrasts if c.variant == variant])
         yield f"\nBest under {printable(variant)}, by {by} ({whose}; not tested):"
         form = format_duration if cost == "time_s" else format_size
         lines = []
@@ -110,7 +121,7 @@ def _caption(found: Comparison) -> str:
     target = None if found.target is None else Goal(found.target, found.rule, found.measure)
     goal = run_report.goal(target, found.metric)
     metric = run_report.told(found.metric, found.metric_measure)
-    whose = over_seeds("median", (contrast.seeds for contrast in found.contrasts))
+    whose = _over("median", found.contrasts)
     tests = max(contrast.tests for contrast in found.contrasts)
     note = (
         f"A band is a confidence interval of its row alone. A verdict holds at {ERROR} for all "
@@ -119,6 +130,11 @@ def _caption(found: Comparison) -> str:
         if tests
         else ONE_SEED
     )
+    if max(contrast.draws for contrast in found.contrasts) > 1:
+        note += (
+            " Draws of the fleet are not independent runs: bands and verdicts are over seeds, of "
+            "the mean over the draws of each."
+        )
     if found.target is not None and found.rule != FIRST:
         note += f" The target is measured {MEANING[found.rule]}."
     if found.ended_at is not None:

@@ -226,7 +226,8 @@ def metric(meta: Mapping[str, str]) -> str:
 
 
 def _shown(emulation: Emulation) -> Emulation:
-    return Emulation(printable(emulation.method), printable(emulation.variant), emulation.seed)
+    names = printable(emulation.method), printable(emulation.variant)
+    return Emulation(*names, emulation.seed, emulation.network_seed)
 
 
 def _timeline(rows: Sequence[Row], room: int) -> Timeline:

@@ -8,13 +8,14 @@ Format: https://www.sqlite.org/fileformat2.html, with `application_id` and `user
 """
 
 import math
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from itertools import chain, islice
+from itertools import chain, islice, starmap
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, NamedTuple, TypeVar, get_args
 
 from emulator.common.errors import LedgerError, StorageError
 from emulator.simulation.records import (
@@ -31,9 +32,10 @@ from emulator.simulation.records import (
     Row,
     SharedLink,
     Transfer,
+    drawn,
 )
 
-R = TypeVar("R", bound=Row | Emulation)
+R = TypeVar("R", bound="Row | _Filed")
 
 APPLICATION_ID = 0x464C4153  # 'FLAS'
 ROWS_PER_STATEMENT = 20
@@ -42,14 +44,25 @@ VERSION_WITH_RATES = 4  # of the schema with a table of PathRate
 
 _RECORDS: tuple[type[Row], ...] = get_args(Row)
 _ALWAYS = tuple(record for record in _RECORDS if record is not PathRate)
+
+
+class _Filed(NamedTuple):
+    """A simulation as it is stored: the variant is a label that names the draw of the fleet too."""
+
+    method: str
+    variant: str
+    seed: int
+
+
 _TYPES: dict[type[Any], tuple[Any, ...]] = {
-    record: tuple(record.__annotations__.values()) for record in (Emulation, *_RECORDS)
+    record: tuple(record.__annotations__.values()) for record in (_Filed, *_RECORDS)
 }
+_DRAW = re.compile(r"(.*), network seed (\d{1,19})", re.DOTALL)  # as `drawn` writes it
 _SQL_TYPE = {int: "integer", float: "real", str: "text"}
 _RUN_AGAIN = "run the scenario again; what was trained is in the recording and is reused"
 
 
-def _columns(record: type[Row] | type[Emulation]) -> list[str]:
+def _columns(record: type[Row] | type[_Filed]) -> list[str]:
     """Return column definitions that check the type; SQLite alone would store a blob as a number.
 
     numpy's integers bind as blobs, and STRICT tables need SQLite 3.37.
@@ -75,17 +88,29 @@ def _insert(record: type[Row], count: int) -> str:
 _SCHEMA = (
     "CREATE TABLE meta (key text PRIMARY KEY NOT NULL CHECK (typeof(key) = 'text'), "
     "value text NOT NULL CHECK (typeof(value) = 'text')) WITHOUT ROWID",
-    f"CREATE TABLE emulation (id integer PRIMARY KEY, {', '.join(_columns(Emulation))}, "
+    f"CREATE TABLE emulation (id integer PRIMARY KEY, {', '.join(_columns(_Filed))}, "
     "UNIQUE (method, variant, seed))",
     *map(_rows_table, _ALWAYS),
 )
 _SCHEMAS = {VERSION: _SCHEMA, VERSION_WITH_RATES: (*_SCHEMA, _rows_table(PathRate))}
 
 
+def _filed(emulation: Emulation) -> _Filed:
+    label = drawn(emulation.variant, emulation.network_seed)
+    return _Filed(emulation.method, label, emulation.seed)
+
+
+def _unfiled(filed: _Filed) -> Emulation:
+    match = _DRAW.fullmatch(filed.variant)
+    variant, draw = (match[1], int(match[2])) if match else (filed.variant, None)
+    return Emulation(filed.method, variant, filed.seed, draw)
+
+
 def _record(record: type[R], values: Sequence[Any]) -> R:
     """Return a record of its columns, checked, because a read-only connection has no CHECKs."""
     if tuple(map(type, values)) != _TYPES[record]:
-        raise sqlite3.DataError(f"{values} are not a valid {record.__name__}")
+        name = "Emulation" if record is _Filed else record.__name__
+        raise sqlite3.DataError(f"{values} are not a valid {name}")
     return record(*values)
 
 
@@ -208,7 +233,7 @@ class Ledger:
         with _writing(self.path), self._db as db:
             db.execute("BEGIN IMMEDIATE")
             insert = "INSERT INTO emulation (method, variant, seed) VALUES (?, ?, ?)"
-            number = db.execute(insert, emulation).lastrowid
+            number = db.execute(insert, _filed(emulation)).lastrowid
             if PathRate in map(type, rows) and PathRate not in self._stored():
                 db.execute(_rows_table(PathRate))
                 db.execute(f"PRAGMA user_version = {VERSION_WITH_RATES}")
@@ -223,6 +248,11 @@ class Ledger:
         """The records that have a table: most ledgers have no rates that change."""
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         return _RECORDS if version == VERSION_WITH_RATES else _ALWAYS
+
+    def _has_draws(self) -> bool:
+        """Whether the labels of variants name draws of the fleet."""
+        found = self._db.execute("SELECT 1 FROM meta WHERE key = 'network_seeds'").fetchone()
+        return found is not None
 
     def annotate(self, meta: Mapping[str, str]) -> None:
         """Add entries to `meta` that are known at the end of a run. Raises StorageError."""
@@ -241,7 +271,12 @@ class Ledger:
         """Return all complete simulations in the order written."""
         with _reading(self.path):
             select = "SELECT method, variant, seed FROM emulation ORDER BY id"
-            return [_record(Emulation, values) for values in self._db.execute(select)]
+            found = [_record(_Filed, values) for values in self._db.execute(select)]
+        return (
+            [_unfiled(each) for each in found]
+            if self._has_draws()
+            else [*starmap(Emulation, found)]
+        )
 
     def rows(self, emulation: Emulation) -> list[Row]:
         """Return the rows of one emulation, as written.
@@ -250,7 +285,7 @@ class Ledger:
         """
         with _reading(self.path):
             find = "SELECT id FROM emulation WHERE method = ? AND variant = ? AND seed = ?"
-            number = self._db.execute(find, emulation).fetchone()
+            number = self._db.execute(find, _filed(emulation)).fetchone()
             if number is None:
                 raise LedgerError(f"{self.path} does not contain {emulation}", _RUN_AGAIN)
             placed: list[tuple[int, Row]] = []

@@ -92,6 +92,12 @@ class Outcome:
     epsilon: float | None = None
     target_measure: Measure = ACCURACY
     accuracy_lost: float | None = None
+    network_seed: int | None = None
+
+    @property
+    def emulation(self) -> Emulation:
+        """Its simulation."""
+        return Emulation(self.method, self.variant, self.seed, self.network_seed)
 
 
 class Curve(NamedTuple):
@@ -288,6 +294,7 @@ def outcome(
         epsilon=epsilon(account, len(rounds)) if account else None,
         target_measure=goal.measure if goal else ACCURACY,
         accuracy_lost=accuracy_lost([merit(each, metric) for each in accuracies]),
+        network_seed=emulation.network_seed,
     )
 
 

@@ -7,13 +7,12 @@ from pathlib import Path
 
 from emulator.common.errors import LedgerError
 from emulator.reports import run_report
-from emulator.results.comparison import Cells, Comparison, Measured, contrasted
+from emulator.results.comparison import Cells, Comparison, Measured, Run, contrasted
 from emulator.results.ledger import Ledger
 from emulator.results.metrics import outcome, points
 from emulator.runner import inputs
 from emulator.scenario import study
 from emulator.scenario.scenario import Scenario
-from emulator.simulation.records import Emulation
 from emulator.simulation.target import ACCURACY, Goal
 from flasc.training.settings import TrainingSettings
 
@@ -88,10 +87,11 @@ def _cells(runs: Mapping[Path, study.Study], goal: Goal | None) -> Cells:
                 means = trained.model_dump_json(exclude={"task"})
                 method = method_name(filed.method, means, folder)
                 rows = ledger.rows(filed)
-                shown = Emulation(method, variant, filed.seed)
+                shown = filed._replace(method=method, variant=variant)
                 found = outcome(shown, rows, goal, metric=scenario.metric_measure)
                 measured = Measured(found, tuple(points(rows)))
-                cells.setdefault((method, variant), {}).setdefault(filed.seed, measured)
+                key = Run(filed.seed, filed.network_seed)
+                cells.setdefault((method, variant), {}).setdefault(key, measured)
     return cells
 
 
@@ -113,7 +113,7 @@ def _conditions(scenario: Scenario) -> str:
     fields = own & type(scenario.training).model_fields.keys()
     training = scenario.training.model_copy(update=dict.fromkeys(fields))
     return scenario.model_copy(update={"training": training}).model_dump_json(
-        exclude={"name", "methods", "vary"}, warnings=False
+        exclude={"name", "methods", "network_seeds", "vary"}, warnings=False
     )
 
 

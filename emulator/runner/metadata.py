@@ -41,8 +41,9 @@ def fleets(study: Study) -> dict[str, tuple[Group, ...]]:
 
 def first_fleet(scenario: Scenario) -> Fleet:
     """Return the clients of a scenario, drawn with its first seed."""
-    clients, seed = scenario.task.clients, scenario.training.seeds[0]
-    return draw_fleet(scenario.network, scenario.compute, clients, seed)
+    seed, rank_seed = scenario.fleet_seed, scenario.training.seeds[0]
+    clients = scenario.task.clients
+    return draw_fleet(scenario.network, scenario.compute, clients, seed, rank_seed=rank_seed)
 
 
 def _groups(scenario: Scenario) -> list[Group]:
@@ -84,6 +85,7 @@ def describe(study: Study) -> RunMetadata:
         methods=study.methods,
         variants=list(study.variants),
         seeds=training.seeds,
+        network_seeds=study.scenario.network_seeds,
         densities=densities(study),
         fleet=fleets(study),
         scenario=document.dump(study.document.data),

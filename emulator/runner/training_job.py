@@ -13,7 +13,7 @@ from emulator.runner.recording import LiveTrainer, Recording, RecordingTrainer
 from emulator.runner.recording.model_export import stamp
 from emulator.scenario.scenario import Scenario
 from emulator.scenario.study import TrainingJob
-from emulator.simulation.records import Client, Emulation, Evaluation, Round, Row, Transfer
+from emulator.simulation.records import Client, Emulation, Evaluation, Round, Row, Transfer, drawn
 from emulator.simulation.rounds.logged import LoggedTrainer, LoggedTraining
 from emulator.simulation.simulate import simulate
 from emulator.simulation.target import hardest
@@ -164,13 +164,19 @@ def run_training(
     stalled: dict[Emulation, StalledError] = {}
     rank = lora_rank(training.settings)
     try:
-        for label, scenario in training.variants.items():
+        for emulation, scenario in training.simulations():
             trainer.restart()
-            emulation = Emulation(training.method, label, training.seed)
             on_stall = functools.partial(stalled.__setitem__, emulation)
-            on_row = _reporter(index, label, scenario, on_event, lambda: trainer.trained)
+            on_row = _reporter(index, emulation, scenario, on_event, lambda: trainer.trained)
             rows = simulate(
-                scenario, training.seed, trainer, on_row, rank, on_stall, training.give_up_s
+                scenario,
+                training.seed,
+                trainer,
+                on_row,
+                rank,
+                on_stall,
+                training.give_up_s,
+                emulation.network_seed,
             )
             if emulation not in stalled or any(isinstance(row, Evaluation) for row in rows):
                 emulations[emulation] = rows
@@ -186,8 +192,9 @@ def run_training(
 
 
 def _reporter(
-    index: int, label: str, scenario: Scenario, on_event: OnEvent, trained: Callable[[], int]
+    index: int, of: Emulation, scenario: Scenario, on_event: OnEvent, trained: Callable[[], int]
 ) -> ProgressReporter:
+    label = drawn(of.variant, of.network_seed)
     start = TrainingProgress(index, label, rounds=scenario.training.rounds)
     return ProgressReporter(start, on_event, trained)
 
@@ -197,13 +204,14 @@ def _run_log(
 ) -> TrainingResult:
     """Simulate each variant of a training that is in a message log."""
     emulations: dict[Emulation, list[Row]] = {}
-    for label, scenario in training.variants.items():
-        on_row = _reporter(index, label, scenario, on_event, lambda: 0)
+    for emulation, scenario in training.simulations():
+        on_row = _reporter(index, emulation, scenario, on_event, lambda: 0)
         trainer = LoggedTrainer(log, modelled=scenario.compute is not None)
-        rows = simulate(scenario, training.seed, trainer, on_row)
+        draw = emulation.network_seed
+        rows = simulate(scenario, training.seed, trainer, on_row, network_seed=draw)
         if scenario.network.groups is None:
             rows = [_in_group(row, log.groups) for row in rows]
-        emulations[Emulation(training.method, label, training.seed)] = rows
+        emulations[emulation] = rows
     provenance = {"message log": f"{training.method}: {log.source}"}
     return TrainingResult(emulations, 0, None, b"", provenance, reused_rounds=len(log.rounds))
 

@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from emulator.scenario.key_path import dotted, parse_path
 from emulator.scenario.logged import LoggedScenario, logged_type
 from emulator.scenario.scenario import Scenario
 from emulator.scenario.validation_errors import to_scenario_error
+from emulator.simulation.records import Emulation
 from emulator.simulation.rounds.logged import LoggedTraining, Logs
 from flasc.training.settings import TrainingSettings
 
@@ -41,6 +42,17 @@ class TrainingJob:
     weights: str = ""
     give_up_s: float = math.inf
     log: LoggedTraining | None = None
+
+    def simulations(self) -> Iterator[tuple[Emulation, Scenario]]:
+        """Each simulation of the training with its scenario: the draws of a variant in a row."""
+        for label, scenario in self.variants.items():
+            for draw in scenario.draws:
+                yield Emulation(self.method, label, self.seed, draw), scenario
+
+    @property
+    def count(self) -> int:
+        """The number of its simulations."""
+        return sum(len(scenario.draws) for scenario in self.variants.values())
 
 
 @dataclass(frozen=True)

@@ -97,21 +97,25 @@ def simulate(
     rank: int | None = None,
     stalled: Callable[[StalledError], None] | None = None,
     give_up_s: float = math.inf,
+    network_seed: int | None = None,
 ) -> list[Row]:
     """Simulates a training with `trainer`; returns its rows in the order of their creation.
 
+    `seed` draws the cohorts and `network_seed` (None: the same) what differs between two fleets:
+    links, delays, losses, cells, changing rates, speeds and availability.
     `notice` is called with each row when it is created, for progress. `rank` is the rank of the
     LoRA that is trained, if any. Raises errors of the trainer, StalledError if the policy cannot
     continue, and GivenUpError, which is one, if the target is not reached by the simulated time
     `give_up_s`; with `stalled`, calls it with that error and returns the rows so far.
     """
     compute, count = settings.compute, settings.clients
+    network_seed = seed if network_seed is None else network_seed
     flop = None
     if compute and compute.speed is not None:
         flop = trainer.metadata(require_flops=True).flop_per_example
         assert flop is not None, "the trainer reports FLOPs when they are required"
-    clients = fleet.draw_fleet(settings.network, compute, count, seed, flop)
-    profiles = LinkProfiles.build(settings.network, clients, seed)
+    clients = fleet.draw_fleet(settings.network, compute, count, network_seed, flop, rank_seed=seed)
+    profiles = LinkProfiles.build(settings.network, clients, network_seed)
     logged = trainer if isinstance(trainer, LoggedTrainer) else None  # it knows who took part
     env = simpy.Environment()
     network = Network(
@@ -123,7 +127,7 @@ def simulate(
         server_down_Bps=clients.server_down_Bps,
         transport=settings.network.transport.model(),
         loss=clients.loss,
-        stream=lambda client, way, n: rng.stream(seed, f"loss/{way}", client, n),
+        stream=lambda client, way, n: rng.stream(network_seed, f"loss/{way}", client, n),
         application=_application(settings, logged),
         cell=clients.cell,
         cell_up_Bps=clients.cell_up_Bps,

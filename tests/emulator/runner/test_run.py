@@ -70,6 +70,54 @@ def test_it_writes_what_it_says(scenario, toys, carry, tmp_path):
     assert models == {"lora-seed-0": "4", "head-seed-0": "4", "flasc-seed-0": "4"}
 
 
+LINKS = [
+    "network.clients.up={kind: uniform, low: 1 Mbps, high: 20 Mbps}",
+    "network.clients.rtt={kind: uniform, low: 10 ms, high: 200 ms}",
+    "network.clients.loss=0.01",
+    "vary=null",
+]
+
+
+def rows_of(folder):
+    """The rows of each simulation."""
+    with Ledger.open(folder / "ledger.sqlite") as ledger:
+        return {each: ledger.rows(each) for each in ledger.emulations()}
+
+
+def test_draws_of_the_fleet_are_those_of_their_seeds_and_one_recording_serves_all(
+    scenario, toys, carry, tmp_path
+):
+    """A draw with the number of a training's seed has the rows of a run without draws."""
+    seeds = "training.seeds=[3, 4]"
+    carry(inputs.read(scenario(), [*LINKS, seeds]))
+    own, made = rows_of(tmp_path / "out"), len(toys)
+    outcome = carry(inputs.read(scenario(), [*LINKS, seeds, "network_seeds=3-5"]))
+    assert (outcome.trained_rounds, len(toys)) == (0, made), "nothing is trained for a draw"
+    drawn = rows_of(tmp_path / "out")
+    assert len(drawn) == 3 * 2 * 3  # methods, seeds, draws
+    for (method, variant, seed, _), rows in own.items():
+        found = {draw: drawn[method, variant, seed, draw] for draw in (3, 4, 5)}
+        assert found[seed] == rows
+        assert len({str(each) for each in found.values()}) == 3
+    written = json.loads((tmp_path / "out/results.json").read_text())
+    assert [o["network_seed"] for o in written[:6]] == [3, 4, 5, 3, 4, 5]
+    table = (tmp_path / "out/results.csv").read_text().splitlines()
+    assert table[0].endswith(",network_seed")
+
+
+def test_draws_are_in_the_labels_of_the_ledger(scenario, toys, carry, tmp_path):
+    """So that its format stays: the table has method, variant and seed."""
+    carry(inputs.read(scenario(), ["network_seeds=[7]"], ["head"]))
+    with closing(sqlite3.connect(tmp_path / "out/ledger.sqlite")) as db:
+        labels = [label for (label,) in db.execute("SELECT variant FROM emulation")]
+        assert db.execute("PRAGMA user_version").fetchone() == (3,)
+    assert labels == ["fast, network seed 7", "slow, network seed 7"]
+    with Ledger.open(tmp_path / "out/ledger.sqlite") as ledger:
+        assert ledger.emulations() == [
+            ("head", "fast", 0, 7), ("head", "slow", 0, 7)
+        ]  # fmt: skip
+
+
 @pytest.fixture
 def named(toys, monkeypatch):
     """Toys that say which weights they were trained from, as the real trainer does."""
