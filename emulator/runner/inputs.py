@@ -43,7 +43,9 @@ def read(
         tree = document.parse(document.dump(logs.scenario), f"{printable(str(path))}: scenario")
     elif archive.is_packed(path):
         packed = archive.read(path)
-        tree = document.parse(packed.scenario, f"{printable(str(path))}: scenario")
+        tree = document.parse(
+            packed.scenario, f"{printable(str(path))}: scenario", document.MOST_NODES
+        )
         only, source = only or packed.methods, RunSource(path, None)
     elif path.is_dir():
         tree, methods = _from_run(path)
@@ -99,7 +101,7 @@ def _from_run(folder: Path) -> tuple[Node, list[str]]:
     name = f"{printable(str(folder))}: scenario"
     try:
         methods = [str(method) for method in json.loads(meta["methods"])]
-        return document.parse(meta["scenario"], name), methods
+        return document.parse(meta["scenario"], name, document.MOST_NODES), methods
     except (KeyError, ValueError, TypeError) as error:
         raise LedgerError(
             f"{folder}: its ledger has no scenario and methods ({error!r})",

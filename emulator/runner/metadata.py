@@ -15,7 +15,7 @@ from emulator.runner import trace_remarks
 from emulator.runner.events import TrainingResult
 from emulator.runner.message_logs import log_remarks
 from emulator.scenario import document
-from emulator.scenario.document import printable
+from emulator.scenario.document import MANY, printable
 from emulator.scenario.scenario import Scenario
 from emulator.scenario.study import Study
 from emulator.simulation.clients.fleet import Fleet, draw_fleet
@@ -35,7 +35,12 @@ def densities(study: Study) -> dict[str, tuple[float, float]]:
 
 
 def fleets(study: Study) -> dict[str, tuple[Group, ...]]:
-    """Return the groups of clients of each variant, with the fleet of the first seed."""
+    """Return the groups of clients of each variant, with the fleet of the first seed.
+
+    None of a study with many variants, whose report has no chart of their links.
+    """
+    if len(study.variants) > MANY:
+        return {}
     return {label: tuple(_groups(variant)) for label, variant in study.variants.items()}
 
 

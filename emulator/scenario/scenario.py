@@ -119,11 +119,11 @@ class Scenario(SimulationSettings):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        for path, message in self._problems():
+        for path, message in self.problems():
             raise FieldError(path, message)
         return self
 
-    def _problems(self) -> Iterator[tuple[KeyPath, str]]:
+    def problems(self) -> Iterator[tuple[KeyPath, str]]:
         """Settings that do not fit together: the path of one, and a message."""
         cohort, clients = self.training.cohort, self.task.clients
         if clients > MAX_CLIENTS:
