@@ -13,8 +13,8 @@ from emulator.common.errors import EmulatorError, LedgerError
 from emulator.reports import run_report as report
 from emulator.results.comparison import Comparison, Contrast, FrontPoint
 from emulator.results.dataframe import frame
-from emulator.results.ledger import Ledger
-from emulator.results.metrics import Outcome, points
+from emulator.results.metrics import Outcome, curve_points
+from emulator.results.stored import open_run
 from emulator.results.target_sweep import Budget, BudgetScore, TargetTime, at, target_times, within
 from emulator.runner import compare as comparison, inputs, run as running, search as searching
 from emulator.runner.events import Event, OnEvent
@@ -101,6 +101,7 @@ class Score:
     time_s: float
     nbytes: int
     accuracy: float
+    network_seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -135,8 +136,8 @@ class Results:
         return tuple(within(self._study().curves, budgets))
 
     def _study(self) -> report.Study:
-        with Ledger.open(self.folder / "ledger.sqlite") as ledger:
-            return report.load(ledger)
+        with open_run(self.folder) as stored:
+            return report.load(stored)
 
     @classmethod
     def read(cls, folder: str | Path, partial: bool = False) -> "Results":
@@ -144,16 +145,16 @@ class Results:
 
         An incomplete run is an error, except with `partial`: see `missing`.
         """
-        with Ledger.open(Path(folder) / "ledger.sqlite") as ledger:
-            if not partial and (lacking := report.incomplete(ledger)):
+        with open_run(Path(folder)) as stored:
+            if not partial and (lacking := report.incomplete(stored)):
                 raise LedgerError(
                     f"{folder}: {lacking}", "Results.read(folder, partial=True) reads what is there"
                 )
-            found = report.load(ledger)
+            found = report.load(stored)
             scores = tuple(
-                Score(each.method, each.variant, each.seed, *point)
-                for each in ledger.emulations()
-                for point in points(ledger.rows(each))
+                Score(each.method, each.variant, each.seed, *point, each.network_seed)
+                for each, scored in found.curves.items()
+                for point in curve_points(scored)
             )
             return cls(Path(folder), found.outcomes, scores, found.missing)
 

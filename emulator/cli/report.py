@@ -9,7 +9,6 @@ from emulator.cli.options import PATH, choice
 from emulator.cli.targets import budgets as budgets_of, targets as targets_of
 
 if TYPE_CHECKING:
-    from emulator.results.ledger import Ledger
     from emulator.results.target_sweep import Budget
 
 
@@ -56,11 +55,11 @@ def _print_sweep(
     """Print the time to each target, or the accuracy within each budget."""
     from emulator.reports import targets as show
     from emulator.reports.run_report import load
-    from emulator.results.ledger import Ledger
+    from emulator.results.stored import open_run
     from emulator.results.target_sweep import at, target_times, within
     from emulator.simulation.target import ACCURACY
 
-    with Ledger.open(folder / "ledger.sqlite") as ledger:
+    with open_run(folder) as ledger:
         warn_if_incomplete(ledger)
         study = load(ledger)
     goals = at(study.any_goal, targets or [])
@@ -79,7 +78,7 @@ def _print_sweep(
     click.echo(texts[form](times if targets else scores), nl=False)
 
 
-def warn_if_incomplete(ledger: "Ledger") -> None:
+def warn_if_incomplete(ledger: "Stored") -> None:
     """Print a warning on stderr if simulations are missing or ended early: files do not say so."""
     from emulator.reports.run_report import unfinished
 
@@ -89,28 +88,29 @@ def warn_if_incomplete(ledger: "Ledger") -> None:
 
 def print_report(folder: Path, form: str) -> None:
     """Print the results of a run in a format, or rewrite the files of its report."""
-    from emulator.results.ledger import Ledger
+    from emulator.results.stored import open_run
 
     if form == "files":
         from emulator.runner.run import write_report
 
         for path in write_report(folder):
             click.echo(path)
-        with Ledger.open(folder / "ledger.sqlite") as ledger:
+        with open_run(folder) as ledger:
             warn_if_incomplete(ledger)
         return
     from emulator.reports import run_report as results
 
-    with Ledger.open(folder / "ledger.sqlite") as ledger:
+    with open_run(folder) as ledger:
         if form != "table":
             warn_if_incomplete(ledger)
         found = results.load(ledger)
     if form == "table":
         from rich.console import Console
 
-        from emulator.reports.terminal import table
+        from emulator.reports import network_map, terminal
 
-        Console().print(table(found))
+        show = network_map.table if network_map.is_long(found) else terminal.table
+        Console().print(show(found))
         return
     from emulator.reports.export import json_csv
 

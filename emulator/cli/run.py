@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from emulator.cli.progress import How
     from emulator.runner.events import TrainingResult
     from emulator.runner.executors import Engine
-    from emulator.runner.run import Outcome
+    from emulator.runner.run import Keep, Outcome
     from emulator.scenario.study import Study, TrainingJob
 
 
@@ -61,6 +61,12 @@ if TYPE_CHECKING:
     about="With --engine ray: resources of one worker, like CPU=1 or GPU=0.25. Repeatable.",
 )
 @choice("--device", of=["auto", "cpu", "cuda"], about="Device for training.")
+@choice(
+    "--keep",
+    of=["ledger", "summary"],
+    about="What to store: all rows of the simulations, or a summary of each, which has its results "
+    "and its curve, but no page, traces and exports.",
+)
 @click.option("--no-train", is_flag=True, help="Refuse to train: only replay what is recorded.")
 @choice(
     "--progress",
@@ -80,6 +86,7 @@ def run(
     address: str | None,
     needs: tuple[str, ...],
     device: str,
+    keep: "Keep",
     no_train: bool,
     progress: "How",
 ) -> None:
@@ -101,7 +108,7 @@ def run(
     study = inputs.read(paths, with_draws(overrides, network_seeds), only, networks)
     trainings = study.trainings()
     names = titles(trainings)
-    options = running.options_for(study, recordings, device, train=not no_train)
+    options = running.options_for(study, recordings, device, not no_train, keep)
     folder = out or Path("runs") / running.folder_name(study, networks)
     fewest = None if study.trains else 1
     with (
@@ -111,11 +118,13 @@ def run(
 
         def on_event(event: Event) -> None:
             if isinstance(event, TrainingFinished):
-                lines = _result_lines(study, names[event.training], event.result)
-                if isinstance(event.result, TrainingResult):
-                    shown.end(event.training, lines, replayed=not event.result.trained_rounds)
+                result, name = event.result, names[event.training]
+                if not isinstance(result, TrainingResult):
+                    shown.fail(event.training, [f"{name}: {result}"])
+                elif result.trained_rounds:
+                    shown.end(event.training, _result_lines(study, name, result))
                 else:
-                    shown.fail(event.training, lines)
+                    shown.end(event.training, _result_lines(study, name, result), replayed=True)
             else:
                 shown.show(event)
 
@@ -156,14 +165,13 @@ def _engine(
     return contextlib.nullcontext(Local(workers or default_workers()))
 
 
-def _result_lines(study: "Study", name: str, result: "TrainingResult | Exception") -> list[str]:
-    """The lines of the result table for one training, or its error."""
+def _result_lines(study: "Study", name: str, result: "TrainingResult") -> list[str]:
+    """The lines of the result table for one training; its name without rows."""
     from emulator.reports.terminal import method_lines
     from emulator.results.metrics import outcome, summarise
-    from emulator.runner.events import TrainingResult
 
-    if not isinstance(result, TrainingResult):
-        return [f"{name}: {result}"]
+    if not result.emulations:
+        return [name]
     metric = study.scenario.metric_measure
     summaries = [
         summarise([outcome(emulation, rows, study.scenario.training.goal, metric=metric)])

@@ -198,6 +198,12 @@ class Ledger:
 
         Raises LedgerError if it is missing, foreign, of another version, truncated or corrupt.
         """
+        if not path.is_file() and path.with_name("summary.sqlite").is_file():
+            raise LedgerError(
+                f"{path.parent}: found summaries alone (--keep summary); allowed: a run with the "
+                "rows of its simulations",
+                f"run it again with its rows: flasc-emu run {path.parent} --keep ledger",
+            )
         if not path.is_file():
             raise LedgerError(f"found no ledger at {path}", "give the folder of a run")
         # Only a writable connection can roll back the journal of a killed run.

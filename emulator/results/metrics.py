@@ -187,7 +187,12 @@ class Point(NamedTuple):
 
 def points(rows: Iterable[Row], split: str = SPLIT) -> list[Point]:
     """Return the curve as one point per evaluation."""
-    found = zip(*curve(rows, split), strict=True)
+    return curve_points(curve(rows, split))
+
+
+def curve_points(scores: Curve) -> list[Point]:
+    """Return a point per evaluation."""
+    found = zip(*scores, strict=True)
     return [Point(n, time_s, down + up, accuracy) for n, time_s, down, up, accuracy, _ in found]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from emulator.common.errors import LedgerError, ScenarioError
 from emulator.common.text import printable
 from emulator.integrations.message_log import is_log
-from emulator.results.ledger import Ledger
+from emulator.results.stored import open_run
 from emulator.runner import message_logs, run_source
 from emulator.runner.answerable import require_answerable
 from emulator.runner.recording import archive
@@ -96,8 +96,8 @@ def _from_run(folder: Path) -> tuple[Node, list[str]]:
             f"{folder} is a recording, which does not have a scenario",
             "give the folder of a run, or a scenario",
         )
-    with Ledger.open(folder / "ledger.sqlite") as ledger:
-        meta = ledger.meta()
+    with open_run(folder) as stored:
+        meta = stored.meta()
     name = f"{printable(str(folder))}: scenario"
     try:
         methods = [str(method) for method in json.loads(meta["methods"])]

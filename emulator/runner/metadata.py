@@ -11,6 +11,7 @@ import numpy as np
 from emulator.common.distributions import Floats
 from emulator.results.metadata import Group, RunMetadata
 from emulator.results.privacy import Account
+from emulator.results.summary_file import Summariser
 from emulator.runner import trace_remarks
 from emulator.runner.events import TrainingResult
 from emulator.runner.message_logs import log_remarks
@@ -99,6 +100,16 @@ def describe(study: Study) -> RunMetadata:
         target_measure=goal.measure if goal and goal.measure != ACCURACY else None,
         remark=". ".join(remarks(study)) or None,
         privacy={label: each for label, each in accounts.items() if each} or None,
+    )
+
+
+def summariser(study: Study) -> Summariser:
+    """Return what turns the rows of a simulation of `study` into a summary."""
+    accounts = {label: privacy_account(variant) for label, variant in study.variants.items()}
+    return Summariser(
+        study.scenario.training.goal,
+        study.scenario.metric_measure,
+        {label: each for label, each in accounts.items() if each},
     )
 
 

@@ -1,6 +1,7 @@
 """One training and all its simulations: what every engine runs."""
 
 import functools
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,7 +9,8 @@ from typing import Any
 
 from emulator.common.errors import NotRecordedError, StalledError
 from emulator.results.metrics import SPLIT
-from emulator.runner.events import Note, OnEvent, TrainingProgress, TrainingResult
+from emulator.results.summary_file import Summariser, Summary
+from emulator.runner.events import Event, Note, OnEvent, Simulated, TrainingProgress, TrainingResult
 from emulator.runner.recording import LiveTrainer, Recording, RecordingTrainer
 from emulator.runner.recording.model_export import stamp
 from emulator.scenario.scenario import Scenario
@@ -20,13 +22,16 @@ from emulator.simulation.target import hardest
 from flasc.training.settings import TrainingSettings
 from flasc.training.shared_models import SharedModels
 
+TELL_EVERY_WALL_S = 0.2  # numbers of simulations
+
 
 @dataclass(frozen=True)
 class Options:
     """How trainings are run; no option changes a result.
 
     With `train` False, what is not recorded is an error. `packed` is the packed recording that
-    `recordings` were unpacked from; it has no states to train on from.
+    `recordings` were unpacked from; it has no states to train on from. With `summarise`, summaries
+    are kept in place of rows.
     """
 
     recordings: Path
@@ -34,6 +39,12 @@ class Options:
     cache: Path | None = None
     train: bool = True
     packed: Path | None = None
+    summarise: Summariser | None = None
+
+    @property
+    def may_train(self) -> bool:
+        """Whether what is not recorded may be trained."""
+        return self.train and self.packed is None
 
 
 OpenRecording = Callable[..., Recording]
@@ -136,7 +147,7 @@ def run_training(
     Raises UserError.
     """
     if training.log is not None:
-        return _run_log(index, training, training.log, on_event)
+        return _run_log(index, training, training.log, options, on_event)
     settings = training.settings.model_dump(mode="json")
     recording = open_recording(options.recordings, settings, weights=training.weights)
 
@@ -150,7 +161,7 @@ def run_training(
         on_event(Note(None, f"{text}. Results may differ from those of one machine; {hint}"))
 
     def make() -> tuple[LiveTrainer, Mapping[str, str]]:
-        if options.packed or not options.train:
+        if not options.may_train:
             raise _not_recorded(recording, trainer.state, training, options)
         return _real_trainer(training.settings, options, notify, shared)
 
@@ -160,60 +171,118 @@ def run_training(
         lambda: notify("waiting for another process that trains the same"),
         tell_of_mixing,
     )
-    emulations: dict[Emulation, list[Row]] = {}
+    kept = _Kept(index, options.summarise, on_event, brief=training.brief)
     stalled: dict[Emulation, StalledError] = {}
     rank = lora_rank(training.settings)
     try:
         for emulation, scenario in training.simulations():
             trainer.restart()
             on_stall = functools.partial(stalled.__setitem__, emulation)
-            on_row = _reporter(index, emulation, scenario, on_event, lambda: trainer.trained)
+            on_row = _reporter(
+                index, emulation, scenario, on_event, lambda: trainer.trained, training.brief
+            )
             rows = simulate(
                 scenario,
                 training.seed,
                 trainer,
-                on_row,
+                on_row if options.may_train or not training.brief else _unheard,
                 rank,
                 on_stall,
                 training.give_up_s,
                 emulation.network_seed,
             )
             if emulation not in stalled or any(isinstance(row, Evaluation) for row in rows):
-                emulations[emulation] = rows
-        if not emulations:
+                kept.add(emulation, rows)
+        if not (kept.rows or kept.summaries):
             raise next(iter(stalled.values()))
-        model, provenance = trainer.export(), recording.provenance()
-        exported, reused = stamp(trainer.state), trainer.replayed
+        kept.tell()
+        model = trainer.export() if training.exports else None
         return TrainingResult(
-            emulations, trainer.trained, model, exported, provenance, stalled, reused
+            kept.rows,
+            trainer.trained_steps,
+            model,
+            stamp(trainer.state),
+            recording.provenance(),
+            stalled,
+            trainer.replayed_steps,
+            kept.summaries,
         )
     finally:
         trainer.close()
 
 
+def _unheard(_: Row) -> None:
+    """Report nothing of a row."""
+
+
+class _Kept:
+    """What a job keeps of its simulations: rows, or summaries; tells of them if it is brief."""
+
+    def __init__(
+        self, index: int, summarise: Summariser | None, on_event: OnEvent, *, brief: bool
+    ) -> None:
+        self.rows: dict[Emulation, list[Row]] = {}
+        self.summaries: dict[Emulation, Summary] = {}
+        self._index, self._summarise = index, summarise
+        self._on_event, self._brief = on_event, brief
+        self._untold, self._told_wall_s = 0, time.monotonic()
+
+    def add(self, emulation: Emulation, rows: list[Row]) -> None:
+        """Keep a simulation that has ended."""
+        if self._summarise is None:
+            self.rows[emulation] = rows
+        else:
+            self.summaries[emulation] = self._summarise(emulation, rows)
+        self._untold += 1
+        if time.monotonic() - self._told_wall_s > TELL_EVERY_WALL_S:
+            self.tell()
+
+    def tell(self) -> None:
+        """Report the simulations that were not reported."""
+        if self._brief and self._untold:
+            self._on_event(Simulated(self._index, self._untold))
+        self._untold, self._told_wall_s = 0, time.monotonic()
+
+
 def _reporter(
-    index: int, of: Emulation, scenario: Scenario, on_event: OnEvent, trained: Callable[[], int]
+    index: int,
+    of: Emulation,
+    scenario: Scenario,
+    on_event: OnEvent,
+    trained: Callable[[], int],
+    brief: bool = False,
 ) -> ProgressReporter:
+    """A reporter of rounds; a brief one reports them while something is trained."""
+
+    def if_trained(event: Event) -> None:
+        if trained():
+            on_event(event)
+
+    tell = if_trained if brief else on_event
     label = drawn(of.variant, of.network_seed)
     start = TrainingProgress(index, label, rounds=scenario.training.rounds)
-    return ProgressReporter(start, on_event, trained)
+    return ProgressReporter(start, tell, trained)
 
 
 def _run_log(
-    index: int, training: TrainingJob, log: LoggedTraining, on_event: OnEvent
+    index: int, training: TrainingJob, log: LoggedTraining, options: Options, on_event: OnEvent
 ) -> TrainingResult:
     """Simulate each variant of a training that is in a message log."""
-    emulations: dict[Emulation, list[Row]] = {}
+    kept = _Kept(index, options.summarise, on_event, brief=training.brief)
     for emulation, scenario in training.simulations():
-        on_row = _reporter(index, emulation, scenario, on_event, lambda: 0)
+        on_row = _reporter(index, emulation, scenario, on_event, lambda: 0, training.brief)
         trainer = LoggedTrainer(log, modelled=scenario.compute is not None)
         draw = emulation.network_seed
         rows = simulate(scenario, training.seed, trainer, on_row, network_seed=draw)
         if scenario.network.groups is None:
             rows = [_in_group(row, log.groups) for row in rows]
-        emulations[emulation] = rows
+        kept.add(emulation, rows)
+    kept.tell()
     provenance = {"message log": f"{training.method}: {log.source}"}
-    return TrainingResult(emulations, 0, None, b"", provenance, reused_rounds=len(log.rounds))
+    rounds = frozenset(map(str, range(len(log.rounds))))
+    return TrainingResult(
+        kept.rows, frozenset(), None, b"", provenance, replayed=rounds, summaries=kept.summaries
+    )
 
 
 def _in_group(row: Row, groups: Mapping[int, str]) -> Row:

@@ -34,6 +34,10 @@ class TrainingJob:
     `weights` identifies those of a local model or a hub model that is at hand; else it is ''. A
     simulation that has not reached its target by the simulated time `give_up_s` ends there. `log`
     is what another program logged of the training; None: this program trains it.
+
+    A job may be a part of a training (`emulator.runner.parts`). It starts when the job with the
+    index `after` has ended; the one that `exports` writes the model; a `brief` one reports numbers
+    of simulations in place of rounds, unless it trains.
     """
 
     method: str
@@ -43,6 +47,9 @@ class TrainingJob:
     weights: str = ""
     give_up_s: float = math.inf
     log: LoggedTraining | None = None
+    after: int | None = None
+    exports: bool = True
+    brief: bool = False
 
     def simulations(self) -> Iterator[tuple[Emulation, Scenario]]:
         """Each simulation of the training with its scenario: the draws of a variant in a row."""
