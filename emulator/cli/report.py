@@ -9,6 +9,7 @@ from emulator.cli.options import PATH, choice
 from emulator.cli.targets import budgets as budgets_of, targets as targets_of
 
 if TYPE_CHECKING:
+    from emulator.results.stored import Stored
     from emulator.results.target_sweep import Budget
 
 
