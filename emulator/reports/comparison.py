@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, fields
 
@@ -14,6 +15,7 @@ from emulator.common.units import format_duration, format_score, format_size
 from emulator.reports import run_report
 from emulator.reports.export.json_csv import csv_text
 from emulator.reports.findings import ERROR, ONE_SEED, over_runs
+from emulator.reports.network_map import MANY_VARIANTS
 from emulator.reports.run_report import printable
 from emulator.reports.terminal import NOT_SCORED, or_never
 from emulator.results.comparison import Comparison, Contrast
@@ -25,14 +27,40 @@ _SPREADS = [f.name for f in fields(Contrast) if f.type is Spread]
 
 
 def table(found: Comparison) -> Group:
-    """Return a table per variant, then the Pareto fronts, then the caption."""
+    """Return a table per variant, then the Pareto fronts, then the caption.
+
+    Of many variants, it returns one table that counts the verdicts.
+    """
     variants = dict.fromkeys(contrast.variant for contrast in found.contrasts)
+    if len(variants) > MANY_VARIANTS:
+        lines = (_caption(found), *map(printable, found.incomplete), _ALL)
+        return Group(_counts(found, len(variants)), Text(), *map(Text, lines))
     parts = [
         _block([c for c in found.contrasts if c.variant == v], v, found.metric) for v in variants
     ]
     fronts = [Text(line) for line in _fronts(found)]
     notes = [Text(printable(line)) for line in found.incomplete]
     return Group(*parts, *fronts, Text(), Text(_caption(found)), *notes)
+
+
+_ALL = "Each variant: flasc-emu compare RUNS --format csv, or json, which has the fronts as well."
+
+
+def _counts(found: Comparison, variants: int) -> Table:
+    """Return the number of variants with each verdict, per method."""
+    verdicts = dict.fromkeys(each.verdict for each in found.contrasts)
+    title = f"number of variants (of {variants:,}) by verdict"
+    grid = Table(title=Text(title), box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    grid.add_column("method", overflow="fold", min_width=14)
+    for head in (*verdicts, "faster in\nthe median"):
+        grid.add_column(head, justify="right")
+    for method in dict.fromkeys(each.method for each in found.contrasts):
+        own = [each for each in found.contrasts if each.method == method]
+        counts = Counter(each.verdict for each in own)
+        faster = sum((each.speedup or 0.0) > 1 for each in own)
+        cells = (f"{number:,}" for number in (*(counts[v] for v in verdicts), faster))
+        grid.add_row(Text(printable(method)), *cells)
+    return grid
 
 
 def _block(contrasts: Sequence[Contrast], variant: str, metric: str) -> Table:

@@ -19,8 +19,8 @@ from emulator.reports.findings import statistic
 from emulator.reports.run_report import Study
 from emulator.reports.terminal import missing, time
 
-MANY_VARIANTS = 100
-MANY_SIMULATIONS = 1_000
+MOST_COLUMNS = 12  # variants of a table that is 80 characters wide
+MANY_VARIANTS, MANY_SIMULATIONS = 100, 1_000  # of a page
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +40,14 @@ class Place:
 
 
 def is_map(study: Study) -> bool:
-    """Return whether a run has too many variants or simulations for the page and the table."""
+    """Return whether a run has no page: no rows, or too many variants or simulations."""
     many = len(study.variants) > MANY_VARIANTS or len(study.outcomes) > MANY_SIMULATIONS
     return study.summaries or many
 
 
 def is_long(study: Study) -> bool:
-    """Return whether a table with a column per variant is too long to print."""
-    return len(study.variants) > MANY_VARIANTS
+    """Return whether a table with a column per variant is too wide to print."""
+    return len(study.variants) > MOST_COLUMNS
 
 
 def places(study: Study) -> tuple[Place, ...]:

@@ -196,7 +196,7 @@ def run_training(
         if not (kept.rows or kept.summaries):
             raise next(iter(stalled.values()))
         kept.tell()
-        model = trainer.export() if training.exports else None
+        model = trainer.export() if training.exports or trainer.trained else None
         return TrainingResult(
             kept.rows,
             trainer.trained_steps,

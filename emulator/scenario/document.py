@@ -141,10 +141,24 @@ _PLAIN = _writer(yaml.SafeDumper)
 _FAST = _writer(getattr(yaml, "CSafeDumper", yaml.SafeDumper))
 
 
+def node(value: Any, where: str) -> Node:
+    """Plain data as a node whose values are all at `where`. Raises ScenarioError for other data."""
+    if isinstance(value, Mapping):
+        return Node({str(key): node(inside, where) for key, inside in value.items()}, where)
+    if isinstance(value, list | tuple):
+        return Node([node(item, where) for item in value], where)
+    if value is None or isinstance(value, str | bool | int | float):
+        return Node(value, where)
+    raise ScenarioError(
+        f"{where}: found {short_repr(value)}; allowed: the values of a YAML file, which are texts, "
+        "numbers, lists and mappings"
+    )
+
+
 def with_overrides(tree: Node, overrides: Sequence[str]) -> Document:
     """`tree` with 'a.b=value' overrides. Raises ScenarioError."""
     for text in overrides:
-        tree = _override(tree, text)
+        tree = override(tree, text)
     return _document(tree)
 
 
@@ -205,7 +219,8 @@ def _without_deleted(new: Node, old: Node) -> Node:
     return Node(kept, new.where)
 
 
-def _override(tree: Node, text: str) -> Node:
+def override(tree: Node, text: str) -> Node:
+    """`tree` with one 'a.b=value' override. Raises ScenarioError."""
     where = f"--set {printable(text)}"
     match = _OVERRIDE.fullmatch(text)
     if not (match and match[1].isprintable()):

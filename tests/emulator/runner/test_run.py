@@ -7,12 +7,14 @@ from contextlib import closing
 
 import pytest
 
+from emulator.api import Results
 from emulator.common.errors import EmulationError, StorageError
 from emulator.common.files import slug
 from emulator.results.ledger import Ledger
-from emulator.runner import inputs, metadata, models, run, training_job
+from emulator.runner import inputs, metadata, models, parts, run, training_job
 from emulator.runner.check import recorded_rounds
-from emulator.runner.events import TrainingFinished
+from emulator.runner.compare import compare
+from emulator.runner.events import Simulated, TrainingFinished
 from emulator.runner.executors import Local, Options
 from emulator.runner.export_recording import packed_recording
 from flasc.common.errors import AssetError, DivergedError
@@ -309,3 +311,77 @@ def test_a_ledger_says_that_nobody_gave_an_rtt_and_nothing_where_it_is_given(sce
     assert "remark" not in metadata.describe(inputs.read(path)).to_meta()
     path.write_text(path.read_text().replace(", rtt: 40 ms", ""))
     assert metadata.describe(inputs.read(path)).remark.startswith("RTT 0 ms (not given): ")
+
+
+@pytest.fixture
+def many(monkeypatch):
+    """Trainings are divided as if a part had two simulations at most."""
+    monkeypatch.setattr(parts, "SIZE", 2)
+
+
+MANY = [*LINKS[:3], "network_seeds=0-2"]
+
+
+def test_results_do_not_depend_on_parts_and_workers(scenario, toys, carry, tmp_path, monkeypatch):
+    """Three draws of two variants of three trainings, in one part each or in several."""
+    study = inputs.read(scenario(), MANY)
+    whole = carry(study)
+    before = (tmp_path / "out/ledger.sqlite").read_bytes()
+    assert (whole.trained_rounds, whole.reused_rounds) == (12, 0)
+    monkeypatch.setattr(parts, "SIZE", 2)
+    heard = []
+    for engine in (HERE, Local(2)):
+        again = carry(study, engine=engine, on_event=heard.append)
+        assert (again.trained_rounds, again.reused_rounds) == (0, 12)
+        assert (tmp_path / "out/ledger.sqlite").read_bytes() == before
+    ended = [each.training for each in heard if isinstance(each, TrainingFinished)]
+    assert sorted(ended) == [0, 0, 1, 1, 2, 2], "each training ends once per run"
+    assert sum(each.count for each in heard if isinstance(each, Simulated)) == 2 * 18
+
+
+def test_parts_train_what_is_missing_once(scenario, toys, many, carry):
+    outcome = carry(inputs.read(scenario(), MANY))
+    assert (outcome.trained_rounds, outcome.reused_rounds, len(toys)) == (12, 0, 3)
+
+
+def test_summaries_have_the_results_of_the_ledger(scenario, toys, many, carry, tmp_path):
+    study, out = inputs.read(scenario(), MANY), tmp_path / "out"
+    carry(study)
+    results = {name: (out / name).read_bytes() for name in ("results.json", "results.csv")}
+    found = compare([out])
+    other_target = compare([out], target=0.1)
+    scores = Results.read(out)
+    options = Options(tmp_path / "recordings", summarise=metadata.summariser(study))
+    for engine in (HERE, Local(2)):
+        outcome = run.run(study, out, options, engine=engine)
+        assert [path.name for path in outcome.written] == ["results.json", "results.csv"]
+        assert {name: (out / name).read_bytes() for name in results} == results
+    assert not (out / "ledger.sqlite").exists()
+    assert not (out / "index.html").exists()
+    assert compare([out]) == found
+    assert compare([out], target=0.1) == other_target
+    assert Results.read(out) == scores
+    assert inputs.read(out).document.data == study.document.data
+    carry(study)
+    assert not (out / "summary.sqlite").exists(), "the rows are there again"
+
+
+def test_an_interrupted_run_of_summaries_has_those_of_whole_parts(
+    scenario, toys, many, carry, tmp_path
+):
+    study, out = inputs.read(scenario(), MANY), tmp_path / "out"
+    options = Options(tmp_path / "recordings", summarise=metadata.summariser(study))
+    run.run(study, out, options, engine=HERE)
+    whole = (out / "summary.sqlite").read_bytes()
+
+    def stop(event):
+        if isinstance(event, TrainingFinished):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run.run(study, out, options, engine=HERE, on_event=stop)
+    found = Results.read(out, partial=True)
+    assert len(found.outcomes) == 5, "three parts; the fourth was not filed"
+    assert len(found.missing) == 13
+    run.run(study, out, options, engine=HERE)
+    assert (out / "summary.sqlite").read_bytes() == whole
