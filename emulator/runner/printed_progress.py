@@ -1,6 +1,5 @@
 """Progress of a run as lines on stderr, for Python programs."""
 
-import math
 import sys
 import time
 from collections.abc import Sequence
@@ -35,7 +34,9 @@ class SimulationPace:
 
     def per_s(self) -> float:
         """Simulations per second since the first ones ended; 0 until then."""
-        passed_s = time.monotonic() - (self._start_wall_s or math.inf)
+        if self._start_wall_s is None:
+            return 0.0
+        passed_s = time.monotonic() - self._start_wall_s
         return (self.done - self._counted) / passed_s if passed_s > 0 else 0.0
 
     def left_s(self) -> float | None:

@@ -261,11 +261,12 @@ def test_a_metric_goes_by_its_name(scenario, clock):
 
 
 def test_numbers_of_simulations_are_told_with_their_pace(events, monkeypatch):
-    clock = iter([0.0, 0.0, 2.0, 2.0, 2.0, 2.0, 4.0, 4.0, 4.0, 4.0, 4.0])
-    monkeypatch.setattr(printed_progress.time, "monotonic", lambda: next(clock))
+    now = SimpleNamespace(s=0.0)
+    monkeypatch.setattr(printed_progress, "time", SimpleNamespace(monotonic=lambda: now.s))
     pace = printed_progress.SimulationPace(1_100)
     pace.add(100)  # workers have started
     assert pace.text() == "100 of 1,100 simulations"
+    now.s = 2.0
     pace.add(400)
     assert pace.text() == "500 of 1,100 simulations, 200 per second, about 3.0 s left"
     display, said = events
