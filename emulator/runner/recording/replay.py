@@ -35,8 +35,8 @@ class LiveTrainer(Trainer, Protocol):
 class RecordingTrainer(Trainer):
     """A trainer with a recording. `make` builds the real trainer when it is first needed.
 
-    `trained` counts the server steps that were computed, each once, however many simulations ask
-    for it.
+    `trained` counts the server steps that were computed, `replayed` those that were recorded
+    before, each once, however many simulations ask for it.
     `waiting` is called if another process trains the same and this one has to wait for it,
     `mixing` with the differences if the recording was made on another device or with other
     versions.
@@ -65,6 +65,11 @@ class RecordingTrainer(Trainer):
     def trained(self) -> int:
         """Number of server steps that were computed."""
         return len(self._computed)
+
+    @property
+    def replayed(self) -> int:
+        """Number of server steps that were recorded before."""
+        return len(self._replayed - self._computed)
 
     @property
     def trained_steps(self) -> frozenset[str]:
