@@ -4,7 +4,7 @@ Results are frozen dataclasses; `frame(rows)` converts any of them to a data fra
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,8 @@ from emulator.common.errors import EmulatorError, LedgerError
 from emulator.reports import run_report as report
 from emulator.results.comparison import Comparison, Contrast, FrontPoint
 from emulator.results.dataframe import frame
-from emulator.results.ledger import Ledger
-from emulator.results.metrics import Outcome, points
+from emulator.results.metrics import Outcome, curve_points
+from emulator.results.stored import open_run
 from emulator.results.target_sweep import Budget, BudgetScore, TargetTime, at, target_times, within
 from emulator.runner import compare as comparison, inputs, run as running, search as searching
 from emulator.runner.events import Event, OnEvent
@@ -23,6 +23,7 @@ from emulator.runner.executors.ray_cluster import connected as ray_engine
 from emulator.runner.printed_progress import PrintedProgress, seen_by_a_person
 from emulator.runner.search import Compared, Search, folder_name
 from emulator.scenario import document, study
+from emulator.scenario.networks import Given
 from emulator.simulation.records import Emulation
 
 __all__ = [
@@ -42,6 +43,10 @@ __all__ = [
 ]
 
 
+# Files and folders, or contents of files by label, as a mapping or as pairs.
+Networks = Mapping[str, Mapping[str, Any]] | Iterable[Any]
+
+
 @dataclass(frozen=True)
 class Scenario:
     """A validated scenario; `study` has each of its variants as typed settings."""
@@ -55,24 +60,45 @@ class Scenario:
         path: str | Path | Sequence[str | Path],
         changes: Mapping[str, object] | None = None,
         methods: Sequence[str] = (),
-        networks: Sequence[str | Path] = (),
+        networks: Networks = (),
     ) -> "Scenario":
         """The scenario in a file, in the folder of a run or in a packed recording, or message logs.
 
         `changes` are new values by dotted path (None deletes a key), `methods` the methods to use
-        (empty: all), and `networks` files that replace the network, one variant per file; message
-        logs need one. Raises ScenarioError, LedgerError, RecordingError and MessageLogError.
+        (empty: all), and `networks` files and folders of files that replace the network, or a
+        mapping of labels to contents of such files: {"slow": {"network": {...}}}. There is one
+        variant per network; message logs need one. Raises ScenarioError, LedgerError,
+        RecordingError and MessageLogError.
         """
         overrides = [f"{key}={_as_yaml(value)}" for key, value in (changes or {}).items()]
-        files = tuple(Path(each) for each in networks)
         paths = [Path(each) for each in ([path] if isinstance(path, str | Path) else path)]
-        return cls(inputs.read(paths, overrides, methods, files), files)
+        given, names = _networks(networks)
+        return cls(inputs.read(paths, overrides, methods, given), names)
 
     @classmethod
     def of(cls, data: Mapping[str, Any], methods: Sequence[str] = ()) -> "Scenario":
         """The scenario in a mapping with the keys of the YAML file. Raises ScenarioError."""
         tree = document.parse(document.dump(data), "scenario")
         return cls(study.expand_variants(document.with_overrides(tree, ()), "scenario", methods))
+
+    def run(
+        self,
+        networks: Networks = (),
+        network_seeds: Sequence[int] | str | None = None,
+        **options: Any,
+    ) -> "Results":
+        """Run the scenario, or one with other `networks` and draws of the fleet.
+
+        `networks` are as in `read`; `network_seeds` are whole numbers, or a range like '0-99';
+        `options` are those of `run`. Raises the errors of `read` and of `run`.
+        """
+        found = self
+        if networks or network_seeds is not None:
+            draws = [] if network_seeds is None else [f"network_seeds={_as_yaml(network_seeds)}"]
+            given, names = _networks(networks)
+            changed = inputs.changed(self.study, draws, given)
+            found = Scenario(changed, names or self.networks)
+        return run(found, **options)
 
     @property
     def name(self) -> str:
@@ -83,6 +109,17 @@ class Scenario:
     def variants(self) -> list[str]:
         """The labels of the variants."""
         return list(self.study.variants)
+
+
+def _networks(networks: Networks) -> tuple[Given, tuple[Path, ...]]:
+    """Networks as a study reads them, and the names of the folder of results."""
+    if isinstance(networks, Mapping):
+        return networks, (Path("networks"),) if networks else ()
+    listed = list(networks)
+    if listed and all(isinstance(each, tuple) for each in listed):
+        return dict(listed), (Path("networks"),)
+    files = tuple(Path(each) for each in listed)
+    return files, files
 
 
 def _as_yaml(value: object) -> str:
@@ -101,6 +138,7 @@ class Score:
     time_s: float
     nbytes: int
     accuracy: float
+    network_seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -135,8 +173,8 @@ class Results:
         return tuple(within(self._study().curves, budgets))
 
     def _study(self) -> report.Study:
-        with Ledger.open(self.folder / "ledger.sqlite") as ledger:
-            return report.load(ledger)
+        with open_run(self.folder) as stored:
+            return report.load(stored)
 
     @classmethod
     def read(cls, folder: str | Path, partial: bool = False) -> "Results":
@@ -144,16 +182,16 @@ class Results:
 
         An incomplete run is an error, except with `partial`: see `missing`.
         """
-        with Ledger.open(Path(folder) / "ledger.sqlite") as ledger:
-            if not partial and (lacking := report.incomplete(ledger)):
+        with open_run(Path(folder)) as stored:
+            if not partial and (lacking := report.incomplete(stored)):
                 raise LedgerError(
                     f"{folder}: {lacking}", "Results.read(folder, partial=True) reads what is there"
                 )
-            found = report.load(ledger)
+            found = report.load(stored)
             scores = tuple(
-                Score(each.method, each.variant, each.seed, *point)
-                for each in ledger.emulations()
-                for point in points(ledger.rows(each))
+                Score(each.method, each.variant, each.seed, *point, each.network_seed)
+                for each, scored in found.curves.items()
+                for point in curve_points(scored)
             )
             return cls(Path(folder), found.outcomes, scores, found.missing)
 
@@ -168,6 +206,7 @@ def run(
     on_event: OnEvent | None = None,
     train: bool = True,
     progress: bool | None = None,
+    keep: running.Keep = "ledger",
 ) -> Results:
     """Train what is not recorded, simulate, write the reports to `out`; returns the results.
 
@@ -175,14 +214,15 @@ def run(
     runs/recordings, or that of the run that the scenario was read from. With more than one of
     `workers`, which are processes, call this under `if __name__ == "__main__":`; an `engine`
     replaces them. `on_event` is called with each event of `emulator.runner.events`. With `train`
-    False, what is not recorded is an error. `progress` prints what is trained to stderr; None: on
+    False, what is not recorded is an error. `keep` 'summary' stores a summary of each simulation
+    in place of its rows. `progress` prints what is trained to stderr; None: on
     a terminal and in a notebook, without `on_event`. Raises EmulationError if a method failed, and
     the errors of `Scenario.read`.
     """
     found = scenario if isinstance(scenario, Scenario) else Scenario.read(scenario)
     folder = Path(out) if out else Path("runs") / running.folder_name(found.study, found.networks)
     store = None if recordings is None else Path(recordings)
-    options = running.options_for(found.study, store, device, train)
+    options = running.options_for(found.study, store, device, train, keep)
     shown = on_event is None and seen_by_a_person() if progress is None else progress
     listeners: list[OnEvent] = [on_event] if on_event else []
     if shown:

@@ -218,7 +218,7 @@ def tc(scenario: Path, overrides: tuple[str, ...], variant: str | None, seed: in
     label = variant or next(iter(found.variants))
     _known("variant", label, found.variants, ScenarioError)
     varied = found.variants[label]
-    drawn = varied.training.seeds[0] if seed is None else seed
+    drawn = varied.fleet_seed if seed is None else seed
     clients = fleet.draw_fleet(varied.network, varied.compute, varied.task.clients, drawn)
     for note in tc_script.not_shaped(varied.network, clients):
         click.echo(f"warning: {note}", err=True)
@@ -240,17 +240,24 @@ def _chosen(
 ) -> Iterator[tuple[str, "Emulation"]]:
     """The chosen simulations (default: all), each with a file name."""
     from emulator.common.errors import LedgerError
-    from emulator.common.files import distinct, slug
+    from emulator.common.files import distinct
 
     every = ledger.emulations()
     for method in methods:
         _known("method", method, (e.method for e in every), LedgerError)
     for variant in variants:
         _known("variant", variant, (e.variant for e in every), LedgerError)
-    names = distinct(f"{slug(e.method)}-{slug(e.variant)}-seed-{e.seed}" for e in every)
+    names = distinct(_file_name(e) for e in every)
     for name, e in zip(names, every, strict=True):
         if (not methods or e.method in methods) and (not variants or e.variant in variants):
             yield name, e
+
+
+def _file_name(of: "Emulation") -> str:
+    from emulator.common.files import slug
+
+    draw = "" if of.network_seed is None else f"-network-seed-{of.network_seed}"
+    return f"{slug(of.method)}-{slug(of.variant)}{draw}-seed-{of.seed}"
 
 
 def _tracked(

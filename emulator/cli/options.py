@@ -8,6 +8,15 @@ from typing import Any
 import click
 from typing_extensions import override
 
+
+def with_draws(overrides: Sequence[str], network_seeds: str | None) -> tuple[str, ...]:
+    """`overrides` with --network-seeds as the value of its key: a range, or a list of numbers."""
+    if network_seeds is None:
+        return tuple(overrides)
+    value = network_seeds if "-" in network_seeds.strip("-") else f"[{network_seeds}]"
+    return (*overrides, f"network_seeds={value}")
+
+
 PATH = click.Path(path_type=Path)
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
@@ -62,6 +71,12 @@ NETWORKS = click.option(
     metavar="FILE",
     help="Use the network of FILE instead, or of each file in a folder; see scenarios/networks/. "
     "Repeatable: one variant per file.",
+)
+NETWORK_SEEDS = click.option(
+    "--network-seeds",
+    metavar="SEEDS",
+    help="Simulate each training with each of these draws of the fleet: 0-99 or 3,7,8  "
+    "[default: as in the scenario, or else the seed of the training]",
 )
 RECORDINGS = click.option(
     "--recordings",

@@ -12,7 +12,8 @@ from typing_extensions import Self, override
 
 from emulator.common.text import counted
 from emulator.common.units import format_duration, format_score, format_size
-from emulator.runner.events import Note, TrainingProgress
+from emulator.runner.events import Note, Simulated, TrainingProgress
+from emulator.runner.printed_progress import SimulationPace
 from emulator.scenario.document import printable
 from emulator.scenario.study import TrainingJob, titles
 
@@ -43,6 +44,7 @@ class Display:
         self._trained: dict[int, int] = {}
         self._replayed = 0
         self._first: tuple[float, int] | None = None
+        self._pace = SimulationPace(sum(each.count for each in trainings))
 
     def __enter__(self) -> Self:
         return self
@@ -53,9 +55,12 @@ class Display:
     def say(self, line: str) -> None:
         """Print a line that stays."""
 
-    def show(self, event: TrainingProgress | Note) -> None:
-        """Show a note, or the progress of a training."""
-        if isinstance(event, TrainingProgress):
+    def show(self, event: TrainingProgress | Note | Simulated) -> None:
+        """Show a note, the progress of a training, or a number of simulations."""
+        if isinstance(event, Simulated):
+            self._pace.add(event.count)
+            self._show_pace()
+        elif isinstance(event, TrainingProgress):
             index = event.training
             to_do = self._rounds[index] - event.round
             self._to_do[index] = min(self._to_do[index], to_do)  # replayed for other variants
@@ -68,6 +73,9 @@ class Display:
 
     def _show(self, index: int, progress: TrainingProgress) -> None:
         """Show the progress of a training."""
+
+    def _show_pace(self) -> None:
+        """Show how many simulations have ended."""
 
     def _note(self, index: int, text: str) -> None:
         """Show a note about a training."""
@@ -130,6 +138,11 @@ class Plain(Display):
         self._note(index, text)
 
     @override
+    def _show_pace(self) -> None:
+        if self._pace.is_due(PLAIN_EVERY_WALL_S):
+            self.say(self._pace.text())
+
+    @override
     def _note(self, index: int, text: str) -> None:
         self.say(f"{self._titles[index]}: {text}")
 
@@ -152,6 +165,7 @@ class Live(Plain):
         whole = sum(self._rounds.values())
         self._whole = self._bars.add_task(_padded("all"), total=whole, status=header)
         self._tasks: dict[int, TaskID] = {}
+        self._simulations: TaskID | None = None
 
     @override
     def __enter__(self) -> Self:
@@ -176,6 +190,15 @@ class Live(Plain):
     @override
     def _show(self, index: int, progress: TrainingProgress) -> None:
         self._update(index, progress.round, _COLUMNS.format(*_values(progress)))
+
+    @override
+    def _show_pace(self) -> None:
+        if self._simulations is None:
+            self._bars.update(self._whole, visible=False)  # it is of rounds
+            self._simulations = self._bars.add_task(
+                _padded("simulations"), total=self._pace.whole, status=""
+            )
+        self._bars.update(self._simulations, completed=self._pace.done, status=self._pace.text())
 
     def _update(self, index: int, completed: int, status: str) -> None:
         if index not in self._tasks:
@@ -225,6 +248,17 @@ class Json(Display):
             bytes_down=progress.bytes_down,
             bytes_up=progress.bytes_up,
             trained=progress.trained,
+            left_s=None if left_s is None else round(left_s, 3),
+        )
+
+    @override
+    def _show_pace(self) -> None:
+        left_s = self._pace.left_s()
+        self._emit(
+            "simulations",
+            done=self._pace.done,
+            whole=self._pace.whole,
+            per_s=round(self._pace.per_s(), 3),
             left_s=None if left_s is None else round(left_s, 3),
         )
 

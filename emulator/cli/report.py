@@ -10,7 +10,7 @@ from emulator.cli.targets import budgets as budgets_of, targets as targets_of
 
 if TYPE_CHECKING:
     from emulator.reports.run_report import Study
-    from emulator.results.ledger import Ledger
+    from emulator.results.stored import Stored
     from emulator.results.target_sweep import Budget
 
 
@@ -57,11 +57,11 @@ def _print_sweep(
     """Print the time to each target, or the accuracy within each budget."""
     from emulator.reports import targets as show
     from emulator.reports.run_report import load
-    from emulator.results.ledger import Ledger
+    from emulator.results.stored import open_run
     from emulator.results.target_sweep import at, target_times, within
     from emulator.simulation.target import ACCURACY
 
-    with Ledger.open(folder / "ledger.sqlite") as ledger:
+    with open_run(folder) as ledger:
         warn_if_incomplete(ledger)
         study = load(ledger)
     goals = at(study.any_goal, targets or [])
@@ -80,7 +80,7 @@ def _print_sweep(
     click.echo(texts[form](times if targets else scores), nl=False)
 
 
-def warn_if_incomplete(ledger: "Ledger") -> None:
+def warn_if_incomplete(ledger: "Stored") -> None:
     """Print a warning on stderr if simulations are missing or ended early: files do not say so."""
     from emulator.reports.run_report import unfinished
 
@@ -90,19 +90,19 @@ def warn_if_incomplete(ledger: "Ledger") -> None:
 
 def print_report(folder: Path, form: str) -> None:
     """Print the results of a run in a format, or rewrite the files of its report."""
-    from emulator.results.ledger import Ledger
+    from emulator.results.stored import open_run
 
     if form == "files":
         from emulator.runner.run import write_report
 
         for path in write_report(folder).paths:
             click.echo(path)
-        with Ledger.open(folder / "ledger.sqlite") as ledger:
+        with open_run(folder) as ledger:
             warn_if_incomplete(ledger)
         return
     from emulator.reports import run_report as results
 
-    with Ledger.open(folder / "ledger.sqlite") as ledger:
+    with open_run(folder) as ledger:
         if form != "table":
             warn_if_incomplete(ledger)
         found = results.load(ledger)
@@ -121,6 +121,7 @@ def print_table(study: "Study") -> None:
     """Print the table of results of a run."""
     from rich.console import Console
 
-    from emulator.reports.terminal import table
+    from emulator.reports import network_map, terminal
 
-    Console().print(table(study))
+    show = network_map.table if network_map.is_long(study) else terminal.table
+    Console().print(show(study))

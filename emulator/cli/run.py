@@ -9,12 +9,14 @@ import click
 
 from emulator.cli.options import (
     FOLDER,
+    NETWORK_SEEDS,
     NETWORKS,
     RECORDINGS,
     SCENARIO_OR_LOGS,
     SET,
     choice,
     repeatable,
+    with_draws,
 )
 from emulator.cli.report import print_table
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from emulator.cli.progress import How
     from emulator.runner.events import TrainingResult
     from emulator.runner.executors import Engine
-    from emulator.runner.run import Outcome
+    from emulator.runner.run import Keep, Outcome
     from emulator.scenario.study import Study, TrainingJob
 
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 @SCENARIO_OR_LOGS
 @SET
 @NETWORKS
+@NETWORK_SEEDS
 @click.option(
     "--out",
     type=FOLDER,
@@ -59,6 +62,12 @@ if TYPE_CHECKING:
     about="With --engine ray: resources of one worker, like CPU=1 or GPU=0.25. Repeatable.",
 )
 @choice("--device", of=["auto", "cpu", "cuda"], about="Device for training.")
+@choice(
+    "--keep",
+    of=["ledger", "summary"],
+    about="What to store: all rows of the simulations, or a summary of each, which has its results "
+    "and its curve, but no page, traces and exports.",
+)
 @click.option("--no-train", is_flag=True, help="Refuse to train: only replay what is recorded.")
 @choice(
     "--progress",
@@ -69,6 +78,7 @@ def run(
     paths: tuple[Path, ...],
     overrides: tuple[str, ...],
     networks: tuple[Path, ...],
+    network_seeds: str | None,
     out: Path | None,
     recordings: Path | None,
     only: tuple[str, ...],
@@ -77,6 +87,7 @@ def run(
     address: str | None,
     needs: tuple[str, ...],
     device: str,
+    keep: "Keep",
     no_train: bool,
     progress: "How",
 ) -> None:
@@ -95,10 +106,10 @@ def run(
     from emulator.runner.events import Event, TrainingFinished, TrainingResult
     from emulator.scenario.study import titles
 
-    study = inputs.read(paths, overrides, only, networks)
+    study = inputs.read(paths, with_draws(overrides, network_seeds), only, networks)
     trainings = study.trainings()
     names = titles(trainings)
-    options = running.options_for(study, recordings, device, train=not no_train)
+    options = running.options_for(study, recordings, device, not no_train, keep)
     folder = out or Path("runs") / running.folder_name(study, networks)
     fewest = None if study.trains else 1
     with (
@@ -108,11 +119,13 @@ def run(
 
         def on_event(event: Event) -> None:
             if isinstance(event, TrainingFinished):
-                lines = partial(_result_lines, study, names[event.training], event.result)
-                if isinstance(event.result, TrainingResult):
-                    shown.end(event.training, lines, replayed=not event.result.trained_rounds)
+                result, name = event.result, names[event.training]
+                if isinstance(result, TrainingResult):
+                    lines = partial(_result_lines, study, name, result)
+                    shown.end(event.training, lines, replayed=not result.trained_rounds)
                 else:
-                    shown.fail(event.training, lines)
+                    error = f"{name}: {result}"
+                    shown.fail(event.training, lambda: [error])
             else:
                 shown.show(event)
 
@@ -130,7 +143,7 @@ def _rounds_line(outcome: "Outcome", trainings: "Sequence[TrainingJob]") -> str:
     """The last line of the results: rounds, trainings and simulations."""
     from emulator.common.text import counted
 
-    simulations = sum(len(each.variants) for each in trainings)
+    simulations = sum(each.count for each in trainings)
     return (
         f"{counted(outcome.trained_rounds, 'round')} trained, {outcome.reused_rounds} recorded "
         f"before ({counted(len(trainings), 'training')}, {counted(simulations, 'simulation')})."
@@ -153,14 +166,13 @@ def _engine(
     return contextlib.nullcontext(Local(workers or default_workers()))
 
 
-def _result_lines(study: "Study", name: str, result: "TrainingResult | Exception") -> list[str]:
-    """The lines of the result table for one training, or its error."""
+def _result_lines(study: "Study", name: str, result: "TrainingResult") -> list[str]:
+    """The lines of the result table for one training; its name without rows."""
     from emulator.reports.terminal import method_lines
     from emulator.results.metrics import outcome, summarise
-    from emulator.runner.events import TrainingResult
 
-    if not isinstance(result, TrainingResult):
-        return [f"{name}: {result}"]
+    if not result.emulations:
+        return [name]
     metric = study.scenario.metric_measure
     summaries = [
         summarise([outcome(emulation, rows, study.scenario.training.goal, metric=metric)])

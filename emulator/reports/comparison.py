@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, fields
 
@@ -13,7 +14,8 @@ from rich.text import Text
 from emulator.common.units import format_duration, format_score, format_size
 from emulator.reports import run_report
 from emulator.reports.export.json_csv import csv_text
-from emulator.reports.findings import ERROR, ONE_SEED, over_seeds
+from emulator.reports.findings import ERROR, ONE_SEED, over_runs
+from emulator.reports.network_map import MANY_VARIANTS
 from emulator.reports.run_report import printable
 from emulator.reports.terminal import NOT_SCORED, or_never
 from emulator.results.comparison import Comparison, Contrast
@@ -25,14 +27,40 @@ _SPREADS = [f.name for f in fields(Contrast) if f.type is Spread]
 
 
 def table(found: Comparison) -> Group:
-    """Return a table per variant, then the Pareto fronts, then the caption."""
+    """Return a table per variant, then the Pareto fronts, then the caption.
+
+    Of many variants, it returns one table that counts the verdicts.
+    """
     variants = dict.fromkeys(contrast.variant for contrast in found.contrasts)
+    if len(variants) > MANY_VARIANTS:
+        lines = (_caption(found), *map(printable, found.incomplete), _ALL)
+        return Group(_counts(found, len(variants)), Text(), *map(Text, lines))
     parts = [
         _block([c for c in found.contrasts if c.variant == v], v, found.metric) for v in variants
     ]
     fronts = [Text(line) for line in _fronts(found)]
     notes = [Text(printable(line)) for line in found.incomplete]
     return Group(*parts, *fronts, Text(), Text(_caption(found)), *notes)
+
+
+_ALL = "Each variant: flasc-emu compare RUNS --format csv, or json, which has the fronts as well."
+
+
+def _counts(found: Comparison, variants: int) -> Table:
+    """Return the number of variants with each verdict, per method."""
+    verdicts = dict.fromkeys(each.verdict for each in found.contrasts)
+    title = f"number of variants (of {variants:,}) by verdict"
+    grid = Table(title=Text(title), box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    grid.add_column("method", overflow="fold", min_width=14)
+    for head in (*verdicts, "faster in\nthe median"):
+        grid.add_column(head, justify="right")
+    for method in dict.fromkeys(each.method for each in found.contrasts):
+        own = [each for each in found.contrasts if each.method == method]
+        counts = Counter(each.verdict for each in own)
+        faster = sum((each.speedup or 0.0) > 1 for each in own)
+        cells = (f"{number:,}" for number in (*(counts[v] for v in verdicts), faster))
+        grid.add_row(Text(printable(method)), *cells)
+    return grid
 
 
 def _block(contrasts: Sequence[Contrast], variant: str, metric: str) -> Table:
@@ -51,7 +79,7 @@ def _block(contrasts: Sequence[Contrast], variant: str, metric: str) -> Table:
             or_never(contrast.nbytes.median, format_size),
             "" if contrast.speedup is None else f"{contrast.speedup:.2f}",
             _band(contrast.speedup_low, contrast.speedup_high, "{:.2f}".format),
-            contrast.verdict,
+            contrast.verdict + _wins(contrast),
             _final(contrast) + f"\n{_banded(gain)}".rstrip("\n"),
         )
     return grid
@@ -63,8 +91,19 @@ def _final(contrast: Contrast) -> str:
 
 
 def _reached(contrast: Contrast) -> str:
-    all_or_none = contrast.reached in (0, contrast.seeds)
-    return "" if all_or_none else f"\n({contrast.reached} of {contrast.seeds})"
+    all_or_none = contrast.reached in (0, contrast.simulations)
+    return "" if all_or_none else f"\n({contrast.reached} of {contrast.simulations})"
+
+
+def _wins(contrast: Contrast) -> str:
+    """Return in how many draws of the fleet the row is faster; '' without draws."""
+    if contrast.draws < 2 or not contrast.shared:
+        return ""
+    return f"\nfaster in\n{contrast.wins} of {contrast.shared}"
+
+
+def _over(name: str, found: Sequence[Contrast]) -> str:
+    return over_runs(name, (each.seeds for each in found), (each.draws for each in found))
 
 
 def _banded(values: Sequence[float | None]) -> str:
@@ -88,7 +127,7 @@ def _fronts(found: Comparison) -> Iterator[str]:
     """Yield, by variant and cost, the range of accuracies in which each method is best."""
     for (variant, cost), front in itertools.groupby(found.fronts, lambda p: (p.variant, p.cost)):
         by = "time" if cost == "time_s" else "bytes"
-        whose = over_seeds("median", (c.seeds for c in found.contrasts if c.variant == variant))
+        whose = _over("median", [c for c in found.contrasts if c.variant == variant])
         yield f"\nBest under {printable(variant)}, by {by} ({whose}; not tested):"
         form = format_duration if cost == "time_s" else format_size
         lines = []
@@ -110,7 +149,7 @@ def _caption(found: Comparison) -> str:
     target = None if found.target is None else Goal(found.target, found.rule, found.measure)
     goal = run_report.goal(target, found.metric)
     metric = run_report.told(found.metric, found.metric_measure)
-    whose = over_seeds("median", (contrast.seeds for contrast in found.contrasts))
+    whose = _over("median", found.contrasts)
     tests = max(contrast.tests for contrast in found.contrasts)
     note = (
         f"A band is a confidence interval of its row alone. A verdict holds at {ERROR} for all "
@@ -119,6 +158,11 @@ def _caption(found: Comparison) -> str:
         if tests
         else ONE_SEED
     )
+    if max(contrast.draws for contrast in found.contrasts) > 1:
+        note += (
+            " Draws of the fleet are not independent runs: bands and verdicts are over seeds, of "
+            "the mean over the draws of each."
+        )
     if found.target is not None and found.rule != FIRST:
         note += f" The target is measured {MEANING[found.rule]}."
     if found.ended_at is not None:

@@ -12,7 +12,6 @@ from emulator.reports.run_report import Study, capitalised
 from emulator.reports.terminal import NEVER, time
 from emulator.results.metrics import Curve, Outcome, Summary, TimeSpent
 from emulator.results.target_sweep import at, medians, steps, target_times
-from emulator.simulation.records import Emulation
 from emulator.simulation.target import ACCURACY
 
 if TYPE_CHECKING:
@@ -173,7 +172,7 @@ def _curves(axes: "Axes", study: Study, panel_in: float, against: Against) -> No
         i: [
             (_cost(curve, against), curve.of(study.curved))
             for o in study.of(method, variant)
-            if (curve := study.curves[Emulation(method, variant, o.seed)]).round
+            if (curve := study.curves[o.emulation]).round
         ]
         for i, method in enumerate(study.methods)
     }

@@ -5,11 +5,12 @@ from collections.abc import Iterable, Sequence
 
 from emulator.common.units import format_duration
 from emulator.reports.run_report import Study
-from emulator.results.comparison import Contrast, contrasts
+from emulator.results.comparison import Contrast, Run, contrasts
 from emulator.results.metrics import Outcome
 from emulator.results.statistics import LEVEL
 from emulator.simulation.target import FALLING
 
+MOST_TOLD = 12  # contrasts in a sentence
 ONE_SEED = "One seed: differences may be due to chance."
 FALL = 0.05  # of the accuracy; evaluations of 800 examples differ by 0.02 by chance
 ERROR = f"{100 * (1 - LEVEL):.2g} %"  # probability of any false 'faster' or 'slower' in a table
@@ -23,15 +24,40 @@ def seeds_text(counts: Iterable[int]) -> str:
     return " to ".join(map(str, dict.fromkeys((known[0], known[-1])))) + " seeds"
 
 
-def over_seeds(name: str, counts: Iterable[int]) -> str:
-    """Return 'one seed', or `name` with the number of seeds: 'median of 3 seeds'."""
-    seeds = seeds_text(counts)
-    return seeds if seeds == "one seed" else f"{name} of {seeds}"
+def runs_text(seeds: Iterable[int], draws: Iterable[int]) -> str:
+    """Return `seeds_text`, and the number of draws of the fleet: 'one seed, 100 draws of ...'.
+
+    `draws` are 0 if the seeds draw the fleet.
+    """
+    text, known = seeds_text(seeds), sorted(set(draws))
+    if not any(known):
+        return text
+    counts = " to ".join(map(str, dict.fromkeys((known[0], known[-1]))))
+    return f"{text}, {counts} draw{'s' * (known != [1])} of the fleet"
+
+
+def over_runs(name: str, seeds: Iterable[int], draws: Iterable[int]) -> str:
+    """Return 'one seed', or `name` with the number of seeds and draws: 'median of 3 seeds'."""
+    text = runs_text(seeds, draws)
+    return text if text == "one seed" else f"{name} of {text}"
 
 
 def statistic(study: Study, name: str) -> str:
-    """Return `over_seeds` of all methods and variants."""
-    return over_seeds(name, (len(study.of(o.method, o.variant)) for o in study.outcomes))
+    """Return `over_runs` of all methods and variants."""
+    return over_runs(name, *_counts(study, study.outcomes))
+
+
+def over_variant(study: Study, name: str, variant: str) -> str:
+    """Return `over_runs` of all methods under one variant."""
+    return over_runs(name, *_counts(study, (o for o in study.outcomes if o.variant == variant)))
+
+
+def _counts(study: Study, outcomes: Iterable[Outcome]) -> tuple[list[int], list[int]]:
+    """Return the numbers of seeds and of draws of each method under each variant."""
+    places = dict.fromkeys((o.method, o.variant) for o in outcomes)
+    runs = [study.of(*place) for place in places]
+    seeds = [len({o.seed for o in each}) for each in runs]
+    return seeds, [len({o.network_seed for o in each} - {None}) for each in runs]
 
 
 def _several_methods(study: Study) -> bool:
@@ -42,9 +68,10 @@ def _contrasts(study: Study, *, by_method: bool) -> tuple[Contrast, ...]:
     """Return the contrasts with the first method, or else with the first variant."""
     if not study.outcomes:
         return ()
-    by_key: dict[tuple[str, str], dict[int, Outcome]] = {}
+    by_key: dict[tuple[str, str], dict[Run, Outcome]] = {}
     for each in study.outcomes:
-        by_key.setdefault((each.method, each.variant), {})[each.seed] = each
+        run = Run(each.seed, each.network_seed)
+        by_key.setdefault((each.method, each.variant), {})[run] = each
     baseline = study.outcomes[0].method if by_method else study.variants[0]
     return contrasts(by_key, baseline, of_methods=by_method)
 
@@ -65,7 +92,7 @@ def _shown(study: Study, *, by_method: bool) -> str:
     tested = [each for each in found if each.tests]
     untested = sum(each.verdict == "one seed" for each in found)
     if not tested:
-        return ONE_SEED if untested else ""
+        return _one_seed(study, found, by_method=by_method) if untested else ""
     parts = [
         f"{subject} is {verdict}" + f" ({', '.join(places)})" * bool(places)
         for (subject, verdict), places in _verdicts(study, tested, by_method=by_method).items()
@@ -73,12 +100,45 @@ def _shown(study: Study, *, by_method: bool) -> str:
     left = sum(each.verdict == "not shown" for each in tested)
     seeds, count = seeds_text(each.seeds for each in tested), len(tested)
     at = f"at {ERROR}" + f" for all {count} together" * (count > 1)
-    text = f"Compared with {tested[0].baseline} by time, over {seeds}: "
+    over = _mean_draws(tested) + seeds
+    text = f"Compared with {tested[0].baseline} by time, over {over}: "
     if parts:
         text += f"{'; '.join(parts)}, {at}." + f" {_others(left)} not shown." * bool(left)
     else:
         text += f"no difference is shown {at}."
     return text + f" {untested} more have one seed." * bool(untested)
+
+
+def _mean_draws(found: Sequence[Contrast]) -> str:
+    """Return that the draws of a seed are one run in a test; '' without draws."""
+    draws = max(each.draws for each in found)
+    return f"means of {draws} draws of the fleet with each of " if draws > 1 else ""
+
+
+def _one_seed(study: Study, found: Sequence[Contrast], *, by_method: bool) -> str:
+    """Return what one seed shows: nothing about other trainings, much about other fleets."""
+    drawn = [each for each in found if each.draws > 1 and each.shared]
+    if not drawn:
+        return ONE_SEED
+    several = len(study.variants if by_method else study.methods) > 1
+    told = []
+    for each in drawn[:MOST_TOLD]:
+        name, place = (each.method, each.variant) if by_method else (each.variant, each.method)
+        told.append(f"{name} in {wins_text(each)}" + f" ({place})" * several)
+    left = len(drawn) - len(told)
+    more = f" (and {left} more: see flasc-emu compare)" if left else ""
+    return (
+        f"Faster than {drawn[0].baseline}: {', '.join(told)}{more}. These are draws for one "
+        "training: another training may differ."
+    )
+
+
+def wins_text(contrast: Contrast) -> str:
+    """Return '97 of 100 draws of the fleet'; with several seeds '290 of 300 pairs of ...'."""
+    whole = "draws of the fleet"
+    if contrast.shared_seeds > 1:
+        whole = f"pairs of {contrast.shared_seeds} seeds and {contrast.draws} draws of the fleet"
+    return f"{contrast.wins} of {contrast.shared} {whole}"
 
 
 def _verdicts(
@@ -154,7 +214,7 @@ def headline(study: Study) -> str:
     takes = f"{format_duration(best.time_s.median)} ({_reached(best)})"
     if not others:
         return f"{place}{name} takes {takes} to {study.goal}."
-    median = "median " if best.seeds > 1 else ""
+    median = "median " if best.simulations > 1 else ""
     text = f"{place}{name} has the lowest {median}time to {study.goal}: {takes}"
     other = _opponent(best, others, by_method=by_method)
     if other is None:
@@ -178,31 +238,38 @@ def _opponent(best: Contrast, others: Sequence[Contrast], *, by_method: bool) ->
 
 
 def _reached(contrast: Contrast) -> str:
-    """Return how many seeds reached the target: '3 seeds', '2 of 3 seeds'."""
-    if contrast.reached == contrast.seeds:
-        return seeds_text([contrast.seeds])
-    return f"{contrast.reached or 'none'} of {contrast.seeds} seeds"
+    """Return how many seeds (with draws: simulations) reached it: '3 seeds', '2 of 3 seeds'."""
+    if contrast.reached == contrast.simulations:
+        return runs_text([contrast.seeds], [contrast.draws])
+    what = "simulations" if contrast.draws else "seeds"
+    return f"{contrast.reached or 'none'} of {contrast.simulations} {what}"
 
 
 def _takes(contrast: Contrast, known: str) -> str:
     """Return the time in words; the seeds that reached the target unless they are `known`."""
     seeds = _reached(contrast)
     if contrast.time_s.median is None:
-        return f"reaches it with {seeds}" if contrast.seeds > 1 else "does not reach it"
+        return f"reaches it with {seeds}" if contrast.simulations > 1 else "does not reach it"
     return f"takes {format_duration(contrast.time_s.median)}" + f" ({seeds})" * (seeds != known)
 
 
 def _unreached(found: Sequence[Contrast], goal: str) -> str:
     """Return the sentence for medians that are all 'never'."""
-    seeds = seeds_text(each.seeds for each in found)
+    seeds = runs_text((each.seeds for each in found), (each.draws for each in found))
     some = [f"{each.method} with {_reached(each)}" for each in found if each.reached]
     if some:
-        return f"no method reaches {goal} with most of its seeds: {', '.join(some)}"
+        most = "in most of its simulations" if found[0].draws else "with most of its seeds"
+        return f"no method reaches {goal} {most}: {', '.join(some)}"
     return f"no method reaches {goal} ({seeds})"
 
 
 def _difference(tested: Contrast, *, by_method: bool) -> str:
     """Return what the seeds show of one contrast, with its ratio only if it is shown."""
+    if tested.verdict == "one seed" and tested.draws > 1 and tested.shared:
+        text = f"{tested.method} is faster than {tested.baseline}"
+        if not by_method:
+            text = f"{tested.method} is faster under {tested.variant} than {tested.baseline}"
+        return f"{text} in {wins_text(tested)}; another training may differ."
     if tested.verdict == "one seed":
         return "The difference may be due to chance."
     if tested.verdict not in ("faster", "slower"):

@@ -87,7 +87,10 @@ def _results(model: TrainedModel, meta: RunMetadata, outcomes: Sequence[Outcome]
     by_variant: dict[str, list[Outcome]] = {}
     for each in outcomes:
         by_variant.setdefault(each.variant, []).append(each)
-    own = {each.variant: each for each in outcomes if each.seed == model.seed}
+    own: dict[str, Outcome] = {}  # with draws of the fleet, the first one
+    for each in outcomes:
+        if each.seed == model.seed:
+            own.setdefault(each.variant, each)
     if not own:
         return
     metric = printable(meta.metric)
@@ -111,7 +114,8 @@ def _results(model: TrainedModel, meta: RunMetadata, outcomes: Sequence[Outcome]
 
 def _warnings(meta: RunMetadata, outcomes: Sequence[Outcome]) -> Iterator[str]:
     """Yield what a reader of the results must know."""
-    due = len(meta.seeds) * len({each.variant for each in outcomes})
+    runs = len(meta.seeds) * len(meta.network_seeds or [None])
+    due = runs * len({each.variant for each in outcomes})
     if lacking := max(due - len(outcomes), 0):
         yield f"Incomplete: {lacking} of {counted(due, 'simulation')} of this method are missing"
     if meta.failure:

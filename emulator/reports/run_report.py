@@ -17,6 +17,8 @@ from emulator.results.metadata import ACCURACY, Group, RunMetadata
 from emulator.results.metrics import Curve, Outcome, Summary, curve, outcome, summarise
 from emulator.results.participation import GroupShare, by_group
 from emulator.results.privacy import epsilon
+from emulator.results.stored import Stored
+from emulator.results.summary_file import SummaryFile
 from emulator.simulation.event_table import EventTable
 from emulator.simulation.records import Emulation, Round, Row
 from emulator.simulation.target import (
@@ -42,12 +44,12 @@ class Timeline:
     of_rounds: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Study:
     """One run. Names have no control characters; nothing else is escaped.
 
-    `missing` are the simulations that an incomplete run lacks. `densities`, `fleet`, `remark` and
-    `failure` are as in RunMetadata.
+    `missing` are the simulations that an incomplete run lacks; with `summaries` it has no rows.
+    `densities`, `fleet`, `remark` and `failure` are as in RunMetadata.
     """
 
     name: str
@@ -70,10 +72,19 @@ class Study:
     metric_measure: Measure = OF_ACCURACY
     remark: str = ""
     failure: str = ""
+    summaries: bool = False
 
     def of(self, method: str, variant: str) -> list[Outcome]:
         """Return the outcomes of one method under one variant, one per seed."""
-        return [o for o in self.outcomes if (o.method, o.variant) == (method, variant)]
+        return self._by_place.get((method, variant), [])
+
+    @functools.cached_property
+    def _by_place(self) -> dict[tuple[str, str], list[Outcome]]:
+        """The outcomes by method and variant."""
+        found: dict[tuple[str, str], list[Outcome]] = {}
+        for each in self.outcomes:
+            found.setdefault((each.method, each.variant), []).append(each)
+        return found
 
     def summary(self, method: str, variant: str) -> Summary | None:
         """Return their summary over seeds; None without outcomes."""
@@ -148,40 +159,22 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-def load(ledger: Ledger, tables: Mapping[Emulation, EventTable] = MappingProxyType({})) -> Study:
+def load(stored: Stored, tables: Mapping[Emulation, EventTable] = MappingProxyType({})) -> Study:
     """Measure every simulation of a ledger, and read validation.json beside it if it matches.
 
-    Rows that are in `tables` are not read from the ledger again.
-    Without seeds in the ledger's metadata, the seeds of its simulations are taken as all seeds.
-    Raises LedgerError for metadata or rows that no run writes, and SupportError if epsilon is
-    needed and the accountant is missing.
+    Rows that are in `tables` are not read from the ledger again. Summaries were measured by their
+    run; a study of them has no timelines, bottlenecks and groups. Without seeds in the metadata,
+    the seeds of the simulations are taken as all seeds. Raises LedgerError for metadata or rows
+    that no run writes, and SupportError if epsilon is needed and the accountant is missing.
     """
-    meta = RunMetadata.from_meta(ledger.meta())
-    accounts = meta.privacy or {}
-    cached = functools.cache(epsilon)  # many simulations have the same number of rounds
-    outcomes: dict[Emulation, Outcome] = {}
-    curves: dict[Emulation, Curve] = {}
-    timelines: dict[Emulation, Timeline] = {}
-    bottlenecks: dict[Emulation, tuple[RoundBottleneck, ...]] = {}
-    groups: dict[Emulation, tuple[GroupShare, ...]] = {}
-    validations: dict[Emulation, Validation] = {}
-    path = ledger.path.with_name("validation.json")
-    cases = validation.read(path)
-    emulations = ledger.emulations()
-    for emulation in emulations:
-        rows = tables[emulation] if emulation in tables else ledger.rows(emulation)
-        shown = _shown(emulation)
-        account = accounts.get(emulation.variant)
-        outcomes[shown] = outcome(
-            shown, rows, meta.goal, account=account, epsilon=cached, metric=meta.metric_measure
-        )
-        if emulation in cases and (found := validation.of(path, cases[emulation], rows)):
-            validations[shown] = found
-        bottlenecks[shown], groups[shown] = tuple(round_bottlenecks(rows)), tuple(by_group(rows))
-        curves[shown] = curve(rows)
-        timelines[shown] = _timeline(rows, MOST_LINES // len(emulations))
-    methods = _ordered(map(printable, meta.methods), (e.method for e in outcomes))
-    variants = _ordered(map(printable, meta.variants), (e.variant for e in outcomes))
+    meta = RunMetadata.from_meta(stored.meta())
+    emulations = stored.emulations()
+    if isinstance(stored, SummaryFile):
+        found = _summarised(stored)
+    else:
+        found = _measured(stored, meta, tables)
+    methods = _ordered(map(printable, meta.methods), (e.method for e in found.outcomes))
+    variants = _ordered(map(printable, meta.variants), (e.variant for e in found.outcomes))
     due = [_shown(each) for each in metadata.due(meta, emulations)]
     return Study(
         name=printable(meta.name) or "unnamed",
@@ -191,33 +184,82 @@ def load(ledger: Ledger, tables: Mapping[Emulation, EventTable] = MappingProxyTy
         provenance=meta.provenance or "",
         methods=methods,
         variants=variants,
-        outcomes=tuple(outcomes[e] for e in due if e in outcomes),
-        curves=curves,
-        missing=tuple(e for e in due if e not in outcomes),
-        timelines=timelines,
+        outcomes=tuple(found.outcomes[e] for e in due if e in found.outcomes),
+        curves=found.curves,
+        missing=tuple(e for e in due if e not in found.outcomes),
+        timelines=found.timelines,
         densities={printable(name): pair for name, pair in meta.densities.items()},
         fleet={
             printable(variant): tuple(replace(each, name=printable(each.name)) for each in fleet)
             for variant, fleet in meta.fleet.items()
         },
-        validations=validations,
-        bottlenecks=bottlenecks,
-        groups=groups,
+        validations=found.validations,
+        bottlenecks=found.bottlenecks,
+        groups=found.groups,
         metric=printable(meta.metric),
         metric_measure=meta.metric_measure,
         remark=printable(meta.remark or ""),
         failure=printable(meta.failure or ""),
+        summaries=isinstance(stored, SummaryFile),
     )
 
 
-def incomplete(ledger: Ledger) -> str:
+@dataclass(frozen=True)
+class _Simulations:
+    """What is measured of the simulations of a run."""
+
+    outcomes: dict[Emulation, Outcome] = field(default_factory=dict)
+    curves: dict[Emulation, Curve] = field(default_factory=dict)
+    timelines: dict[Emulation, Timeline] = field(default_factory=dict)
+    bottlenecks: dict[Emulation, tuple[RoundBottleneck, ...]] = field(default_factory=dict)
+    groups: dict[Emulation, tuple[GroupShare, ...]] = field(default_factory=dict)
+    validations: dict[Emulation, Validation] = field(default_factory=dict)
+
+
+def _measured(
+    ledger: Ledger, meta: RunMetadata, tables: Mapping[Emulation, EventTable]
+) -> _Simulations:
+    """Return what the rows of a ledger say; those in `tables` are not read."""
+    accounts = meta.privacy or {}
+    cached = functools.cache(epsilon)  # many simulations have the same number of rounds
+    found = _Simulations()
+    path = ledger.path.with_name("validation.json")
+    cases = validation.read(path)
+    emulations = ledger.emulations()
+    for emulation in emulations:
+        rows = tables[emulation] if emulation in tables else ledger.rows(emulation)
+        shown = _shown(emulation)
+        account = accounts.get(emulation.variant)
+        found.outcomes[shown] = outcome(
+            shown, rows, meta.goal, account=account, epsilon=cached, metric=meta.metric_measure
+        )
+        if emulation in cases and (checked := validation.of(path, cases[emulation], rows)):
+            found.validations[shown] = checked
+        found.bottlenecks[shown] = tuple(round_bottlenecks(rows))
+        found.groups[shown] = tuple(by_group(rows))
+        found.curves[shown] = curve(rows)
+        found.timelines[shown] = _timeline(rows, MOST_LINES // len(emulations))
+    return found
+
+
+def _summarised(stored: SummaryFile) -> _Simulations:
+    """Return what the summaries of a run say."""
+    found = _Simulations()
+    for emulation, each in stored.measured():
+        shown = _shown(emulation)
+        found.outcomes[shown] = replace(each.outcome, method=shown.method, variant=shown.variant)
+        found.curves[shown] = each.curve
+    return found
+
+
+def incomplete(ledger: Stored) -> str:
     """Return a sentence on the simulations that a run lacks; '' without any. Reads no rows."""
     meta, found = RunMetadata.from_meta(ledger.meta()), ledger.emulations()
     lacking = [_shown(each) for each in metadata.due(meta, found) if each not in found]
     return metadata.incomplete(lacking, len(lacking) + len(found), printable(meta.failure or ""))
 
 
-def unfinished(ledger: Ledger) -> str:
+def unfinished(ledger: Stored) -> str:
     """Return a sentence on simulations that are missing or ended early; '' without any."""
     failure = RunMetadata.from_meta(ledger.meta()).failure or ""
     return incomplete(ledger) or metadata.ended_early(printable(failure))
@@ -229,7 +271,8 @@ def metric(meta: Mapping[str, str]) -> str:
 
 
 def _shown(emulation: Emulation) -> Emulation:
-    return Emulation(printable(emulation.method), printable(emulation.variant), emulation.seed)
+    names = printable(emulation.method), printable(emulation.variant)
+    return Emulation(*names, emulation.seed, emulation.network_seed)
 
 
 def _timeline(rows: Iterable[Row], room: int) -> Timeline:

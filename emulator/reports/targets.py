@@ -67,11 +67,13 @@ def sentences(study: Study, rows: Sequence[TargetTime]) -> list[str]:
     It says in how many seeds this method is the first one as well.
     """
     found = firsts(rows)
+    drawn = any(row.network_seed is not None for row in rows)
+    runs = "pairs of a seed and a draw of the fleet" if drawn else "seeds"
     highest = {row.variant: row.target for row in rows}  # the hardest one asked for
     lines = []
     for variant in study.variants:
         own = [each for each in found if each.variant == variant]
-        parts = [_led(run) for run in runs_of(own)]
+        parts = [_led(run, runs) for run in runs_of(own)]
         if own and own[-1].target != highest[variant]:
             parts.append(f"none beyond {own[-1].target:g} in the median")
         told = "; ".join(parts) if parts else "none of these targets is reached in the median"
@@ -93,7 +95,7 @@ def early_ends(study: Study, rows: Iterable[TargetTime]) -> str:
     )
 
 
-def _led(run: Sequence[First]) -> str:
+def _led(run: Sequence[First], runs: str) -> str:
     """Return 'LoRA from 0.5 to 0.7 (first with 2 to 3 of 3 seeds)'."""
     first, last = (f"{each.target:g}" for each in (run[0], run[-1]))
     text = f"{run[0].method} " + (f"at {first}" if first == last else f"from {first} to {last}")
@@ -102,7 +104,7 @@ def _led(run: Sequence[First]) -> str:
         return f"{text} (one seed)"
     wins = sorted({each.wins for each in run})
     counts = " to ".join(str(count) for count in dict.fromkeys((wins[0], wins[-1])))
-    return f"{text} (first with {counts} of {most} seeds)"
+    return f"{text} (first with {counts} of {most} {runs})"
 
 
 def budget_table(study: Study, rows: Sequence[BudgetScore]) -> Group:

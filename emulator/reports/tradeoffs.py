@@ -8,11 +8,10 @@ from rich.table import Table
 from rich.text import Text
 
 from emulator.common.units import format_duration, format_score
-from emulator.reports.findings import over_seeds
+from emulator.reports.findings import over_variant
 from emulator.reports.run_report import Study
 from emulator.results.equal_time import at_equal_time
 from emulator.results.metrics import Outcome, Spread, spread
-from emulator.simulation.records import Emulation
 
 TOO_EARLY = "too early"  # no evaluation yet
 
@@ -46,7 +45,7 @@ def tradeoff(study: Study, method: str, variant: str, among: Collection[str]) ->
     then = at_equal_time(
         {e: c for e, c in study.curves.items() if e.method == method and e.variant in among}
     )
-    scores = [then[emulation_of(o)] for o in outcomes]
+    scores = [then[o.emulation] for o in outcomes]
     known = [score for score in scores if score is not None]
     return Tradeoff(
         spread(o.duration_s for o in outcomes),
@@ -59,11 +58,6 @@ def tradeoff(study: Study, method: str, variant: str, among: Collection[str]) ->
     )
 
 
-def emulation_of(outcome: Outcome) -> Emulation:
-    """Return the simulation of an outcome."""
-    return Emulation(outcome.method, outcome.variant, outcome.seed)
-
-
 def wasted_bytes(outcomes: Sequence[Outcome]) -> float:
     """Return the share of the bytes that was wasted."""
     moved = sum(o.bytes_down + o.bytes_up for o in outcomes)
@@ -71,7 +65,7 @@ def wasted_bytes(outcomes: Sequence[Outcome]) -> float:
 
 
 def _wasted_compute(study: Study, outcomes: list[Outcome]) -> float | None:
-    groups = [group for o in outcomes for group in study.groups.get(emulation_of(o), ())]
+    groups = [group for o in outcomes for group in study.groups.get(o.emulation, ())]
     spent_s = sum(group.compute_s * group.visits for group in groups)
     return sum(o.wasted_compute_s for o in outcomes) / spent_s if spent_s else None
 
@@ -113,8 +107,7 @@ def sentences(study: Study) -> Iterator[tuple[str, str]]:
             for a, b in both
             if a.equal_time and b.equal_time
         ]
-        counts = [n for method in study.methods if (n := len(study.of(method, variant)))]
-        whose = over_seeds("median", counts)
+        whose = over_variant(study, "median", variant)
         parts = [f"ends after {_span(ratios, percent)} of the time"] if ratios else []
         parts += [f"{study.metric} {_span(gains, _gain)} at the end"]
         parts += [f"{_span(then, _gain)} at equal time"] if then else []

@@ -9,9 +9,10 @@ from emulator.common.errors import LedgerError
 from emulator.common.files import replace, storage
 from emulator.reports import figures, plot_style
 from emulator.reports.export import json_csv
+from emulator.reports.network_map import is_map
 from emulator.reports.page import page
 from emulator.reports.run_report import Study, load
-from emulator.results.ledger import Ledger
+from emulator.results.stored import Stored
 from emulator.simulation.event_table import EventTable
 from emulator.simulation.records import Emulation
 
@@ -35,28 +36,31 @@ def remove(folder: Path) -> None:
 
 
 def write(
-    ledger: Ledger, folder: Path, tables: Mapping[Emulation, EventTable] = MappingProxyType({})
+    stored: Stored, folder: Path, tables: Mapping[Emulation, EventTable] = MappingProxyType({})
 ) -> Report:
-    """Write `FILES`, the report of a run, in that order. Rows in `tables` are not read again.
+    """Write `FILES`, the report of a run; without page and figures for many simulations.
 
-    Each file is replaced atomically. Raises LedgerError for a ledger without simulations, and
-    StorageError.
+    Rows in `tables` are not read again. Each file is replaced atomically. Raises LedgerError for a
+    run without simulations, and StorageError.
     """
-    study = load(ledger, tables)
+    study = load(stored, tables)
     if not study.outcomes:
         hint = "wait until the run has finished its first simulation"
-        raise LedgerError(f"{ledger.path} has no simulation yet", hint)
-    vectors, pixels = plot_style.svg_and_png(figures.overview, study)
-    contents = (
-        page.html(study).encode(),
-        pixels,
-        vectors,
-        json_csv.to_json(study.outcomes, study.validations).encode(),
-        json_csv.to_csv(study.outcomes).encode(),
-        json_csv.groups_json(study.groups).encode(),
-    )
+        raise LedgerError(f"{stored.path} has no simulation yet", hint)
+    contents: dict[str, bytes] = {}
+    if not is_map(study):
+        vectors, pixels = plot_style.svg_and_png(figures.overview, study)
+        drawn = {"figure.png": pixels, "figure.svg": vectors}
+        contents = {"index.html": page.html(study).encode()} | drawn
+    contents["results.json"] = json_csv.to_json(study.outcomes, study.validations).encode()
+    contents["results.csv"] = json_csv.to_csv(study.outcomes).encode()
+    if not study.summaries:
+        contents["groups.json"] = json_csv.groups_json(study.groups).encode()
     with storage(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        for name, content in zip(FILES, contents, strict=True):
-            replace(folder / name, content)
-    return Report(study, [folder / name for name in FILES])
+        for name in FILES:
+            if name in contents:
+                replace(folder / name, contents[name])
+            else:
+                (folder / name).unlink(missing_ok=True)
+    return Report(study, [folder / name for name in contents])

@@ -8,7 +8,7 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from emulator.common.errors import ScenarioError
 from emulator.common.text import suggestion
@@ -24,8 +24,11 @@ Cost = Literal["time_s", "nbytes"]
 class Contrast:
     """One method under one variant, compared with `baseline`; None: no statement is possible.
 
-    `time_s` and `nbytes` (down and up together) are to the target, over `seeds`; `speedup` is the
-    baseline's time divided by this one, with its band. `accuracy_gain` is the difference of the
+    `time_s` and `nbytes` (down and up together) are to the target, over `seeds` and over `draws` of
+    the fleet (0: each seed draws its own); `speedup` is the baseline's time divided by this one,
+    with its band. Draws are not independent evidence about a training, so that statistics are over
+    the means of seeds: see `_by_seed`. Of the `shared` pairs of one seed and one draw, this is the
+    faster one in `wins`. `accuracy_gain` is the difference of the
     last accuracies, with its band; below 0 is better if the metric is to fall. Bands (of confidence
     `level`) and the two-sided `p_alone` are of this contrast alone. `p` is corrected for all
     `tests` contrasts of the table and gives the verdict.
@@ -51,6 +54,14 @@ class Contrast:
     level: float = LEVEL
     p_alone: float | None = None
     tests: int = 0
+    draws: int = 0
+    wins: int = 0
+    shared: int = 0
+
+    @property
+    def simulations(self) -> int:
+        """The number of simulations: one per seed and draw."""
+        return self.seeds * max(1, self.draws)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +106,15 @@ class Measured:
     points: tuple[Point, ...]
 
 
-Cells = dict[tuple[str, str], dict[int, Measured]]  # (method, variant): by seed
-Outcomes = Mapping[tuple[str, str], Mapping[int, Outcome]]  # the same, without evaluations
+class Run(NamedTuple):
+    """The seed of a training, and the draw of the fleet; None if the seed draws it."""
+
+    seed: int
+    network_seed: int | None = None
+
+
+Cells = dict[tuple[str, str], dict[Run, Measured]]  # (method, variant): by seed and draw
+Outcomes = Mapping[tuple[str, str], Mapping[Run, Outcome]]  # the same, without evaluations
 
 
 def contrasted(
@@ -153,28 +171,30 @@ def _contrast(
     method: str,
     variant: str,
     baseline: str,
-    ours: Mapping[int, Outcome],
-    theirs: Mapping[int, Outcome],
+    ours: Mapping[Run, Outcome],
+    theirs: Mapping[Run, Outcome],
     key: tuple[str, str],
 ) -> Contrast:
     """Return the contrast with the verdict of this contrast alone."""
-    shared = sorted(ours.keys() & theirs.keys())
+    shared = [run for run in ours if run in theirs]
     outcomes = list(ours.values())
+    draws = {run.network_seed for run in ours} - {None}
     plain = Contrast(
         method=method,
         variant=variant,
         baseline=baseline,
-        seeds=len(ours),
-        shared_seeds=len(shared),
+        seeds=len({run.seed for run in ours}),
+        shared_seeds=len({run.seed for run in shared}),
         reached=sum(math.isfinite(_time_s(o)) for o in outcomes),
         time_s=spread(map(_time_s, outcomes)),
         nbytes=spread(map(_nbytes, outcomes)),
         final_accuracy=spread(o.final_accuracy for o in outcomes),
+        draws=len(draws),
     )
     if (method, variant) == key or not theirs:
         return plain if theirs else replace(plain, verdict="no baseline")
-    ours_s, theirs_s = ({s: _time_s(o) for s, o in each.items()} for each in (ours, theirs))
-    faster = _time_effect(ours_s, theirs_s, shared)
+    ours_s, theirs_s = ({r: _time_s(o) for r, o in each.items()} for each in (ours, theirs))
+    faster = _time_effect(ours_s, theirs_s)
     testable = not math.isnan(faster.p)
     gain = _gain(_scores(ours), _scores(theirs))
     found: Verdict = "faster" if faster.mean > 0 else "slower"
@@ -188,50 +208,64 @@ def _contrast(
         accuracy_gain=gain.mean if gain else None,
         accuracy_gain_low=_finite(gain.low) if gain else None,
         accuracy_gain_high=_finite(gain.high) if gain else None,
+        wins=sum(ours_s[run] < theirs_s[run] for run in shared),
+        shared=len(shared),
     )
 
 
-def _scores(outcomes: Mapping[int, Outcome]) -> dict[int, float]:
-    """Return {seed: last accuracy}; a message log may have none."""
+def _scores(outcomes: Mapping[Run, Outcome]) -> dict[Run, float]:
+    """Return the last accuracies; a message log may have none."""
     return {s: o.final_accuracy for s, o in outcomes.items() if o.final_accuracy is not None}
 
 
-def _gain(ours: Mapping[int, float], theirs: Mapping[int, float]) -> Effect | None:
+def _gain(ours: Mapping[Run, float], theirs: Mapping[Run, float]) -> Effect | None:
     """Return the difference of the accuracies; None if one of the two has no scores."""
-    return _effect(ours, theirs, sorted(ours.keys() & theirs.keys())) if ours and theirs else None
+    return _effect(ours, theirs) if ours and theirs else None
 
 
-def _time_effect(
-    ours_s: Mapping[int, float], theirs_s: Mapping[int, float], shared: Sequence[int]
-) -> Effect:
+def _time_effect(ours_s: Mapping[Run, float], theirs_s: Mapping[Run, float]) -> Effect:
     """Return the effect on ln(theirs / ours).
 
-    If a seed did not reach the target, or reached it at once, there is no ratio: the sign test
-    decides and the mean is infinite.
+    If a run did not reach the target, or reached it at once, there is no ratio: the sign test over
+    seeds decides and the mean is infinite. A seed is won with more than half of its decided draws.
     """
     if all(0 < seconds < math.inf for seconds in (*ours_s.values(), *theirs_s.values())):
-        ours, theirs = ({seed: -math.log(s) for seed, s in of.items()} for of in (ours_s, theirs_s))
-        return _effect(ours, theirs, shared)
-    wins = sum(ours_s[seed] < theirs_s[seed] for seed in shared)
-    losses = sum(ours_s[seed] > theirs_s[seed] for seed in shared)
-    p = sign_test(wins, losses) if len(shared) > 1 else math.nan
+        ours, theirs = ({run: -math.log(s) for run, s in of.items()} for of in (ours_s, theirs_s))
+        return _effect(ours, theirs)
+    lead: dict[int, int] = {}
+    for run in ours_s.keys() & theirs_s.keys():
+        sign = (ours_s[run] < theirs_s[run]) - (ours_s[run] > theirs_s[run])
+        lead[run.seed] = lead.get(run.seed, 0) + sign
+    wins, losses = sum(n > 0 for n in lead.values()), sum(n < 0 for n in lead.values())
+    p = sign_test(wins, losses) if len(lead) > 1 else math.nan
     return Effect(math.copysign(math.inf, wins - losses), -math.inf, math.inf, p)
 
 
-def _effect(
-    ours: Mapping[int, float], theirs: Mapping[int, float], shared: Sequence[int]
-) -> Effect:
-    """Return ours minus theirs, paired by seed or by means; a single seed has no band."""
-    if len(shared) > 1:
-        return paired([ours[seed] - theirs[seed] for seed in shared])
-    if min(len(ours), len(theirs)) > 1:
-        return unpaired(list(ours.values()), list(theirs.values()))
-    mean = statistics.fmean(ours.values()) - statistics.fmean(theirs.values())
+def _effect(ours: Mapping[Run, float], theirs: Mapping[Run, float]) -> Effect:
+    """Return ours minus theirs, paired by seed and draw or by means; one seed has no band."""
+    pairs = {run: ours[run] - theirs[run] for run in ours if run in theirs}
+    if len(differences := _by_seed(pairs)) > 1:
+        return paired(differences)
+    means, others = _by_seed(ours), _by_seed(theirs)
+    if min(len(means), len(others)) > 1:
+        return unpaired(means, others)
+    mean = statistics.fmean(means) - statistics.fmean(others)
     return Effect(mean, -math.inf, math.inf, math.nan)
 
 
+def _by_seed(values: Mapping[Run, float]) -> list[float]:
+    """Return the mean over the draws of each seed, in the order of the seeds.
+
+    A hundred draws of one training are one run of that training: only seeds are independent.
+    """
+    found: dict[int, list[float]] = {}
+    for run, value in values.items():
+        found.setdefault(run.seed, []).append(value)
+    return [statistics.fmean(found[seed]) for seed in sorted(found)]
+
+
 def front(
-    cells: Mapping[str, Mapping[int, Measured]],
+    cells: Mapping[str, Mapping[Run, Measured]],
     variant: str,
     cost: Cost,
     metric: Measure = ACCURACY,

@@ -11,10 +11,10 @@ from emulator.simulation.records import Emulation
 
 
 def learn_differently(curves: Mapping[Emulation, Curve]) -> bool:
-    """Return whether a method with one seed has two accuracies after the same round."""
-    known: dict[tuple[str, int, int], float] = {}
+    """Return whether a method with one seed and draw has two accuracies after the same round."""
+    known: dict[tuple[str, int, int | None, int], float] = {}
     return any(
-        known.setdefault((who.method, who.seed, number), accuracy) != accuracy
+        known.setdefault((who.method, who.seed, who.network_seed, number), accuracy) != accuracy
         for who, curve in curves.items()
         for number, accuracy in zip(curve.round, curve.accuracy, strict=True)
     )
@@ -25,11 +25,15 @@ def at_equal_time(curves: Mapping[Emulation, Curve]) -> dict[Emulation, float | 
 
     None if that was before its first evaluation.
     """
-    ends_s: dict[tuple[str, int], float] = {}
+    ends_s: dict[tuple[str, int, int | None], float] = {}
     for who, curve in curves.items():
-        key = who.method, who.seed
+        key = _run(who)
         ends_s[key] = min(curve.time_s[-1], ends_s.get(key, curve.time_s[-1]))
-    return {e: accuracy_at(curve, ends_s[e.method, e.seed]) for e, curve in curves.items()}
+    return {e: accuracy_at(curve, ends_s[_run(e)]) for e, curve in curves.items()}
+
+
+def _run(who: Emulation) -> tuple[str, int, int | None]:
+    return who.method, who.seed, who.network_seed
 
 
 def accuracy_at(curve: Curve, time_s: float) -> float | None:

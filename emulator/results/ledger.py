@@ -7,20 +7,21 @@ same rows in the same order give the same bytes.
 Format: https://www.sqlite.org/fileformat2.html, with `application_id` and `user_version`.
 """
 
+import re
 import sqlite3
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from itertools import chain, repeat
+from itertools import chain, repeat, starmap
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from emulator.common.errors import LedgerError, StorageError
 from emulator.results.contradictions import contradictions
 from emulator.simulation.event_table import KINDS, Columns, EventTable, GrowingColumns, Positions
-from emulator.simulation.records import Emulation, PathRate, Row
+from emulator.simulation.records import Emulation, PathRate, Row, drawn
 
 APPLICATION_ID = 0x464C4153  # 'FLAS'
 ROWS_PER_STATEMENT = 20
@@ -29,14 +30,25 @@ VERSION = 3  # of the schema; increased when a record's fields change
 VERSION_WITH_RATES = 4  # of the schema with a table of PathRate
 
 _ALWAYS = tuple(record for record in KINDS if record is not PathRate)
+
+
+class _Filed(NamedTuple):
+    """A simulation as it is stored: the variant is a label that names the draw of the fleet too."""
+
+    method: str
+    variant: str
+    seed: int
+
+
 _TYPES: dict[type[Any], tuple[Any, ...]] = {
-    record: tuple(record.__annotations__.values()) for record in (Emulation, *KINDS)
+    record: tuple(record.__annotations__.values()) for record in (_Filed, *KINDS)
 }
+_DRAW = re.compile(r"(.*), network seed (\d{1,19})", re.DOTALL)  # as `drawn` writes it
 _SQL_TYPE = {int: "integer", float: "real", str: "text"}
 _RUN_AGAIN = "run the scenario again; what was trained is in the recording and is reused"
 
 
-def _columns(record: type[Row] | type[Emulation]) -> list[str]:
+def _columns(record: type[Row] | type[_Filed]) -> list[str]:
     """Return column definitions that check the type; SQLite alone would store a blob as a number.
 
     numpy's integers bind as blobs, and STRICT tables need SQLite 3.37.
@@ -62,7 +74,7 @@ def _insert(record: type[Row], count: int) -> str:
 _SCHEMA = (
     "CREATE TABLE meta (key text PRIMARY KEY NOT NULL CHECK (typeof(key) = 'text'), "
     "value text NOT NULL CHECK (typeof(value) = 'text')) WITHOUT ROWID",
-    f"CREATE TABLE emulation (id integer PRIMARY KEY, {', '.join(_columns(Emulation))}, "
+    f"CREATE TABLE emulation (id integer PRIMARY KEY, {', '.join(_columns(_Filed))}, "
     "UNIQUE (method, variant, seed))",
     *map(_rows_table, _ALWAYS),
 )
@@ -118,8 +130,19 @@ def _mistyped(batch: Iterable[Sequence[Any]], record: type[Row]) -> sqlite3.Data
     raise AssertionError("a column has values of one type, each of another than its rows have")
 
 
-def _are_valid(values: Sequence[Any], record: type[Row] | type[Emulation]) -> bool:
+def _are_valid(values: Sequence[Any], record: type[Row] | type[_Filed]) -> bool:
     return tuple(map(type, values)) == _TYPES[record]
+
+
+def _filed(emulation: Emulation) -> _Filed:
+    label = drawn(emulation.variant, emulation.network_seed)
+    return _Filed(emulation.method, label, emulation.seed)
+
+
+def _unfiled(filed: _Filed) -> Emulation:
+    match = _DRAW.fullmatch(filed.variant)
+    variant, draw = (match[1], int(match[2])) if match else (filed.variant, None)
+    return Emulation(filed.method, variant, filed.seed, draw)
 
 
 def _journal(path: Path) -> Path:
@@ -206,6 +229,12 @@ class Ledger:
 
         Raises LedgerError if it is missing, foreign, of another version, truncated or corrupt.
         """
+        if not path.is_file() and path.with_name("summary.sqlite").is_file():
+            raise LedgerError(
+                f"{path.parent}: found summaries alone (--keep summary); allowed: a run with the "
+                "rows of its simulations",
+                f"run it again with its rows: flasc-emu run {path.parent} --keep ledger",
+            )
         if not path.is_file():
             raise LedgerError(f"found no ledger at {path}", "give the folder of a run")
         # Only a writable connection can roll back the journal of a killed run.
@@ -240,7 +269,7 @@ class Ledger:
         with _writing(self.path), self._db as db:
             db.execute("BEGIN IMMEDIATE")
             insert = "INSERT INTO emulation (method, variant, seed) VALUES (?, ?, ?)"
-            number = db.execute(insert, emulation).lastrowid
+            number = db.execute(insert, _filed(emulation)).lastrowid
             assert number is not None
             if len(table.columns(PathRate)) and PathRate not in self._stored():
                 db.execute(_rows_table(PathRate))
@@ -252,6 +281,11 @@ class Ledger:
         """The records that have a table: most ledgers have no rates that change."""
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         return KINDS if version == VERSION_WITH_RATES else _ALWAYS
+
+    def _has_draws(self) -> bool:
+        """Whether the labels of variants name draws of the fleet."""
+        found = self._db.execute("SELECT 1 FROM meta WHERE key = 'network_seeds'").fetchone()
+        return found is not None
 
     def annotate(self, meta: Mapping[str, str]) -> None:
         """Add entries to `meta` that are known at the end of a run. Raises StorageError."""
@@ -272,9 +306,10 @@ class Ledger:
             select = "SELECT method, variant, seed FROM emulation ORDER BY id"
             found = self._db.execute(select).fetchall()
             for values in found:
-                if not _are_valid(values, Emulation):
+                if not _are_valid(values, _Filed):
                     raise sqlite3.DataError(f"{values} are not a valid Emulation")
-            return [Emulation(*values) for values in found]
+        filed = starmap(_Filed, found)
+        return [*map(_unfiled, filed)] if self._has_draws() else [*starmap(Emulation, filed)]
 
     def rows(self, emulation: Emulation) -> EventTable:
         """Return the rows of one emulation, as written.
@@ -283,7 +318,7 @@ class Ledger:
         """
         with _reading(self.path):
             find = "SELECT id FROM emulation WHERE method = ? AND variant = ? AND seed = ?"
-            number = self._db.execute(find, emulation).fetchone()
+            number = self._db.execute(find, _filed(emulation)).fetchone()
             if number is None:
                 raise LedgerError(f"{self.path} does not contain {emulation}", _RUN_AGAIN)
             select = "SELECT * FROM {} WHERE emulation = ?"

@@ -46,7 +46,8 @@ class Group:
 class RunMetadata(BaseModel):
     """The study behind a ledger's rows: names are as in the scenario, orders too.
 
-    `direction` is None for a metric that is to grow. `target_rule` is None for the first evaluation
+    `network_seeds` are the draws of the fleet; None if the seeds draw it. `direction` is None for a
+    metric that is to grow. `target_rule` is None for the first evaluation
     that reaches the target, `target_measure` None for such a metric. `densities` has the shares of
     entries that methods send, down and up; `fleet` the groups of each variant; `privacy` the
     account of each variant with differential privacy; `remark` a warning about the scenario.
@@ -62,6 +63,7 @@ class RunMetadata(BaseModel):
     methods: InJson[list[str]] = []
     variants: InJson[list[str]] = []
     seeds: InJson[list[StrictInt]] = []
+    network_seeds: InJson[list[StrictInt]] | None = None
     densities: InJson[dict[str, tuple[FiniteFloat, FiniteFloat]]] = {}
     fleet: InJson[dict[str, tuple[Group, ...]]] = {}
     scenario: str = ""
@@ -116,7 +118,8 @@ def due(meta: RunMetadata, found: Sequence[Emulation]) -> list[Emulation]:
     methods = dict.fromkeys([*meta.methods, *(each.method for each in found)])
     variants = dict.fromkeys([*meta.variants, *(each.variant for each in found)])
     seeds = dict.fromkeys([*meta.seeds, *sorted(each.seed for each in found)])
-    return [Emulation(*key) for key in itertools.product(methods, variants, seeds)]
+    draws = meta.network_seeds or dict.fromkeys(each.network_seed for each in found) or [None]
+    return [Emulation(*key) for key in itertools.product(methods, variants, seeds, draws)]
 
 
 def incomplete(lacking: Sequence[Emulation], whole: int, failure: str) -> str:
@@ -127,7 +130,7 @@ def incomplete(lacking: Sequence[Emulation], whole: int, failure: str) -> str:
     why = failure or "The run is in progress or was interrupted: run the same command to resume it"
     return (
         f"Incomplete: {len(lacking)} of {whole} simulations are missing, the first is "
-        f"{first.method}, {first.variant}, seed {first.seed}. {ended_early(why)}"
+        f"{first.title}. {ended_early(why)}"
     )
 
 
@@ -140,6 +143,7 @@ _ALLOWED = {
     "methods": "a JSON list of str",
     "variants": "a JSON list of str",
     "seeds": "a JSON list of int",
+    "network_seeds": "a JSON list of int",
     "densities": "{method: [down, up]} in JSON",
     "fleet": "{variant: [group]} in JSON",
     "direction": "lower",

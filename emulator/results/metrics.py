@@ -95,6 +95,12 @@ class Outcome:
     epsilon: float | None = None
     target_measure: Measure = ACCURACY
     accuracy_lost: float | None = None
+    network_seed: int | None = None
+
+    @property
+    def emulation(self) -> Emulation:
+        """Its simulation."""
+        return Emulation(self.method, self.variant, self.seed, self.network_seed)
 
 
 class Curve(NamedTuple):
@@ -184,7 +190,12 @@ class Point(NamedTuple):
 
 def points(rows: Iterable[Row], split: str = SPLIT) -> list[Point]:
     """Return the curve as one point per evaluation."""
-    found = zip(*curve(rows, split), strict=True)
+    return curve_points(curve(rows, split))
+
+
+def curve_points(scores: Curve) -> list[Point]:
+    """Return a point per evaluation."""
+    found = zip(*scores, strict=True)
     return [Point(n, time_s, down + up, accuracy) for n, time_s, down, up, accuracy, _ in found]
 
 
@@ -308,6 +319,7 @@ def outcome(
         epsilon=epsilon(account, len(rounds)) if account else None,
         target_measure=goal.measure if goal else ACCURACY,
         accuracy_lost=accuracy_lost([merit(each, metric) for each in accuracies]),
+        network_seed=emulation.network_seed,
     )
 
 

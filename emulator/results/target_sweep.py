@@ -14,6 +14,7 @@ from emulator.results.metrics import Curve, Spread, spread
 from emulator.simulation.records import Emulation
 from emulator.simulation.target import ACCURACY, Goal, Measure
 
+_Run = tuple[int, int | None]  # seed, and draw of the fleet
 MOST_TARGETS = 50  # that are chosen without being asked for
 STEPS = (1, 2, 5)  # times a power of ten
 
@@ -28,6 +29,7 @@ class TargetTime:
     method: str
     variant: str
     seed: int
+    network_seed: int | None
     measure: Measure
     target: float
     time_s: float | None
@@ -39,7 +41,8 @@ class TargetTime:
 class First(NamedTuple):
     """The method with the least median time to a target under a variant.
 
-    It is the first method with `wins` of the `seeds` that reached the target with some method.
+    It is the first method with `wins` of the `seeds` that reached the target with some method. With
+    draws of the fleet, these are pairs of a seed and a draw.
     """
 
     variant: str
@@ -118,20 +121,20 @@ def firsts(rows: Iterable[TargetTime]) -> list[First]:
 
     Targets that no method reaches in the median have none.
     """
-    by_place: dict[tuple[str, float], dict[str, dict[int, float]]] = {}
+    by_place: dict[tuple[str, float], dict[str, dict[_Run, float]]] = {}
     for row in rows:
         times = by_place.setdefault((row.variant, row.target), {}).setdefault(row.method, {})
-        times[row.seed] = math.inf if row.time_s is None else row.time_s
+        times[row.seed, row.network_seed] = math.inf if row.time_s is None else row.time_s
     found = (_first(variant, target, of) for (variant, target), of in by_place.items())
     return [each for each in found if each]
 
 
-def _first(variant: str, target: float, times: Mapping[str, Mapping[int, float]]) -> First | None:
+def _first(variant: str, target: float, times: Mapping[str, Mapping[_Run, float]]) -> First | None:
     middle = {method: statistics.median(of.values()) for method, of in times.items()}
     method = min(middle, key=middle.__getitem__)
     if math.isinf(middle[method]):
         return None
-    best: dict[int, float] = {}
+    best: dict[_Run, float] = {}
     for of in times.values():
         for seed, time_s in of.items():
             best[seed] = min(time_s, best.get(seed, math.inf))
@@ -164,6 +167,7 @@ class BudgetScore:
     method: str
     variant: str
     seed: int
+    network_seed: int | None
     budget_s: float | None
     budget_bytes: float | None
     accuracy: float | None

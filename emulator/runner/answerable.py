@@ -13,7 +13,7 @@ from emulator.simulation.rounds.logged import Logs, titled
 from emulator.simulation.selection.uniform import Uniform
 
 LOGGED = "a log has the training as it was: who took part, and what was learned"
-ALLOWED = "network, compute.per_example, training.target, training.seeds and name"
+ALLOWED = "network, compute.per_example, training.target, training.seeds, network_seeds and name"
 
 
 def require_answerable(study: Study, scenario: Mapping[str, Any]) -> None:

@@ -31,7 +31,7 @@ def plan(study: Study, recordings: Path, screen: Screen = SCREEN) -> Iterator[st
     scenario = study.scenario
     trainings = study.trainings()
     training = scenario.training
-    emulations = sum(len(each.variants) for each in trainings)
+    emulations = sum(each.count for each in trainings)
     yield f"{scenario.name}: fine"
     yield (
         f"{counted(len(trainings), 'training')} ({counted(len(scenario.methods), 'method')}, "

@@ -1,20 +1,23 @@
 """Reads runs, checks that they can be compared, and compares them."""
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from emulator.common.errors import LedgerError
 from emulator.reports import run_report
-from emulator.results.comparison import Cells, Comparison, Measured, contrasted
-from emulator.results.ledger import Ledger
-from emulator.results.metrics import outcome, points
+from emulator.results import summary_file, target_sweep
+from emulator.results.comparison import Cells, Comparison, Measured, Run, contrasted
+from emulator.results.metrics import curve_points, outcome, points
+from emulator.results.stored import Stored, open_run
+from emulator.results.summary_file import SummaryFile
 from emulator.runner import inputs
 from emulator.scenario import study
 from emulator.scenario.scenario import Scenario
-from emulator.simulation.records import Emulation
-from emulator.simulation.target import ACCURACY, Goal
+from emulator.simulation.records import Emulation, Row
+from emulator.simulation.target import ACCURACY, Goal, Measure
 from flasc.training.settings import TrainingSettings
 
 
@@ -70,8 +73,8 @@ def compare(
 
 def _incomplete(folder: Path) -> str:
     """A sentence on simulations that the run in `folder` lacks or ended early; '' without any."""
-    with Ledger.open(folder / "ledger.sqlite") as ledger:
-        lacking = run_report.unfinished(ledger)
+    with open_run(folder) as stored:
+        lacking = run_report.unfinished(stored)
     return lacking and f"{folder}: {lacking}"
 
 
@@ -80,19 +83,60 @@ def _cells(runs: Mapping[Path, study.Study], goal: Goal | None) -> Cells:
     cells: Cells = {}
     variant_name, method_name = _Names(), _Names()
     for folder, run in runs.items():
-        with Ledger.open(folder / "ledger.sqlite") as ledger:
-            for filed in ledger.emulations():
+        with open_run(folder) as stored:
+            for filed, measure in _measures(stored):
                 scenario = run.variants[filed.variant]
                 variant = variant_name(filed.variant, _conditions(scenario), folder)
                 trained = run.scenario.training_settings(filed.method, 0)
                 means = trained.model_dump_json(exclude={"task"})
                 method = method_name(filed.method, means, folder)
-                rows = ledger.rows(filed)
-                shown = Emulation(method, variant, filed.seed)
-                found = outcome(shown, rows, goal, metric=scenario.metric_measure)
-                measured = Measured(found, tuple(points(rows)))
-                cells.setdefault((method, variant), {}).setdefault(filed.seed, measured)
+                shown = filed._replace(method=method, variant=variant)
+                measured = measure(shown, goal, scenario.metric_measure)
+                key = Run(filed.seed, filed.network_seed)
+                cells.setdefault((method, variant), {}).setdefault(key, measured)
     return cells
+
+
+Measuring = Callable[[Emulation, Goal | None, Measure], Measured]
+
+
+def _measures(stored: Stored) -> Iterator[tuple[Emulation, Measuring]]:
+    """Each simulation of a run, with a function that measures it under a name against a goal."""
+    if isinstance(stored, SummaryFile):
+        for filed, found in stored.measured():
+            yield filed, partial(_of_summary, found)
+        return
+    for filed in stored.emulations():
+        yield filed, partial(_of_rows, stored.rows(filed))
+
+
+def _of_rows(rows: Sequence[Row], shown: Emulation, goal: Goal | None, metric: Measure) -> Measured:
+    found = outcome(shown, rows, goal, metric=metric)
+    return Measured(found, tuple(points(rows)))
+
+
+def _of_summary(
+    found: summary_file.Measured, shown: Emulation, goal: Goal | None, _: Measure
+) -> Measured:
+    """The outcome against another goal by the curve; the rest of an outcome does not change.
+
+    What is split by activity (`download_s` and so on) is of the goal of the run: comparisons do not
+    use it.
+    """
+    hit = None if goal is None else target_sweep.hits(found.curve, [goal])[0]
+    known = found.curve
+    own = replace(
+        found.outcome,
+        method=shown.method,
+        variant=shown.variant,
+        target=goal.value if goal else None,
+        target_measure=goal.measure if goal else ACCURACY,
+        time_to_target_s=None if hit is None else known.time_s[hit],
+        rounds_to_target=None if hit is None else known.round[hit],
+        bytes_down_to_target=None if hit is None else known.bytes_down[hit],
+        bytes_up_to_target=None if hit is None else known.bytes_up[hit],
+    )
+    return Measured(own, tuple(curve_points(known)))
 
 
 class _Names:
@@ -113,7 +157,7 @@ def _conditions(scenario: Scenario) -> str:
     fields = own & type(scenario.training).model_fields.keys()
     training = scenario.training.model_copy(update=dict.fromkeys(fields))
     return scenario.model_copy(update={"training": training}).model_dump_json(
-        exclude={"name", "methods", "vary"}, warnings=False
+        exclude={"name", "methods", "network_seeds", "vary"}, warnings=False
     )
 
 

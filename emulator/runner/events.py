@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from emulator.common.errors import StalledError
+from emulator.results.summary_file import Summary
 from emulator.simulation.event_table import EventTable
 from emulator.simulation.records import Emulation
 from flasc.common.errors import UserError
@@ -16,16 +17,28 @@ class TrainingResult:
 
     The exported model is valid while the folder `model` has this `stamp`: another run may train on
     from there. `stalled` has the error of each simulation that could not continue to its end;
-    `reused_rounds` counts the server steps that were recorded before, each once.
+    `trained` and `replayed` are the server steps that were computed and that were recorded before.
+    A run that keeps no rows has `summaries` in place of `emulations`.
     """
 
     emulations: Mapping[Emulation, EventTable]
-    trained_rounds: int
+    trained: frozenset[str]
     model: Path | None
     stamp: bytes
     provenance: Mapping[str, str]
     stalled: Mapping[Emulation, StalledError] = field(default_factory=dict)
-    reused_rounds: int = 0
+    replayed: frozenset[str] = frozenset()
+    summaries: Mapping[Emulation, Summary] = field(default_factory=dict)
+
+    @property
+    def trained_rounds(self) -> int:
+        """The number of server steps that were computed."""
+        return len(self.trained)
+
+    @property
+    def reused_rounds(self) -> int:
+        """The number of server steps that were recorded before, each once."""
+        return len(self.replayed - self.trained)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +80,15 @@ class TrainingFinished:
     result: TrainingResult | UserError
 
 
-Event = Note | TrainingProgress | TrainingFinished
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """Simulations of a training that have ended since the last event of this kind."""
+
+    training: int
+    count: int
+
+
+Event = Note | TrainingProgress | Simulated | TrainingFinished
 OnEvent = Callable[[Event], None]
 
 

@@ -164,9 +164,11 @@ def _incomplete(job: TrainingJob, where: str) -> Callable[[], Any]:
 
 def _simulate_all(job: TrainingJob, trainer: RecordingTrainer) -> None:
     try:
-        for scenario in job.variants.values():
+        for emulation, scenario in job.simulations():
             trainer.restart()
-            rank = lora_rank(job.settings)
-            simulate(scenario, job.seed, trainer, rank=rank, stalled=lambda _: None)
+            rank, draw = lora_rank(job.settings), emulation.network_seed
+            simulate(
+                scenario, job.seed, trainer, rank=rank, stalled=lambda _: None, network_seed=draw
+            )
     finally:
         trainer.close()

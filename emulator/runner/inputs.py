@@ -8,7 +8,7 @@ from pathlib import Path
 from emulator.common.errors import LedgerError, ScenarioError
 from emulator.common.text import printable
 from emulator.integrations.message_log import is_log
-from emulator.results.ledger import Ledger
+from emulator.results.stored import open_run
 from emulator.runner import message_logs, run_source
 from emulator.runner.answerable import require_answerable
 from emulator.runner.recording import archive
@@ -22,14 +22,14 @@ def read(
     path: Path | Sequence[Path],
     overrides: Sequence[str] = (),
     only: Sequence[str] = (),
-    networks: Sequence[Path] = (),
+    networks: network_files.Given = (),
 ) -> Study:
     """The study at `path` with 'a.b=value' overrides and the methods in `only` (empty: all).
 
     `path` is a scenario, a run's folder or packed recording with a scenario in it, or one or
     several message logs. `networks` are files that replace its network, one variant per file; a
-    folder stands for all its files. The folder of a run knows where its trainings are:
-    `emulator.runner.run_source`.
+    folder stands for all its files. They may also be contents of such files by label. The folder of
+    a run knows where its trainings are: `emulator.runner.run_source`.
 
     Raises ScenarioError, LedgerError for a folder that is not that of a run, RecordingError for a
     damaged recording, and MessageLogError for logs that are invalid or cannot answer.
@@ -43,7 +43,9 @@ def read(
         tree = document.parse(document.dump(logs.scenario), f"{printable(str(path))}: scenario")
     elif archive.is_packed(path):
         packed = archive.read(path)
-        tree = document.parse(packed.scenario, f"{printable(str(path))}: scenario")
+        tree = document.parse(
+            packed.scenario, f"{printable(str(path))}: scenario", document.MOST_NODES
+        )
         only, source = only or packed.methods, RunSource(path, None)
     elif path.is_dir():
         tree, methods = _from_run(path)
@@ -57,9 +59,7 @@ def read(
                 "give the network with a scenario: flasc-emu check SCENARIO --network FILE",
             )
     if networks:
-        tree, overrides = network_files.with_networks(
-            tree, network_files.expand_folders(networks), overrides
-        )
+        tree, overrides = network_files.with_networks(tree, networks, overrides)
     run = path if path.is_dir() else None
     whole = document.with_overrides(tree, overrides)
     if logs and "network" not in whole.data:
@@ -73,6 +73,19 @@ def read(
         found = replace(found, logs=logs.trainings, log_texts=logs.texts)
         require_answerable(found, logs.scenario)
     return found
+
+
+def changed(study: Study, overrides: Sequence[str], networks: network_files.Given = ()) -> Study:
+    """The study with 'a.b=value' overrides and other networks, and with its recordings and logs.
+
+    Raises ScenarioError.
+    """
+    tree = study.document.tree
+    if networks:
+        tree, overrides = network_files.with_networks(tree, networks, overrides)
+    whole = document.with_overrides(tree, overrides)
+    found = expand_variants(whole, "the scenario", study.only, logged=bool(study.logs))
+    return replace(study, document=found.document, scenario=found.scenario, variants=found.variants)
 
 
 def are_logs(paths: Sequence[Path]) -> bool:
@@ -94,12 +107,12 @@ def _from_run(folder: Path) -> tuple[Node, list[str]]:
             f"{folder} is a recording, which does not have a scenario",
             "give the folder of a run, or a scenario",
         )
-    with Ledger.open(folder / "ledger.sqlite") as ledger:
-        meta = ledger.meta()
+    with open_run(folder) as stored:
+        meta = stored.meta()
     name = f"{printable(str(folder))}: scenario"
     try:
         methods = [str(method) for method in json.loads(meta["methods"])]
-        return document.parse(meta["scenario"], name), methods
+        return document.parse(meta["scenario"], name, document.MOST_NODES), methods
     except (KeyError, ValueError, TypeError) as error:
         raise LedgerError(
             f"{folder}: its ledger has no scenario and methods ({error!r})",

@@ -11,11 +11,12 @@ import numpy as np
 from emulator.common.distributions import Floats
 from emulator.results.metadata import Group, RunMetadata
 from emulator.results.privacy import Account
+from emulator.results.summary_file import Summariser
 from emulator.runner import trace_remarks
 from emulator.runner.events import TrainingResult
 from emulator.runner.message_logs import log_remarks
 from emulator.scenario import document
-from emulator.scenario.document import printable
+from emulator.scenario.document import MANY, printable
 from emulator.scenario.scenario import Scenario
 from emulator.scenario.study import Study
 from emulator.simulation.clients.fleet import Fleet, draw_fleet
@@ -35,14 +36,20 @@ def densities(study: Study) -> dict[str, tuple[float, float]]:
 
 
 def fleets(study: Study) -> dict[str, tuple[Group, ...]]:
-    """Return the groups of clients of each variant, with the fleet of the first seed."""
+    """Return the groups of clients of each variant, with the fleet of the first seed.
+
+    None of a study with many variants, whose report has no chart of their links.
+    """
+    if len(study.variants) > MANY:
+        return {}
     return {label: tuple(_groups(variant)) for label, variant in study.variants.items()}
 
 
 def first_fleet(scenario: Scenario) -> Fleet:
     """Return the clients of a scenario, drawn with its first seed."""
-    clients, seed = scenario.task.clients, scenario.training.seeds[0]
-    return draw_fleet(scenario.network, scenario.compute, clients, seed)
+    seed, rank_seed = scenario.fleet_seed, scenario.training.seeds[0]
+    clients = scenario.task.clients
+    return draw_fleet(scenario.network, scenario.compute, clients, seed, rank_seed=rank_seed)
 
 
 def _groups(scenario: Scenario) -> list[Group]:
@@ -84,6 +91,7 @@ def describe(study: Study) -> RunMetadata:
         methods=study.methods,
         variants=list(study.variants),
         seeds=training.seeds,
+        network_seeds=study.scenario.network_seeds,
         densities=densities(study),
         fleet=fleets(study),
         scenario=document.dump(study.document.data),
@@ -92,6 +100,16 @@ def describe(study: Study) -> RunMetadata:
         target_measure=goal.measure if goal and goal.measure != ACCURACY else None,
         remark=". ".join(remarks(study)) or None,
         privacy={label: each for label, each in accounts.items() if each} or None,
+    )
+
+
+def summariser(study: Study) -> Summariser:
+    """Return what turns the rows of a simulation of `study` into a summary."""
+    accounts = {label: privacy_account(variant) for label, variant in study.variants.items()}
+    return Summariser(
+        study.scenario.training.goal,
+        study.scenario.metric_measure,
+        {label: each for label, each in accounts.items() if each},
     )
 
 

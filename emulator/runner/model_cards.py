@@ -1,7 +1,7 @@
 """Writes a model card beside each model in the folder of a run."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from emulator.common.files import replace, storage
 from emulator.reports.model_card import TrainedModel, card
 from emulator.results.metadata import RunMetadata
 from emulator.results.metrics import Outcome, outcome
+from emulator.results.summary_file import decode
 from emulator.runner import run_source
 from emulator.runner.events import TrainingResult
 from emulator.runner.models import model_folders
@@ -33,10 +34,10 @@ def write_cards(
     made = {i: r for i, r in done.items() if is_stamped(folder / names[i], r.stamp)}
     methods = {trainings[index].method for index in made}
     outcomes = [
-        outcome(emulation, rows, meta.goal)
+        found
         for result in done.values()
-        for emulation, rows in result.emulations.items()
-        if emulation.method in methods
+        for found in _outcomes(result, meta)
+        if found.method in methods
     ]
     for index, result in made.items():
         training, place = trainings[index], folder / names[index]
@@ -44,6 +45,14 @@ def write_cards(
         text = card(model, meta, _of(training, outcomes), version("flasc-emu"))
         with storage(place):
             replace(place / "README.md", text.encode())
+
+
+def _outcomes(result: TrainingResult, meta: RunMetadata) -> Iterator[Outcome]:
+    """The outcomes of a training; none of one with so many simulations that no rows were held."""
+    for emulation, rows in result.emulations.items():
+        yield outcome(emulation, rows, meta.goal)
+    for found in result.summaries.values():
+        yield decode(found.encoded).outcome
 
 
 def _of(training: TrainingJob, outcomes: Sequence[Outcome]) -> list[Outcome]:

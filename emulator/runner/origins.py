@@ -20,11 +20,11 @@ def origins(folder: Path) -> dict[Emulation, Origin]:
     study = inputs.read(folder)
     settings = {label: flattened(study, label) for label in study.variants}
     return {
-        Emulation(training.method, label, training.seed): Origin(
-            _of_method(settings[label], variant, training.method), recording(study, training)
+        each: Origin(
+            _of_method(settings[each.variant], variant, training.method), recording(study, training)
         )
         for training in study.trainings()
-        for label, variant in training.variants.items()
+        for each, variant in training.simulations()
     }
 
 

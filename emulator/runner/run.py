@@ -2,30 +2,39 @@
 
 import contextlib
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace as replaced
 from pathlib import Path
 from types import MappingProxyType
+from typing import Literal
 
 from emulator.common.errors import EmulationError, NotRecordedError, RecordingError, StorageError
 from emulator.common.files import held, storage, sweep
 from emulator.common.text import counted
 from emulator.reports import write
+from emulator.results import summary_file
 from emulator.results.ledger import Ledger
 from emulator.results.privacy import accountant
+from emulator.results.stored import LEDGER, Stored, open_run
+from emulator.results.summary_file import SummaryFile
 from emulator.runner import defaults, run_source, trace_remarks
 from emulator.runner.check import require_trainable
 from emulator.runner.events import Note, OnEvent, TrainingFinished, TrainingResult, ignore
 from emulator.runner.executors import Engine, Options
+from emulator.runner.executors.base import Result
 from emulator.runner.failures import summary
-from emulator.runner.metadata import describe, privacy_account, provenance, remarks
+from emulator.runner.metadata import describe, privacy_account, provenance, remarks, summariser
 from emulator.runner.model_cards import write_cards
 from emulator.runner.models import copy_models
+from emulator.runner.parts import Part, divided, joined, of_training, without_rows
 from emulator.runner.recording import archive
 from emulator.scenario.study import Study, TrainingJob, titles
 from emulator.simulation.event_table import EventTable
 from emulator.simulation.records import Emulation, Round
 from flasc.common.errors import AssetError, UserError
+
+Keep = Literal["ledger", "summary"]
 
 
 @dataclass(frozen=True)
@@ -62,9 +71,15 @@ def default_workers() -> int:
 
 
 def options_for(
-    study: Study, recordings: Path | None, device: str = "auto", train: bool = True
+    study: Study,
+    recordings: Path | None,
+    device: str = "auto",
+    train: bool = True,
+    keep: Keep = "ledger",
 ) -> Options:
     """The options of a run. `recordings` None: those of the run that `study` was read from.
+
+    `keep` says what is stored of simulations: all rows, or a summary of each.
 
     Raises RecordingError for a packed recording in place of a folder, or beside one.
     """
@@ -84,7 +99,9 @@ def options_for(
             f"{study.packed}, which has its own",
             "leave --recordings out, or run the scenario that the packed recording was made of",
         )
-    return Options(recordings or study.recordings or run_source.DEFAULT, device, train=train)
+    store = recordings or study.recordings or run_source.DEFAULT
+    summarise = summariser(study) if keep == "summary" else None
+    return Options(store, device, train=train, summarise=summarise)
 
 
 def run(
@@ -160,79 +177,141 @@ def _run(
     study: Study, folder: Path, options: Options, engine: Engine, on_event: OnEvent
 ) -> Outcome:
     trainings = study.trainings()
-    results: dict[int, TrainingResult | UserError] = {}
-    filed = 0
+    parts = divided(trainings, may_train=options.may_train and study.trains)
     with storage(folder):
         sweep(folder)
     described = describe(study)
     meta = described.to_meta()
+    results = _Results(parts)
     with contextlib.ExitStack() as stack:
         may_train = options.train and study.trains
-        ledger = stack.enter_context(_begun(study, folder, options, meta)) if may_train else None
-        ended = stack.enter_context(
-            contextlib.closing(engine.run_all(trainings, options, on_event))
-        )
+        stored: Stored | None = None
+        if may_train:
+            stored = _begun(study, folder, options, meta)
+            stack.callback(stored.close)
+        jobs, tell = [part.job for part in parts], of_training(parts, on_event)
+        ended = stack.enter_context(contextlib.closing(engine.run_all(jobs, options, tell)))
         for index, result in ended:
             if isinstance(result, StorageError | AssetError):
                 raise result
-            if ledger is None and isinstance(result, TrainingResult):
-                ledger = stack.enter_context(_begun(study, folder, options, meta))
-            results[index] = result
-            on_event(TrainingFinished(index, result))
-            while ledger and filed in results:
-                _file(ledger, results[filed])
-                filed += 1
-        failures = [(i, r) for i, r in sorted(results.items()) if not isinstance(r, TrainingResult)]
-        done = {i: r for i, r in sorted(results.items()) if isinstance(r, TrainingResult)}
-        failures += [(i, error) for i, r in done.items() for error in r.stalled.values()]
+            if stored is None and isinstance(result, TrainingResult):
+                stored = _begun(study, folder, options, meta)
+                stack.callback(stored.close)
+            whole = results.add(index, result)
+            if whole is not None:
+                on_event(TrainingFinished(parts[index].training, whole))
+            if stored:
+                results.file(stored)
+        done, failures = results.done(), results.failures()
         failure = summary(trainings, failures) if failures else None
-        if ledger is None:  # a replay without any result leaves the folder as it was
+        if stored is None:  # a replay without any result leaves the folder as it was
             return Outcome(0, 0, None, failures, failure)
         told = {} if failure is None else {"failure": f"{failure.message}. Hint: {failure.hint}"}
-        if ended_early := trace_remarks.ends(study, _longest(done), "the longest simulation takes"):
+        longest_s = results.longest_s
+        if ended_early := trace_remarks.ends(study, longest_s, "the longest simulation takes"):
             told["remark"] = ". ".join([*remarks(study), *ended_early])
-        ledger.annotate({"provenance": provenance(done), **told})
+        stored.annotate({"provenance": provenance(done), **told})
     copy_models(trainings, done, folder / "models")
     known = described.model_copy(update=told)
     write_cards(trainings, done, known, options.recordings, folder / "models")
-    # A run keeps the rows of its simulations until its end, so the report need not read them again.
+    # What a run keeps of its rows, the report need not read again.
     tables = {each: rows for r in done.values() for each, rows in r.emulations.items()}
-    report = write_report(folder, tables) if done else None
+    report = write_report(folder, tables) if results.stored else None
     trained = sum(result.trained_rounds for result in done.values())
     reused = sum(result.reused_rounds for result in done.values())
     return Outcome(trained, reused, report, failures, failure)
 
 
-def _begun(study: Study, folder: Path, options: Options, meta: Mapping[str, str]) -> Ledger:
-    """A new ledger in `folder`, without the report of an earlier one."""
+class _Results:
+    """The results of parts as they end: files them in order, and joins those of a training.
+
+    Rows of a training with several parts are dropped when they are filed: there may be thousands.
+    """
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._parts, self._filed = parts, 0
+        self._of: dict[int, Result] = {}
+        self._left = Counter(part.training for part in parts)
+        self._several = {training for training, count in self._left.items() if count > 1}
+        self._whole: dict[int, Result] = {}
+        self.longest_s: dict[str, float] = {}  # of the simulations of each variant
+        self.stored = False  # whether anything was
+
+    def add(
+        self, index: int, result: TrainingResult | UserError
+    ) -> TrainingResult | UserError | None:
+        """Note the result of a part. Returns that of its training, if it was the last one left."""
+        self._of[index] = result
+        if isinstance(result, TrainingResult):
+            for variant, end_s in _ends_s(result):
+                self.longest_s[variant] = max(end_s, self.longest_s.get(variant, 0.0))
+        training = self._parts[index].training
+        self._left[training] -= 1
+        if self._left[training]:
+            return None
+        own = [i for i, part in enumerate(self._parts) if part.training == training]
+        self._whole[training] = joined([self._of[i] for i in own])
+        return self._whole[training]
+
+    def file(self, stored: Stored) -> None:
+        """Write all results that are due, in the order of their parts."""
+        while self._filed in self._of:
+            index, result = self._filed, self._of[self._filed]
+            if isinstance(result, TrainingResult):
+                _file(stored, result)
+                self.stored = True
+                if self._parts[index].training in self._several:
+                    self._of[index] = without_rows(result)
+            self._filed += 1
+
+    def done(self) -> dict[int, TrainingResult]:
+        """The results of trainings without an error."""
+        found = sorted(self._whole.items())
+        return {i: r for i, r in found if isinstance(r, TrainingResult)}
+
+    def failures(self) -> list[tuple[int, UserError]]:
+        """The errors of trainings, and then those of single simulations."""
+        found = sorted(self._whole.items())
+        failed = [(i, r) for i, r in found if not isinstance(r, TrainingResult)]
+        return failed + [(i, e) for i, r in self.done().items() for e in r.stalled.values()]
+
+
+def _ends_s(result: TrainingResult) -> Iterator[tuple[str, float]]:
+    """The variant and the simulated seconds of each simulation."""
+    for emulation, rows in result.emulations.items():
+        yield emulation.variant, float(rows.columns(Round)["finish_s"].max(initial=0.0))
+    for emulation, found in result.summaries.items():
+        yield emulation.variant, found.duration_s
+
+
+def _begun(study: Study, folder: Path, options: Options, meta: Mapping[str, str]) -> Stored:
+    """A new ledger or file of summaries in `folder`, without the report of an earlier one."""
     run_source.keep(study, options.recordings, folder)
-    ledger = Ledger.create(folder / "ledger.sqlite", meta)
+    stored: Stored
+    if options.summarise is None:
+        stored, other = Ledger.create(folder / LEDGER, meta), summary_file.NAME
+    else:
+        stored, other = SummaryFile.create(folder / summary_file.NAME, meta), LEDGER
+    with storage(folder):
+        (folder / other).unlink(missing_ok=True)
     write.remove(folder)
-    return ledger
+    return stored
 
 
-def _longest(done: Mapping[int, TrainingResult]) -> dict[str, float]:
-    """{variant: simulated seconds of its longest simulation}."""
-    found: dict[str, float] = {}
-    for result in done.values():
-        for emulation, rows in result.emulations.items():
-            end_s = float(rows.columns(Round)["finish_s"].max(initial=0.0))
-            found[emulation.variant] = max(end_s, found.get(emulation.variant, 0.0))
-    return found
-
-
-def _file(ledger: Ledger, result: TrainingResult | UserError) -> None:
-    if isinstance(result, TrainingResult):
-        for emulation, rows in result.emulations.items():
-            ledger.write(emulation, rows)
+def _file(stored: Stored, result: TrainingResult) -> None:
+    if isinstance(stored, SummaryFile):
+        stored.write(result.summaries)
+        return
+    for emulation, rows in result.emulations.items():
+        stored.write(emulation, rows)
 
 
 def write_report(
     folder: Path, tables: Mapping[Emulation, EventTable] = MappingProxyType({})
 ) -> write.Report:
-    """Write all files that are derived from the ledger in `folder`.
+    """Write all files that are derived from the results in `folder`.
 
     Rows that are in `tables` are not read from the ledger.
     """
-    with Ledger.open(folder / "ledger.sqlite") as ledger:
-        return write.write(ledger, folder, tables)
+    with open_run(folder) as stored:
+        return write.write(stored, folder, tables)

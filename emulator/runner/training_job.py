@@ -1,6 +1,7 @@
 """One training and all its simulations: what every engine runs."""
 
 import functools
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -8,7 +9,8 @@ from typing import Any
 
 from emulator.common.errors import NotRecordedError, StalledError
 from emulator.results.metrics import SPLIT
-from emulator.runner.events import Note, OnEvent, TrainingProgress, TrainingResult
+from emulator.results.summary_file import Summariser, Summary
+from emulator.runner.events import Event, Note, OnEvent, Simulated, TrainingProgress, TrainingResult
 from emulator.runner.recording import LiveTrainer, Recording, RecordingTrainer
 from emulator.runner.recording.identity import root_of
 from emulator.runner.recording.model_export import stamp
@@ -16,12 +18,14 @@ from emulator.scenario.scenario import Scenario
 from emulator.scenario.study import TrainingJob
 from emulator.simulation.compiled.plan import Plans
 from emulator.simulation.event_table import DIRECTIONS, Columns, EventTable
-from emulator.simulation.records import Client, Emulation, Evaluation, Round, Row, Transfer
+from emulator.simulation.records import Client, Emulation, Evaluation, Round, Row, Transfer, drawn
 from emulator.simulation.rounds.logged import LoggedTrainer, LoggedTraining
 from emulator.simulation.simulate import simulate
 from emulator.simulation.target import hardest
 from flasc.training.settings import TrainingSettings
 from flasc.training.shared_models import SharedModels
+
+TELL_EVERY_WALL_S = 0.2  # numbers of simulations
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,8 @@ class Options:
 
     With `train` False, what is not recorded is an error. `packed` is the packed recording that
     `recordings` were unpacked from; it has no states to train on from. `opened` are those of the
-    `recordings` that this process has read already, by the names of their folders.
+    `recordings` that this process has read already, by the names of their folders. With
+    `summarise`, summaries are kept in place of rows.
     """
 
     recordings: Path
@@ -38,11 +43,17 @@ class Options:
     cache: Path | None = None
     train: bool = True
     packed: Path | None = None
+    summarise: Summariser | None = None
     opened: Mapping[str, Recording] = field(default_factory=dict, compare=False, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what another process gets, which reads recordings itself."""
         return vars(self) | {"opened": {}}
+
+    @property
+    def may_train(self) -> bool:
+        """Whether what is not recorded may be trained."""
+        return self.train and self.packed is None
 
 
 OpenRecording = Callable[..., Recording]
@@ -149,7 +160,7 @@ def run_training(
     Raises UserError.
     """
     if training.log is not None:
-        return _run_log(index, training, training.log, on_event)
+        return _run_log(index, training, training.log, options, on_event)
     settings = training.settings.model_dump(mode="json")
     recording = options.opened.get(root_of(options.recordings, settings, training.weights))
     if recording is None:
@@ -165,7 +176,7 @@ def run_training(
         on_event(Note(None, f"{text}. Results may differ from those of one machine; {hint}"))
 
     def make() -> tuple[LiveTrainer, Mapping[str, str]]:
-        if options.packed or not options.train:
+        if not options.may_train:
             raise _not_recorded(recording, trainer.state, training, options)
         return _real_trainer(training.settings, options, notify, shared)
 
@@ -175,63 +186,123 @@ def run_training(
         lambda: notify("waiting for another process that trains the same"),
         tell_of_mixing,
     )
-    emulations: dict[Emulation, EventTable] = {}
+    kept = _Kept(index, options.summarise, on_event, brief=training.brief)
     stalled: dict[Emulation, StalledError] = {}
     rank, plans, state = lora_rank(training.settings), Plans(), trainer.state
     try:
-        for label, scenario in training.variants.items():
+        for emulation, scenario in training.simulations():
             trainer.restart()
-            emulation = Emulation(training.method, label, training.seed)
             on_stall = functools.partial(stalled.__setitem__, emulation)
-            on_row = _reporter(index, label, scenario, on_event, lambda: trainer.trained)
+            on_row = _reporter(
+                index, emulation, scenario, on_event, lambda: trainer.trained, training.brief
+            )
             rows = simulate(
                 scenario,
                 training.seed,
                 trainer,
-                on_row,
+                on_row if options.may_train or not training.brief else _unheard,
                 rank,
                 on_stall,
                 training.give_up_s,
+                emulation.network_seed,
                 training.of_study,
                 plans,
             )
             # A simulation by a plan leaves the trainer at its start.
             state = state if trainer.state == recording.root else trainer.state
             if emulation not in stalled or len(rows.columns(Evaluation)):
-                emulations[emulation] = rows
-        if not emulations:
+                kept.add(emulation, rows)
+        if not (kept.rows or kept.summaries):
             raise next(iter(stalled.values()))
+        kept.tell()
         trainer.state = state
-        model, provenance = trainer.export(), recording.provenance()
-        exported, reused = stamp(trainer.state), trainer.replayed
+        model = trainer.export() if training.exports or trainer.trained else None
         return TrainingResult(
-            emulations, trainer.trained, model, exported, provenance, stalled, reused
+            kept.rows,
+            trainer.trained_steps,
+            model,
+            stamp(trainer.state),
+            recording.provenance(),
+            stalled,
+            trainer.replayed_steps,
+            kept.summaries,
         )
     finally:
         trainer.close()
 
 
+def _unheard(_: Row | EventTable) -> None:
+    """Report nothing of a row."""
+
+
+class _Kept:
+    """What a job keeps of its simulations: rows, or summaries; tells of them if it is brief."""
+
+    def __init__(
+        self, index: int, summarise: Summariser | None, on_event: OnEvent, *, brief: bool
+    ) -> None:
+        self.rows: dict[Emulation, EventTable] = {}
+        self.summaries: dict[Emulation, Summary] = {}
+        self._index, self._summarise = index, summarise
+        self._on_event, self._brief = on_event, brief
+        self._untold, self._told_wall_s = 0, time.monotonic()
+
+    def add(self, emulation: Emulation, rows: EventTable) -> None:
+        """Keep a simulation that has ended."""
+        if self._summarise is None:
+            self.rows[emulation] = rows
+        else:
+            self.summaries[emulation] = self._summarise(emulation, rows)
+        self._untold += 1
+        if time.monotonic() - self._told_wall_s > TELL_EVERY_WALL_S:
+            self.tell()
+
+    def tell(self) -> None:
+        """Report the simulations that were not reported."""
+        if self._brief and self._untold:
+            self._on_event(Simulated(self._index, self._untold))
+        self._untold, self._told_wall_s = 0, time.monotonic()
+
+
 def _reporter(
-    index: int, label: str, scenario: Scenario, on_event: OnEvent, trained: Callable[[], int]
+    index: int,
+    of: Emulation,
+    scenario: Scenario,
+    on_event: OnEvent,
+    trained: Callable[[], int],
+    brief: bool = False,
 ) -> ProgressReporter:
+    """A reporter of rounds; a brief one reports them while something is trained."""
+
+    def if_trained(event: Event) -> None:
+        if trained():
+            on_event(event)
+
+    tell = if_trained if brief else on_event
+    label = drawn(of.variant, of.network_seed)
     start = TrainingProgress(index, label, rounds=scenario.training.rounds)
-    return ProgressReporter(start, on_event, trained)
+    return ProgressReporter(start, tell, trained)
 
 
 def _run_log(
-    index: int, training: TrainingJob, log: LoggedTraining, on_event: OnEvent
+    index: int, training: TrainingJob, log: LoggedTraining, options: Options, on_event: OnEvent
 ) -> TrainingResult:
     """Simulate each variant of a training that is in a message log."""
-    emulations: dict[Emulation, EventTable] = {}
-    for label, scenario in training.variants.items():
-        on_row = _reporter(index, label, scenario, on_event, lambda: 0)
+    kept = _Kept(index, options.summarise, on_event, brief=training.brief)
+    for emulation, scenario in training.simulations():
+        on_row = _reporter(index, emulation, scenario, on_event, lambda: 0, training.brief)
         trainer = LoggedTrainer(log, modelled=scenario.compute is not None)
-        rows = simulate(scenario, training.seed, trainer, on_row)
+        draw = emulation.network_seed
+        rows = simulate(scenario, training.seed, trainer, on_row, network_seed=draw)
         if scenario.network.groups is None:
             rows = _in_groups(rows, log.groups)
-        emulations[Emulation(training.method, label, training.seed)] = rows
+        kept.add(emulation, rows)
+    kept.tell()
     provenance = {"message log": f"{training.method}: {log.source}"}
-    return TrainingResult(emulations, 0, None, b"", provenance, reused_rounds=len(log.rounds))
+    rounds = frozenset(map(str, range(len(log.rounds))))
+    return TrainingResult(
+        kept.rows, frozenset(), None, b"", provenance, replayed=rounds, summaries=kept.summaries
+    )
 
 
 def _in_groups(rows: EventTable, groups: Mapping[int, str]) -> EventTable:

@@ -15,10 +15,12 @@ from emulator.common.errors import ScenarioError
 from emulator.common.text import nearest, printable, short_repr, suggestion
 from emulator.scenario.key_path import PATH, QUOTE_KEY, Step, dotted, parse_path, quoted
 from emulator.scenario.local_folders import FOLDERS, local_path
-from emulator.scenario.yaml_nodes import NUMBER, Node, parse_yaml
+from emulator.scenario.yaml_nodes import MAX_NODES, NUMBER, Node, parse_yaml
 
 __all__ = ["Document", "dump", "load", "printable"]
 
+MANY = 100  # labels of an axis
+MOST_NODES = 1_000_000  # of the scenario of a run, which has all its networks
 MAX_BYTES = 2**20
 MAX_CHAIN = 10
 MAX_FILES = 100
@@ -49,17 +51,38 @@ class Document:
                 break
         return node.where
 
-    def copied(self, source: Sequence[Step], target: Sequence[str]) -> "Document":
-        """The document with the value at `source` copied to `target`, for `vary`.
+    def without(self, key: str) -> "Document":
+        """The document without a section."""
+        data = {name: value for name, value in self.data.items() if name != key}
+        assert isinstance(self.tree.value, dict)
+        tree = {name: node for name, node in self.tree.value.items() if name != key}
+        return Document(data, Node(tree, self.tree.where))
 
-        The copy keeps its line. Missing mappings are created; a list item is addressed by its
-        number. Raises ScenarioError if the item does not exist or `target` leads through a scalar.
-        """
+    def at(self, path: Sequence[str]) -> Node:
+        """The node at `path`, which leads through mappings."""
         node = self.tree
-        for step in source:
-            assert isinstance(node.value, dict), "vary holds mappings"
-            node = node.value[str(step)]
-        return _document(_set(self.tree, target, node, ()))
+        for step in path:
+            assert isinstance(node.value, dict), "mappings alone"
+            node = node.value[step]
+        return node
+
+    def changed(self, changes: Sequence[tuple[Sequence[str], Node]]) -> "Document":
+        """The document with a node at each path, for `vary`.
+
+        Each keeps its line. Missing mappings are created; a list item is addressed by its number.
+        Raises ScenarioError if the item does not exist or a path leads through a scalar.
+        """
+        tree = self.tree
+        for target, node in changes:
+            tree = _set(tree, target, node, ())
+        assert isinstance(tree.value, dict)
+        assert isinstance(self.tree.value, dict)
+        kept = self.tree.value
+        data = {
+            key: self.data[key] if node is kept.get(key) else _plain(node)
+            for key, node in tree.value.items()
+        }
+        return Document(data, tree)
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> Document:
@@ -76,9 +99,9 @@ def read(path: Path) -> Node:
     return _read_extended(path, "", (), [])
 
 
-def parse(text: str, name: str) -> Node:
+def parse(text: str, name: str, most: int = MAX_NODES) -> Node:
     """The scenario in `text`, without `extends`; `name` is its file in messages."""
-    tree = parse_yaml(text, name) or Node(None, name)
+    tree = parse_yaml(text, name, most=most) or Node(None, name)
     if tree.value is None:
         raise ScenarioError(f"{name}: found an empty file; allowed: a scenario", _START)
     if not isinstance(tree.value, dict):
@@ -88,26 +111,54 @@ def parse(text: str, name: str) -> Node:
 
 
 def dump(data: Mapping[str, Any]) -> str:
-    """Plain data as YAML that `parse` reads as the same data."""
-    return yaml.dump(dict(data), Dumper=_Writer, sort_keys=False, allow_unicode=True)
+    """Plain data as YAML that `parse` reads as the same data.
+
+    libyaml writes ten times as fast, and folds some long texts in another way. It writes what no
+    ledger has had: axes with many labels.
+    """
+    axes = (data.get("vary") or {}).values()
+    writer = _FAST if any(len(axis or ()) > MANY for axis in axes) else _PLAIN
+    return str(yaml.dump(dict(data), Dumper=writer, sort_keys=False, allow_unicode=True))
 
 
-class _Writer(yaml.SafeDumper):
-    """Quotes text that is a number in YAML 1.2 but not in 1.1, like '1e3' and '08'."""
+def _writer(base: Any) -> Any:
+    """A dumper that quotes text that is a number in YAML 1.2 but not in 1.1, like '1e3' and '08'.
 
-    def represent_text(self, text: str) -> yaml.ScalarNode:
-        """Use double quotes for text with U+0085 (next line), which other styles fold."""
-        return self.represent_scalar("tag:yaml.org,2002:str", text, '"' if "\x85" in text else None)
+    Text with U+0085 (next line), which other styles fold, gets double quotes.
+    """
+
+    class Writer(base):  # type: ignore[misc]
+        def represent_text(self, text: str) -> Any:
+            style = '"' if "\x85" in text else None
+            return self.represent_scalar("tag:yaml.org,2002:str", text, style)
+
+    Writer.add_representer(str, Writer.represent_text)
+    Writer.add_implicit_resolver("tag:yaml.org,2002:float", NUMBER, list("+-.0123456789"))
+    return Writer
 
 
-_Writer.add_representer(str, _Writer.represent_text)
-_Writer.add_implicit_resolver("tag:yaml.org,2002:float", NUMBER, list("+-.0123456789"))
+_PLAIN = _writer(yaml.SafeDumper)
+_FAST = _writer(getattr(yaml, "CSafeDumper", yaml.SafeDumper))
+
+
+def node(value: Any, where: str) -> Node:
+    """Plain data as a node whose values are all at `where`. Raises ScenarioError for other data."""
+    if isinstance(value, Mapping):
+        return Node({str(key): node(inside, where) for key, inside in value.items()}, where)
+    if isinstance(value, list | tuple):
+        return Node([node(item, where) for item in value], where)
+    if value is None or isinstance(value, str | bool | int | float):
+        return Node(value, where)
+    raise ScenarioError(
+        f"{where}: found {short_repr(value)}; allowed: the values of a YAML file, which are texts, "
+        "numbers, lists and mappings"
+    )
 
 
 def with_overrides(tree: Node, overrides: Sequence[str]) -> Document:
     """`tree` with 'a.b=value' overrides. Raises ScenarioError."""
     for text in overrides:
-        tree = _override(tree, text)
+        tree = override(tree, text)
     return _document(tree)
 
 
@@ -168,7 +219,8 @@ def _without_deleted(new: Node, old: Node) -> Node:
     return Node(kept, new.where)
 
 
-def _override(tree: Node, text: str) -> Node:
+def override(tree: Node, text: str) -> Node:
+    """`tree` with one 'a.b=value' override. Raises ScenarioError."""
     where = f"--set {printable(text)}"
     match = _OVERRIDE.fullmatch(text)
     if not (match and match[1].isprintable()):

@@ -65,8 +65,8 @@ class LoggedScenario(Scenario):
     methods: Annotated[dict[Label, LoggedMethod], Field(min_length=1)]  # type: ignore[assignment]  # no others
 
     @override
-    def _problems(self) -> Iterator[tuple[KeyPath, str]]:
-        yield from super()._problems()
+    def problems(self) -> Iterator[tuple[KeyPath, str]]:
+        yield from super().problems()
         if self.training.target and self.training.target.loss is not None:
             allowed = f"accuracy, for a value of {self.task.metric}"
             yield ("training", "target"), f"found loss; allowed: {allowed}"
@@ -100,8 +100,8 @@ class FallingScenario(LoggedScenario):
         return FALLING
 
     @override
-    def _problems(self) -> Iterator[tuple[KeyPath, str]]:
-        yield from Scenario._problems(self)
+    def problems(self) -> Iterator[tuple[KeyPath, str]]:
+        yield from Scenario.problems(self)
         if self.training.target and self.training.target.loss is None:
             better = f"lower values of {self.task.metric} are better"
             yield ("training", "target"), f"found accuracy; allowed: loss, as {better}"

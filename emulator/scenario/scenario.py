@@ -1,7 +1,7 @@
 """The settings of a scenario: task, training, methods and network."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -13,7 +13,7 @@ from emulator.simulation.clients.links import Label
 from emulator.simulation.settings import RoundPlan
 from emulator.simulation.simulate import SimulationSettings
 from emulator.simulation.target import ACCURACY, Measure
-from flasc.common.settings import Wire
+from flasc.common.settings import Wire, newer
 from flasc.common.tagged_unions import ShortForm
 from flasc.models.settings import Lora
 from flasc.training.settings import (
@@ -82,7 +82,11 @@ def _name(value: object) -> object:
 
 
 class Scenario(SimulationSettings):
-    """One variant of a study: `emulator.scenario.study` applies `vary`."""
+    """One variant of a study: `emulator.scenario.study` applies `vary`.
+
+    `network_seeds` are draws of the fleet: each training is simulated under each. None: the seed of
+    a training draws its fleet.
+    """
 
     settings_type: ClassVar[type[TrainingSettings]] = TrainingSettings
 
@@ -90,6 +94,7 @@ class Scenario(SimulationSettings):
     task: Task
     training: Training
     methods: Annotated[dict[Label, Method], Field(min_length=1)]
+    network_seeds: Seeds | None = newer(None)
     vary: dict[Label, dict[Label, dict[Label, Any]]] = Field(default_factory=dict)
 
     @property
@@ -98,17 +103,27 @@ class Scenario(SimulationSettings):
         return self.task.clients
 
     @property
+    def draws(self) -> Sequence[int | None]:
+        """The draws of the fleet; one None if the seed of a training draws its fleet."""
+        return self.network_seeds or (None,)
+
+    @property
+    def fleet_seed(self) -> int:
+        """The seed of the first fleet."""
+        return (self.network_seeds or self.training.seeds)[0]
+
+    @property
     def metric_measure(self) -> Measure:
         """Whether the task's metric is to grow or to fall."""
         return ACCURACY
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        for path, message in self._problems():
+        for path, message in self.problems():
             raise FieldError(path, message)
         return self
 
-    def _problems(self) -> Iterator[tuple[KeyPath, str]]:
+    def problems(self) -> Iterator[tuple[KeyPath, str]]:
         """Settings that do not fit together: the path of one, and a message."""
         cohort, clients = self.training.cohort, self.task.clients
         if clients > MAX_CLIENTS:

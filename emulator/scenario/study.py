@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from emulator.scenario.key_path import dotted, parse_path
 from emulator.scenario.logged import LoggedScenario, logged_type
 from emulator.scenario.scenario import Scenario
 from emulator.scenario.validation_errors import to_scenario_error
+from emulator.scenario.yaml_nodes import Node
+from emulator.simulation.records import Emulation
 from emulator.simulation.rounds.logged import LoggedTraining, Logs
 from flasc.training.settings import TrainingSettings
 
@@ -33,6 +35,10 @@ class TrainingJob:
     simulation that has not reached its target by the simulated time `give_up_s` ends there. `log`
     is what another program logged of the training; None: this program trains it. `of_study` counts
     the simulations of the whole study.
+
+    A job may be a part of a training (`emulator.runner.parts`). It starts when the job with the
+    index `after` has ended; the one that `exports` writes the model; a `brief` one reports numbers
+    of simulations in place of rounds, unless it trains.
     """
 
     method: str
@@ -43,6 +49,20 @@ class TrainingJob:
     give_up_s: float = math.inf
     log: LoggedTraining | None = None
     of_study: int = 1
+    after: int | None = None
+    exports: bool = True
+    brief: bool = False
+
+    def simulations(self) -> Iterator[tuple[Emulation, Scenario]]:
+        """Each simulation of the training with its scenario: the draws of a variant in a row."""
+        for label, scenario in self.variants.items():
+            for draw in scenario.draws:
+                yield Emulation(self.method, label, self.seed, draw), scenario
+
+    @property
+    def count(self) -> int:
+        """The number of its simulations."""
+        return sum(len(scenario.draws) for scenario in self.variants.values())
 
 
 @dataclass(frozen=True)
@@ -81,15 +101,20 @@ class Study:
         found: dict[tuple[str, int, str], TrainingJob] = {}
         for method in self.methods:
             for seed in self.scenario.training.seeds:
+                known: dict[tuple[int, ...], tuple[TrainingSettings, str]] = {}
                 for label, variant in self.variants.items():
-                    settings = variant.training_settings(method, seed)
-                    key = (method, seed, settings.model_dump_json())
+                    shared = tuple(map(id, (variant.task, variant.training, variant.methods)))
+                    if shared not in known:
+                        settings = variant.training_settings(method, seed)
+                        known[shared] = settings, settings.model_dump_json()
+                    settings, text = known[shared]
+                    key = (method, seed, text)
                     if key not in found:
                         weights = settings.weights() if self.trains else ""
                         log = self._log(method, seed)
                         found[key] = TrainingJob(method, seed, settings, {}, weights, log=log)
                     found[key].variants[label] = variant
-        whole = sum(len(each.variants) for each in found.values())
+        whole = sum(each.count for each in found.values())
         return [replace(each, of_study=whole) for each in found.values()]
 
     def _log(self, method: str, seed: int) -> LoggedTraining | None:
@@ -132,11 +157,40 @@ def expand_variants(
             f"{document.where(('vary',))}: vary: found {count} variants; allowed: {MAX_VARIANTS}",
             "vary fewer things at once, or split the study",
         )
-    variants = {
-        label: _varied(document, scenario, point, kind) if point else scenario
-        for label, point in variant_labels(scenario).items()
-    }
-    return Study(document, scenario, variants, tuple(only))
+    return Study(document, scenario, _variants(document, scenario, kind), tuple(only))
+
+
+def _variants(document: Document, scenario: Scenario, kind: type[Scenario]) -> dict[str, Scenario]:
+    """Each variant by label. Variants have no `vary`, and share their equal sections.
+
+    What differs in the network alone is validated alone: a study may have thousands of networks.
+    """
+    bare, found = document.without("vary"), dict[str, Scenario]()
+    rest: dict[str, Any] | None = None
+    base = scenario
+    for label, point in variant_labels(scenario).items():
+        if not point:
+            return {label: scenario}
+        varied = _applied(document, bare, scenario, point)
+        others = {key: value for key, value in varied.data.items() if key != "network"}
+        if others == rest and (other := _with_network(base, varied.data)) is not None:
+            found[label] = other
+        else:
+            found[label] = base = _validated(varied, kind)
+            rest = others
+    return found
+
+
+def _with_network(scenario: Scenario, data: Mapping[str, Any]) -> Scenario | None:
+    """The scenario with another network; None if the network is wrong or does not fit."""
+    network = type(scenario).model_fields["network"].annotation
+    assert network is not None
+    try:
+        found = network.model_validate(data.get("network"))
+    except ValidationError:
+        return None
+    other = scenario.model_copy(update={"network": found})
+    return None if next(other.problems(), None) else other
 
 
 def variant_labels(scenario: Scenario) -> dict[str, dict[str, str]]:
@@ -164,28 +218,22 @@ def narrowed(study: Study, label: str) -> Study:
 def flattened(study: Study, label: str) -> dict[str, Any]:
     """The scenario of one variant as plain data, without `vary`."""
     point = variant_labels(study.scenario)[label]
-    data = _applied(study.document, study.scenario, point).data
-    return {key: value for key, value in data.items() if key != "vary"}
+    return _applied(study.document, study.document.without("vary"), study.scenario, point).data
 
 
-def _varied(
-    document: Document, scenario: Scenario, point: Mapping[str, str], kind: type[Scenario]
-) -> Scenario:
-    """The scenario with one label of each axis applied."""
-    return _validated(_applied(document, scenario, point), kind)
-
-
-def _applied(document: Document, scenario: Scenario, point: Mapping[str, str]) -> Document:
-    """The document with one label of each axis applied."""
-    varied = document
+def _applied(
+    document: Document, bare: Document, scenario: Scenario, point: Mapping[str, str]
+) -> Document:
+    """`bare`, the document without `vary`, with one label of each axis applied."""
+    changes: list[tuple[Sequence[str], Node]] = []
     for axis, label in point.items():
         for text in scenario.vary[axis][label]:
             source = ("vary", axis, label, text)
             target = _target(document, source)
             if target[:2] == ("network", "clients") != target and scenario.network.clients is None:
                 raise _unvaried(document, axis, target)
-            varied = varied.copied(source, target)
-    return varied
+            changes.append((target, document.at(source)))
+    return bare.changed(changes)
 
 
 def _unvaried(document: Document, axis: str, target: Sequence[str]) -> ScenarioError:

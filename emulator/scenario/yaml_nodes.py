@@ -7,10 +7,11 @@ Nodes are composed from events, because PyYAML's node graph loses the lines of a
 tags, and its composer recurses without limit and refuses an anchor that is defined again.
 """
 
+import contextlib
 import re
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import yaml
 
@@ -18,6 +19,8 @@ from emulator.common.errors import ScenarioError
 from emulator.common.text import printable
 from emulator.scenario.key_path import MAX_NESTING, quoted
 
+# libyaml reads ten times as fast. What it refuses is read again by Python, for its messages.
+_FAST: Any = getattr(yaml, "CSafeLoader", None)
 MAX_NODES = 100_000  # counted as if every alias were written out
 
 Scalar: TypeAlias = str | int | float | bool | None
@@ -62,12 +65,18 @@ _HINTS = {
 }
 
 
-def parse_yaml(text: str, name: str, numbered: bool = True) -> Node | None:
-    """The value of the one document in `text`; None if there is none.
+def parse_yaml(text: str, name: str, numbered: bool = True, most: int = MAX_NODES) -> Node | None:
+    """The value of the one document in `text`, of at most `most` values; None if there is none.
 
     Places in messages and nodes are `name`, with line numbers if `numbered`. Raises ScenarioError.
     """
-    composer = _Composer(text, name, numbered)
+    if _FAST:
+        with contextlib.suppress(yaml.YAMLError, ValueError, OverflowError):
+            return _composed(_Composer(text, name, numbered, most, _FAST))
+    return _composed(_Composer(text, name, numbered, most))
+
+
+def _composed(composer: "_Composer") -> Node | None:
     try:
         return composer.document()
     finally:
@@ -78,12 +87,13 @@ def parse_yaml(text: str, name: str, numbered: bool = True) -> Node | None:
 class _Composer:
     """Composes nodes from events; aliases share values. Recursion is limited by MAX_NESTING."""
 
-    def __init__(self, text: str, name: str, numbered: bool) -> None:
-        self.name, self.numbered = name, numbered
+    def __init__(self, text: str, name: str, numbered: bool, most: int, loader: Any = None) -> None:
+        """`loader` parses fast; its errors are those of `yaml`, for another try without it."""
+        self.name, self.numbered, self.most = name, numbered, most
         self.nodes = 0
         # value, number of nodes and height of each anchor; None while its value is being read
         self.anchors: dict[str, tuple[Value, int, int] | None] = {}
-        self.events = self._events(text)
+        self.events = self._parsed(text, loader) if loader else self._events(text)
 
     def _place(self, event: yaml.Event) -> str:
         line = event.start_mark.line + 1 if event.start_mark else 1
@@ -91,6 +101,9 @@ class _Composer:
 
     def _fail(self, event: yaml.Event, text: str, hint: str = "") -> NoReturn:
         raise ScenarioError(f"{self._place(event)}: {text}", hint)
+
+    def _parsed(self, text: str, loader: Any) -> Generator[yaml.Event, None, None]:
+        yield from yaml.parse(text, Loader=loader)
 
     def _events(self, text: str) -> Generator[yaml.Event, None, None]:
         line, column, hint = 1, 1, ""
@@ -128,8 +141,8 @@ class _Composer:
         self.nodes += nodes
         if nesting > MAX_NESTING:
             self._fail(event, f"found deeper nesting; allowed: {MAX_NESTING} levels")
-        if self.nodes > MAX_NODES:
-            self._fail(event, f"found more values (an alias repeats its); allowed: {MAX_NODES:,}")
+        if self.nodes > self.most:
+            self._fail(event, f"found more values (an alias repeats its); allowed: {self.most:,}")
 
     def _value(self, event: yaml.Event, level: int) -> tuple[Value, int]:
         """The value that begins at `event` and its height: 1 for a scalar or an empty list."""

@@ -8,11 +8,25 @@ from typing import NamedTuple
 
 
 class Emulation(NamedTuple):
-    """The method, variant and seed of one simulation."""
+    """The method, variant and seed of one simulation.
+
+    `network_seed` is the draw of the fleet; None if `seed` draws the fleet as well.
+    """
 
     method: str
     variant: str
     seed: int
+    network_seed: int | None = None
+
+    @property
+    def title(self) -> str:
+        """Its values as text."""
+        return f"{self.method}, {drawn(self.variant, self.network_seed)}, seed {self.seed}"
+
+
+def drawn(variant: str, network_seed: int | None) -> str:
+    """The label of a variant with a draw of its fleet; the variant alone without one."""
+    return variant if network_seed is None else f"{variant}, network seed {network_seed}"
 
 
 # Outcomes of a client task: its update was aggregated; the server did not wait for it; the client

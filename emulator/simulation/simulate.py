@@ -105,30 +105,34 @@ def simulate(
     rank: int | None = None,
     stalled: Callable[[StalledError], None] | None = None,
     give_up_s: float = math.inf,
+    network_seed: int | None = None,
     simulations: int = 1,
     plans: Plans | None = None,
 ) -> EventTable:
     """Simulates a training with `trainer`; returns its rows in the order of their creation.
 
-    `notice` is called with each row, or block of rows, when it is created, for progress. `rank` is
-    the rank of the LoRA that is trained, if any. Raises errors of the trainer, StalledError if the
-    policy cannot continue, and GivenUpError, which is one, if the target is not reached by the
-    simulated time `give_up_s`; with `stalled`, calls it with that error and returns the rows so
-    far. `simulations` of this kind are wanted, which may decide the engine. With `plans`, what does
-    not depend on the network is asked of the trainer once: later calls may leave it as it is.
+    `seed` draws the cohorts and `network_seed` (None: the same) what differs between two fleets:
+    links, delays, losses, cells, changing rates, speeds and availability. `notice` is called with
+    each row, or block of rows, when it is created, for progress. `rank` is the rank of the LoRA
+    that is trained, if any. Raises errors of the trainer, StalledError if the policy cannot
+    continue, and GivenUpError, which is one, if the target is not reached by the simulated time
+    `give_up_s`; with `stalled`, calls it with that error and returns the rows so far. `simulations`
+    of this kind are wanted, which may decide the engine. With `plans`, what does not depend on the
+    network is asked of the trainer once: later calls may leave it as it is.
     """
     compute, count = settings.compute, settings.clients
+    network_seed = seed if network_seed is None else network_seed
     flop = None
     if compute and compute.speed is not None:
         flop = trainer.metadata(require_flops=True).flop_per_example
         assert flop is not None, "the trainer reports FLOPs when they are required"
-    clients = fleet.draw_fleet(settings.network, compute, count, seed, flop)
-    profiles = LinkProfiles.build(settings.network, clients, seed)
+    clients = fleet.draw_fleet(settings.network, compute, count, network_seed, flop, rank_seed=seed)
+    profiles = LinkProfiles.build(settings.network, clients, network_seed)
     logged = trainer if isinstance(trainer, LoggedTrainer) else None  # it knows who took part
     transport, application = settings.network.transport.model(), _application(settings, logged)
 
     def stream(client: int, way: Direction, number: int) -> np.random.Generator:
-        return rng.stream(seed, f"loss/{way}", client, number)
+        return rng.stream(network_seed, f"loss/{way}", client, number)
 
     def network() -> Network:
         return Network(

@@ -37,7 +37,7 @@ MAX_CLIENTS = 100  # each needs a namespace and devices
 class Case:
     """One round under one variant: recorded messages and their simulated times.
 
-    Message `i` is of client `clients[messages[i].client]`; `seed` is that of the fleet.
+    Message `i` is of client `clients[messages[i].client]`; `seed` is that of the training.
     """
 
     method: str
@@ -50,6 +50,7 @@ class Case:
     transport: Tcp | None
     simulated: Sequence[Delivery]
     arrays: int | None = None  # per message that Flower sends; None without Flower
+    network_seed: int | None = None  # of the fleet; None: `seed`
 
     @property
     def makespan_s(self) -> float:
@@ -175,7 +176,8 @@ def replay(
 
     shortened = scenario.training.model_copy(update={"rounds": number})
     trainer = _Replayed(recording, unrecorded)
-    return simulate(scenario.model_copy(update={"training": shortened}), training.seed, trainer)
+    shorter = scenario.model_copy(update={"training": shortened})
+    return simulate(shorter, training.seed, trainer, network_seed=scenario.draws[0])
 
 
 def case(
@@ -211,13 +213,16 @@ def case(
             down = len(messages) - 1 if (client, "down") in sent else None
             nbytes, pause_s = sent[client, "up"], computed_s.get(client, 0.0)
             messages.append(Message(index, "up", nbytes, pause_s, down, requests))
-    star = _star(scenario, seed, clients, f"{method}, {variant}")
+    draw = scenario.draws[0]
+    star = _star(scenario, seed if draw is None else draw, clients, f"{method}, {variant}")
     tcp, application = scenario.network.transport.model(), scenario.network.application
     as_sent, arrays = tcp, (application.arrays or 1) if by_flower else None
     if tcp and by_flower:
         as_sent = dataclasses.replace(tcp, handshake=False)  # a SuperNode has long been connected
     simulated = time_messages(star, messages, as_sent, application=application.model())
-    return Case(method, variant, seed, number, clients, star, messages, tcp, simulated, arrays)
+    return Case(
+        method, variant, seed, number, clients, star, messages, tcp, simulated, arrays, draw
+    )
 
 
 def _require_application(scenario: Scenario, name: str, *, by_flower: bool) -> None:

@@ -151,6 +151,7 @@ def _facts(comparison: Comparison, ceiling_Bps: float) -> dict[str, Any]:
         "method": case.method,
         "variant": case.variant,
         "seed": case.seed,
+        "network_seed": case.network_seed,
         "round": case.round,
         "repeats": len(comparison.enacted),
         "discarded": comparison.discarded,

@@ -6,6 +6,7 @@ replayed from the recordings in tests/data/recordings.
 
 import itertools
 import re
+import runpy
 import shlex
 import shutil
 from pathlib import Path
@@ -98,6 +99,19 @@ def test_code_of_the_examples_is_shown_as_it_is():
     assert shown
     for block in shown:
         assert block.text in (ROOT / block.kind.removeprefix("python ")).read_text("utf-8")
+
+
+def test_the_map_of_networks_runs(tmp_path, monkeypatch, capsys):
+    """With four networks in place of a thousand, under two draws of the fleet each."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "recordings").symlink_to(ROOT / "recordings")
+    found = runpy.run_path(str(ROOT / "examples/network_map.py"))
+    found["main"].__globals__["COUNT"] = 4
+    found["main"]()
+    printed = capsys.readouterr().out
+    counts = re.findall(r"'([^']+)': (\d+)", printed)
+    assert sum(int(count) for _, count in counts) == 4 * 2
+    assert {path.name for path in Path("runs/map").iterdir()} >= {"summary.sqlite", "results.csv"}
 
 
 # -- the tutorial

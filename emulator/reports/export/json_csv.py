@@ -1,4 +1,4 @@
-"""results.json, results.csv and groups.json: one object or row per (method, variant, seed)."""
+"""results.json, results.csv and groups.json: one object or row per simulation."""
 
 import csv
 import io
@@ -22,7 +22,7 @@ def to_json(
     """
     rows = []
     for o in outcomes:
-        found = (validations or {}).get(Emulation(o.method, o.variant, o.seed))
+        found = (validations or {}).get(o.emulation)
         rows.append(asdict(o) | ({"validation": asdict(found)} if found else {}))
     return json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
 

@@ -17,12 +17,13 @@ from typing import Any, TypeVar
 
 from emulator.common.files import distinct, refused, storage
 from emulator.reports.export.tables import missing
-from emulator.reports.export.tracked_run import TrackedRun
+from emulator.reports.export.tracked_run import TrackedRun, identity
 
 T = TypeVar("T")
 STORE = "mlflow.db"
 TAG = "flasc_emu."
-KEY = ("source", "method", "variant", "seed")  # labels that identify a simulation in a store
+# Labels that identify a simulation in a store; the last one is missing without draws of the fleet.
+KEY = ("source", "method", "variant", "seed", "network_seed")
 # Limits of MLflow: entries of one call, and characters of a value.
 MOST_METRICS, MOST_PARAMS, MOST_TEXT = 1000, 100, 5000
 
@@ -86,8 +87,7 @@ def parameters(run: TrackedRun) -> dict[str, str]:
 
     Names differ even if MLflow allows few of their characters.
     """
-    method, variant, seed = run.emulation
-    own = {"method": method, "variant": variant, "seed": str(seed)}
+    own = {name: str(value) for name, value in identity(run).items()}
     found = dict(flat(run.settings))
     names = distinct(_name(name)[:200] for name in [*own, *found])
     texts = [*own.values(), *map(_text, found.values())]
@@ -116,7 +116,8 @@ def _experiment(client: Any, name: str, folder: Path) -> str:
 
 def _delete(client: Any, experiment: str, run: TrackedRun) -> None:
     """Delete earlier exports of the same simulation."""
-    key = {f"{TAG}{name}": run.labels[name][:MOST_TEXT] for name in KEY}
+    labels = {name: run.labels[name] for name in KEY if name in run.labels}
+    key = {f"{TAG}{name}": text[:MOST_TEXT] for name, text in labels.items()}
     token = None
     old = []
     while True:

@@ -24,9 +24,8 @@ def to_json(emulation: Emulation, rows: Iterable[Row], metric: str = ACCURACY) -
     """Return rounds, transfers and computations as slices, `metric` and loss as counters."""
     rows = list(rows)
     clients = {row.client for row in rows if isinstance(row, Transfer | Computation)}
-    name = f"{emulation.method}, {emulation.variant}, seed {emulation.seed}"
     events = [
-        _named("process_name", SERVER, printable(name)),
+        _named("process_name", SERVER, printable(emulation.title)),
         *_track(SERVER, "server"),
         *(event for client in sorted(clients) for event in _track(1 + client, f"client {client}")),
         *(event for row in rows for event in _events(row, metric)),

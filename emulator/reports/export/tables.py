@@ -1,4 +1,5 @@
-"""All rows of a ledger as CSV or Parquet: `method`, `variant`, `seed`, then the row's fields.
+"""All rows of a ledger as CSV or Parquet: `method`, `variant`, `seed`, `network_seed`, then
+the row's fields.
 
 There is one table per kind of row, and one of outcomes. Tables are written one simulation at a
 time, because a run may have millions of rows. Parquet
@@ -17,9 +18,10 @@ from emulator.reports.export.json_csv import csv_text
 from emulator.reports.run_report import Study, printable
 from emulator.results.ledger import Ledger
 from emulator.results.metrics import Outcome
-from emulator.simulation.records import Emulation, Row
+from emulator.simulation.records import Row
 
 Batch = list[tuple[Any, ...]]
+_KEY: dict[str, type] = {"method": str, "variant": str, "seed": int, "network_seed": int}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ def tables(ledger: Ledger, study: Study) -> dict[str, Table]:
     """Return all tables of a run by name; `study` is loaded from `ledger`. Raises LedgerError."""
     found = {"outcomes": Table(_columns(Outcome), lambda: [list(map(astuple, study.outcomes))])}
     for record in get_args(Row):
-        columns = Emulation.__annotations__ | record.__annotations__
+        columns = _KEY | record.__annotations__
         found[f"{record.__name__.lower()}s"] = Table(columns, partial(_batches, ledger, record))
     return found
 
@@ -52,7 +54,8 @@ def _columns(record: type[Any]) -> dict[str, type]:
 
 def _batches(ledger: Ledger, record: type[Row]) -> Iterator[Batch]:
     for emulation in ledger.emulations():
-        key = (printable(emulation.method), printable(emulation.variant), emulation.seed)
+        names = printable(emulation.method), printable(emulation.variant)
+        key = (*names, emulation.seed, emulation.network_seed)
         yield [(*key, *row) for row in ledger.rows(emulation).columns(record)]
 
 

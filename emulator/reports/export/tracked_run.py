@@ -60,13 +60,22 @@ class TrackedRun:
 
     @property
     def title(self) -> str:
-        """Its method, variant and seed."""
-        return ", ".join((self.emulation.method, self.emulation.variant, f"seed {self.seed}"))
+        """Its method, variant, draw of the fleet and seed."""
+        return self.emulation.title
 
     @property
     def seed(self) -> int:
         """Its seed."""
         return self.emulation.seed
+
+
+def identity(run: TrackedRun) -> dict[str, str | int]:
+    """Return method, variant and seed by name, and the draw of the fleet if it has its own seed."""
+    return _identity(run.emulation)
+
+
+def _identity(emulation: Emulation) -> dict[str, str | int]:
+    return {name: value for name, value in emulation._asdict().items() if value is not None}
 
 
 def tracked(
@@ -83,13 +92,14 @@ def tracked(
     rows, method, variant = list(rows), printable(emulation.method), printable(emulation.variant)
     found = outcome(emulation, rows, meta.goal, metric=meta.metric_measure)
     given = {name: getattr(found, name) for name in RESULTS}
-    labels = {"method": method, "variant": variant, "seed": str(emulation.seed), "source": source}
+    shown = emulation._replace(method=method, variant=variant)
+    labels = {name: str(value) for name, value in _identity(shown).items()} | {"source": source}
     if origin:
         labels["recording"] = origin.recording
     return TrackedRun(
         experiment=printable(meta.name) or "unnamed",
         source=source,
-        emulation=Emulation(method, variant, emulation.seed),
+        emulation=shown,
         points=tuple(points(rows, printable(meta.metric))),
         results={name: value for name, value in given.items() if value is not None},
         settings=origin.settings if origin else {},

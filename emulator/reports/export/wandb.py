@@ -15,7 +15,7 @@ from typing import Any
 
 from emulator.common.files import refused, storage
 from emulator.reports.export.tables import missing
-from emulator.reports.export.tracked_run import BYTES, SECONDS, WAYS, TrackedRun
+from emulator.reports.export.tracked_run import BYTES, SECONDS, WAYS, TrackedRun, identity
 
 # Offline, silent, and without facts about this machine or its folders. Names with x_ are not part
 # of wandb's stable interface, so those that a version lacks are left out.
@@ -63,15 +63,13 @@ def _write(folder: Path, place: Path, run: TrackedRun) -> Path:
     for old in place.glob(f"offline-run-*-{simulation}*"):
         shutil.rmtree(old)
     known = {name: of for name, of in SETTINGS.items() if name in wandb.Settings.model_fields}
-    method, variant, seed = run.emulation
     made = wandb.init(
         dir=str(folder),
         id=simulation + content,
         project=re.sub(r"[/\\#?%:]", "-", run.experiment)[:128],
         name=run.title[:128],
-        group=f"{method}, {variant}"[:128],
-        config={"method": method, "variant": variant, "seed": seed}
-        | {"labels": dict(run.labels), "settings": dict(run.settings)},
+        group=f"{run.emulation.method}, {run.emulation.variant}"[:128],
+        config=identity(run) | {"labels": dict(run.labels), "settings": dict(run.settings)},
         reinit="create_new",
         settings=wandb.Settings(**known),
     )
@@ -96,7 +94,7 @@ def _digests(run: TrackedRun) -> tuple[str, str]:
     Both are the id of the W&B run: an upload of the same content twice is one run, and another
     content is another run.
     """
-    key = [run.experiment, run.source, run.emulation]
+    key = [run.experiment, run.source, [*identity(run).values()]]
     texts = (json.dumps(value, default=str, sort_keys=True) for value in (key, asdict(run)))
     simulation, content = (hashlib.sha256(text.encode()).hexdigest()[:8] for text in texts)
     return simulation, content

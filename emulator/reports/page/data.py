@@ -10,7 +10,6 @@ from emulator.reports import timeline
 from emulator.reports.figures import SEEN, WIDE
 from emulator.reports.plot_style import BOTTLENECKS, COLOURS, PHASES
 from emulator.reports.run_report import Study
-from emulator.reports.tradeoffs import emulation_of
 from emulator.results import target_sweep
 from emulator.results.metadata import Group
 from emulator.results.metrics import Curve, Outcome
@@ -59,7 +58,7 @@ def to_json(study: Study) -> str:
 
 
 def _emulation(study: Study, outcome: Outcome, aims: Sequence[float]) -> dict[str, Any]:
-    key = emulation_of(outcome)
+    key = outcome.emulation
     cost_s = outcome.duration_s if outcome.target is None else outcome.time_to_target_s
     parts_s = (outcome.download_s, outcome.compute_s, outcome.upload_s, outcome.waiting_s)
     kept = study.timelines[key]
@@ -70,6 +69,7 @@ def _emulation(study: Study, outcome: Outcome, aims: Sequence[float]) -> dict[st
         "method": study.methods.index(outcome.method),
         "variant": study.variants.index(outcome.variant),
         "seed": outcome.seed,
+        "draw": outcome.network_seed,
         "time_s": cost_s,
         "accuracy": None if outcome.final_accuracy is None else _number(outcome.final_accuracy),
         "parts_s": parts_s,

@@ -7,7 +7,7 @@ from statistics import fmean
 
 from emulator.common.units import format_duration, format_score, format_size
 from emulator.reports.run_report import Study
-from emulator.reports.tradeoffs import emulation_of, or_blank, percent
+from emulator.reports.tradeoffs import or_blank, percent
 from emulator.results.participation import GroupShare
 
 Cell = tuple[float | None, str]  # sort key, text
@@ -36,7 +36,7 @@ def group_costs(study: Study) -> str:
     for m, method in enumerate(study.methods):
         for v, variant in enumerate(study.variants):
             shares = [
-                s for o in study.of(method, variant) for s in study.groups.get(emulation_of(o), ())
+                s for o in study.of(method, variant) for s in study.groups.get(o.emulation, ())
             ]
             for name in dict.fromkeys(share.group for share in shares):
                 own = [share for share in shares if share.group == name]

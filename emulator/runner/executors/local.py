@@ -18,7 +18,8 @@ from emulator.runner.events import OnEvent
 from emulator.runner.executors.base import Results
 from emulator.runner.executors.pool import WorkerPool
 from emulator.runner.executors.process_worker import Worker
-from emulator.runner.executors.worker_loop import run_job, serve
+from emulator.runner.executors.worker_loop import LastOpened, run_job, serve
+from emulator.runner.recording import Recording
 from emulator.runner.training_job import Options
 from emulator.scenario.study import TrainingJob
 from flasc.training.shared_models import SharedModels
@@ -41,9 +42,9 @@ class Local:
             pool = WorkerPool(trainings, self.workers, lambda: Worker(_work, options), _ready)
             yield from pool.results(on_event)
             return
-        shared = SharedModels()
+        shared, opened = SharedModels(), LastOpened(Recording)
         for index, training in enumerate(trainings):
-            yield index, run_job(index, training, options, on_event, shared)
+            yield index, run_job(index, training, options, on_event, shared, opened)
 
 
 def _ready(workers: Sequence[Worker]) -> list[Worker]:

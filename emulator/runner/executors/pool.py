@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 from emulator.common.errors import EmulationError
-from emulator.runner.events import Note, OnEvent, TrainingProgress
+from emulator.runner.events import Note, OnEvent, Simulated, TrainingProgress
 from emulator.runner.executors.base import Results
 from emulator.runner.executors.work_sharing import (
     Assist,
@@ -120,6 +120,7 @@ class WorkerPool(Generic[W]):
         self._to_start, self._start, self._wait, self._tries = limit, start, wait, tries
         self._workers: list[W] = []
         self._waiting = deque(enumerate(trainings))
+        self._ended: set[int] = set()
         self._starts: Counter[int] = Counter()
         self._lost: EmulationError | None = None
 
@@ -128,12 +129,13 @@ class WorkerPool(Generic[W]):
         try:
             self._fill(len(self._waiting))
             for worker, message in self._messages():
-                if isinstance(message, Note | TrainingProgress):
+                if isinstance(message, Note | TrainingProgress | Simulated):
                     on_event(message)
                 elif isinstance(message, Offer | Take | Ready | Finished):
                     self._share_work(worker, message)
                 elif message is not None:
                     index = self._free(worker)
+                    self._ended.add(index)
                     self._assign()
                     yield index, message
                 elif (index := self._lose(worker)) >= 0:
@@ -143,6 +145,7 @@ class WorkerPool(Generic[W]):
                         self._fill(1)
                         on_event(Note(index, "its worker died; another one continues"))
                     else:
+                        self._ended.add(index)
                         yield index, worker.died()
                     self._assign()
             none = EmulationError("no worker was left for it", "run the same command again")
@@ -201,8 +204,8 @@ class WorkerPool(Generic[W]):
         """Assign trainings to idle workers, then helpers to trainings with fewest, then pieces."""
         idle = [w for w in self._workers if w.index < 0 and w.up]
         for worker in idle:
-            if self._waiting and not worker.busy:
-                index, training = self._waiting.popleft()
+            if not worker.busy and (found := self._next()):
+                index, training = found
                 self._starts[index] += 1
                 worker.give(index, training)
         helpers = [w for w in idle if w.index < 0]
@@ -214,6 +217,15 @@ class WorkerPool(Generic[W]):
             helper.take_piece()
         for worker in self._workers:
             worker.answer()
+
+    def _next(self) -> tuple[int, TrainingJob] | None:
+        """Take the first waiting training that can start; None if there is none."""
+        for found in self._waiting:
+            after = found[1].after
+            if after is None or after in self._ended:
+                self._waiting.remove(found)
+                return found
+        return None
 
     def _end(self) -> None:
         """End all workers at the same time: each may take a moment."""

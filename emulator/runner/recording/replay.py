@@ -71,6 +71,16 @@ class RecordingTrainer(Trainer):
         """Number of server steps that were recorded before."""
         return len(self._replayed - self._computed)
 
+    @property
+    def trained_steps(self) -> frozenset[str]:
+        """The ids of the server steps that were computed."""
+        return frozenset(self._computed)
+
+    @property
+    def replayed_steps(self) -> frozenset[str]:
+        """The ids of the server steps that were recorded before, also by this trainer."""
+        return frozenset(self._replayed)
+
     def restart(self) -> None:
         """Return to the root, where each simulation starts."""
         self.state = self.recording.root

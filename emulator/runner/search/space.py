@@ -84,6 +84,12 @@ def read_space(study: Study, method: str | None, variant: str | None, axes: Axes
 
     Of a packed recording, it has the configurations that are recorded. Raises ScenarioError.
     """
+    if study.scenario.network_seeds is not None:
+        raise ScenarioError(
+            f"{study.document.where(('network_seeds',))}: network_seeds: found draws of the fleet; "
+            "allowed in a search: none, since it compares the seeds of trainings",
+            "leave them out: --set network_seeds=null",
+        )
     one = narrowed(study, _chosen_variant(study, variant))
     template = _chosen_method(study, method)
     if next(iter(one.variants.values())).training.target is None:

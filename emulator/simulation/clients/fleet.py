@@ -102,11 +102,13 @@ def draw_fleet(
     clients: int,
     seed: int,
     flop_per_example: float | None = None,
+    rank_seed: int | None = None,
 ) -> Fleet:
     """Draws the fleet of `clients` that a scenario's network describes; deterministic in `seed`.
 
     `flop_per_example` are the operations of training on one example, needed for devices given by
-    their speed. The assignment of clients to groups is shuffled.
+    their speed. The assignment of clients to groups is shuffled. `rank_seed` (None: `seed`) draws
+    the ranks that clients can hold, because these decide which clients take part in a training.
     """
     groups, counts = network.accesses, {"clients": clients}
     if network.groups:
@@ -128,7 +130,10 @@ def draw_fleet(
         drawn["compute"] = flop / (drawn["compute"] * compute.utilisation)
     max_rank, presence = None, [access.availability for access in groups.values()]
     if compute and compute.max_rank is not None:
-        max_rank = quantile(compute.max_rank, stream(seed, "max rank").random(clients))
+        max_rank = quantile(
+            compute.max_rank,
+            stream(seed if rank_seed is None else rank_seed, "max rank").random(clients),
+        )
     return Fleet(
         down_Bps=drawn["down"] / 8,
         up_Bps=drawn["up"] / 8,

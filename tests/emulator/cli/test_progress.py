@@ -11,8 +11,8 @@ from rich.console import Console
 
 from emulator.cli import progress
 from emulator.cli.progress import Display, Json, Live, Plain, display, titles
-from emulator.runner import inputs
-from emulator.runner.events import Note, TrainingProgress
+from emulator.runner import inputs, printed_progress
+from emulator.runner.events import Note, Simulated, TrainingProgress
 
 PAGE = Path(__file__).parents[3] / "docs/reference/progress_events.md"
 
@@ -213,6 +213,7 @@ def test_each_event_is_a_json_object_on_a_line(events, clock):
 def test_its_page_has_every_field_and_no_other(events):
     display, said = events
     display.show(at(0, 1))
+    display.show(Simulated(0, 2))
     display.end(0, lambda: ["LoRA"])
     table = PAGE.read_text("utf-8").partition("## Events")[2]
     cells = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
@@ -257,3 +258,19 @@ def test_a_metric_goes_by_its_name(scenario, clock):
     with Plain(Console(file=out, width=200), trainings, workers=2) as display:
         display.show(at(0, 1))
     assert "round 1/4, next-token accuracy 0.250, simulated" in out.getvalue()
+
+
+def test_numbers_of_simulations_are_told_with_their_pace(events, monkeypatch):
+    now = SimpleNamespace(s=0.0)
+    monkeypatch.setattr(printed_progress, "time", SimpleNamespace(monotonic=lambda: now.s))
+    pace = printed_progress.SimulationPace(1_100)
+    pace.add(100)  # workers have started
+    assert pace.text() == "100 of 1,100 simulations"
+    now.s = 2.0
+    pace.add(400)
+    assert pace.text() == "500 of 1,100 simulations, 200 per second, about 3.0 s left"
+    display, said = events
+    display.show(Simulated(0, 2))
+    (event,) = said()
+    assert (event["event"], event["done"]) == ("simulations", 2)
+    assert event["whole"] >= 2

@@ -7,7 +7,7 @@ import pytest
 
 from emulator.reports.findings import fallen, headline, seeds_text, shown
 from emulator.reports.run_report import Study
-from emulator.results.comparison import Measured, contrasted
+from emulator.results.comparison import Measured, Run, contrasted
 from emulator.results.metrics import Outcome
 from emulator.simulation.records import Emulation
 from emulator.simulation.target import Goal
@@ -101,9 +101,9 @@ def test_the_verdicts_are_those_of_compare(study_of: Studies) -> None:
     methods = {"LoRA": 0.1, "clear": 0.1, "alone": 0.1}
     study = study_of(methods, {"x": 1, "y": 2, "z": 3}, seeds=(0, 1, 2))
     study = with_times(study, LoRA=[20, 24, 22], clear=[10, 12, 11.1], alone=[18.2, 20.6, 18.2])
-    cells: dict[tuple[str, str], dict[int, Measured]] = {}
+    cells: dict[tuple[str, str], dict[Run, Measured]] = {}
     for o in study.outcomes:
-        cells.setdefault((o.method, o.variant), {})[o.seed] = Measured(o, ())
+        cells.setdefault((o.method, o.variant), {})[Run(o.seed)] = Measured(o, ())
     found = contrasted(cells, None, Goal(0.5)).contrasts
     assert {(c.method, c.verdict) for c in found} == {
         ("LoRA", "baseline"), ("clear", "faster"), ("alone", "not shown")

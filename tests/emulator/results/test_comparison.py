@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from emulator.common.errors import ScenarioError
-from emulator.results.comparison import Measured, contrasted, front
+from emulator.results.comparison import Measured, Run, contrasted, front
 from emulator.results.metrics import Outcome, Point
 from emulator.simulation.target import Goal
 
@@ -35,8 +35,8 @@ def measured(time_s, accuracy=0.5, points=(), target=0.5):
 def against(ours, theirs, shift=0):
     """The contrast of times by seed; `theirs` begin at seed `shift`."""
     cells = {
-        ("base", "v"): {seed + shift: measured(s) for seed, s in enumerate(theirs)},
-        ("new", "v"): {seed: measured(s) for seed, s in enumerate(ours)},
+        ("base", "v"): {Run(seed + shift): measured(s) for seed, s in enumerate(theirs)},
+        ("new", "v"): {Run(seed): measured(s) for seed, s in enumerate(ours)},
     }
     return contrasted(cells, None, Goal(0.5)).contrasts[1]
 
@@ -84,9 +84,58 @@ def test_signs_decide_if_a_seed_never_reaches_the_target():
     assert against([None] * 6, [1] * 6).verdict == "slower"
 
 
+def drawn(ours, theirs):
+    """The contrast of times by seed and draw: a list of draws per seed."""
+    cells = {
+        (name, "v"): {
+            Run(seed, draw): measured(time_s)
+            for seed, times_s in enumerate(by_seed)
+            for draw, time_s in enumerate(times_s)
+        }
+        for name, by_seed in (("base", theirs), ("new", ours))
+    }
+    return contrasted(cells, None, Goal(0.5)).contrasts[1]
+
+
+def test_a_hundred_draws_of_one_training_are_not_a_hundred_runs():
+    found = drawn([[1.0] * 97 + [9.0] * 3], [[2.0] * 100])
+    assert (found.verdict, found.p, found.speedup_low) == ("one seed", None, None)
+    assert (found.seeds, found.shared_seeds, found.draws) == (1, 1, 100)
+    assert (found.wins, found.shared, found.reached) == (97, 100, 100)
+    logs = [math.log(2)] * 97 + [math.log(2 / 9)] * 3
+    assert found.speedup == pytest.approx(math.exp(sum(logs) / 100)), "pairs of one draw each"
+
+
+def test_draws_are_averaged_per_seed_before_the_test():
+    """The test has as many values as seeds: the means of the logarithms over the draws."""
+    theirs, ours = [[2.0, 8.0], [3.0, 3.0], [5.0, 2.0]], [[1.0, 2.0], [1.0, 3.0], [2.0, 1.0]]
+    pairs = zip(theirs, ours, strict=True)
+    ratios = [math.sqrt((t[0] / o[0]) * (t[1] / o[1])) for t, o in pairs]
+    found, means = drawn(ours, theirs), against([1, 1, 1], ratios)
+    assert found.p_alone == pytest.approx(means.p_alone)
+    assert (found.speedup_low, found.speedup_high) == pytest.approx(
+        (means.speedup_low, means.speedup_high)
+    )
+    assert (found.seeds, found.draws, found.wins, found.shared) == (3, 2, 5, 6)
+
+
+def test_more_draws_of_the_same_seeds_make_no_verdict():
+    ours, theirs = [[9.0], [12.0], [10.0]], [[10.0], [11.0], [10.5]]
+    few = drawn(ours, theirs)
+    many = drawn([of * 50 for of in ours], [of * 50 for of in theirs])
+    assert many.p == pytest.approx(few.p)
+    assert few.verdict == many.verdict == "not shown"
+
+
+def test_a_seed_is_won_with_most_of_its_draws():
+    found = drawn([[1.0, 1.0, None]] * 6, [[2.0, None, 2.0]] * 6)
+    assert found.p == pytest.approx(2 * 0.5**6), "six signs, not eighteen"
+    assert found.verdict == "faster"
+
+
 def test_many_contrasts_make_each_harder_to_show():
-    theirs = {seed: measured(t) for seed, t in enumerate([10.0, 11.0, 10.5])}
-    ours = {seed: measured(t) for seed, t in enumerate([9.0, 9.4, 9.4])}
+    theirs = {Run(seed): measured(t) for seed, t in enumerate([10.0, 11.0, 10.5])}
+    ours = {Run(seed): measured(t) for seed, t in enumerate([9.0, 9.4, 9.4])}
     alone = contrasted({("base", "v"): theirs, ("new", "v"): ours}, None, Goal(0.5)).contrasts[1]
     same = {(f"same {i}", "v"): theirs for i in range(20)}
     many = contrasted(
@@ -106,25 +155,25 @@ def test_a_target_that_is_met_at_once_has_no_ratio():
 
 
 def test_a_variant_may_be_the_baseline():
-    cells = {("m", v): {s: measured(t * (1 + s)) for s in range(3)} for v, t in
+    cells = {("m", v): {Run(s): measured(t * (1 + s)) for s in range(3)} for v, t in
              (("near", 1.0), ("far", 3.0))}  # fmt: skip
     far = contrasted(cells, "near", Goal(0.5)).contrasts[1]
     assert (far.variant, far.verdict, far.speedup) == ("far", "slower", pytest.approx(1 / 3))
 
 
 def test_without_a_target_whole_runs_are_compared():
-    cells = {("m", "v"): {0: measured(None, target=None)}}
+    cells = {("m", "v"): {Run(0): measured(None, target=None)}}
     found = contrasted(cells, None, None).contrasts[0]
     assert (found.time_s.median, found.nbytes.median, found.reached) == (99, 60, 1)
 
 
 def test_a_baseline_that_is_not_there_is_met_halfway():
     with pytest.raises(ScenarioError, match="did you mean 'LoRA'"):
-        contrasted({("LoRA", "v"): {0: measured(1.0)}}, "lora", Goal(0.5))
+        contrasted({("LoRA", "v"): {Run(0): measured(1.0)}}, "lora", Goal(0.5))
 
 
 def test_a_variant_without_the_baseline_says_so():
-    cells = {("a", "x"): {0: measured(1.0)}, ("b", "y"): {0: measured(1.0)}}
+    cells = {("a", "x"): {Run(0): measured(1.0)}, ("b", "y"): {Run(0): measured(1.0)}}
     assert contrasted(cells, "a", Goal(0.5)).contrasts[1].verdict == "no baseline"
 
 
@@ -135,7 +184,7 @@ POINTS = st.lists(
 
 @given(st.dictionaries(st.sampled_from("abc"), POINTS, min_size=1))
 def test_nothing_beats_the_front_and_the_front_beats_the_rest(methods):
-    cells = {m: {0: measured(1.0, points=p)} for m, p in methods.items()}
+    cells = {m: {Run(0): measured(1.0, points=p)} for m, p in methods.items()}
     every = [point for points in methods.values() for point in points]
     found = front(cells, "v", "time_s")
     for point in found:
@@ -150,7 +199,7 @@ def test_nothing_beats_the_front_and_the_front_beats_the_rest(methods):
 def test_a_front_of_a_falling_metric_goes_down():
     values = [(0.0, 60.0), (1.0, 30.0), (2.0, 35.0), (3.0, 20.0)]
     points = [Point(k, time_s, 0, value) for k, (time_s, value) in enumerate(values)]
-    found = front({"m": {0: measured(1.0, points=points)}}, "v", "time_s", "falling")
+    found = front({"m": {Run(0): measured(1.0, points=points)}}, "v", "time_s", "falling")
     assert [point.accuracy for point in found] == [60, 30, 20]
 
 

@@ -7,12 +7,14 @@ from contextlib import closing
 
 import pytest
 
+from emulator.api import Results
 from emulator.common.errors import EmulationError, StorageError
 from emulator.common.files import slug
 from emulator.results.ledger import Ledger
-from emulator.runner import inputs, metadata, models, run, training_job
+from emulator.runner import inputs, metadata, models, parts, run, training_job
 from emulator.runner.check import recorded_rounds
-from emulator.runner.events import TrainingFinished
+from emulator.runner.compare import compare
+from emulator.runner.events import Simulated, TrainingFinished
 from emulator.runner.executors import Local, Options
 from emulator.runner.export_recording import packed_recording
 from flasc.common.errors import AssetError, DivergedError
@@ -81,6 +83,54 @@ def test_a_report_has_the_rows_of_the_run_and_reads_none_back(
     assert run.write_report(written[0].parent) == written
     for path, before in zip(written, made, strict=True):
         assert path.suffix in (".png", ".svg") or path.read_bytes() == before
+
+
+LINKS = [
+    "network.clients.up={kind: uniform, low: 1 Mbps, high: 20 Mbps}",
+    "network.clients.rtt={kind: uniform, low: 10 ms, high: 200 ms}",
+    "network.clients.loss=0.01",
+    "vary=null",
+]
+
+
+def rows_of(folder):
+    """The rows of each simulation."""
+    with Ledger.open(folder / "ledger.sqlite") as ledger:
+        return {each: ledger.rows(each) for each in ledger.emulations()}
+
+
+def test_draws_of_the_fleet_are_those_of_their_seeds_and_one_recording_serves_all(
+    scenario, toys, carry, tmp_path
+):
+    """A draw with the number of a training's seed has the rows of a run without draws."""
+    seeds = "training.seeds=[3, 4]"
+    carry(inputs.read(scenario(), [*LINKS, seeds]))
+    own, made = rows_of(tmp_path / "out"), len(toys)
+    outcome = carry(inputs.read(scenario(), [*LINKS, seeds, "network_seeds=3-5"]))
+    assert (outcome.trained_rounds, len(toys)) == (0, made), "nothing is trained for a draw"
+    drawn = rows_of(tmp_path / "out")
+    assert len(drawn) == 3 * 2 * 3  # methods, seeds, draws
+    for (method, variant, seed, _), rows in own.items():
+        found = {draw: drawn[method, variant, seed, draw] for draw in (3, 4, 5)}
+        assert found[seed] == rows
+        assert len({str(each) for each in found.values()}) == 3
+    written = json.loads((tmp_path / "out/results.json").read_text())
+    assert [o["network_seed"] for o in written[:6]] == [3, 4, 5, 3, 4, 5]
+    table = (tmp_path / "out/results.csv").read_text().splitlines()
+    assert table[0].endswith(",network_seed")
+
+
+def test_draws_are_in_the_labels_of_the_ledger(scenario, toys, carry, tmp_path):
+    """So that its format stays: the table has method, variant and seed."""
+    carry(inputs.read(scenario(), ["network_seeds=[7]"], ["head"]))
+    with closing(sqlite3.connect(tmp_path / "out/ledger.sqlite")) as db:
+        labels = [label for (label,) in db.execute("SELECT variant FROM emulation")]
+        assert db.execute("PRAGMA user_version").fetchone() == (3,)
+    assert labels == ["fast, network seed 7", "slow, network seed 7"]
+    with Ledger.open(tmp_path / "out/ledger.sqlite") as ledger:
+        assert ledger.emulations() == [
+            ("head", "fast", 0, 7), ("head", "slow", 0, 7)
+        ]  # fmt: skip
 
 
 @pytest.fixture
@@ -274,3 +324,77 @@ def test_a_ledger_says_that_nobody_gave_an_rtt_and_nothing_where_it_is_given(sce
     assert "remark" not in metadata.describe(inputs.read(path)).to_meta()
     path.write_text(path.read_text().replace(", rtt: 40 ms", ""))
     assert metadata.describe(inputs.read(path)).remark.startswith("RTT 0 ms (not given): ")
+
+
+@pytest.fixture
+def many(monkeypatch):
+    """Trainings are divided as if a part had two simulations at most."""
+    monkeypatch.setattr(parts, "SIZE", 2)
+
+
+MANY = [*LINKS[:3], "network_seeds=0-2"]
+
+
+def test_results_do_not_depend_on_parts_and_workers(scenario, toys, carry, tmp_path, monkeypatch):
+    """Three draws of two variants of three trainings, in one part each or in several."""
+    study = inputs.read(scenario(), MANY)
+    whole = carry(study)
+    before = (tmp_path / "out/ledger.sqlite").read_bytes()
+    assert (whole.trained_rounds, whole.reused_rounds) == (12, 0)
+    monkeypatch.setattr(parts, "SIZE", 2)
+    heard = []
+    for engine in (HERE, Local(2)):
+        again = carry(study, engine=engine, on_event=heard.append)
+        assert (again.trained_rounds, again.reused_rounds) == (0, 12)
+        assert (tmp_path / "out/ledger.sqlite").read_bytes() == before
+    ended = [each.training for each in heard if isinstance(each, TrainingFinished)]
+    assert sorted(ended) == [0, 0, 1, 1, 2, 2], "each training ends once per run"
+    assert sum(each.count for each in heard if isinstance(each, Simulated)) == 2 * 18
+
+
+def test_parts_train_what_is_missing_once(scenario, toys, many, carry):
+    outcome = carry(inputs.read(scenario(), MANY))
+    assert (outcome.trained_rounds, outcome.reused_rounds, len(toys)) == (12, 0, 3)
+
+
+def test_summaries_have_the_results_of_the_ledger(scenario, toys, many, carry, tmp_path):
+    study, out = inputs.read(scenario(), MANY), tmp_path / "out"
+    carry(study)
+    results = {name: (out / name).read_bytes() for name in ("results.json", "results.csv")}
+    found = compare([out])
+    other_target = compare([out], target=0.1)
+    scores = Results.read(out)
+    options = Options(tmp_path / "recordings", summarise=metadata.summariser(study))
+    for engine in (HERE, Local(2)):
+        outcome = run.run(study, out, options, engine=engine)
+        assert [path.name for path in outcome.written] == ["results.json", "results.csv"]
+        assert {name: (out / name).read_bytes() for name in results} == results
+    assert not (out / "ledger.sqlite").exists()
+    assert not (out / "index.html").exists()
+    assert compare([out]) == found
+    assert compare([out], target=0.1) == other_target
+    assert Results.read(out) == scores
+    assert inputs.read(out).document.data == study.document.data
+    carry(study)
+    assert not (out / "summary.sqlite").exists(), "the rows are there again"
+
+
+def test_an_interrupted_run_of_summaries_has_those_of_whole_parts(
+    scenario, toys, many, carry, tmp_path
+):
+    study, out = inputs.read(scenario(), MANY), tmp_path / "out"
+    options = Options(tmp_path / "recordings", summarise=metadata.summariser(study))
+    run.run(study, out, options, engine=HERE)
+    whole = (out / "summary.sqlite").read_bytes()
+
+    def stop(event):
+        if isinstance(event, TrainingFinished):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run.run(study, out, options, engine=HERE, on_event=stop)
+    found = Results.read(out, partial=True)
+    assert len(found.outcomes) == 5, "three parts; the fourth was not filed"
+    assert len(found.missing) == 13
+    run.run(study, out, options, engine=HERE)
+    assert (out / "summary.sqlite").read_bytes() == whole

@@ -258,7 +258,9 @@ def test_an_override_sets_a_path(override, data):
 def test_null_in_a_value_deletes_at_every_depth():
     text = "a: {b: {c: 1, d: 2}, e: 3}\nvary: {x: {y: {a: {b: {c: null, f: 4}, e: null}}}}"
     assert read(text, "a={b: {c: null, f: 4}, e: null}").data["a"] == {"b": {"f": 4}}
-    assert read(text).copied(("vary", "x", "y", "a"), ("a",)).data["a"] == {"b": {"f": 4}}
+    document = read(text)
+    changed = document.changed([(("a",), document.at(("vary", "x", "y", "a")))])
+    assert changed.data["a"] == {"b": {"f": 4}}
 
 
 def test_overrides_say_where_they_are_and_the_later_wins():
@@ -426,10 +428,13 @@ def test_a_copy_knows_where_it_was_written_and_leaves_the_original_be(tmp_path):
     path = tmp_path / "x.yaml"
     path.write_text("a: {b: 1}\nvary:\n  up: {slow: {a.b: 2, c.d: [3]}}\n")
     document = load(path)
-    copy = document.copied(("vary", "up", "slow", "a.b"), ("a", "b"))
-    copy = copy.copied(("vary", "up", "slow", "c.d"), ("c", "d"))
+    up = ("vary", "up", "slow")
+    changes = [
+        (path, document.at((*up, key))) for path, key in ((("a", "b"), "a.b"), (("c", "d"), "c.d"))
+    ]
+    copy = document.changed(changes)
     assert (copy.data["a"], copy.data["c"]) == ({"b": 2}, {"d": [3]})
     assert copy.where(("a", "b")) == copy.where(("c", "d", 0)) == f"{path}:3"
     assert document.data["a"] == {"b": 1}
     with pytest.raises(ScenarioError, match="allowed: a mapping here"):
-        document.copied(("vary",), ("a", "b", "c"))
+        document.changed([(("a", "b", "c"), document.at(("vary",)))])

@@ -1,5 +1,6 @@
 """A scenario with other networks, and a run folder instead of a scenario."""
 
+import json
 import re
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from emulator.common.errors import LedgerError, ScenarioError
 from emulator.results.ledger import Ledger
 from emulator.runner import inputs
+from emulator.scenario import document, study
 
 NETWORKS = sorted((Path(__file__).parents[3] / "scenarios/networks").glob("*.yaml"))
 HALF = """\
@@ -108,3 +110,73 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path):
     with pytest.raises(LedgerError, match="is a recording") as error:
         inputs.read(tmp_path)
     assert "folder of a run" in error.value.hint
+
+
+def content(up_Mbps):
+    link = {"down": "10 Mbps", "up": f"{up_Mbps} Mbps"}
+    return {"network": {"server": {"down": "1 Gbps", "up": "1 Gbps"}, "clients": link}}
+
+
+def test_networks_may_be_mappings(scenario, tmp_path):
+    """They are what files with the same content are."""
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.yaml").write_text(json.dumps(content(1 if name == "a" else 2)))
+    files = inputs.read(scenario(), networks=[tmp_path / "a.yaml", tmp_path / "b.yaml"])
+    given = inputs.read(scenario(), networks={"a": content(1), "b": content(2)})
+    assert given.variants == files.variants
+    assert given.document.data == files.document.data
+
+
+@pytest.mark.parametrize(
+    ("networks", "says"),
+    [
+        ({"a": {"clients": {}}}, r"networks\['a'\]: clients: unknown key"),
+        ({"a": {}}, r"networks\['a'\]: network: missing key"),
+        ({"a": 5}, r"networks\['a'\]: found 5; allowed: a text as the label"),
+        ({7: content(1)}, r"networks\[7\]: found .*allowed: a text as the label"),
+        ({"a": {"network": {"server": object()}}}, r"networks\['a'\]: found .*object.*allowed"),
+        ({"a": content(1), "b": content("no")}, "network.clients.up"),
+    ],
+)
+def test_a_mapping_that_is_no_network_is_refused_by_its_label(scenario, networks, says):
+    with pytest.raises(ScenarioError, match=says):
+        inputs.read(scenario(), networks=networks)
+
+
+def test_of_many_networks_the_network_alone_is_validated(scenario, monkeypatch):
+    """A thousand take one second of CPU time: 0.9 ms each."""
+    validated = []
+    check = study._validated
+    monkeypatch.setattr(
+        study, "_validated", lambda document, kind: validated.append(1) or check(document, kind)
+    )
+    found = inputs.read(scenario(), networks={f"n{n}": content(n + 1) for n in range(30)})
+    assert len(validated) == 2, "the scenario, and its first network"
+    ups = [each.network.clients.up for each in found.variants.values()]
+    assert ups == [1e6 * (n + 1) for n in range(30)]
+    assert len({id(each.methods) for each in found.variants.values()}) == 1
+    # The same variants as one by one.
+    alone = inputs.read(scenario(), networks={"n7": content(8)}).variants["n7"]
+    assert found.variants["n7"] == alone
+
+
+def test_a_network_that_does_not_fit_is_an_error_of_its_own_file(scenario, tmp_path):
+    folder = tmp_path / "networks"
+    folder.mkdir()
+    for n in range(3):
+        (folder / f"n{n}.yaml").write_text(json.dumps(content(n + 1)))
+    bad = folder / "n1.yaml"
+    bad.write_text(
+        "network:\n  server: {down: 1 Gbps, up: 1 Gbps}\n  clients: {down: no, up: 1 Mbps}\n"
+    )
+    with pytest.raises(ScenarioError, match=rf"{re.escape(str(bad))}:3: network.clients.down"):
+        inputs.read(scenario(), networks=[folder])
+
+
+def test_many_networks_are_read_again_from_what_is_kept(scenario):
+    """The scenario of a run is written by libyaml if it has many labels."""
+    found = inputs.read(scenario(), networks={f"n {n} é😀": content(n + 1) for n in range(120)})
+    text = document.dump(found.document.data)
+    again = study.expand_variants(document.with_overrides(document.parse(text, "x"), ()), "x")
+    assert again.document.data == found.document.data
+    assert again.variants == found.variants

@@ -35,7 +35,13 @@ def test_every_row_is_in_one_table_under_its_emulation(ledger: Ledger) -> None:
     ]
     for table, record in zip(found.values(), get_args(Row), strict=True):
         expected = [
-            (e.method.replace("\n", "\N{REPLACEMENT CHARACTER}"), e.variant, e.seed, *row)
+            (
+                e.method.replace("\n", "\N{REPLACEMENT CHARACTER}"),
+                e.variant,
+                e.seed,
+                e.network_seed,
+                *row,
+            )
             for e in ledger.emulations()
             for row in ledger.rows(e)
             if isinstance(row, record)

@@ -16,6 +16,7 @@ class Todo:
 
     name: str
     settings: str = "settings"
+    after: int | None = None
 
 
 class Scripted(WorkerHandle):
