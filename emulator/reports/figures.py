@@ -10,8 +10,9 @@ from emulator.reports.findings import statistic
 from emulator.reports.plot_style import PHASES, Draw, colour, fill, line, unit
 from emulator.reports.run_report import Study, capitalised
 from emulator.reports.terminal import NEVER, time
-from emulator.results.metrics import Curve, Outcome, Summary, TimeSpent
+from emulator.results.metrics import Curve, Outcome, Summary
 from emulator.results.target_sweep import at, medians, steps, target_times
+from emulator.results.time_spent import TimeSpent
 from emulator.simulation.target import ACCURACY
 
 if TYPE_CHECKING:

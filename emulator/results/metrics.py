@@ -3,10 +3,9 @@
 A target that was never reached is None here and in JSON, and +inf in every order.
 """
 
-import itertools
 import math
 import statistics
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any, NamedTuple
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from emulator.common.errors import LedgerError
 from emulator.results import privacy
-from emulator.results.arrays import exact_sum, spans, summable, whole_sum
+from emulator.results.arrays import summable, whole_sum
 from emulator.results.bottlenecks import (
     main_bottleneck,
     mean_staleness,
@@ -25,29 +24,12 @@ from emulator.results.bottlenecks import (
     wasted_compute,
 )
 from emulator.results.participation import participation
-from emulator.simulation.event_table import Columns, EventTable
-from emulator.simulation.records import (
-    UNKNOWN,
-    Computation,
-    Emulation,
-    Evaluation,
-    Round,
-    Row,
-    Transfer,
-)
+from emulator.results.time_spent import time_spent
+from emulator.simulation.event_table import EventTable
+from emulator.simulation.records import UNKNOWN, Emulation, Evaluation, Round, Row, Transfer
 from emulator.simulation.target import ACCURACY, LOSS, Goal, Measure, merit
 
 SPLIT = "validation"  # for targets, so that nothing is selected on the test split
-ROUNDING = 1e-12  # relative rounding error of a sum of seconds
-
-
-class TimeSpent(NamedTuple):
-    """Seconds of an average client of the cohort, summed over rounds."""
-
-    download_s: float
-    compute_s: float
-    upload_s: float
-    waiting_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,45 +205,6 @@ def _bytes_so_far(rows: Iterable[Row], direction: str) -> tuple[NDArray[Any], ND
     order = np.argsort(sent["round"], kind="stable")
     until = np.concatenate([[0], np.cumsum(summable(sent["nbytes"])[order])])
     return sent["round"][order], until
-
-
-def time_spent(rows: Iterable[Row], last_round: float = math.inf) -> TimeSpent:
-    """Return the time of rounds 1 to `last_round` by activity; the sum is their durations.
-
-    Work that spans several rounds is split among them by time.
-    """
-    rows = EventTable.of(rows)
-    sent, computed, rounds = (rows.columns(each) for each in (Transfer, Computation, Round))
-    rounds = rounds.take(rounds["round"] <= last_round)
-    rounds = rounds.take(np.argsort(rounds["round"], kind="stable"))
-    is_moved = sent["round"] <= last_round
-    download_s, upload_s = (
-        _mean_s(sent, is_moved & sent.having("direction", way), rounds) for way in ("down", "up")
-    )
-    compute_s = _mean_s(computed, computed["round"] <= last_round, rounds)
-    total_s = exact_sum(rounds["finish_s"] - rounds["start_s"])
-    waiting_s = total_s - (download_s + compute_s + upload_s)
-    if abs(waiting_s) < ROUNDING * total_s:
-        waiting_s = 0.0  # such as -7e-15 s
-    return TimeSpent(download_s, compute_s, upload_s, waiting_s)
-
-
-def _mean_s(work: Columns[Any], chosen: NDArray[np.bool_], rounds: Columns[Any]) -> float:
-    """Return the seconds of chosen work within `rounds`, per client of each round's cohort."""
-    begun_s, ended_s = rounds["start_s"], rounds["finish_s"]
-    cohort = np.maximum(rounds["cohort"], 1)
-    start_s, finish_s = work["start_s"][chosen], work["finish_s"][chosen]
-    first = np.maximum(np.searchsorted(begun_s, start_s, side="right") - 1, 0)
-    count = np.maximum(np.searchsorted(begun_s, finish_s, side="left") - first, 0)
-
-    def parts() -> Iterator[list[float]]:
-        """Yield the seconds per client of each round that each row overlaps."""
-        for row, place in spans(first, count):
-            inside_s = np.minimum(finish_s[row], ended_s[place])
-            inside_s -= np.maximum(start_s[row], begun_s[place])
-            yield (np.maximum(inside_s, 0.0) / cohort[place]).tolist()
-
-    return math.fsum(itertools.chain.from_iterable(parts()))
 
 
 def outcome(

@@ -14,8 +14,8 @@ from typing import TypeGuard
 import numpy as np
 
 from emulator.results.bottlenecks import BUSY, RoundBottleneck
-from emulator.results.metrics import ROUNDING, TimeSpent
 from emulator.results.participation import SPLIT, GroupShare, Participation
+from emulator.results.time_spent import ROUNDING, TimeSpent
 from emulator.simulation.records import (
     Absence,
     Client,

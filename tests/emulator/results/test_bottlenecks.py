@@ -14,8 +14,8 @@ from emulator.results.bottlenecks import (
     wasted_bytes,
     wasted_compute,
 )
-from emulator.results.metrics import time_spent
 from emulator.results.participation import by_group, participation
+from emulator.results.time_spent import time_spent
 from emulator.scenario.scenario import Scenario
 from emulator.simulation.records import Client, Computation, PathRate, Round, SharedLink, Transfer
 from emulator.simulation.simulate import simulate

@@ -78,9 +78,9 @@ def test_a_report_has_the_rows_of_the_run_and_reads_none_back(
     """It is the report that is made of the ledger."""
     with monkeypatch.context() as patch:
         patch.setattr(Ledger, "rows", lambda *_: pytest.fail("rows were read back"))
-        written = carry(inputs.read(scenario())).written
+        written = carry(inputs.read(scenario())).report.paths
     made = [path.read_bytes() for path in written]
-    assert run.write_report(written[0].parent) == written
+    assert run.write_report(written[0].parent).paths == written
     for path, before in zip(written, made, strict=True):
         assert path.suffix in (".png", ".svg") or path.read_bytes() == before
 
@@ -367,7 +367,7 @@ def test_summaries_have_the_results_of_the_ledger(scenario, toys, many, carry, t
     options = Options(tmp_path / "recordings", summarise=metadata.summariser(study))
     for engine in (HERE, Local(2)):
         outcome = run.run(study, out, options, engine=engine)
-        assert [path.name for path in outcome.written] == ["results.json", "results.csv"]
+        assert [path.name for path in outcome.report.paths] == ["results.json", "results.csv"]
         assert {name: (out / name).read_bytes() for name in results} == results
     assert not (out / "ledger.sqlite").exists()
     assert not (out / "index.html").exists()

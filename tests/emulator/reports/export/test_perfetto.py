@@ -17,7 +17,7 @@ from hypothesis import given, strategies as st
 
 from emulator.reports.export import perfetto
 from emulator.results.ledger import Ledger
-from emulator.results.metrics import time_spent
+from emulator.results.time_spent import time_spent
 from emulator.simulation.records import (
     UNKNOWN,
     Computation,
