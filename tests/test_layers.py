@@ -220,6 +220,7 @@ def test_simpy_stays_where_time_passes():
     allowed = (
         "emulator/simulation/rounds/",
         "emulator/simulation/policies/",
+        "emulator/simulation/compiled/synchronous.py",
         "emulator/simulation/simulate.py",
         "emulator/network/network.py",
         "emulator/testbed/simulate.py",

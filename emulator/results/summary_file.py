@@ -20,6 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from emulator.common.errors import LedgerError, StorageError
 from emulator.results import privacy
 from emulator.results.metrics import Curve, Outcome, curve, outcome
+from emulator.simulation.event_table import EventTable
 from emulator.simulation.records import Emulation, Row
 from emulator.simulation.target import ACCURACY, Goal, Measure
 
@@ -53,7 +54,7 @@ class Summariser:
 
     def __call__(self, emulation: Emulation, rows: Iterable[Row]) -> Summary:
         """Return the summary of `rows`, which are not needed any more. Raises LedgerError."""
-        account, rows = self.accounts.get(emulation.variant), list(rows)
+        account, rows = self.accounts.get(emulation.variant), EventTable.of(rows)
         found = outcome(
             emulation, rows, self.goal, account=account, epsilon=_cached_epsilon, metric=self.metric
         )
