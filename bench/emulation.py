@@ -1,12 +1,13 @@
-"""A whole simulation without training: rounds, SimPy, network, records and ledger.
+"""A whole simulation without training: rounds, network, records and ledger, by both engines.
 
     python bench/emulation.py [TRANSFERS] [RUNS]
 
-A fleet of 10,000 clients with distinct rates, delays and speeds; cohorts of 1,000 of them download
-100 kB, compute and upload 25 kB over a shared server, until TRANSFERS messages (default: a million)
-were sent. Each run is a fresh process. Prints CPU and wall seconds, peak memory, and the share of
-the CPU time per file: from a profile of a twentieth of the transfers, which assigns functions in C
-to their callers and overstates frequent calls.
+A fleet of 10,000 clients with distinct rates, delays and speeds; cohorts of 10, 1,000 or 10,000 of
+them download 100 kB, compute and upload 25 kB, until TRANSFERS messages (default: a million) were
+sent. Together, a cohort asks the server's links for 30 times what they carry. Each run is a fresh
+process. Prints CPU and wall seconds, peak memory, and for the reference the share of the CPU time
+per file: from a profile of a twentieth of the transfers, which assigns functions in C to their
+callers and overstates frequent calls.
 """
 
 import cProfile
@@ -29,11 +30,14 @@ from emulator.simulation.records import Emulation
 from emulator.simulation.simulate import simulate
 from emulator.simulation.trainer import StubTrainer
 
-COHORT = 1_000
+COHORTS = (10, 1_000, 10_000)
 TRANSPORTS = ("fluid", "tcp")
+ENGINES = ("reference", "compiled")
+MEAN = 1.65  # of a lognormal distribution with sigma 1 and median 1
+ASKED = 30  # times what the server's links carry
 
 
-def scenario(transport: str, transfers: int) -> Scenario:
+def scenario(engine: str, transport: str, cohort: int, transfers: int) -> Scenario:
     """A scenario with as many rounds as give `transfers` messages."""
     down = {"kind": "lognormal", "median": "20 Mbps", "sigma": 1.0}
     up = {"kind": "lognormal", "median": "5 Mbps", "sigma": 1.0}
@@ -44,24 +48,31 @@ def scenario(transport: str, transfers: int) -> Scenario:
             "name": "bench",
             "task": {"name": "20newsgroups", "clients": 10_000},
             "training": {
-                "rounds": max(1, transfers // (2 * COHORT)),
-                "cohort": COHORT,
+                "rounds": max(1, transfers // (2 * cohort)),
+                "cohort": cohort,
                 "evaluation": {"every": 10},
             },
             "methods": {"LoRA": {"kind": "lora"}},
             "network": {
-                "server": {"down": "1 Gbps", "up": "10 Gbps"},
+                "server": {
+                    "down": f"{5 * MEAN * cohort / ASKED} Mbps",
+                    "up": f"{20 * MEAN * cohort / ASKED} Mbps",
+                },
                 "clients": {"down": down, "up": up, "rtt": rtt},
                 "transport": transport,
             },
             "compute": {"per_example": speed},
+            "simulation": {"engine": engine},
         }
     )
 
 
-def rows(transport: str, transfers: int) -> EventTable:
+Case = tuple[str, str, int]  # engine, transport, cohort
+
+
+def rows(case: Case, transfers: int) -> EventTable:
     trainer = StubTrainer(down_bytes=100_000, up_bytes=25_000)
-    return simulate(scenario(transport, transfers), 0, trainer)
+    return simulate(scenario(*case, transfers), 0, trainer)
 
 
 def timed(work: Callable[[], object]) -> tuple[float, float, object]:
@@ -71,9 +82,10 @@ def timed(work: Callable[[], object]) -> tuple[float, float, object]:
     return time.process_time() - cpu_s, time.perf_counter() - wall_s, made
 
 
-def one(transport: str, transfers: int) -> list[float]:
+def one(case: Case, transfers: int) -> list[float]:
     """CPU and wall seconds of the simulation and of the ledger, peak MB, MB of the ledger."""
-    cpu_s, wall_s, made = timed(lambda: rows(transport, transfers))
+    rows(case, 2 * case[2])  # loads, or compiles, what is compiled
+    cpu_s, wall_s, made = timed(lambda: rows(case, transfers))
     assert isinstance(made, EventTable)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "ledger"
@@ -85,10 +97,10 @@ def one(transport: str, transfers: int) -> list[float]:
     return [cpu_s, wall_s, ledger_cpu_s, ledger_wall_s, peak_MB, size_MB]
 
 
-def shares(transport: str, transfers: int) -> dict[str, float]:
+def shares(case: Case, transfers: int) -> dict[str, float]:
     """Share of the CPU time of a simulation per file."""
     profile = cProfile.Profile()
-    profile.runcall(rows, transport, transfers)
+    profile.runcall(rows, case, transfers)
     own_s: defaultdict[str, float] = defaultdict(float)
     stats = pstats.Stats(profile).stats  # type: ignore[attr-defined]  # not in typeshed
     for (file, _, _), (_, _, in_it_s, _, callers) in stats.items():
@@ -106,35 +118,40 @@ def shares(transport: str, transfers: int) -> dict[str, float]:
 
 def main() -> None:
     if sys.argv[1:2] == ["--one"]:
-        print(*one(sys.argv[2], int(sys.argv[3])))
+        engine, transport, cohort, transfers_text = sys.argv[2:]
+        print(*one((engine, transport, int(cohort)), int(transfers_text)))
         return
     transfers = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     runs = int(sys.argv[2]) if len(sys.argv) > 2 else 1
     print(
-        f"`python bench/emulation.py {transfers} {runs}`: medians of {runs}, alternately; seconds\n"
+        f"`python bench/emulation.py {transfers} {runs}`: medians of {runs}, alternately; seconds; "
+        "the reference sends a tenth of the messages\n"
     )
     print(
-        "| transport | CPU | min | max | wall | ledger CPU | wall | µs / transfer | MB | file MB |"
+        "| engine | transport | cohort | CPU | min | max | wall | ledger CPU | wall"
+        " | µs / message | MB | file MB |"
     )
-    print("|---|---|---|---|---|---|---|---|---|---|")
-    turns: dict[str, list[list[float]]] = {transport: [] for transport in TRANSPORTS}
+    print("|---|---|---|---|---|---|---|---|---|---|---|---|")
+    cases = [(e, t, c) for t in TRANSPORTS for c in COHORTS for e in ENGINES]
+    sizes = {case: transfers // (10 if case[0] == "reference" else 1) for case in cases}
+    turns: dict[Case, list[list[float]]] = {case: [] for case in cases}
     for _ in range(runs):
-        for transport, results in turns.items():
-            command = [sys.executable, __file__, "--one", transport, str(transfers)]
+        for case, results in turns.items():
+            command = [sys.executable, __file__, "--one", *map(str, case), str(sizes[case])]
             out = subprocess.run(command, check=True, capture_output=True)
             results.append([float(word) for word in out.stdout.split()])
-    for transport, results in turns.items():
+    for case, results in turns.items():
         columns = list(zip(*results, strict=True))
         cpu_s, wall_s, ledger_cpu_s, ledger_wall_s, peak_MB, size_MB = map(
             statistics.median, columns
         )
         print(
-            f"| {transport} | {cpu_s:.1f} | {min(columns[0]):.1f} | {max(columns[0]):.1f}"
-            f" | {wall_s:.1f} | {ledger_cpu_s:.1f} | {ledger_wall_s:.1f}"
-            f" | {(cpu_s + ledger_cpu_s) / transfers * 1e6:.0f} | {peak_MB:.0f} | {size_MB:.0f} |"
+            f"| {' | '.join(map(str, case))} | {cpu_s:.1f} | {min(columns[0]):.1f}"
+            f" | {max(columns[0]):.1f} | {wall_s:.1f} | {ledger_cpu_s:.1f} | {ledger_wall_s:.1f}"
+            f" | {(cpu_s + ledger_cpu_s) / sizes[case] * 1e6:.1f} | {peak_MB:.0f} | {size_MB:.0f} |"
         )
     for transport in TRANSPORTS:
-        parts = shares(transport, transfers // 20)
+        parts = shares(("reference", transport, 1_000), transfers // 20)
         print(f"\n{transport}: " + ", ".join(f"{n} {share:.0%}" for n, share in parts.items()))
 
 

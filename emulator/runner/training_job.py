@@ -222,7 +222,7 @@ def run_training(
             trainer.trained_steps,
             model,
             stamp(trainer.state),
-            recording.provenance(),
+            {**recording.provenance(), **({"network": "compiled"} if plans else {})},
             stalled,
             trainer.replayed_steps,
             kept.summaries,

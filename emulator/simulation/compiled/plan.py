@@ -77,6 +77,9 @@ class Plans:
     def __init__(self) -> None:
         self._known: list[tuple[object, Plan]] = []
 
+    def __len__(self) -> int:
+        return len(self._known)
+
     def find(self, key: object) -> Plan | None:
         """The plan with this key, if there is one."""
         return next((plan for known, plan in self._known if known == key), None)
