@@ -1,12 +1,14 @@
 """Which engine simulates: the compiled network, or the reference, which can do everything."""
 
-from typing import Literal
+from typing import Literal, TypeGuard
 
 from emulator.network import compiled
 from emulator.network.application import Application
 from emulator.network.topology import Profiles
 from emulator.simulation.clients.fleet import Fleet
 from emulator.simulation.policies.base import PolicySettings
+from emulator.simulation.policies.deadline import Deadline
+from emulator.simulation.policies.overselection import Overselection
 from emulator.simulation.policies.synchronous import Synchronous
 from emulator.simulation.selection.base import SelectionSettings
 from emulator.simulation.selection.uniform import Uniform
@@ -30,6 +32,16 @@ class EngineSettings(Settings):
         return self.engine == "compiled"
 
 
+Rounds = Synchronous | Overselection | Deadline
+
+
+def has_rounds(policy: PolicySettings) -> TypeGuard[Rounds]:
+    """Whether all tasks of a round end with it: a plug-in's policy may do anything."""
+    if type(policy) is Overselection or type(policy) is Deadline:
+        return policy.late == "drop"
+    return type(policy) is Synchronous
+
+
 def why_reference(
     policy: PolicySettings,
     selection: SelectionSettings,
@@ -41,7 +53,7 @@ def why_reference(
     """What the compiled network cannot do of all this; '' if it can do it."""
     cannot = {
         "numba is not installed": not compiled.AVAILABLE,
-        "rounds of another policy": type(policy) is not Synchronous,
+        "rounds of another policy": not has_rounds(policy),
         "another choice of clients": type(selection) is not Uniform,
         "a message log": is_logged,
         "clients that leave": bool(fleet.availability),

@@ -25,7 +25,7 @@ from emulator.simulation.clients.fleet import Fleet
 from emulator.simulation.clients.link_profiles import LinkProfiles
 from emulator.simulation.clients.links import Network as NetworkSettings
 from emulator.simulation.compiled.plan import Plans
-from emulator.simulation.engine import EngineSettings, why_reference
+from emulator.simulation.engine import EngineSettings, has_rounds, why_reference
 from emulator.simulation.event_table import Columns, EventTable
 from emulator.simulation.policies import POLICIES, PolicySettings
 from emulator.simulation.policies.synchronous import Synchronous
@@ -173,7 +173,8 @@ def simulate(
     ):
         from emulator.simulation.compiled import synchronous  # loads numba
 
-        assert isinstance(settings.policy, Synchronous)
+        assert has_rounds(settings.policy)
+        rule = settings.policy.rule(context)
         planner = None
         if application or clients.loss.any():
             delay_s, loss = clients.delay_s.tolist(), clients.loss.tolist()
@@ -181,10 +182,11 @@ def simulate(
         build = synchronous.builder(clients, transport, profiles, planner)
         plans = plans or Plans()
         key = settings.training, settings.network.charge, context.eligible.tobytes()
-        if (plan := plans.find(key)) and give_up_s == math.inf:
+        is_whole = synchronous.is_whole(rule) and give_up_s == math.inf
+        if is_whole and (plan := plans.find(key)):
             rows = synchronous.replay(plan, clients, build, notice)
         keep = functools.partial(plans.add, key)
-        of_rounds = synchronous.process(context, settings.policy.rule(context), build, keep)
+        of_rounds = synchronous.process(context, rule, build, keep)
     elif logged:
         of_rounds = logged.process(context)
     else:

@@ -36,7 +36,12 @@ class Counted:
 def scenario(rng: Random) -> Scenario:
     """A scenario that the compiled network can simulate."""
     found = invariants.document(rng)
-    found |= {"policy": "synchronous", "selection": "uniform"}
+    found["selection"] = "uniform"
+    if isinstance(found["policy"], dict):
+        if found["policy"]["kind"] in ("buffered", "asynchronous"):
+            found["policy"] = "synchronous"
+        else:
+            found["policy"]["late"] = "drop"
     for group in found["network"]["groups"].values():
         group.pop("availability", None)
         if "cells" in group:
@@ -45,7 +50,7 @@ def scenario(rng: Random) -> Scenario:
         found["network"]["application"] = rng.choice(APPLICATIONS)
         for group in found["network"]["groups"].values():
             group["half_duplex"] = False
-    if rng.random() < 0.2:
+    if found["policy"] == "synchronous" and rng.random() < 0.2:
         found["training"]["dp"] = {"clip": 1, "noise": 1, "delta": 1e-5, "sampling": "poisson"}
     return Scenario.model_validate(found)
 

@@ -4,21 +4,17 @@ from collections.abc import Callable
 
 from emulator.network.compiled import tasks
 from emulator.network.compiled.jit import entry, pointer
-from emulator.network.compiled.layout import ENDED, ENDS, NOTHING, NOW_S, SOURCE, Floats, Ints
+from emulator.network.compiled.layout import (
+    ENDED,
+    ENDS,
+    LIMIT,
+    NOTHING,
+    NOW_S,
+    SOURCE,
+    Floats,
+    Ints,
+)
 from emulator.network.compiled.source import source_digest
-
-
-def _advance(source: int) -> Callable[..., int]:
-    @entry
-    def advance(
-        f: Floats, i: Ints, limit_s: float, ends: int, unknown: bool, absences: bool
-    ) -> int:
-        """`tasks.advance`."""
-        if i[SOURCE] != source:
-            return NOTHING
-        return tasks.advance(pointer(f), pointer(i), limit_s, ends, unknown, absences)
-
-    return advance
 
 
 def _run_rounds(source: int) -> Callable[..., tuple[int, int]]:
@@ -33,14 +29,17 @@ def _run_rounds(source: int) -> Callable[..., tuple[int, int]]:
         compute_s: Floats,
         start_s: Floats,
         finish_s: Floats,
+        ends: Ints,
+        lasts_s: float,
         number: int,
         resumes: bool,
     ) -> tuple[int, int]:
-        """Runs rounds from `number` on, each until all of its tasks have ended.
+        """Runs rounds from `number` on: until `ends[r]` tasks of r have ended, or for `lasts_s`.
 
-        Tasks of round r are `first[r]` to `first[r + 1]`; `start_s` and `finish_s` [rounds] are
-        filled in. Returns (next round, why): ENDED after the last one. `resumes` says that the
-        tasks of this round are under way.
+        Tasks of round r are `first[r]` to `first[r + 1]`, and later ones begin when they all have
+        ended; `start_s` and `finish_s` [rounds] are filled in. Returns (next round, why): ENDED
+        after the last one, otherwise why it stopped. `resumes` says that the tasks of this round
+        are under way. Uploads may be UNKNOWN.
         """
         if i[SOURCE] != source:
             return number, NOTHING
@@ -57,33 +56,15 @@ def _run_rounds(source: int) -> Callable[..., tuple[int, int]]:
                     )
             why = ENDED
             if count:
-                why = tasks.advance(floats, ints, tasks.NEVER_S, count, False, False)
-            if why != ENDED:
+                limit_s = start_s[number] + lasts_s
+                why = tasks.advance(floats, ints, limit_s, ends[number], True, False)
+            if why not in (ENDED, LIMIT):
                 return number, why
             finish_s[number] = f[NOW_S]
             number, resumes = number + 1, False
         return number, ENDED
 
     return run_rounds
-
-
-def _begin(source: int) -> Callable[..., None]:
-    @entry
-    def begin(
-        f: Floats,
-        i: Ints,
-        slot: int,
-        number: int,
-        client: int,
-        down_B: int,
-        up_B: int,
-        compute_s: float,
-    ) -> None:
-        """`tasks.begin`."""
-        if i[SOURCE] == source:
-            tasks.begin(pointer(f), pointer(i), slot, number, client, down_B, up_B, compute_s)
-
-    return begin
 
 
 def _trained(source: int) -> Callable[..., None]:
@@ -110,20 +91,18 @@ def _give(source: int) -> Callable[..., None]:
     return give
 
 
-def _interrupt(source: int) -> Callable[..., float]:
+def _interrupt(source: int) -> Callable[..., tuple[float, float]]:
     @entry
-    def interrupt(f: Floats, i: Ints, slot: int) -> float:
+    def interrupt(f: Floats, i: Ints, slot: int) -> tuple[float, float]:
         """`tasks.interrupt`."""
         if i[SOURCE] != source:
-            return 0.0
+            return 0.0, 0.0
         return tasks.interrupt(pointer(f), pointer(i), slot)
 
     return interrupt
 
 
-advance = _advance(source_digest())
 run_rounds = _run_rounds(source_digest())
-begin = _begin(source_digest())
 trained = _trained(source_digest())
 give = _give(source_digest())
 interrupt = _interrupt(source_digest())

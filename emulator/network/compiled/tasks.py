@@ -72,7 +72,6 @@ from emulator.network.compiled.layout import (
 from emulator.network.compiled.messages import ARRIVAL, FLIGHT, KIND
 
 ROUNDING = 1e-12  # of a time, relative
-NEVER_S = math.inf
 PATIENCE = 1_000_000  # as in `emulator.network.network`
 
 
@@ -196,13 +195,11 @@ def reason(i: Ints, ends: int, unknown: bool) -> int:
         for slot in range(i[SLOTS]):
             if i[i[ASKS] + slot]:
                 return FLIGHTS
-    if i[ENDS] >= ends:
-        return ENDED
     if unknown:
         for slot in range(i[SLOTS]):
             if i[i[PHASE] + slot] == WAITING:
                 return TRAIN
-    return -1
+    return ENDED if i[ENDS] >= ends else -1
 
 
 @part
@@ -271,13 +268,16 @@ def given(f: Floats, i: Ints, slot: int, count: int) -> None:
 
 
 @part
-def interrupt(f: Floats, i: Ints, slot: int) -> float:
-    """Stops the activity of a task now. Returns which share of its message has arrived."""
+def interrupt(f: Floats, i: Ints, slot: int) -> tuple[float, float]:
+    """Stops the activity of a task now.
+
+    Returns the wire bytes of its message that have arrived, and all of them; both 0 without one.
+    """
     i[i[EVENT] + slot] = i[i[ASKS] + slot] = 0
     phase, way = i[i[PHASE] + slot], messages.way_of(i, slot)
     i[i[PHASE] + slot] = IDLE
     if phase not in (DOWNLOADING, UPLOADING):
-        return 0.0
+        return 0.0, 0.0
     moved_B = f[i[MOVED_B] + slot]
     total_B = moved_B + f[i[FLIGHT_B] + slot] + f[i[LEFT_B] + slot]
     if i[i[SIDE] + way * i[SLOTS] + slot] != star.NO_SIDE:
@@ -286,4 +286,4 @@ def interrupt(f: Floats, i: Ints, slot: int) -> float:
         cell = i[i[CELL] + i[i[CLIENT] + slot]]
         if cell >= 0:
             links.limit_cell(f, i, way, cell, links.cell_share(f, i, way, cell), f[NOW_S])
-    return moved_B / total_B if total_B > 0.0 else 0.0
+    return moved_B, total_B

@@ -1,6 +1,7 @@
 """Runs planned rounds over the links of a fleet, compiled."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 import numpy as np
@@ -15,9 +16,10 @@ from emulator.network.tcp import Direction, Tcp
 from emulator.network.topology import Profiles
 from emulator.simulation.clients.fleet import Fleet
 from emulator.simulation.compiled import fleet_world
-from emulator.simulation.compiled.plan import PlannedRounds
+from emulator.simulation.compiled.plan import Interrupted, PlannedRounds
 
 FLIGHTS_AT_FIRST = 16  # room for flights of a message; it grows
+Train = Callable[[], tuple[Sequence[int], Sequence[float]]]
 
 
 class CompiledNetwork:
@@ -49,29 +51,76 @@ class CompiledNetwork:
         self._varies = profiles is not None
         self._heard = 0  # rows that the planner knows of
 
-    def run(self, rounds: PlannedRounds, compute_s: Floats, now_s: float) -> tuple[Floats, Floats]:
+    def run(
+        self,
+        rounds: PlannedRounds,
+        compute_s: Floats,
+        now_s: float,
+        ends: Ints | None = None,
+        lasts_s: float = math.inf,
+        train: Train | None = None,
+    ) -> tuple[Floats, Floats]:
         """Runs rounds from `now_s` on; `compute_s` [tasks]. Returns their starts and ends.
 
-        Their rows are in `rows` afterwards. Raises StalledError if no byte moves any more.
+        A round ends when `ends` [rounds] of its tasks have (None: all), or after `lasts_s`. With
+        `train`, uploads of `rounds` are not known until it is called: bytes and compute seconds by
+        task. Their rows are in `rows` afterwards. Raises StalledError if no byte moves any more.
         """
         f, i = self._world
         f[layout.NOW_S], i[layout.ROWS], self._heard = now_s, 0, 0
         start_s, finish_s = np.zeros(len(rounds.first) - 1), np.zeros(len(rounds.first) - 1)
         client = np.searchsorted(self._clients, rounds.client)
-        of_tasks = rounds.first, client, rounds.down_B, rounds.up_B, compute_s
+        up_B = np.full_like(rounds.up_B, layout.UNKNOWN) if train else rounds.up_B
+        of_tasks = rounds.first, client, rounds.down_B, up_B, compute_s
+        limits = np.diff(rounds.first) if ends is None else ends, lasts_s
         number, resumes = 0, False
         while True:
             f, i = self._world
-            number, why = entry.run_rounds(f, i, *of_tasks, start_s, finish_s, number, resumes)
+            number, why = entry.run_rounds(
+                f, i, *of_tasks, start_s, finish_s, *limits, number, resumes
+            )
             if self._planner and self._planner.keeps_connections:
                 self._hear(rounds)
-            if why == layout.ENDED:
-                return start_s, finish_s
             resumes = True
-            if why == layout.STALLED:
-                raise stalled(float(f[layout.NOW_S]))
-            assert why == layout.FLIGHTS, f"the compiled network ended with {why}"
-            self._plan_flights()
+            match why:
+                case layout.ENDED:
+                    return start_s, finish_s
+                case layout.TRAIN:
+                    assert train is not None
+                    for slot, (nbytes, seconds) in enumerate(zip(*train(), strict=True)):
+                        entry.trained(f, i, slot, nbytes, seconds)
+                case layout.FLIGHTS:
+                    self._plan_flights()
+                case layout.STALLED:
+                    raise stalled(float(f[layout.NOW_S]))
+                case _:
+                    raise AssertionError(f"the compiled network ended with {why}")
+
+    def interrupt(self, rounds: PlannedRounds) -> list[Interrupted]:
+        """Stops all tasks of the only one of `rounds` that are active now, in their order."""
+        f, i = self._world
+        found = []
+        for slot in range(len(rounds.client)):
+            phase = int(self._world.ints(layout.PHASE)[slot])
+            if phase == layout.IDLE:
+                continue
+            begun_s = float(self._world.floats(layout.BEGUN_S)[slot])
+            moved_B, total_B = entry.interrupt(f, i, slot)
+            if phase == layout.COMPUTING:
+                whole_s = float(self._world.floats(layout.COMPUTE_S)[slot])
+                share = (float(f[layout.NOW_S]) - begun_s) / whole_s if whole_s else 0.0
+                done = int(rounds.examples[slot]), int(rounds.steps[slot])
+                amounts = tuple(min(round(share * whole), whole) for whole in done)
+                found.append(Interrupted(layout.COMPUTE_ROW, slot, begun_s, *amounts))
+                continue
+            is_down = phase == layout.DOWNLOADING
+            nbytes = int((rounds.down_B if is_down else rounds.up_B)[slot])
+            moved = min(round(nbytes * moved_B / total_B), nbytes) if total_B else 0
+            kind = layout.DOWNLOAD_ROW if is_down else layout.UPLOAD_ROW
+            found.append(Interrupted(kind, slot, begun_s, moved, 0))
+            if self._planner:
+                self._planner.cancelled(int(rounds.client[slot]))
+        return found
 
     def rows(self) -> tuple[Ints, Ints, Floats, Floats]:
         """Kinds, tasks, starts and ends of the rows of the latest `run`, in order."""

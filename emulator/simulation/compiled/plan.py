@@ -5,10 +5,11 @@ Only its times depend on the network, so one plan serves all networks of a recor
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from emulator.network.compiled.layout import COMPUTE_ROW, UPLOAD_ROW, Floats, Ints
+from emulator.network.compiled.layout import COMPUTE_ROW, DOWNLOAD_ROW, UPLOAD_ROW, Floats, Ints
 from emulator.simulation.event_table import CODES, Columns, EventTable
 from emulator.simulation.records import Computation, Evaluation, LabelScore, Round, Transfer
 from flasc.common.messages import MessageInfo
@@ -89,27 +90,73 @@ class Plans:
         self._known.append((key, plan))
 
 
-def task_rows(
-    rounds: PlannedRounds, kind: Ints, task: Ints, start_s: Floats, finish_s: Floats
-) -> EventTable:
-    """The rows of tasks, [rows] each: their kinds as in `layout`, tasks, times; all were used."""
-    number = rounds.task_rounds()
-    is_transfer = kind != COMPUTE_ROW
-    tables = []
-    for record, which in ((Transfer, is_transfer), (Computation, ~is_transfer)):
-        of = task[which]
-        zeros = np.zeros(len(of), np.int64)
-        codes = np.zeros(len(of), np.int32)  # outcome: used
-        times = start_s[which], finish_s[which]
-        if record is Transfer:
-            is_up = kind[which] == UPLOAD_ROW
-            nbytes = np.where(is_up, rounds.up_B[of], rounds.down_B[of])
-            fields = (number[of], rounds.client[of], is_up.astype(np.int32), nbytes)
-        else:
-            fields = (number[of], rounds.client[of], rounds.examples[of], rounds.steps[of])
-        tables.append(Columns(record, (*fields, *times, codes, zeros)))
-    kinds = np.where(is_transfer, CODES[Transfer], CODES[Computation]).astype(np.int8)
-    return EventTable(kinds, {Transfer: tables[0], Computation: tables[1]})
+class Interrupted(NamedTuple):
+    """The activity of a task that was stopped: kind of its row, task, start, and what was done.
+
+    `done` are bytes or examples, `steps` local steps.
+    """
+
+    kind: int
+    task: int
+    start_s: float
+    done: int
+    steps: int
+
+
+class TaskRows(NamedTuple):
+    """Rows of tasks: kinds as in `layout`, tasks, times; [rows] each.
+
+    `done` and `steps` are the bytes, or the examples and the steps, of each row.
+    """
+
+    kind: Ints
+    task: Ints
+    start_s: Floats
+    finish_s: Floats
+    done: Ints
+    steps: Ints
+
+    @classmethod
+    def whole(
+        cls, rounds: PlannedRounds, kind: Ints, task: Ints, start_s: Floats, finish_s: Floats
+    ) -> "TaskRows":
+        """Rows of activities that came to their end."""
+        by_kind = {
+            DOWNLOAD_ROW: (rounds.down_B, 0 * task),
+            COMPUTE_ROW: (rounds.examples, rounds.steps[task]),
+            UPLOAD_ROW: (rounds.up_B, 0 * task),
+        }
+        done = np.choose(kind, [of[0][task] for of in by_kind.values()])
+        steps = np.choose(kind, [of[1] for of in by_kind.values()])
+        return cls(kind, task, start_s, finish_s, done, steps)
+
+    def followed_by(self, cut: Sequence[Interrupted], now_s: float) -> "TaskRows":
+        """These rows, and those of activities that were stopped at `now_s`."""
+        if not cut:
+            return self
+        kind, task, start_s, done, steps = map(np.array, zip(*cut, strict=True))
+        other = kind, task, start_s, np.full(len(cut), now_s), done, steps
+        return TaskRows(*map(np.concatenate, zip(self, other, strict=True)))
+
+    def table(self, rounds: PlannedRounds, outcome: Ints | None = None) -> EventTable:
+        """The rows as a table; `outcome` [tasks] are indices in OUTCOMES, None: all were used."""
+        number = rounds.task_rounds()
+        codes = np.zeros(len(rounds.client), np.int64) if outcome is None else outcome
+        is_transfer = self.kind != COMPUTE_ROW
+        columns: dict[type[Any], Columns[Any]] = {}
+        for record, which in ((Transfer, is_transfer), (Computation, ~is_transfer)):
+            of = self.task[which]
+            is_up = (self.kind[which] == UPLOAD_ROW).astype(np.int32)
+            what = (is_up, self.done[which])
+            if record is Computation:
+                what = (self.done[which], self.steps[which])
+            times = self.start_s[which], self.finish_s[which]
+            after = codes[of].astype(np.int32), np.zeros(len(of), np.int64)
+            columns[record] = Columns(
+                record, (number[of], rounds.client[of], *what, *times, *after)
+            )
+        kinds = np.where(is_transfer, CODES[Transfer], CODES[Computation]).astype(np.int8)
+        return EventTable(kinds, columns)
 
 
 def timed(

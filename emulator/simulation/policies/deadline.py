@@ -45,12 +45,15 @@ class Deadline(PolicySettings):
 
     @override
     def process(self, context: SimulationContext) -> Process:
+        return run_rounds(context, repeat(self.rule(context)))
+
+    def rule(self, context: SimulationContext) -> RoundRule:
+        """The rule of each round."""
         cohort = context.training.cohort
-        rule = RoundRule(
+        return RoundRule(
             self.max_concurrency(cohort),
             self.updates_per_round(cohort),
             self.deadline,
             self.late,
             self.staleness.weight,
         )
-        return run_rounds(context, repeat(rule))

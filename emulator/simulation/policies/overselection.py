@@ -37,6 +37,9 @@ class Overselection(PolicySettings):
 
     @override
     def process(self, context: SimulationContext) -> Process:
+        return run_rounds(context, repeat(self.rule(context)))
+
+    def rule(self, context: SimulationContext) -> RoundRule:
+        """The rule of each round."""
         first, weight = self.updates_per_round(context.training.cohort), self.staleness.weight
-        rule = RoundRule(self.select, first, late=self.late, weight=weight)
-        return run_rounds(context, repeat(rule))
+        return RoundRule(self.select, first, late=self.late, weight=weight)

@@ -1,5 +1,7 @@
 """The compiled network against the reference; the campaign `engines` tries random scenarios."""
 
+from collections import Counter
+
 import pytest
 
 from emulator.simulation.compiled.plan import Plans
@@ -83,6 +85,68 @@ def test_both_engines_agree(network):
 @pytest.mark.parametrize("training", [{"dp": POISSON}, {"target": {"accuracy": 0.3}}])
 def test_both_engines_agree_on_rounds_without_clients_and_on_the_end(training):
     agree(by("compiled", "tcp", **training), by("reference", "tcp", **training))
+
+
+POLICIES = {
+    "the first ones": {"kind": "overselection", "select": 20, "first": 9},
+    "a deadline for some": {"kind": "deadline", "deadline": "2 s"},
+    "a deadline for nobody": {"kind": "deadline", "deadline": "1 ms"},
+    "a deadline or the first ones": {
+        "kind": "deadline",
+        "deadline": "1.5 s",
+        "select": 15,
+        "first": 3,
+    },
+}
+
+
+class Noting(Labelled):
+    """Notes what it was asked for, and which messages it still holds."""
+
+    def __init__(self):
+        super().__init__(down_bytes=90_000, up_bytes=40_000)
+        self.batches, self.merges, self.held = [], [], Counter()
+
+    def download(self, client):
+        self.held[client] += 1
+        return super().download(client)
+
+    def train(self, downloads):
+        clients = [each.client for each in downloads]
+        self.batches.append(clients)
+        self.held.update(clients)
+        return super().train(downloads)
+
+    def aggregate(self, uploads, weights):
+        super().aggregate(uploads, weights)
+        self.merges.append(([each.client for each in uploads], list(weights)))
+        for each in uploads:
+            self.held[each.client] -= 2
+
+    def release(self, messages):
+        self.held.subtract(each.client for each in messages)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("network", NETWORKS)
+def test_both_engines_agree_on_rounds_that_end_before_their_tasks(network, policy):
+    found = []
+    for engine in ("compiled", "reference"):
+        settings = scenario(
+            {"rounds": 4},
+            network=NETWORKS[network],
+            compute={"per_example": {"kind": "lognormal", "median": "10 ms", "sigma": 0.5}},
+            policy=POLICIES[policy],
+            simulation={"engine": engine},
+        )
+        trainer = Noting()
+        found.append((simulate(settings, 3, trainer), trainer))
+    (rows, asked), (expected, by_reference) = found
+    agree(rows, expected)
+    assert any(getattr(row, "outcome", "used") == "late" for row in rows)
+    assert asked.merges == by_reference.merges
+    assert asked.batches == by_reference.batches
+    assert not any(asked.held.values())
 
 
 @pytest.mark.parametrize("network", NETWORKS)
