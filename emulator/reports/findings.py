@@ -124,12 +124,12 @@ def _one_seed(study: Study, found: Sequence[Contrast], *, by_method: bool) -> st
     told = []
     for each in drawn[:MOST_TOLD]:
         name, place = (each.method, each.variant) if by_method else (each.variant, each.method)
-        told.append(f"{name} in {wins_text(each)}" + f" ({place})" * several)
+        told.append(f"{name} {each.wins} of {each.shared}" + f" ({place})" * several)
     left = len(drawn) - len(told)
     more = f" (and {left} more: see flasc-emu compare)" if left else ""
     return (
-        f"Faster than {drawn[0].baseline}: {', '.join(told)}{more}. These are draws for one "
-        "training: another training may differ."
+        f"Faster than {drawn[0].baseline}, in so many draws of the fleet: {', '.join(told)}{more}. "
+        "These are draws for one training: another training may differ."
     )
 
 

@@ -24,7 +24,12 @@ if AVAILABLE:
 
     def entry(function: F) -> F:
         """`function`, compiled at its first call, or loaded from numba's cache on disk."""
-        jitted: F = numba.njit(cache=True, error_model="numpy", _nrt=False)(function)
+        options = {"error_model": "numpy", "_nrt": False}
+        jitted: F
+        try:
+            jitted = numba.njit(cache=True, **options)(function)
+        except RuntimeError:  # neither this folder nor the user's can be written
+            jitted = numba.njit(**options)(function)
         return jitted
 
     @intrinsic  # type: ignore[untyped-decorator]  # numba is not typed
