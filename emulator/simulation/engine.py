@@ -7,11 +7,10 @@ from emulator.network.application import Application
 from emulator.network.topology import Profiles
 from emulator.simulation.clients.fleet import Fleet
 from emulator.simulation.policies.base import PolicySettings
+from emulator.simulation.policies.buffered import Asynchronous, Buffered
 from emulator.simulation.policies.deadline import Deadline
 from emulator.simulation.policies.overselection import Overselection
 from emulator.simulation.policies.synchronous import Synchronous
-from emulator.simulation.selection.base import SelectionSettings
-from emulator.simulation.selection.uniform import Uniform
 from emulator.simulation.settings import RoundPlan
 from flasc.common.settings import Settings
 
@@ -32,11 +31,12 @@ class EngineSettings(Settings):
         return self.engine == "compiled"
 
 
+OWN = (Synchronous, Overselection, Deadline, Buffered, Asynchronous)
 Rounds = Synchronous | Overselection | Deadline
 
 
 def has_rounds(policy: PolicySettings) -> TypeGuard[Rounds]:
-    """Whether all tasks of a round end with it: a plug-in's policy may do anything."""
+    """Whether all tasks of a round end with it."""
     if type(policy) is Overselection or type(policy) is Deadline:
         return policy.late == "drop"
     return type(policy) is Synchronous
@@ -44,7 +44,6 @@ def has_rounds(policy: PolicySettings) -> TypeGuard[Rounds]:
 
 def why_reference(
     policy: PolicySettings,
-    selection: SelectionSettings,
     fleet: Fleet,
     profiles: Profiles | None,
     application: Application | None,
@@ -53,8 +52,7 @@ def why_reference(
     """What the compiled network cannot do of all this; '' if it can do it."""
     cannot = {
         "numba is not installed": not compiled.AVAILABLE,
-        "rounds of another policy": not has_rounds(policy),
-        "another choice of clients": type(selection) is not Uniform,
+        "a policy that is a plug-in": type(policy) not in OWN,
         "a message log": is_logged,
         "clients that leave": bool(fleet.availability),
         "half-duplex cells": bool(fleet.cell_half_duplex.any()),

@@ -6,6 +6,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
@@ -169,24 +170,28 @@ def simulate(
     )
     rows = None
     if settings.simulation.wants_compiled(settings.training, simulations) and not why_reference(
-        settings.policy, settings.selection, clients, profiles, application, logged is not None
+        settings.policy, clients, profiles, application, logged is not None
     ):
-        from emulator.simulation.compiled import synchronous  # loads numba
+        from emulator.simulation.compiled import synchronous, tasks  # load numba
 
-        assert has_rounds(settings.policy)
-        rule = settings.policy.rule(context)
         planner = None
         if application or clients.loss.any():
             delay_s, loss = clients.delay_s.tolist(), clients.loss.tolist()
             planner = FlightPlanner(transport, application, delay_s, loss, stream)
         build = synchronous.builder(clients, transport, profiles, planner)
-        plans = plans or Plans()
-        key = settings.training, settings.network.charge, context.eligible.tobytes()
-        is_whole = synchronous.is_whole(rule) and give_up_s == math.inf
-        if is_whole and (plan := plans.find(key)):
-            rows = synchronous.replay(plan, clients, build, notice)
-        keep = functools.partial(plans.add, key)
-        of_rounds = synchronous.process(context, rule, build, keep)
+        if has_rounds(settings.policy) and type(settings.selection) is Uniform:
+            rule, plans = settings.policy.rule(context), plans or Plans()
+            key = settings.training, settings.network.charge, context.eligible.tobytes()
+            is_whole = synchronous.is_whole(rule) and give_up_s == math.inf
+            if is_whole and (plan := plans.find(key)):
+                rows = synchronous.replay(plan, clients, build, notice)
+            keep = functools.partial(plans.add, key)
+            of_rounds = synchronous.process(context, rule, build, keep)
+        else:
+            able = np.flatnonzero(context.eligible)
+            links = build(able, len(able), 6 * len(able))
+            make = functools.partial(tasks.CompiledTasks, network=links)
+            of_rounds = settings.policy.process(replace(context, compiled_tasks=make))
     elif logged:
         of_rounds = logged.process(context)
     else:

@@ -14,6 +14,7 @@ from campaign import Tally
 
 from emulator.scenario.scenario import Scenario
 from emulator.simulation.compiled import synchronous
+from emulator.simulation.compiled.network import CompiledNetwork
 from emulator.simulation.compiled.plan import Plans
 from emulator.simulation.records import Computation, Evaluation, PathRate, Round, Row, Transfer
 from emulator.simulation.simulate import simulate
@@ -22,26 +23,19 @@ CLOSE = 1e-9  # of a time, relative
 APPLICATIONS = ("https", "grpc", {"preset": "flower", "arrays": 5})
 
 
-class Counted:
+class Counted(CompiledNetwork):
     """How many simulations the compiled network has begun."""
 
-    def __init__(self) -> None:
-        self.count, self._begin = 0, synchronous.process
+    count = 0
 
-    def __call__(self, *arguments: Any) -> Any:
-        self.count += 1
-        return self._begin(*arguments)
+    def __init__(self, *arguments: Any) -> None:
+        Counted.count += 1
+        super().__init__(*arguments)
 
 
 def scenario(rng: Random) -> Scenario:
     """A scenario that the compiled network can simulate."""
     found = invariants.document(rng)
-    found["selection"] = "uniform"
-    if isinstance(found["policy"], dict):
-        if found["policy"]["kind"] in ("buffered", "asynchronous"):
-            found["policy"] = "synchronous"
-        else:
-            found["policy"]["late"] = "drop"
     for group in found["network"]["groups"].values():
         group.pop("availability", None)
         if "cells" in group:
@@ -50,7 +44,7 @@ def scenario(rng: Random) -> Scenario:
         found["network"]["application"] = rng.choice(APPLICATIONS)
         for group in found["network"]["groups"].values():
             group["half_duplex"] = False
-    if found["policy"] == "synchronous" and rng.random() < 0.2:
+    if (found["policy"], found["selection"]) == ("synchronous", "uniform") and rng.random() < 0.2:
         found["training"]["dp"] = {"clip": 1, "noise": 1, "delta": 1e-5, "sampling": "poisson"}
     return Scenario.model_validate(found)
 
@@ -108,10 +102,10 @@ def check(rng: Random) -> None:
 
 def campaign(_folder: Path, seed: int, count: int, only: int = -1) -> Tally:
     """`count` scenarios; with `only`, that one alone."""
-    tally, begun = Tally("engines", seed), Counted()
-    synchronous.process = begun
+    tally = Tally("engines", seed)
+    synchronous.CompiledNetwork = Counted
     for number in range(count) if only < 0 else [only]:
         rng = Random(f"{seed}/{number}")
         tally.attempt(f"case {number}", functools.partial(check, rng), limit_s=300)
-    tally.note = f"{begun.count:,} by the compiled network"
+    tally.note = f"{Counted.count:,} by the compiled network"
     return tally

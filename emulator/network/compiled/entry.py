@@ -11,6 +11,7 @@ from emulator.network.compiled.layout import (
     NOTHING,
     NOW_S,
     SOURCE,
+    UNKNOWN,
     Floats,
     Ints,
 )
@@ -67,6 +68,28 @@ def _run_rounds(source: int) -> Callable[..., tuple[int, int]]:
     return run_rounds
 
 
+def _advance(source: int) -> Callable[..., int]:
+    @entry
+    def advance(f: Floats, i: Ints, limit_s: float, ends: int) -> int:
+        """`tasks.advance`, until so many tasks have ended from now on. Uploads may be UNKNOWN."""
+        if i[SOURCE] != source:
+            return NOTHING
+        i[ENDS] = 0
+        return tasks.advance(pointer(f), pointer(i), limit_s, ends, True, False)
+
+    return advance
+
+
+def _begin(source: int) -> Callable[..., None]:
+    @entry
+    def begin(f: Floats, i: Ints, slot: int, number: int, client: int, down_B: int) -> None:
+        """Starts a task, now, whose upload is UNKNOWN."""
+        if i[SOURCE] == source:
+            tasks.begin(pointer(f), pointer(i), slot, number, client, down_B, UNKNOWN, 0.0)
+
+    return begin
+
+
 def _trained(source: int) -> Callable[..., None]:
     @entry
     def trained(f: Floats, i: Ints, slot: int, up_B: int, compute_s: float) -> None:
@@ -103,6 +126,8 @@ def _interrupt(source: int) -> Callable[..., tuple[float, float]]:
 
 
 run_rounds = _run_rounds(source_digest())
+advance = _advance(source_digest())
+begin = _begin(source_digest())
 trained = _trained(source_digest())
 give = _give(source_digest())
 interrupt = _interrupt(source_digest())

@@ -55,6 +55,7 @@ SLOTS, ENTRIES, CLIENTS, PARTIES = range(4)
 TRANSPORT, SLOW_START, TOKEN_BUCKET, CHANGES = range(4, 8)  # CHANGES: some rates change in time
 EVENTS, FLOWS, ENDS, ROWS, IDLE_CHANGES, ROOM, GIVEN_ROOM = range(8, 15)
 EVENT_HEAP, CHANGE_HEAP = 32, 33
+WAITS, ASKING = 34, 35  # numbers of tasks that wait for training, and for flights
 SOURCE = 15  # `source_digest` of the code that fills this
 FREE, CAPPED, STALE = 16, 18, 20  # by direction
 SIZE = 22  # by heap
@@ -99,8 +100,8 @@ SIZE = 22  # by heap
     HEAP_KEY,
     START_S,
     FINISH_S,
-) = range(34, 66)
-FLOAT_PARTS = range(34, 66)
+) = range(36, 68)
+FLOAT_PARTS = range(36, 68)
 
 # Parts of whole numbers, by slot.
 (
@@ -110,7 +111,7 @@ FLOAT_PARTS = range(34, 66)
     DOWN_B,
     UP_B,
     EVENT,  # its event in the queue; 0: none
-    ASKS,  # 1: its flights are needed
+    ASKS,  # a number that grows: its flights are needed; 0: they are not
     GIVEN_AT,  # next flight that was given
     GIVEN_COUNT,
     DONE,  # room for slots that finish together
@@ -129,9 +130,9 @@ FLOAT_PARTS = range(34, 66)
     HEAP_ITEM,
     ROW_KIND,
     ROW_TASK,
-) = range(66, 90)
-INT_PARTS = range(66, 90)
-FIRST_INT = 90
+) = range(68, 92)
+INT_PARTS = range(68, 92)
+FIRST_INT = 92
 
 
 class World(NamedTuple):

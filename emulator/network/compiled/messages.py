@@ -6,6 +6,7 @@ from emulator.network.compiled import links, star
 from emulator.network.compiled.heaps import first_item, first_key, first_order, pop, push
 from emulator.network.compiled.jit import part
 from emulator.network.compiled.layout import (
+    ASKING,
     ASKS,
     BEGUN_S,
     CAP_BPS,
@@ -111,7 +112,9 @@ def send(f: Floats, i: Ints, slot: int, nbytes: int, now_s: float) -> None:
     rate_Bps = min(rate_Bps, links.rate_alone(f, i, way, i[PARTIES] - 1, now_s))
     f[i[RATE_BPS] + slot] = rate_Bps
     if i[TRANSPORT] == GIVEN:
-        i[i[ASKS] + slot], f[i[LEFT_B] + slot] = 1, 0.0
+        i[EVENTS] += 1
+        i[ASKING] += 1
+        i[i[ASKS] + slot], f[i[LEFT_B] + slot] = i[EVENTS], 0.0
         return
     wire_B = nbytes + f[OVERHEAD_B] * math.ceil(nbytes / f[MSS_B])
     base_s = f[DOWN_RTTS if way == 0 else UP_RTTS] * rtt_s

@@ -10,6 +10,7 @@ from emulator.network.compiled import links, messages, star
 from emulator.network.compiled.heaps import first_item, first_order, pop
 from emulator.network.compiled.jit import part
 from emulator.network.compiled.layout import (
+    ASKING,
     ASKS,
     BEGUN_S,
     CELL,
@@ -30,7 +31,6 @@ from emulator.network.compiled.layout import (
     FLIGHT_B,
     FLIGHTS,
     FULL,
-    GIVEN,
     GIVEN_AT,
     GIVEN_B,
     GIVEN_BPS,
@@ -60,12 +60,12 @@ from emulator.network.compiled.layout import (
     STALLED,
     START_S,
     TRAIN,
-    TRANSPORT,
     UNKNOWN,
     UP_B,
     UPLOAD_ROW,
     UPLOADING,
     WAITING,
+    WAITS,
     Floats,
     Ints,
 )
@@ -110,6 +110,7 @@ def trained(f: Floats, i: Ints, slot: int, up_B: int, compute_s: float) -> None:
     """What a task uploads, and after how long; it may be waiting for it."""
     i[i[UP_B] + slot], f[i[COMPUTE_S] + slot] = up_B, compute_s
     if i[i[PHASE] + slot] == WAITING:
+        i[WAITS] -= 1
         compute(f, i, slot, compute_s, f[NOW_S])
 
 
@@ -146,6 +147,7 @@ def arrive(f: Floats, i: Ints, slot: int, now_s: float) -> None:
     add_row(f, i, DOWNLOAD_ROW, slot, now_s)
     if i[i[UP_B] + slot] == UNKNOWN:
         i[i[PHASE] + slot], f[i[BEGUN_S] + slot] = WAITING, now_s
+        i[WAITS] += 1
     else:
         compute(f, i, slot, f[i[COMPUTE_S] + slot], now_s)
 
@@ -191,14 +193,10 @@ def reason(i: Ints, ends: int, unknown: bool) -> int:
     """Why to return at the end of an instant; -1: go on."""
     if i[ROWS] + 3 * i[SLOTS] > i[ROOM]:
         return FULL
-    if i[TRANSPORT] == GIVEN:
-        for slot in range(i[SLOTS]):
-            if i[i[ASKS] + slot]:
-                return FLIGHTS
-    if unknown:
-        for slot in range(i[SLOTS]):
-            if i[i[PHASE] + slot] == WAITING:
-                return TRAIN
+    if i[ASKING]:
+        return FLIGHTS
+    if unknown and i[WAITS]:
+        return TRAIN
     return ENDED if i[ENDS] >= ends else -1
 
 
@@ -263,6 +261,7 @@ def give(f: Floats, i: Ints, slot: int, at: int, size_B: float, round_s: float, 
 def given(f: Floats, i: Ints, slot: int, count: int) -> None:
     """After all flights of a message were set."""
     i[i[ASKS] + slot] = i[i[GIVEN_AT] + slot] = 0
+    i[ASKING] -= 1
     i[i[GIVEN_COUNT] + slot] = count
     messages.queue_flight(f, i, slot)
 
@@ -273,6 +272,8 @@ def interrupt(f: Floats, i: Ints, slot: int) -> tuple[float, float]:
 
     Returns the wire bytes of its message that have arrived, and all of them; both 0 without one.
     """
+    i[ASKING] -= i[i[ASKS] + slot] > 0
+    i[WAITS] -= i[i[PHASE] + slot] == WAITING
     i[i[EVENT] + slot] = i[i[ASKS] + slot] = 0
     phase, way = i[i[PHASE] + slot], messages.way_of(i, slot)
     i[i[PHASE] + slot] = IDLE

@@ -38,7 +38,7 @@ class CompiledNetwork:
         slots: int,
         rows: int,
     ) -> None:
-        self._clients, self._planner, self._slots = clients, planner, slots
+        self._clients, self._planner, self.slots = clients, planner, slots
         self._world = fleet_world.build(
             fleet,
             clients,
@@ -80,15 +80,17 @@ class CompiledNetwork:
                 f, i, *of_tasks, start_s, finish_s, *limits, number, resumes
             )
             if self._planner and self._planner.keeps_connections:
-                self._hear(rounds)
+                self._hear(lambda task: int(rounds.client[task]))
             resumes = True
             match why:
                 case layout.ENDED:
                     return start_s, finish_s
                 case layout.TRAIN:
                     assert train is not None
-                    for slot, (nbytes, seconds) in enumerate(zip(*train(), strict=True)):
-                        entry.trained(f, i, slot, nbytes, seconds)
+                    nbytes, seconds = train()
+                    # Those whose download has arrived go on in the order of their arrivals.
+                    for slot in dict.fromkeys([*self.rows()[1].tolist(), *range(len(nbytes))]):
+                        entry.trained(f, i, slot, nbytes[slot], seconds[slot])
                 case layout.FLIGHTS:
                     self._plan_flights()
                 case layout.STALLED:
@@ -96,31 +98,80 @@ class CompiledNetwork:
                 case _:
                     raise AssertionError(f"the compiled network ended with {why}")
 
-    def interrupt(self, rounds: PlannedRounds) -> list[Interrupted]:
-        """Stops all tasks of the only one of `rounds` that are active now, in their order."""
+    def begin(self, slot: int, number: int, client: int, nbytes: int, now_s: float) -> None:
+        """Starts a task in a free slot: a download of `nbytes` to a client."""
         f, i = self._world
-        found = []
-        for slot in range(len(rounds.client)):
-            phase = int(self._world.ints(layout.PHASE)[slot])
-            if phase == layout.IDLE:
-                continue
-            begun_s = float(self._world.floats(layout.BEGUN_S)[slot])
-            moved_B, total_B = entry.interrupt(f, i, slot)
-            if phase == layout.COMPUTING:
-                whole_s = float(self._world.floats(layout.COMPUTE_S)[slot])
-                share = (float(f[layout.NOW_S]) - begun_s) / whole_s if whole_s else 0.0
-                done = int(rounds.examples[slot]), int(rounds.steps[slot])
-                amounts = tuple(min(round(share * whole), whole) for whole in done)
-                found.append(Interrupted(layout.COMPUTE_ROW, slot, begun_s, *amounts))
-                continue
-            is_down = phase == layout.DOWNLOADING
-            nbytes = int((rounds.down_B if is_down else rounds.up_B)[slot])
-            moved = min(round(nbytes * moved_B / total_B), nbytes) if total_B else 0
-            kind = layout.DOWNLOAD_ROW if is_down else layout.UPLOAD_ROW
-            found.append(Interrupted(kind, slot, begun_s, moved, 0))
-            if self._planner:
-                self._planner.cancelled(int(rounds.client[slot]))
+        f[layout.NOW_S] = max(now_s, f[layout.NOW_S])
+        entry.begin(f, i, slot, number, int(np.searchsorted(self._clients, client)), nbytes)
+
+    def trained(self, slot: int, nbytes: int, compute_s: float) -> None:
+        """What a task that was begun uploads, and after which seconds."""
+        entry.trained(*self._world, slot, nbytes, compute_s)
+
+    def advance(self, limit_s: float, ends: int, client_of: Callable[[int], int]) -> int:
+        """Runs until `ends` tasks have ended, or until `limit_s`. Returns why it stopped.
+
+        `client_of` tells the client of a task by its number.
+        """
+        while True:
+            why = int(entry.advance(*self._world, limit_s, ends))
+            if self._planner and self._planner.keeps_connections:
+                self._hear(client_of)
+            if why != layout.FLIGHTS:
+                return why
+            self._plan_flights()
+
+    @property
+    def now_s(self) -> float:
+        """The time that it has reached, seconds."""
+        return float(self._world.f[layout.NOW_S])
+
+    def taken_rows(self) -> list[tuple[int, int, float, float]]:
+        """The rows since the last call: kind, task, start, end."""
+        found = list(zip(*(column.tolist() for column in self.rows()), strict=True))
+        self._world.i[layout.ROWS] = self._heard = 0
         return found
+
+    def interrupt(
+        self, slot: int, client: int, down_B: int, up_B: int, examples: int, steps: int
+    ) -> Interrupted | None:
+        """Stops the task of a slot now; None if it is over.
+
+        The bytes of its messages and its examples and steps tell what was done of them.
+        """
+        f, i = self._world
+        phase, number = (
+            int(self._world.ints(part)[slot]) for part in (layout.PHASE, layout.NUMBER)
+        )
+        if phase == layout.IDLE:
+            return None
+        begun_s = float(self._world.floats(layout.BEGUN_S)[slot])
+        moved_B, total_B = entry.interrupt(f, i, slot)
+        if phase == layout.COMPUTING:
+            whole_s = float(self._world.floats(layout.COMPUTE_S)[slot])
+            share = (self.now_s - begun_s) / whole_s if whole_s else 0.0
+            done, local = (min(round(share * whole), whole) for whole in (examples, steps))
+            return Interrupted(layout.COMPUTE_ROW, number, begun_s, done, local)
+        if self._planner:
+            self._planner.cancelled(client)
+        is_down = phase == layout.DOWNLOADING
+        nbytes = down_B if is_down else up_B
+        moved = min(round(nbytes * moved_B / total_B), nbytes) if total_B else 0
+        kind = layout.DOWNLOAD_ROW if is_down else layout.UPLOAD_ROW
+        return Interrupted(kind, number, begun_s, moved, 0)
+
+    def interrupt_all(self, rounds: PlannedRounds) -> list[Interrupted]:
+        """Stops all tasks of the only one of `rounds`, in their order."""
+        amounts = zip(
+            rounds.client.tolist(),
+            rounds.down_B.tolist(),
+            rounds.up_B.tolist(),
+            rounds.examples.tolist(),
+            rounds.steps.tolist(),
+            strict=True,
+        )
+        found = [self.interrupt(slot, *of_task) for slot, of_task in enumerate(amounts)]
+        return [each for each in found if each is not None]
 
     def rows(self) -> tuple[Ints, Ints, Floats, Floats]:
         """Kinds, tasks, starts and ends of the rows of the latest `run`, in order."""
@@ -133,10 +184,11 @@ class CompiledNetwork:
         )
 
     def _plan_flights(self) -> None:
-        """Makes the flights of all messages that wait for them."""
+        """Makes the flights of all messages that wait for them, in the order in which they do."""
         assert self._planner is not None
         world = self._world
-        for slot in np.flatnonzero(world.ints(layout.ASKS)[: self._slots]).tolist():
+        asks = world.ints(layout.ASKS)[: self.slots].copy()
+        for slot in np.argsort(asks)[np.count_nonzero(asks == 0) :].tolist():
             is_down = world.ints(layout.PHASE)[slot] == layout.DOWNLOADING
             local = world.ints(layout.CLIENT)[slot]
             flights = self._planner.flights(
@@ -150,14 +202,14 @@ class CompiledNetwork:
             world = self._world = layout.with_room(world, len(flights))
             entry.give(*world, slot, np.array(flights, np.float64))
 
-    def _hear(self, rounds: PlannedRounds) -> None:
+    def _hear(self, client_of: Callable[[int], int]) -> None:
         """Tells the planner of the messages that have arrived since the last call."""
         assert self._planner is not None
         kind, task, _, finish_s = self.rows()
         names: Mapping[int, str] = {layout.DOWNLOAD_ROW: "down", layout.UPLOAD_ROW: "up"}
         for at in range(self._heard, len(kind)):
             if (way := names.get(int(kind[at]))) is not None:
-                client = int(rounds.client[task[at]])
+                client = client_of(int(task[at]))
                 self._planner.arrived(client, cast("Direction", way), float(finish_s[at]))
         self._heard = len(kind)
 

@@ -130,7 +130,7 @@ def _cut_round(
     arrived = whole.task[whole.kind == UPLOAD_ROW]
     outcome = np.full(len(cohort), LATE)
     outcome[arrived[: rule.first]] = USED
-    cut = network.interrupt(plan())
+    cut = network.interrupt_all(plan())
     rows = whole.followed_by(cut, float(finish_s[0]))
     context.log.add_block(rows.table(plan(), outcome))
     late = np.flatnonzero(outcome == LATE).tolist()

@@ -16,7 +16,7 @@ from emulator.simulation.rounds.aggregation import (
     next_available_s,
     wait_for_clients,
 )
-from emulator.simulation.rounds.client_task import ActiveTasks, ClientTask, Process
+from emulator.simulation.rounds.client_task import ActiveTasks, ClientTask, Process, active_tasks
 from emulator.simulation.rounds.context import EndOfInstant, SimulationContext
 from emulator.simulation.rounds.evaluation import Evaluator
 from emulator.simulation.rounds.staleness import Polynomial, Staleness
@@ -89,7 +89,7 @@ def run_buffered(
         if not change.triggered:
             change.succeed()
 
-    tasks = ActiveTasks(context, ended)
+    tasks = active_tasks(context, ended)
     while True:
         change = env.event()
         if not tasks.active:

@@ -47,7 +47,7 @@ def wait_for_clients(
 ) -> Generator[simpy.Event, Any, Clients]:
     """Waits for available clients and returns them. Raises StalledError if there never are any."""
     while not len(candidates := available_clients(context, tasks)):
-        wait_for: list[simpy.Event] = [task.process for task in tasks.active.values()]
+        wait_for: list[simpy.Event] = [task.over for task in tasks.active.values()]
         if (then_s := next_available_s(context, tasks)) < float("inf"):
             wait_for.append(context.env.timeout(then_s - context.env.now))
         if not wait_for:

@@ -33,7 +33,8 @@ class ClientTask:
     upload: MessageInfo | None = None
     arrived: bool = False
     row_numbers: list[RowNumber] = field(default_factory=list)  # of its rows in the log
-    process: simpy.Process = field(init=False)
+    over: simpy.Event = field(init=False)  # occurs at its end
+    process: simpy.Process = field(init=False)  # of the reference
 
 
 class ActiveTasks:
@@ -52,6 +53,7 @@ class ActiveTasks:
         task = ClientTask(self._begun, round_, version, client, download, self.context.env.now)
         self.active[client] = task
         task.process = self.context.env.process(_life(self, task))
+        task.over = task.process
         task.process.callbacks.append(lambda _: self._end(task))
         return task
 
@@ -81,6 +83,12 @@ class ActiveTasks:
         uploads = self.context.trainer.train([task.download for task in due])
         for task, upload in zip(due, uploads, strict=True):
             task.upload = upload
+
+
+def active_tasks(context: SimulationContext, ended: Callable[[ClientTask], None]) -> ActiveTasks:
+    """No active tasks yet, of the engine of this simulation."""
+    make = context.compiled_tasks or ActiveTasks
+    return make(context, ended)
 
 
 def release(context: SimulationContext, client_tasks: list[ClientTask]) -> None:

@@ -18,6 +18,7 @@ from emulator.simulation.records import Row
 if TYPE_CHECKING:  # plug-ins import this module before the unions that they extend exist
     from emulator.network.network import Network
     from emulator.simulation.clients.fleet import Fleet
+    from emulator.simulation.rounds.client_task import ActiveTasks, ClientTask
     from emulator.simulation.selection.base import Selector
     from emulator.simulation.settings import RoundPlan
     from emulator.simulation.trainer import Trainer
@@ -81,6 +82,9 @@ class EventLog:
         return EventTable.merged([(single, of_single), (together, own)])
 
 
+MakeTasks = Callable[["SimulationContext", "Callable[[ClientTask], None]"], "ActiveTasks"]
+
+
 @dataclass(frozen=True)
 class SimulationContext:
     """The parts of one simulation that a policy uses.
@@ -100,6 +104,7 @@ class SimulationContext:
     billed_bytes: Callable[[MessageInfo], int]
     log: EventLog
     give_up_s: float = math.inf
+    compiled_tasks: MakeTasks | None = None  # None: those of the reference
 
     @cached_property
     def network(self) -> Network:

@@ -7,7 +7,7 @@ import simpy
 
 from emulator.simulation.records import Round
 from emulator.simulation.rounds.aggregation import aggregate, discard, wait_for_clients
-from emulator.simulation.rounds.client_task import ActiveTasks, ClientTask, Process
+from emulator.simulation.rounds.client_task import ClientTask, Process, active_tasks
 from emulator.simulation.rounds.context import EndOfInstant, SimulationContext
 from emulator.simulation.rounds.evaluation import Evaluator
 from emulator.simulation.rounds.staleness import Constant, Late
@@ -58,7 +58,7 @@ def run_rounds(
         if len(arrived) >= rule.first or not at_work:
             close()
 
-    tasks = ActiveTasks(context, ended)
+    tasks = active_tasks(context, ended)
     for number, rule in enumerate(rules, 1):  # `ended` reads both
         start_s = env.now
         candidates = yield from wait_for_clients(context, tasks)
