@@ -70,11 +70,15 @@ def _run_rounds(source: int) -> Callable[..., tuple[int, int]]:
 
 def _advance(source: int) -> Callable[..., int]:
     @entry
-    def advance(f: Floats, i: Ints, limit_s: float, ends: int) -> int:
-        """`tasks.advance`, until so many tasks have ended from now on. Uploads may be UNKNOWN."""
+    def advance(f: Floats, i: Ints, limit_s: float, ends: int, resumes: bool) -> int:
+        """`tasks.advance`, until so many tasks have ended. Uploads may be UNKNOWN.
+
+        They are counted from now on, or, if it `resumes`, since an earlier call.
+        """
         if i[SOURCE] != source:
             return NOTHING
-        i[ENDS] = 0
+        if not resumes:
+            i[ENDS] = 0
         return tasks.advance(pointer(f), pointer(i), limit_s, ends, True, False)
 
     return advance

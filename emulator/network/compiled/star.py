@@ -44,6 +44,9 @@ from emulator.network.compiled.layout import (
 
 NO_SIDE, AT_CAP, AT_LEVEL = 0, 1, 2
 ROUNDING = 1e-15  # of a rate, relative
+# Flows whose finishes differ by less, relative to the time, finish together: with exact numbers, as
+# in the reference, they would.
+TOGETHER = 1e-13
 
 
 @part
@@ -250,12 +253,13 @@ def finish(f: Floats, i: Ints, way: int, now_s: float) -> int:
     """
     count, done, joined, heaps = 0, i[DONE], i[JOINED] + way * i[SLOTS], WAY_HEAPS * way
     tick(f, i, way, now_s)
+    until_s = now_s * (1.0 + TOGETHER)
     while True:
-        if has_first(f, i, heaps + BY_TIME) and first_key(f, i, heaps + BY_TIME) <= now_s:
+        if has_first(f, i, heaps + BY_TIME) and first_key(f, i, heaps + BY_TIME) <= until_s:
             slot = first_item(i, heaps + BY_TIME)
         elif (
             has_first(f, i, heaps + BY_CLOCK)
-            and time_of(f, way, first_key(f, i, heaps + BY_CLOCK)) <= now_s
+            and time_of(f, way, first_key(f, i, heaps + BY_CLOCK)) <= until_s
         ):
             slot = first_item(i, heaps + BY_CLOCK)
         else:

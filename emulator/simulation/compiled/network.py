@@ -108,13 +108,17 @@ class CompiledNetwork:
         """What a task that was begun uploads, and after which seconds."""
         entry.trained(*self._world, slot, nbytes, compute_s)
 
-    def advance(self, limit_s: float, ends: int, client_of: Callable[[int], int]) -> int:
+    def advance(
+        self, limit_s: float, ends: int, resumes: bool, client_of: Callable[[int], int]
+    ) -> int:
         """Runs until `ends` tasks have ended, or until `limit_s`. Returns why it stopped.
 
-        `client_of` tells the client of a task by its number.
+        If it `resumes`, the tasks that ended before count as well. `client_of` tells the client of
+        a task by its number.
         """
         while True:
-            why = int(entry.advance(*self._world, limit_s, ends))
+            why = int(entry.advance(*self._world, limit_s, ends, resumes))
+            resumes = True
             if self._planner and self._planner.keeps_connections:
                 self._hear(client_of)
             if why != layout.FLIGHTS:

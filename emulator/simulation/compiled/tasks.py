@@ -93,8 +93,12 @@ class CompiledTasks(ActiveTasks):
 
     def _run(self, limit_s: float, ends: int) -> float:
         """Runs until so many tasks have ended, or until a time; returns the time reached."""
+        resumes = False
         while True:
-            why = self._network.advance(limit_s, ends, lambda number: self._tasks[number].client)
+            why = self._network.advance(
+                limit_s, ends, resumes, lambda number: self._tasks[number].client
+            )
+            resumes = True
             self._rows += self._network.taken_rows()
             match why:
                 case layout.TRAIN:
