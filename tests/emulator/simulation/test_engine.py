@@ -45,9 +45,6 @@ def test_an_engine_can_be_asked_for(begun):
 @pytest.mark.parametrize(
     "keys",
     [
-        {"policy": {"kind": "deadline", "deadline": "9 s", "late": "accept"}},
-        {"policy": {"kind": "buffered", "concurrency": 5, "buffer": 2}},
-        {"selection": "oort"},
         {"network": {"clients": {"down": "8 Mbps", "up": "1 Mbps", "rtt": "1 ms",
             "availability": {"kind": "on_off", "on": "9 min", "off": "1 s"}}}},
         {"network": {"clients": {"down": "8 Mbps", "up": "1 Mbps", "rtt": "1 ms",
