@@ -221,6 +221,7 @@ def test_simpy_stays_where_time_passes():
         "emulator/simulation/rounds/",
         "emulator/simulation/policies/",
         "emulator/simulation/compiled/synchronous.py",
+        "emulator/simulation/compiled/tasks.py",
         "emulator/simulation/simulate.py",
         "emulator/network/network.py",
         "emulator/testbed/simulate.py",

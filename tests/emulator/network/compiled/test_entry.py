@@ -17,11 +17,10 @@ def run(down_Bps, up_Bps, server_Bps, down_B, up_B, *, compute_s=0.0, cell=None,
     start_s, finish_s = np.zeros(1), np.zeros(1)
     tasks = [np.arange(count), *(np.full(count, nbytes) for nbytes in (down_B, up_B))]
     seconds = np.full(count, float(compute_s))
-    first = np.array([0, count])
-    assert entry.run_rounds(*world, first, *tasks, seconds, start_s, finish_s, 0, False) == (
-        1,
-        layout.ENDED,
-    )
+    first, until = np.array([0, count]), (np.array([count]), math.inf)
+    assert entry.run_rounds(
+        *world, first, *tasks, seconds, start_s, finish_s, *until, 0, False
+    ) == (1, layout.ENDED)
     rows = world.ints(layout.ROW_KIND)[: 3 * count] == layout.UPLOAD_ROW
     finished = dict(
         zip(
@@ -83,4 +82,4 @@ def test_the_levels_of_many_flows_follow_progressive_filling():
 def test_code_that_laid_the_state_out_differently_refuses_it():
     world = layout.build(np.ones((2, 2)), np.zeros(1), np.full(1, -1), 1, 9)
     world.i[layout.SOURCE] += 1
-    assert entry.advance(*world, math.inf, 1, False, False) == layout.NOTHING
+    assert entry.advance(*world, math.inf, 1, False) == layout.NOTHING
