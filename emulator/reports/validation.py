@@ -37,8 +37,10 @@ def read(path: Path) -> Mapping[Emulation, Any]:
         return {}
     try:
         cases = json.loads(path.read_text("utf-8"))["cases"]
-        key = ("method", "variant", "seed", "network_seed")
-        return {Emulation(*(case.get(name) for name in key)): case for case in cases}
+        return {
+            Emulation(case["method"], case["variant"], case["seed"], case.get("network_seed")): case
+            for case in cases
+        }
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise _foreign(path) from error
 

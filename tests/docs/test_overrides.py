@@ -26,7 +26,7 @@ Leaf = tuple[tuple[str, ...], Any]
 def written(value: Any) -> str:
     """`value` as YAML in one line, with plain scalars where a person would write them."""
     text = yaml.dump(
-        value, Dumper=document._Writer, default_flow_style=True, width=10**6, allow_unicode=True
+        value, Dumper=document._PLAIN, default_flow_style=True, width=10**6, allow_unicode=True
     )
     return text.removesuffix("...\n").strip()
 

@@ -14,7 +14,7 @@ from emulator.runner.search.space import Space
 from emulator.runner.search.trial import Trial
 from emulator.scenario import document
 from emulator.scenario.relocate import relocated
-from emulator.scenario.study import Study, flattened
+from emulator.scenario.study import UNVARIED, Study, flattened
 from emulator.simulation.target import FIRST, LOSS, MEANING
 
 PATH = "search.json"
@@ -130,8 +130,9 @@ def _recommendation(found: Search) -> str:
     goal = f"{metric}{target}{rule}"
     name, n = printable(best.name), len(_seeds(found))
     seeds = "one seed" if n == 1 else f"mean of {n} seeds"
-    label = printable(found.space.variant)
-    under = f"under the variant '{label}'" if scenario.vary else "under the scenario's network"
+    under = "under the scenario's network"
+    if found.space.variant != UNVARIED:
+        under = f"under the variant '{printable(found.space.variant)}'"
     if not best.times_s:
         return (
             f"No configuration that was tried reached {goal} {under} ({seeds}). {name} came "
