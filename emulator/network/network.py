@@ -27,6 +27,17 @@ ROUNDING = 1e-12  # of a time, relative
 PATIENCE = 1_000_000  # capacity changes in a row without a byte moved: a minute of work
 
 
+def never_up(now_s: float) -> StalledError:
+    """The error of a simulation in which no byte moves any more."""
+    return StalledError(
+        f"no byte has moved during {PATIENCE:,} capacity changes in a row, until "
+        f"{format_duration(now_s)} of simulated time: the links that a message crosses are never "
+        "up at the same time",
+        "check the traces of clients, cells and the server: links that a message crosses need "
+        "rates above zero at the same time",
+    )
+
+
 class Delivery(NamedTuple):
     """An arrival: when the message was requested and when its last byte arrived, seconds."""
 
@@ -321,10 +332,4 @@ class Network:
         """Counts link changes while no byte moves; raises StalledError after too many."""
         self._idle_changes = self._idle_changes + 1 if finish_s == math.inf else 0
         if self._idle_changes > PATIENCE:
-            raise StalledError(
-                f"no byte has moved during {PATIENCE:,} capacity changes in a row, until "
-                f"{format_duration(change_s)} of simulated time: the links that a message crosses "
-                "are never up at the same time",
-                "check the traces of clients, cells and the server: links that a message crosses "
-                "need rates above zero at the same time",
-            )
+            raise never_up(change_s)

@@ -11,14 +11,16 @@ import re
 import sqlite3
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
+from functools import partial
 from itertools import chain, repeat, starmap
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from emulator.common.errors import LedgerError, StorageError
+from emulator.common.errors import LedgerError
+from emulator.results import sqlite_file
 from emulator.results.contradictions import contradictions
 from emulator.simulation.event_table import KINDS, Columns, EventTable, GrowingColumns, Positions
 from emulator.simulation.records import Emulation, PathRate, Row, drawn
@@ -145,25 +147,7 @@ def _unfiled(filed: _Filed) -> Emulation:
     return Emulation(filed.method, variant, filed.seed, draw)
 
 
-def _journal(path: Path) -> Path:
-    return path.with_name(path.name + "-journal")
-
-
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    uri = f"{path.resolve().as_uri()}?mode={mode}"
-    db = sqlite3.connect(uri, uri=True, isolation_level=None)
-    db.execute("PRAGMA trusted_schema = OFF")
-    return db
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """Turn errors of the disk into StorageError. Other errors of our own SQL are bugs."""
-    try:
-        yield
-    except (sqlite3.OperationalError, OSError) as error:
-        hint = "free some space or choose a writable folder; complete simulations are kept"
-        raise StorageError(f"cannot write the ledger {path}: {error}", hint) from error
+_writing = partial(sqlite_file.writing, what="ledger")
 
 
 @contextmanager
@@ -202,26 +186,16 @@ class Ledger:
 
         The old file stays until the new one is complete. Raises StorageError.
         """
-        fresh = path.with_name(path.name + ".new")
+
+        def fill(db: sqlite3.Connection) -> None:
+            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version = {VERSION}")
+            for statement in _SCHEMA:
+                db.execute(statement)
+            db.executemany("INSERT INTO meta VALUES (?, ?)", sorted(meta.items()))
+
         with _writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            for left_over in (fresh, _journal(fresh)):
-                left_over.unlink(missing_ok=True)
-            with closing(_connect(fresh, "rwc")) as db:
-                db.execute("PRAGMA page_size = 4096")
-                with db:
-                    db.execute("BEGIN IMMEDIATE")
-                    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                    db.execute(f"PRAGMA user_version = {VERSION}")
-                    for statement in _SCHEMA:
-                        db.execute(statement)
-                    db.executemany("INSERT INTO meta VALUES (?, ?)", sorted(meta.items()))
-            # SQLite would roll a killed run's journal back into the new file, and without its
-            # journal the old file is damaged: remove the file first, then the journal.
-            path.unlink(missing_ok=True)
-            _journal(path).unlink(missing_ok=True)
-            fresh.replace(path)
-            return cls(path, _connect(path, "rw"))
+            return cls(path, sqlite_file.created(path, fill))
 
     @classmethod
     def open(cls, path: Path) -> "Ledger":
@@ -237,12 +211,9 @@ class Ledger:
             )
         if not path.is_file():
             raise LedgerError(f"found no ledger at {path}", "give the folder of a run")
-        # Only a writable connection can roll back the journal of a killed run.
-        mode = "rw" if _journal(path).exists() else "ro"
         with _reading(path):
-            db = _connect(path, mode)
+            db = sqlite_file.connect_to_read(path)
             try:
-                db.execute("PRAGMA query_only = ON")
                 _check(db, path)
             except BaseException:
                 db.close()

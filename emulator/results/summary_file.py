@@ -10,15 +10,15 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
-from emulator.common.errors import LedgerError, StorageError
-from emulator.results import privacy
+from emulator.common.errors import LedgerError
+from emulator.results import privacy, sqlite_file
 from emulator.results.metrics import Curve, Outcome, curve, outcome
 from emulator.simulation.event_table import EventTable
 from emulator.simulation.records import Emulation, Row
@@ -102,30 +102,23 @@ class SummaryFile:
 
         The old file stays until the new one is complete.
         """
-        fresh = path.with_name(path.name + ".new")
+
+        def fill(db: sqlite3.Connection) -> None:
+            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version = {VERSION}")
+            for statement in _SCHEMA:
+                db.execute(statement)
+            db.executemany("INSERT INTO meta VALUES (?, ?)", sorted(meta.items()))
+
         with _writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            for left_over in (fresh, _journal(fresh)):
-                left_over.unlink(missing_ok=True)
-            with closing(_connect(fresh, "rwc")) as db, db:
-                db.execute("BEGIN IMMEDIATE")
-                db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                db.execute(f"PRAGMA user_version = {VERSION}")
-                for statement in _SCHEMA:
-                    db.execute(statement)
-                db.executemany("INSERT INTO meta VALUES (?, ?)", sorted(meta.items()))
-            path.unlink(missing_ok=True)
-            _journal(path).unlink(missing_ok=True)
-            fresh.replace(path)
-            return cls(path, _connect(path, "rw"))
+            return cls(path, sqlite_file.created(path, fill))
 
     @classmethod
     def open(cls, path: Path) -> "SummaryFile":
         """Open the file at `path` read-only. Raises LedgerError for another or a damaged file."""
         with _reading(path):
-            db = _connect(path, "rw" if _journal(path).exists() else "ro")
+            db = sqlite_file.connect_to_read(path)
             try:
-                db.execute("PRAGMA query_only = ON")
                 (application,) = db.execute("PRAGMA application_id").fetchone()
                 (version,) = db.execute("PRAGMA user_version").fetchone()
                 if (application, version) != (APPLICATION_ID, VERSION):
@@ -189,24 +182,7 @@ def _emulation(values: Iterable[Any]) -> Emulation:
     return found
 
 
-def _journal(path: Path) -> Path:
-    return path.with_name(path.name + "-journal")
-
-
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    uri = f"{path.resolve().as_uri()}?mode={mode}"
-    db = sqlite3.connect(uri, uri=True, isolation_level=None)
-    db.execute("PRAGMA trusted_schema = OFF")
-    return db
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (sqlite3.OperationalError, OSError) as error:
-        hint = "free some space or choose a writable folder; complete simulations are kept"
-        raise StorageError(f"cannot write the summaries {path}: {error}", hint) from error
+_writing = functools.partial(sqlite_file.writing, what="summaries")
 
 
 @contextmanager

@@ -127,7 +127,7 @@ def _writer(base: Any) -> Any:
     Text with U+0085 (next line), which other styles fold, gets double quotes.
     """
 
-    class Writer(base):  # type: ignore[misc]
+    class Writer(base):  # type: ignore[misc]  # one of two dumpers of PyYAML
         def represent_text(self, text: str) -> Any:
             style = '"' if "\x85" in text else None
             return self.represent_scalar("tag:yaml.org,2002:str", text, style)

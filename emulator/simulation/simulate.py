@@ -1,11 +1,11 @@
 """Simulates the training of one method with one seed under one variant."""
 
+import contextlib
 import functools
 import gc
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated
@@ -180,16 +180,21 @@ def simulate(
             planner = FlightPlanner(transport, application, delay_s, loss, stream)
         build = synchronous.builder(clients, transport, profiles, planner)
         if has_rounds(settings.policy) and type(settings.selection) is Uniform:
-            rule, plans = settings.policy.rule(context), plans or Plans()
+            rule = settings.policy.rule(context)
+            plans = Plans() if plans is None else plans  # one without a plan yet is false
             key = settings.training, settings.network.charge, context.eligible.tobytes()
             is_whole = synchronous.is_whole(rule) and give_up_s == math.inf
             if is_whole and (plan := plans.find(key)):
-                rows = synchronous.replay(plan, clients, build, notice)
+                with contextlib.suppress(StalledError):  # below it stalls again, and is told of
+                    rows = synchronous.replay(plan, clients, build, notice)
             keep = functools.partial(plans.add, key)
             of_rounds = synchronous.process(context, rule, build, keep)
         else:
             able = np.flatnonzero(context.eligible)
-            links = build(able, len(able), 6 * len(able))
+            slots = len(able)
+            if getattr(settings.policy, "late", "drop") == "drop":  # late ones work on
+                slots = min(slots, settings.policy.max_concurrency(settings.training.cohort))
+            links = build(able, slots, 6 * slots)
             make = functools.partial(tasks.CompiledTasks, network=links)
             of_rounds = settings.policy.process(replace(context, compiled_tasks=make))
     elif logged:
@@ -222,7 +227,7 @@ def _run(
         raise
 
 
-@contextmanager
+@contextlib.contextmanager
 def relaxed_gc() -> Iterator[None]:
     """Makes Python's garbage collector look for reference cycles less often.
 

@@ -58,7 +58,7 @@ def _run_rounds(source: int) -> Callable[..., tuple[int, int]]:
             why = ENDED
             if count:
                 limit_s = start_s[number] + lasts_s
-                why = tasks.advance(floats, ints, limit_s, ends[number], True, False)
+                why = tasks.advance(floats, ints, limit_s, ends[number])
             if why not in (ENDED, LIMIT):
                 return number, why
             finish_s[number] = f[NOW_S]
@@ -79,7 +79,7 @@ def _advance(source: int) -> Callable[..., int]:
             return NOTHING
         if not resumes:
             i[ENDS] = 0
-        return tasks.advance(pointer(f), pointer(i), limit_s, ends, True, False)
+        return tasks.advance(pointer(f), pointer(i), limit_s, ends)
 
     return advance
 

@@ -26,9 +26,9 @@ UNKNOWN, NO_UPLOAD = -1, -2  # bytes of an upload: not trained yet; the task has
 IDLE, DOWNLOADING, WAITING, COMPUTING, UPLOADING = range(5)
 # Kinds of rows.
 DOWNLOAD_ROW, COMPUTE_ROW, UPLOAD_ROW = range(3)
-# Why `advance` returns: tasks ended; the limit came; uploads or flights are needed; a client left;
-# no room for rows; no byte moves; nothing is left to do.
-ENDED, LIMIT, TRAIN, FLIGHTS, LEFT, FULL, STALLED, NOTHING = range(8)
+# Why `advance` returns: tasks ended; the limit came; uploads or flights are needed; no room for
+# rows; no byte moves; nothing is left to do.
+ENDED, LIMIT, TRAIN, FLIGHTS, FULL, STALLED, NOTHING = range(7)
 # Ways to make flights.
 FLUID, TCP, GIVEN = range(3)
 # Heaps of each direction: capped flows by finish time, free ones by V at their finish, free ones by
@@ -64,7 +64,6 @@ SIZE = 22  # by heap
 (
     COMPUTE_S,
     BEGUN_S,  # the phase
-    LEAVES_S,  # the client
     READY_S,  # earliest start of the next flight, or the arrival
     RATE_BPS,  # of the path, alone, when the message began
     LEFT_B,  # wire bytes of later flights
@@ -100,8 +99,8 @@ SIZE = 22  # by heap
     HEAP_KEY,
     START_S,
     FINISH_S,
-) = range(36, 68)
-FLOAT_PARTS = range(36, 68)
+) = range(36, 67)
+FLOAT_PARTS = range(36, 67)
 
 # Parts of whole numbers, by slot.
 (
@@ -130,9 +129,9 @@ FLOAT_PARTS = range(36, 68)
     HEAP_ITEM,
     ROW_KIND,
     ROW_TASK,
-) = range(68, 92)
-INT_PARTS = range(68, 92)
-FIRST_INT = 92
+) = range(67, 91)
+INT_PARTS = range(67, 91)
+FIRST_INT = 91
 
 
 class World(NamedTuple):
@@ -214,7 +213,6 @@ def build(
     i[SOURCE], i[EVENT_HEAP], i[CHANGE_HEAP] = source_digest(), HEAPS - 2, HEAPS - 1
     f[LEVEL_BPS : LEVEL_BPS + 2] = math.inf
     f[CAPACITY_BPS : CAPACITY_BPS + 2] = link_Bps[:, -1]
-    world.floats(LEAVES_S)[:slots] = math.inf
     world.floats(NEXT_CHANGE_S)[:changing] = math.inf
     world.floats(QUEUED_S)[:changing] = -1.0
     world.ints(FIRST_IN_CELL)[: 2 * parties] = -1

@@ -1,7 +1,7 @@
 """Client tasks in time, compiled: download, compute, upload, many at once.
 
 `begin` starts tasks and `advance` runs until something has to be decided elsewhere: who works next,
-what was trained, what a message's flights are, what a client's absence means.
+what was trained, what a message's flights are.
 """
 
 import math
@@ -39,8 +39,6 @@ from emulator.network.compiled.layout import (
     GIVEN_S,
     IDLE,
     IDLE_CHANGES,
-    LEAVES_S,
-    LEFT,
     LEFT_B,
     LIMIT,
     MOVED_B,
@@ -89,7 +87,7 @@ def begin(
     """Starts a task in a free slot, now. `up_B` may be UNKNOWN or NO_UPLOAD."""
     i[i[NUMBER] + slot], i[i[CLIENT] + slot] = number, client
     i[i[DOWN_B] + slot], i[i[UP_B] + slot] = down_B, up_B
-    f[i[COMPUTE_S] + slot], f[i[LEAVES_S] + slot] = compute_s, math.inf
+    f[i[COMPUTE_S] + slot] = compute_s
     if i[CHANGES]:
         i[i[SLOT_OF] + client] = slot
     i[i[PHASE] + slot] = DOWNLOADING
@@ -189,32 +187,22 @@ def run(f: Floats, i: Ints, now_s: float) -> None:
 
 
 @part
-def reason(i: Ints, ends: int, unknown: bool) -> int:
+def reason(i: Ints, ends: int) -> int:
     """Why to return at the end of an instant; -1: go on."""
     if i[ROWS] + 3 * i[SLOTS] > i[ROOM]:
         return FULL
     if i[ASKING]:
         return FLIGHTS
-    if unknown and i[WAITS]:
+    if i[WAITS]:
         return TRAIN
     return ENDED if i[ENDS] >= ends else -1
 
 
 @part
-def next_absence(f: Floats, i: Ints) -> float:
-    """When the next client leaves its task, seconds; inf if none does."""
-    leaves_s = math.inf
-    for slot in range(i[SLOTS]):
-        if i[i[PHASE] + slot] != IDLE:
-            leaves_s = min(leaves_s, f[i[LEAVES_S] + slot])
-    return leaves_s
-
-
-@part
-def advance(f: Floats, i: Ints, limit_s: float, ends: int, unknown: bool, absences: bool) -> int:
+def advance(f: Floats, i: Ints, limit_s: float, ends: int) -> int:
     """Runs until `ends` tasks have ended, or until `limit_s`, and processes all of that instant.
 
-    `unknown`: uploads may be UNKNOWN; `absences`: clients may leave. Returns why it stopped.
+    Returns why it stopped.
     """
     while True:
         now_s = f[NOW_S]
@@ -227,10 +215,9 @@ def advance(f: Floats, i: Ints, limit_s: float, ends: int, unknown: bool, absenc
         # wait for the end of an outage.
         if change_s < finish_s <= change_s * (1 + ROUNDING):
             change_s = finish_s
-        leaves_s = next_absence(f, i) if absences else math.inf
-        next_s = min(finish_s, start_s, change_s, leaves_s)
+        next_s = min(finish_s, start_s, change_s)
         if next_s > now_s or next_s == math.inf:
-            why = reason(i, ends, unknown)
+            why = reason(i, ends)
             if why >= 0:
                 return why
             if next_s > limit_s or next_s == math.inf:
@@ -238,14 +225,12 @@ def advance(f: Floats, i: Ints, limit_s: float, ends: int, unknown: bool, absenc
                     return NOTHING
                 f[NOW_S] = limit_s
                 return LIMIT
-        if change_s == next_s and min(start_s, limit_s, leaves_s) == math.inf:
+        if change_s == next_s and min(start_s, limit_s) == math.inf:
             i[IDLE_CHANGES] = i[IDLE_CHANGES] + 1 if finish_s == math.inf else 0
             if i[IDLE_CHANGES] > PATIENCE:
                 return STALLED
         f[NOW_S] = next_s
         run(f, i, next_s)
-        if absences and leaves_s <= next_s:
-            return LEFT
 
 
 @part

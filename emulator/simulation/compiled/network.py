@@ -7,11 +7,10 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from emulator.common.errors import StalledError
-from emulator.common.units import format_duration
 from emulator.network.compiled import entry, layout
 from emulator.network.compiled.layout import Floats, Ints
 from emulator.network.flights import FlightPlanner
+from emulator.network.network import never_up
 from emulator.network.tcp import Direction, Tcp
 from emulator.network.topology import Profiles
 from emulator.simulation.clients.fleet import Fleet
@@ -94,7 +93,7 @@ class CompiledNetwork:
                 case layout.FLIGHTS:
                     self._plan_flights()
                 case layout.STALLED:
-                    raise stalled(float(f[layout.NOW_S]))
+                    raise never_up(self.now_s)
                 case _:
                     raise AssertionError(f"the compiled network ended with {why}")
 
@@ -226,14 +225,3 @@ class CompiledNetwork:
         cell = int(world.ints(layout.CELL)[client])
         of_path = [client, parties - 1] + ([cell] if cell >= 0 else [])
         return any(world.ints(layout.PROFILE)[way * parties + party] >= 0 for party in of_path)
-
-
-def stalled(now_s: float) -> StalledError:
-    """No byte has moved for very long; see `emulator.network.network`."""
-    return StalledError(
-        f"no byte has moved during {1_000_000:,} capacity changes in a row, until "
-        f"{format_duration(now_s)} of simulated time: the links that a message crosses are never "
-        "up at the same time",
-        "check the traces of clients, cells and the server: links that a message crosses need "
-        "rates above zero at the same time",
-    )

@@ -9,7 +9,8 @@ import simpy
 from typing_extensions import override
 
 from emulator.network.compiled import layout
-from emulator.simulation.compiled.network import CompiledNetwork, stalled
+from emulator.network.network import never_up
+from emulator.simulation.compiled.network import CompiledNetwork
 from emulator.simulation.compiled.plan import Interrupted
 from emulator.simulation.records import Computation, Transfer
 from emulator.simulation.rounds.client_task import ActiveTasks, ClientTask
@@ -77,6 +78,7 @@ class CompiledTasks(ActiveTasks):
         timer._ok, timer._value = True, None
         timer.callbacks.append(lambda event: self._wake() if event is self._timer else None)
         delay_s = max(0.0, time_s - self._env.now)
+        # SimPy accepts any whole number as a priority.
         self._env.schedule(timer, priority=LAST, delay=delay_s)  # type: ignore[arg-type]
 
     def _wake(self) -> None:
@@ -106,7 +108,7 @@ class CompiledTasks(ActiveTasks):
                 case layout.FULL:
                     pass
                 case layout.STALLED:
-                    raise stalled(self._network.now_s)
+                    raise never_up(self._network.now_s)
                 case _:
                     return self._network.now_s
 

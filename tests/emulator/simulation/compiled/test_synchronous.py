@@ -4,6 +4,8 @@ from collections import Counter
 
 import pytest
 
+from emulator.common.errors import StalledError
+from emulator.simulation.compiled.network import CompiledNetwork
 from emulator.simulation.compiled.plan import Plans
 from emulator.simulation.records import Computation, Evaluation, LabelScore, Round, Transfer
 from emulator.simulation.simulate import simulate
@@ -154,6 +156,47 @@ def test_the_plan_of_a_training_serves_other_networks(network):
     plans = Plans()
     by("compiled", "fluid", plans=plans)
     agree(by("compiled", network, plans=plans), by("compiled", network))
+
+
+def test_with_a_plan_the_trainer_is_asked_nothing():
+    plans = Plans()
+    by("compiled", "fluid", plans=plans)
+    assert len(plans) == 1
+
+    class Silent(Labelled):
+        def download(self, client):
+            raise AssertionError("the plan knows")
+
+    settings = scenario(
+        {"rounds": 5, "evaluation": {"every": 2, "test": True}},
+        network=NETWORKS["tcp"],
+        compute={"per_example": {"kind": "lognormal", "median": "10 ms", "sigma": 0.5}},
+        simulation={"engine": "compiled"},
+    )
+    agree(
+        simulate(settings, 3, Silent(down_bytes=0, up_bytes=0), plans=plans), by("compiled", "tcp")
+    )
+
+
+def test_a_replay_that_stalls_is_reported_as_any_other(monkeypatch):
+    plans = Plans()
+    by("compiled", "fluid", plans=plans)
+
+    def stalls(*_):
+        raise StalledError("no byte moves", "")
+
+    monkeypatch.setattr(CompiledNetwork, "run", stalls)
+    settings = scenario(
+        {"rounds": 5, "evaluation": {"every": 2, "test": True}},
+        network=NETWORKS["fluid"],
+        simulation={"engine": "compiled"},
+    )
+    found = []
+    rows = simulate(
+        settings, 3, Labelled(down_bytes=9, up_bytes=9), stalled=found.append, plans=plans
+    )
+    assert [str(each) for each in found] == ["no byte moves"]
+    assert not any(isinstance(row, Round) for row in rows)
 
 
 def test_a_plan_is_of_one_training_only():
