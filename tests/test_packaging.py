@@ -25,3 +25,12 @@ def test_the_lower_bounds_are_those_that_make_test_lowest_installs():
     assert dict(line.split("==") for line in lines) == {k: v for k, v in bounds.items() if v}
     assert found["python_requires"] == ">=3.10"  # the Python of `make test-lowest`
     assert "python3.10" in (ROOT / "Makefile").read_text()
+
+
+def test_each_set_of_versions_names_all_that_is_needed():
+    """What it lacks is not pinned, and the light tests, installed from it alone, go without."""
+    needed = {REQUIREMENT.match(each)[1].lower() for each in promised()["install_requires"]}
+    for path in (ROOT / "constraints").glob("python*.txt"):
+        pinned = {line.split("==")[0].lower() for line in path.read_text().split()}
+        # torch is pinned in the Makefile; what needs it may stay out of the light tests
+        assert needed - pinned <= {"torch"}, path.name

@@ -8,6 +8,8 @@ from emulator.simulation.trainer import StubTrainer
 
 from .small_scenario import scenario
 
+needs_numba = pytest.mark.skipif(not compiled.AVAILABLE, reason="numba is not installed")
+
 
 @pytest.fixture
 def begun(monkeypatch):
@@ -27,6 +29,7 @@ def run(simulations=1, **keys):
     return simulate(scenario(**keys), 0, trainer, simulations=simulations)
 
 
+@needs_numba
 def test_small_studies_are_left_to_the_reference(begun):
     run()
     assert not begun
@@ -35,6 +38,7 @@ def test_small_studies_are_left_to_the_reference(begun):
     assert len(begun) == 1
 
 
+@needs_numba
 def test_an_engine_can_be_asked_for(begun):
     run(simulation={"engine": "reference"}, simulations=10**6)
     assert not begun

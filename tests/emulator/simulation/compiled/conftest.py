@@ -1,0 +1,3 @@
+import pytest
+
+pytest.importorskip("numba")  # a Python that numba does not support yet has the reference alone
