@@ -190,4 +190,5 @@ class Scenario(SimulationSettings):
             dp=training.dp.mechanism(training.cohort) if training.dp else None,
             method=self.methods[method],
             evaluation_examples=training.evaluation.examples,
+            evaluation_precision=training.evaluation.precision,
         )

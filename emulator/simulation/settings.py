@@ -10,7 +10,7 @@ from emulator.common.distributions import only
 from emulator.simulation.target import ACCURACY, FIRST, LOSS, Goal, Rule, Scored
 from flasc.common.settings import Fraction, PositiveFloat, PositiveInt, Settings, newer
 from flasc.common.tagged_unions import ShortForm
-from flasc.training.settings import Privacy, Scaling
+from flasc.training.settings import Precision, Privacy, Scaling
 
 
 class DifferentialPrivacy(Settings):
@@ -85,12 +85,14 @@ def short_target(key: str) -> ShortForm:
 class EvaluationPlan(Settings):
     """Evaluates on the validation split every `every` rounds, on its first `examples` if given.
 
-    `test` evaluates the last model once on the test split, with the same limit.
+    `test` evaluates the last model once on the test split, with the same limit. `precision` is that
+    of the engine's matrix products while it evaluates; None: as in training.
     """
 
     every: PositiveInt = 1
     examples: PositiveInt | None = None
     test: bool = False
+    precision: Precision | None = newer(None)
 
 
 class RoundPlan(Settings):

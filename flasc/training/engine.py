@@ -10,7 +10,7 @@ from flasc.common.errors import ModelError
 from flasc.data.objective import Objective
 from flasc.models.adapter import Adapter
 from flasc.training import client, cohort
-from flasc.training.settings import TrainingSettings
+from flasc.training.settings import Precision, TrainingSettings
 
 Engine = client.Reference | cohort.Cohort
 
@@ -25,20 +25,24 @@ class Part:
 
 
 def build(
-    adapter: Adapter, settings: TrainingSettings, device: torch.device, objective: Objective
+    adapter: Adapter,
+    settings: TrainingSettings,
+    device: torch.device,
+    objective: Objective,
+    precision: Precision,
 ) -> Engine:
-    """The engine of the settings; the reference engine if the cohort engine lacks the model.
+    """An engine of `precision`; the reference engine if the cohort engine lacks the model.
 
     Raises ModelError if the reference engine would be used and does not support the precision.
     """
-    precision = settings.precision
+    asked = precision
     if precision == "auto":
         precision = "bf16" if device.type == "cuda" else "fp32"
     if settings.engine == "cohort" and cohort.supported(adapter, settings.client):
         return cohort.Cohort(adapter, settings.client, precision, objective=objective)
-    if settings.precision not in ("auto", "fp32"):
+    if asked not in ("auto", "fp32"):
         raise ModelError(
-            f"found precision {settings.precision}: the reference engine trains in fp32 only",
+            f"found precision {asked}: the reference engine trains in fp32 only",
             "the cohort engine trains LoRA and heads of BERT, GPT-2 and ViT, without base dropout",
         )
     return client.Reference(adapter, settings.client, objective)

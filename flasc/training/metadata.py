@@ -56,6 +56,7 @@ def provenance(trainer: "Trainer") -> dict[str, str]:
         "device": name,
         "engine": trainer.engine.name,
         "precision": trainer.engine.precision,
+        **({"evaluated in": scored} if (scored := settings.evaluation_precision) else {}),
         "data": trainer.task.edition,
         "metric": trainer.task.objective.metric,
         "model": pretrained.identity(trainer.task.model) or model,

@@ -127,6 +127,7 @@ class TrainingSettings(Settings):
     precision: Precision = "auto"
     dp: Privacy | None = newer(None)
     evaluation_examples: PositiveInt | None  # the first examples of a split; None: all
+    evaluation_precision: Precision | None = newer(None)  # None: the precision of training
 
     def weights(self) -> str:
         """The identity of the model's weights, if its name has none and they are at hand; or ''."""
@@ -138,9 +139,10 @@ class TrainingSettings(Settings):
         if head == "causal" and scope == "head":
             found = "a method that trains the head alone; a language model's head is frozen"
             return Problem("methods", found, "a method that trains LoRA")
-        if self.precision not in ("auto", "fp32") and self._needs_reference(cache):
-            found = f"{self.precision}; the reference engine, which trains this, has fp32 only"
-            return Problem("training.precision", found, "auto or fp32")
+        for where, precision in self._precisions().items():
+            if precision not in ("auto", "fp32") and self.needs_reference(cache):
+                found = f"{precision}; the reference engine, which trains this, has fp32 only"
+                return Problem(where, found, "auto or fp32")
         folder = model_at_hand(self.task.model, cache=cache)
         if head is None or folder is None:
             return None
@@ -151,7 +153,14 @@ class TrainingSettings(Settings):
             return Problem("task.tokens", found, f"at most {most}")
         return problem(folder, head, self.lora, scope)
 
-    def _needs_reference(self, cache: Path | None) -> bool:
+    def _precisions(self) -> dict[str, Precision]:
+        """The precisions that are asked for, by their keys in a scenario."""
+        asked = {"training.precision": self.precision}
+        if self.evaluation_precision:
+            asked["training.evaluation.precision"] = self.evaluation_precision
+        return asked
+
+    def needs_reference(self, cache: Path | None = None) -> bool:
         """Whether the cohort engine cannot train this, as far as it is known before loading."""
         whole = self.method.scope == "all" or self.client.base_dropout
         return (

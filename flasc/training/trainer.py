@@ -29,7 +29,7 @@ from flasc.training.out_of_memory import explained
 from flasc.training.payload import PayloadCodec
 from flasc.training.privacy import noisy_mean
 from flasc.training.server import Optimiser, weighted_sum
-from flasc.training.settings import TrainingSettings
+from flasc.training.settings import Precision, TrainingSettings
 from flasc.training.shared_models import SharedModels
 
 _LOWER = "lower training.client.lr or training.server.lr, or the method's own rates"
@@ -63,7 +63,10 @@ class Trainer:
         )
         self._method: Method = settings.method.build(layout)
         self.adapter.model.to(device)
-        self.engine = engine.build(self.adapter, settings, device, task.objective)
+        self.engine = self._engine(settings.precision)
+        other = settings.evaluation_precision
+        # Of another precision: an engine of its own, with its own copy of the frozen weights.
+        self._scorer = self.engine if other is None else self._engine(other)
         # A GPU trains the cohort in one batch, and cached features are in this process only.
         spread = device.type == "cpu" and not self.engine.caches_features
         self._helpers = shared.helpers if shared and spread else None
@@ -76,6 +79,11 @@ class Trainer:
         self._contents: dict[int, bytes] = {}
         # The paper evaluates the new model with the mask of the round that made it.
         self._round_mask: Mask = self._download_mask(self._method.evaluation_tier)
+
+    def _engine(self, precision: Precision) -> engine.Engine:
+        return engine.build(
+            self.adapter, self.settings, self.device, self.task.objective, precision
+        )
 
     @property
     def params(self) -> Tensor:
@@ -171,7 +179,7 @@ class Trainer:
         """
         if isinstance(piece, client.Job):
             return self.engine.train([piece], self.task.train)[0]
-        return self.engine.score_part(piece.vector, self._split(piece.split), piece.indices)
+        return self._scorer.score_part(piece.vector, self._split(piece.split), piece.indices)
 
     def _split(self, name: str) -> Examples:
         return {"validation": self.task.validation, "test": self.task.test}[name]
@@ -268,7 +276,7 @@ class Trainer:
         examples = self._split(split)
         count = min(len(examples), self.settings.evaluation_examples or len(examples))
         vector = self._evaluated()
-        parts = [Part(vector, split, part) for part in self.engine.parts(examples, count)]
+        parts = [Part(vector, split, part) for part in self._scorer.parts(examples, count)]
         helpers = self._helpers
         done = map(self.work, parts) if helpers is None else helpers.carry_out(parts, self.work)
         tally, loss = client.total(done)

@@ -17,7 +17,7 @@ from safetensors.numpy import save_file
 from emulator.cli import main
 from emulator.reports import plot_style
 from emulator.results.ledger import Ledger
-from emulator.runner import training_job
+from emulator.runner import defaults, training_job
 from emulator.simulation.records import Computation, Emulation, Evaluation, Round, Row, Transfer
 
 HERE = Path(__file__).parent
@@ -40,6 +40,12 @@ vary:
     fast: {network.clients.up: 20 Mbps}
     slow: {network.clients.up: 5 Mbps}
 """
+
+
+@pytest.fixture(autouse=True)
+def no_bf16(monkeypatch):
+    """What is told does not depend on the processor that runs the tests."""
+    monkeypatch.setattr(defaults, "bf16_unit", lambda: "")
 
 
 @pytest.fixture

@@ -339,6 +339,10 @@ def test_defaults_that_make_a_training_long_are_told(scenario, model, toys, tmp_
     ("changes", "said"),
     [
         (["methods.LoRA={kind: full}", "training.precision=bf16"], "precision: found bf16; the"),
+        (
+            ["methods.LoRA={kind: full}", "training.evaluation.precision=bf16"],
+            "evaluation.precision: found bf16; the",
+        ),
         (["training.engine=reference", "training.precision=tf32"], "precision: found tf32; the"),
         (
             ["task={name: friends, clients: 30}", "methods.LoRA={kind: head}"],

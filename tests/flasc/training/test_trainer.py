@@ -346,3 +346,19 @@ def test_a_schedule_counts_server_steps_also_after_a_restart_and_with_stale_upda
         rate = 0.5 * min(1, (step + 1) / 2) * (1 + np.cos(np.pi * step / 4)) / 2
         torch.testing.assert_close(before - trainer.params, rate * delta, rtol=1e-3, atol=1e-6)
         assert torch.equal(trainer.params, restarted.params)
+
+
+def test_evaluation_alone_may_be_bf16(make):
+    """Training keeps every bit; the score is near, and is not the one in fp32."""
+    plain, half = make("lora"), make("lora", evaluation_precision="bf16")
+    for trainer in (plain, half):
+        trainer.aggregate(trainer.train([trainer.download(0), trainer.download(1)]), [0.5, 0.5])
+    assert torch.equal(plain.params, half.params)
+    scores = plain.evaluate("validation"), half.evaluate("validation")
+    assert scores[0].loss != scores[1].loss
+    assert scores[1].loss == pytest.approx(scores[0].loss, rel=2e-2)
+
+
+def test_the_reference_engine_does_not_evaluate_in_bf16(make):
+    with pytest.raises(ModelError, match="found precision bf16: the reference engine"):
+        make("lora", engine="reference", evaluation_precision="bf16")
