@@ -9,14 +9,16 @@ from importlib.resources import files
 from emulator.common.units import format_duration, format_score, format_size
 from emulator.reports import findings, targets, tradeoffs, validation
 from emulator.reports.page import data, tables
-from emulator.reports.page.tables import Cell, sortable
+from emulator.reports.page.tables import Cell, filled, sortable
 from emulator.reports.run_report import Study
 from emulator.reports.terminal import NOT_SCORED, costs, missing, or_never, privacy_caption
 from emulator.results.metrics import Spread, Summary
 from emulator.results.target_sweep import at, steps, target_times
 
 TOLD = 12  # targets that sentences are about; the slider has more
-SCRIPTS = ("words", "plot", "targets", "bars", "waste", "curves", "heat", "round", "fleet", "main")
+SCRIPTS = (
+    "words", "plot", "targets", "top", "bars", "waste", "curves", "heat", "round", "fleet", "main",
+)  # fmt: skip
 
 
 def html(study: Study) -> str:
@@ -34,7 +36,9 @@ def html(study: Study) -> str:
         goal=escape(study.goal),
         median=findings.statistic(study, "median"),
         line=", with a line from minimum to maximum" if seeded else "",
-        hatched="not reached with half of the seeds or more" if seeded else "never reached",
+        unreached="not reached with half of the seeds or more" if seeded else "never reached",
+        range=", with the range from minimum to maximum below" if seeded else "",
+        middle=" Of the seed with the median time, or the two in the middle." if seeded else "",
         means=f" {findings.statistic(study, 'Mean')}." if seeded else "",
         shown=escape(findings.shown(study)),
         leaders=_leaders(study),
@@ -129,7 +133,7 @@ def _table(study: Study) -> str:
     tested = any(s.test_accuracy for s in summaries)
     private = any(s.epsilon for s in summaries)
     rows = [_row(study, s, seeded=seeded, tested=tested, private=private) for s in summaries]
-    return sortable(rows)
+    return sortable(filled(rows))
 
 
 def _row(

@@ -11,6 +11,7 @@ from emulator.reports.tradeoffs import or_blank, percent
 from emulator.results.participation import GroupShare
 
 Cell = tuple[float | None, str]  # sort key, text
+NOTHING = percent(0.0)
 
 
 def sortable(rows: Sequence[dict[str, Cell]]) -> str:
@@ -19,6 +20,13 @@ def sortable(rows: Sequence[dict[str, Cell]]) -> str:
     head = "".join(f'<th scope="col"><button>{escape(text)}</button></th>' for text in heads)
     body = "\n".join(f"<tr>{''.join(map(_cell, row.values()))}</tr>" for row in rows)
     return f'<table class="named"><thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>'
+
+
+def filled(rows: Sequence[dict[str, Cell]]) -> list[dict[str, Cell]]:
+    """Return `rows` without the columns that are empty or 0 % in each of them."""
+    heads = rows[0] if rows else {}
+    kept = [head for head in heads if any(row[head][1] not in ("", NOTHING) for row in rows)]
+    return [{head: row[head] for head in kept} for row in rows]
 
 
 def _cell(cell: Cell) -> str:
@@ -30,7 +38,7 @@ def _cell(cell: Cell) -> str:
 def group_costs(study: Study) -> str:
     """Return a table of costs per method, variant and group, means over seeds.
 
-    Columns without any text are left out. Empty if the ledger has no groups.
+    Columns that say nothing are left out. Empty if the ledger has no groups.
     """
     rows: list[dict[str, Cell]] = []
     for m, method in enumerate(study.methods):
@@ -42,8 +50,7 @@ def group_costs(study: Study) -> str:
                 own = [share for share in shares if share.group == name]
                 named: dict[str, Cell] = {"Method": (m, method), "Variant": (v, variant)}
                 rows.append(named | {"Group": (len(rows), name)} | _costs(own, study.metric_title))
-    kept = [head for head in (rows[0] if rows else {}) if any(row[head][1] for row in rows)]
-    return sortable([{head: row[head] for head in kept} for row in rows]) if rows else ""
+    return sortable(filled(rows)) if rows else ""
 
 
 def _costs(shares: Sequence[GroupShare], metric: str) -> dict[str, Cell]:

@@ -68,5 +68,6 @@ const drawCurves = () => {
     annotations: run.target === null ? [] : [{ text: `target ${run.target}`, xref: "paper", x: 0,
       xanchor: "left", y: run.target, yanchor: "bottom", showarrow: false,
       font: { color: style("--soft") } }],
-  });
+  }, [["line", title, "mean", "low", "high"], ...bands.flatMap(([i, b]) => b.x.map(
+    (x, k) => [names[i], x, b.mean[k], b.low[k], b.high[k]]))]);
 };

@@ -22,7 +22,9 @@ const drawFleet = () => {
       range: [Math.min(...all) - .3, Math.max(...all) + .3] }),
     yaxis: axis({ title: { text: "share of the clients" }, range: [-.02, 1.02],
       tickformat: ".0%", fixedrange: true }),
-  });
+  }, [["group", "way", "share", "bit/s"], ...groups.flatMap(group => ["down", "up"].flatMap(
+    way => group[`${way}_Bps`].map((Bps, k, all) => [group.name, way, all.length > 1
+      ? k / (all.length - 1) : 1, 8 * Bps])))]);
   const at_ = (rates, q) => rates[Math.round(q * (rates.length - 1))];
   for (const group of groups) {
     const row = body.insertRow();

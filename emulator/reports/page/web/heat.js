@@ -36,5 +36,6 @@ const drawHeat = () => {
     annotations: every.filter(({ cell }) => cell.length).map(({ cell, r, c }) => ({ x: c, y: r,
       text: narrow() ? words(cell).replace(/(min|h) /, "$1<br>") : words(cell), showarrow: false, font: { size: 14, color: value(cell) === null
         ? style("--ink") : z[r][c] > middle ? "#000" : "#fff" } })),
-  });
+  }, [["method", "down", "up", "median_s"], ...known.map(
+    m => [run.methods[m.i], ...m.pair, m.median])]);
 };

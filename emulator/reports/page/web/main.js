@@ -4,12 +4,33 @@ const drawAll = () => {
   for (const symbol of document.querySelectorAll("[data-shade]")) {
     symbol.style.color = colour(Number(symbol.dataset.shade));
   }
-  for (const each of [drawTimes, drawCurves, drawParts, drawRound]) each();
-  if (!el("causes-section").hidden) drawCauses();
-  if (!el("waste-section").hidden) drawWaste();
-  if (!el("left-section").hidden) { drawUnheard(); drawServed(); }
-  if (!el("heat-section").hidden) drawHeat();
-  if (!el("fleet-section").hidden) drawFleet();
+  drawTop();
+  for (const [id, ...draws] of SECTIONS) {
+    if (!el(id).hidden && el(id).open !== false) for (const each of draws) each();
+  }
+};
+const SECTIONS = [["goals-section", drawGoals], ["times-section", drawTimes],
+  ["curves-section", drawCurves], ["heat-section", drawHeat], ["parts-section", drawParts],
+  ["causes-section", drawCauses], ["waste-section", drawWaste],
+  ["left-section", drawUnheard, drawServed], ["round-section", drawRound],
+  ["fleet-section", drawFleet]];
+// A chart has no size while its section is folded: it is drawn when that opens.
+for (const [id, ...draws] of SECTIONS) {
+  el(id).addEventListener("toggle", () => { if (el(id).open) for (const each of draws) each(); });
+}
+const openLinked = () => {
+  const linked = location.hash.length > 1 && el(decodeURIComponent(location.hash.slice(1)));
+  if (linked && "open" in linked) linked.open = true;
+};
+const listContents = () => {
+  for (const heading of document.querySelectorAll("h2")) {
+    const section = heading.closest("details, section");
+    if (section.hidden) continue;
+    const link = el("contents").appendChild(document.createElement("a"));
+    link.href = `#${section.id}`;
+    link.textContent = heading.textContent;
+    link.onclick = () => { if ("open" in section) section.open = true; };
+  }
 };
 const sortable = button => button.addEventListener("click", () => {
   const head = button.parentElement, column = head.cellIndex;
@@ -31,6 +52,7 @@ el("variants").hidden = run.variants.length < 2;
 el("seeds").hidden = seeds.length < 2;
 el("round-seed").parentElement.hidden = seeds.length < 2;
 const last = run.variants.length - 1;
+fill("goals-variant", indexed(run.variants), last, drawGoals);
 fill("curves-variant", indexed(run.variants), last, drawCurves);
 fill("heat-variant", indexed(run.variants), last, drawHeat);
 fill("fleet-variant", indexed(run.variants), last, drawFleet);
@@ -46,7 +68,10 @@ fill("causes-by", [["methods", "method"], ["groups", "group of clients"]], "meth
 fill("waste-of", [["bytes", "bytes"], ["compute_s", "compute"]], "bytes", drawWaste);
 el("curves-log").onchange = drawCurves;
 el("times-log").onchange = drawTimes;
-el("aim-label").hidden = run.targets.values.length < 2;
+el("goals-log").onchange = drawGoals;
+el("goals-section").hidden = run.targets.values.length < 2;
+el("goals-variant").parentElement.hidden = run.variants.length < 2;
+el("aim-line").hidden = run.targets.values.length < 2;
 el("aim").max = Math.max(0, run.targets.values.length - 1);
 el("aim").value = aim;
 el("aim").oninput = drawAim;
@@ -68,6 +93,17 @@ el("waste-of").parentElement.hidden = !all("compute_s").some(s => s > 0);
 el("left-section").hidden = !run.emulations.some(e => e.unheard);
 const times = run.emulations.map(e => e.time_s).filter(s => s > 0);
 el("times-log").checked = isWide(times);
+el("goals-log").checked = true;
+// What says nothing new is folded: clients that are all alike, one group of them.
+const alike = Object.values(run.fleet).every(groups => groups.length === 1
+  && [...groups[0].down_Bps, ...groups[0].up_Bps].length === 2);
+const known = Object.keys(run.fleet).length > 0;
+el("fleet-section").open = el("round-section").open = !(known && alike);
+el("left-section").open = run.groups.length > 1;
+document.querySelectorAll(".chart").forEach(addSave);
+listContents();
+addEventListener("hashchange", openLinked);
+openLinked();
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
 let wasNarrow = narrow();
 addEventListener("resize", () => {

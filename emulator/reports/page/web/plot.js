@@ -7,7 +7,10 @@ const axis = more => ({
   tickfont: { size: 12 }, ...more,
 });
 const axisType = log => log ? { type: "log", dtick: "D2" } : { type: "linear" };
-const draw = (id, traces, layout) => {
+// The numbers of each chart as rows, the first one of headings; a button beside it saves them.
+const numbers = {};
+const draw = (id, traces, layout, table) => {
+  numbers[id] = table;
   Plotly.react(el(id), traces, {
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", hovermode: "closest",
     font: { family: "system-ui, sans-serif", color: style("--ink"), size: 12 },
@@ -19,6 +22,26 @@ const draw = (id, traces, layout) => {
     ...layout,
   }, { responsive: true, displaylogo: false, displayModeBar: narrow() ? false : "hover",
     modeBarButtons: [["toImage"]], doubleClick: "reset", toImageButtonOptions: { format: "svg", filename: id } });
+};
+const quoted = value => /[",\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
+const csv = table => table.map(row => row.map(value => quoted(value === null || value === Infinity
+  ? "" : String(value))).join(",")).join("\n") + "\n";
+const addSave = chart => {
+  const button = document.createElement("button"), before = chart.previousElementSibling;
+  const line = before?.classList.contains("choices") ? before : document.createElement("p");
+  button.textContent = "CSV";
+  button.title = "save the numbers of this chart";
+  button.onclick = () => {
+    if (!numbers[chart.id]) return;
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([csv(numbers[chart.id])], { type: "text/csv" }));
+    link.download = `${chart.id}.csv`;
+    link.click();
+    URL.revokeObjectURL(link.href);
+  };
+  line.classList.add("choices");
+  line.append(button);
+  if (line !== before) chart.before(line);
 };
 // Phases differ by pattern as well.
 const pattern = phase => ({ shape: ["", ".", "/", "-", "x", "\\", "|", "+"][phase], fillmode: "overlay",

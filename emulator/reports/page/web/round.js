@@ -35,7 +35,8 @@ const drawRound = () => {
       range: [0, round.length_s / scale * 1.01], fixedrange: narrow() }),
     yaxis: axis({ tickvals: round.clients.map((_, k) => k), range: [n - .4, -.6], showgrid: false,
       ticktext: round.clients.map(([client]) => `client ${client}`), fixedrange: true }),
-  });
+  }, [["client", "phase", "from_s", "to_s"], ...round.clients.flatMap(([client, phases]) => phases.map(
+    ([k, from, to]) => [client, run.phases[k][0], from, to]))]);
 };
 const steps = by => () => {
   el("round-number").value = at("round-number") + by;

@@ -1,4 +1,4 @@
-// -- targets: the slider moves the bars and the table of results
+// -- targets: the slider moves the first table, the bars and the table of all numbers
 
 let aim = run.targets.own;  // index of the target that is shown
 // Seconds, rounds, bytes down and up to the target; null if it was not reached.
@@ -51,5 +51,5 @@ const drawAim = () => {
   document.querySelectorAll("[data-own-target]").forEach(part => { part.hidden = !own; });
   el("aim-note").textContent = own ? "" : `Time, rounds and bytes are to ${text}, as the slider above says.`;
   retable();
-  drawTimes();
+  for (const each of [drawTop, drawGoals, drawTimes]) each();
 };

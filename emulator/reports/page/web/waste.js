@@ -81,5 +81,6 @@ const drawServed = () => {
       kinds.flatMap(([, score], k) => some[k].map(score))) }),
     shapes: both.map(row => ({ type: "line", x0: of(0)(row), x1: of(1)(row), y0: row.y, y1: row.y,
       line: { color: colour(row.method), width: 2 }, layer: "below" })),
-  });
+  }, [["method", "variant", "included", "excluded"], ...rows.map(
+    row => [row.name, run.variants[row.variant], of(0)(row), of(1)(row)])]);
 };

@@ -3,6 +3,7 @@
 Skipped where there is no Chromium. Each check reads what plotly drew, not what it was told.
 """
 
+import csv
 import json
 import math
 from collections.abc import Callable
@@ -29,7 +30,7 @@ META = {
         }
     ),
 }
-CHARTS = ("times", "curves", "heat", "parts", "round", "fleet")
+CHARTS = ("goals", "times", "curves", "heat", "parts", "round", "fleet")
 
 
 @pytest.fixture
@@ -66,6 +67,15 @@ def choose(browser: Any, id_: str, value: str) -> None:
     browser.evaluate(f"{code}(document.getElementById('{id_}'))")
 
 
+def unfold(browser: Any) -> None:
+    """Open every folded section, to the end of the event that draws its charts."""
+    browser.evaluate(
+        "Promise.all([...document.querySelectorAll('details:not([open])')].map(one => "
+        "new Promise(done => { one.addEventListener('toggle', done); one.open = true; })))"
+        ".then(() => true)"
+    )
+
+
 def bars(browser: Any, chart: str) -> int:
     return int(browser.evaluate(f"document.querySelectorAll('#{chart} .bars .point').length"))
 
@@ -84,13 +94,12 @@ def test_every_chart_is_drawn_and_fits(shown: Callable[..., Any], width: int, sc
     quiet(browser)
 
 
-def test_bars_are_the_table_and_hatched_where_never(shown: Callable[..., Any]) -> None:
+def test_bars_are_the_table_and_grey_where_never(shown: Callable[..., Any]) -> None:
     browser = shown(METHODS, VARIANTS)
     text = words(browser, "times")
     for said in ("20.0 s", "36.0 s", "95.0 s", "2 min 51 s"):
         assert said in text
     assert text.count("never") == 2
-    assert browser.evaluate("document.querySelectorAll('#times pattern').length") > 0
     assert bars(browser, "times") == len(METHODS) * len(VARIANTS)
     quiet(browser)
 
@@ -98,7 +107,7 @@ def test_bars_are_the_table_and_hatched_where_never(shown: Callable[..., Any]) -
 def test_numbers_over_seeds_name_their_statistic(
     browser: Any, study_of: Studies, tmp_path: Path
 ) -> None:
-    """Times 20, 25 and never: the median is 25 s, and the mean of the parts another number."""
+    """Times 20, 25 and never: the median is 25 s, in bars and in the sums of parts."""
     study = study_of({"LoRA": 0.1, "head": 0.1}, {"fast": 1}, seeds=(0, 1, 2))
     never = {("LoRA", 2), ("head", 1), ("head", 2)}
     outcomes = tuple(
@@ -111,7 +120,7 @@ def test_numbers_over_seeds_name_their_statistic(
     times, parts = words(browser, "times"), words(browser, "parts")
     assert "median 25.0 s, 1 of 3 seeds never" in times
     assert "2 of 3 seeds never" in times
-    assert "mean 25.0 s, 1 of 3 seeds never" in parts
+    assert "median 25.0 s, 1 of 3 seeds never" in parts
     quiet(browser)
 
 
@@ -132,6 +141,8 @@ def test_the_slider_moves_the_bars_and_the_table(shown: Callable[..., Any]) -> N
         )
 
     move(0.8)
+    top = "[...document.querySelectorAll('#top td')].map(c => c.textContent)"
+    assert browser.evaluate(top)[:2] == ["LoRA", "36.0 s32.0 s – 40.0 s"]
     after = browser.evaluate(cells)
     assert after[2:8] == ["36.0 s", "32.0 s – 40.0 s", "2 of 2", "8", "32 kB", "8 kB"]
     assert after.count("never") == 2 * 5, "FLASC and head: time, range, rounds and bytes"
@@ -248,7 +259,8 @@ def test_names_are_text_and_nothing_else(shown: Callable[..., Any]) -> None:
         {"name": evil, "clients": 1, "down_Bps": [1e6], "up_Bps": [1e5]}]})}  # fmt: skip
     browser = shown({evil: 0.1, "B": 0.04}, {evil: 1}, scenario=evil, provenance=evil, **meta)
     assert browser.evaluate("typeof window.hit") == "undefined"
-    for chart in ("times", "curves", "parts", "fleet"):
+    unfold(browser)
+    for chart in ("goals", "times", "curves", "parts", "fleet"):
         assert "<b>x</b><a href='javascript:alert(1)'>y</a>" in words(browser, chart).replace(
             "\n", ""
         ).replace("href", " href").replace("  ", " ")
@@ -272,6 +284,7 @@ def test_who_paid_is_drawn_by_method_and_by_group(
     with Ledger.open(deadline_run) as ledger:
         (tmp_path / "index.html").write_text(page.html(load(ledger)), "utf-8")
     browser.open(tmp_path / "index.html")
+    unfold(browser)
     for chart in ("causes", "waste", "unheard", "served"):
         assert browser.evaluate(f"document.querySelectorAll('#{chart} .main-svg').length") > 0
     assert "client up" in words(browser, "causes")
@@ -313,3 +326,84 @@ def test_a_chart_can_be_saved(shown: Callable[..., Any], form: str) -> None:
     assert browser.evaluate(f"{loads} i.src = 'https://example.invalid/x.png'; }})") == "error"
     (complaint,) = browser.complaints()
     assert "Content Security Policy" in complaint
+
+
+def test_the_first_table_has_a_row_per_method_by_the_last_network(
+    shown: Callable[..., Any],
+) -> None:
+    browser = shown(METHODS, VARIANTS)
+    rows = (
+        "[...document.querySelectorAll('#top tr')].map(r => [...r.cells].map(c => c.textContent))"
+    )
+    assert browser.evaluate(rows) == [
+        ["Method", "fast", "slow"],
+        ["LoRA", "20.0 s", "95.0 s"],
+        ["FLASC", "36.0 s", "2 min 51 s"],
+        ["head", "never", "never"],
+    ]
+    click(browser, "#methods input")
+    assert browser.evaluate(rows)[1][0] == "FLASC"
+    assert browser.evaluate("document.querySelector('#top .least').textContent") == "36.0 s"
+    quiet(browser)
+
+
+def test_time_against_target_rises_to_what_each_method_reaches(shown: Callable[..., Any]) -> None:
+    """Rounds of 4 s: LoRA gains 0.1 a round, FLASC 0.06, head 0.04."""
+    browser = shown(METHODS, {"fast": 1})
+    lines = browser.evaluate("document.getElementById('goals').data.map(t => [t.name, t.x, t.y])")
+    assert [name for name, _, _ in lines] == list(METHODS)
+    for name, targets, times in lines:
+        gain = METHODS[name]
+        for target, time in zip(targets, times, strict=True):
+            assert time == 4 * math.ceil(target / gain - 1e-9)
+        assert max(targets) <= 10 * gain + 1e-9
+    quiet(browser)
+
+
+def test_what_says_nothing_new_is_folded(shown: Callable[..., Any]) -> None:
+    """Clients that are all alike need no chart of rates and no timeline."""
+    one = {"name": "all", "clients": 9, "down_Bps": [1e6], "up_Bps": [1e5]}
+    browser = shown({"LoRA": 0.1}, {"fast": 1}, fleet=json.dumps({"fast": [one]}))
+    folded = "[...document.querySelectorAll('details:not([open])')].map(d => d.id)"
+    same = {"round-section", "fleet-section"}
+    assert same <= set(browser.evaluate(folded))
+    assert browser.evaluate("document.querySelectorAll('#round .main-svg').length") == 0
+    unfold(browser)
+    assert browser.evaluate("document.querySelectorAll('#round .main-svg').length") > 0
+    assert not same & set(shown(METHODS, VARIANTS, **META).evaluate(folded))
+    quiet(browser)
+
+
+def test_contents_lead_to_sections_and_unfold_them(shown: Callable[..., Any]) -> None:
+    browser = shown({"LoRA": 0.1}, {"fast": 1})
+    links = "[...document.querySelectorAll('#contents a')].map(a => a.getAttribute('href'))"
+    linked = browser.evaluate(links)
+    assert "#results-section" in linked
+    assert "#waste-section" not in linked, "not on this page"
+    for link in linked:
+        assert browser.evaluate(f"document.querySelector('{link}').offsetHeight") > 0
+    click(browser, "#contents a[href='#results-section']")
+    assert browser.evaluate("document.getElementById('results-section').open")
+    quiet(browser)
+
+
+def test_the_numbers_of_each_chart_can_be_saved(shown: Callable[..., Any]) -> None:
+    browser = shown({"LoRA": 0.1, 'a "b", c': 0.04}, {"fast": 1}, seeds=(0, 1), **META)
+    unfold(browser)
+    browser.evaluate(
+        "window.saved = {}; URL.createObjectURL = blob => { window.blob = blob; return 'blob:x'; };"
+        "HTMLAnchorElement.prototype.click = function () {"
+        " window.saved[this.download] = window.blob; };"
+        "document.querySelectorAll('details button, #goals-section button').forEach("
+        "b => { if (b.textContent === 'CSV') b.click(); }); true"
+    )
+    texts = browser.evaluate(
+        "Promise.all(Object.entries(window.saved).map(([n, b]) => b.text().then(t => [n, t])))"
+        ".then(Object.fromEntries)"
+    )
+    assert {f"{chart}.csv" for chart in CHARTS} - {"heat.csv"} <= set(texts)
+    head, lora, other = csv.reader(texts["times.csv"].splitlines())
+    assert head == ["method", "variant", "median_s", "low_s", "high_s", "reached", "seeds"]
+    assert lora == ["LoRA", "fast", "22.5", "20", "25", "2", "2"]
+    assert other == ['a "b", c', "fast", "", "", "", "0", "2"]
+    quiet(browser)

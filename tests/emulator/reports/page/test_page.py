@@ -162,13 +162,14 @@ def test_our_script_asks_for_nothing_and_writes_no_markup() -> None:
 def test_the_page_says_of_how_many_seeds_its_numbers_are(study_of: Studies) -> None:
     study = study_of({"LoRA": 0.1, "FLASC": 0.1}, {"1x": 1}, seeds=(0, 1, 2))
     text = " ".join(page.html(study).partition("<script")[0].split())
-    assert "Simulated time, median of 3 seeds, with a line from minimum to maximum." in text
-    assert "Hatched: not reached with half of the seeds or more." in text
+    assert "median of 3 seeds, with the range from minimum to maximum below." in text
+    assert "median of 3 seeds, with a line from minimum to maximum." in text
+    assert "Grey: not reached with half of the seeds or more." in text
     assert text.count("Mean of 3 seeds") >= 3
     none = "Compared with LoRA by time, over 3 seeds: no difference is shown at 5 %."
     assert text.count(none) == 2, "at the bars and at the table"
     one = page.html(study_of({"LoRA": 0.1, "FLASC": 0.1}, {"1x": 1})).partition("<script")[0]
-    assert "Simulated time, one seed. Hatched: never reached." in one
+    assert "one seed. Grey: never reached." in one
     assert "One seed: differences may be due to chance." in one
 
 
