@@ -13,7 +13,7 @@ from emulator.simulation.clients.links import Label
 from emulator.simulation.settings import RoundPlan
 from emulator.simulation.simulate import SimulationSettings
 from emulator.simulation.target import ACCURACY, Measure
-from flasc.common.settings import Wire, newer
+from flasc.common.settings import Wire, WireForm, newer
 from flasc.common.tagged_unions import ShortForm
 from flasc.models.settings import Lora
 from flasc.training.settings import (
@@ -64,7 +64,7 @@ class Training(RoundPlan):
     lora: Lora = Lora()
     client: Client = Client()
     server: Server = AdamW()
-    wire: Wire = Wire()
+    wire: WireForm = Wire()
     engine: Engine = "cohort"
     precision: Precision = "auto"
 

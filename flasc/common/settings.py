@@ -4,9 +4,12 @@ import contextlib
 import fractions
 import math
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from flasc.common.errors import suggestion
+from flasc.common.tagged_unions import ShortForm
 
 _RATIO = re.compile(r"\s*(\d+)\s*/\s*(\d+)\s*")
 _PERCENT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*")
@@ -50,6 +53,11 @@ def _density(value: float) -> float:
     return value
 
 
+def as_density(text: object) -> float:
+    """A share of the entries from '1/16', '25 %' or 0.25. Raises ValueError for anything else."""
+    return _density(parse_fraction(text))
+
+
 Density = Annotated[Fraction, AfterValidator(_density)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -70,6 +78,7 @@ def newer(default: object) -> Any:
 
 
 Way = Literal["down", "up"]
+Format = Literal["auto", "dense", "bitmask", "coo", "rice"]
 ValueType = Literal["fp32", "fp16", "int8", "int4"]
 Rounding = Literal["nearest", "stochastic"]  # of int8 and int4; floats round to nearest
 
@@ -81,14 +90,33 @@ class OneWay(Settings):
     rounding: Rounding | None = None
 
 
+def short_wire(**keys: tuple[str, ...]) -> ShortForm:
+    """The short form of a wire: a name alone is the value of the key that has this name."""
+    key_of = {name: key for key, names in keys.items() for name in names}
+
+    def as_wire(value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        if value not in key_of:
+            near = suggestion(value, [*key_of])
+            allowed = f"allowed: {', '.join(key_of)}, or a mapping"
+            raise ValueError(f"found {value!r}; {near} {allowed}".replace(";  ", "; "))
+        return {key_of[value]: value}
+
+    return ShortForm(as_wire, names=tuple(key_of))
+
+
+OneWayForm = Annotated[OneWay, short_wire(values=get_args(ValueType))]
+
+
 class Wire(Settings):
     """Encoding of messages. `auto` chooses the smallest format for each message."""
 
-    format: Literal["auto", "dense", "bitmask", "coo", "rice"] = "auto"
+    format: Format = "auto"
     values: ValueType = "fp32"
     rounding: Rounding = newer("nearest")
-    down: OneWay | None = newer(None)
-    up: OneWay | None = newer(None)
+    down: OneWayForm | None = newer(None)
+    up: OneWayForm | None = newer(None)
 
     def way(self, way: Way) -> tuple[ValueType, Rounding]:
         """The value type and the rounding of messages in one direction."""
@@ -96,3 +124,6 @@ class Wire(Settings):
         values = own.values or self.values
         rounding = own.rounding or self.rounding
         return values, rounding if values.startswith("int") else "nearest"
+
+
+WireForm = Annotated[Wire, short_wire(values=get_args(ValueType), format=get_args(Format))]

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, Field
 from flasc.common.messages import Request
 from flasc.common.plugins import Pluggable, implementation
 from flasc.common.schedules import Schedule
-from flasc.common.settings import Fraction, PositiveFloat, Wire, newer
+from flasc.common.settings import Fraction, PositiveFloat, WireForm, newer
 from flasc.methods.top_k import count, top_k
 from flasc.models.settings import Scope
 
@@ -58,7 +58,7 @@ class MethodSettings(Pluggable):
     client_lr: PositiveFloat | None = None
     server_lr: PositiveFloat | None = None
     server_schedule: Schedule | None = newer(None)
-    wire: Wire | None = newer(None)
+    wire: WireForm | None = newer(None)
     error_feedback: bool = newer(False)
 
     @property

@@ -16,12 +16,13 @@ from flasc.methods.base import (
     largest,
     scheduled,
 )
+from flasc.methods.both_ways import DensityBothWays
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Flasc(MethodSettings):
+class Flasc(DensityBothWays, MethodSettings):
     """FLASC: dense training; the largest entries go down, the largest deltas up (arXiv 2406.05233).
 
     Both densities are multiplied by `gamma` every `every` rounds.

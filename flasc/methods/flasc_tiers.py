@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 from typing_extensions import override
 
-from flasc.common.settings import Density, Settings
+from flasc.common.settings import Density
 from flasc.methods.base import (
     Mask,
     Method,
@@ -17,6 +17,7 @@ from flasc.methods.base import (
     VectorLayout,
     largest,
 )
+from flasc.methods.both_ways import DensityBothWays
 from flasc.methods.tiers import deal
 from flasc.methods.top_k import count, top_k
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class DensityTier(Settings):
+class DensityTier(DensityBothWays):
     """A share of the clients, relative to the other tiers, and its densities."""
 
     share: Share

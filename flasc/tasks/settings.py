@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field
 
-from flasc.assets.catalogue import suggestion
 from flasc.assets.packages import Notify
 from flasc.common import rng
+from flasc.common.errors import suggestion
 from flasc.common.plugins import Pluggable, implementation
 from flasc.common.settings import Fraction, PositiveInt, Settings
 from flasc.data.partition import PARTITIONS, SMALLEST_ALPHA, Indices, natural

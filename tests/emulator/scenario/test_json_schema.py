@@ -94,8 +94,8 @@ def test_every_example_of_the_docs_is_valid(text):
 GOOD = """\
 name: x
 task: {name: 20newsgroups, split: {alpha: 0.5}}
-training: {rounds: 4, server: {lr: 0.1}, target: {accuracy: 1/2}}
-methods: {F: {kind: flasc, down: 1/4, up: 25 %}}
+training: {rounds: 4, wire: int4, server: {lr: 0.1}, target: {accuracy: 1/2}}
+methods: {F: {kind: flasc, down: 1/4, up: 25 %}, G: {kind: flasc, density: 1/4}}
 network:
   server: {down: 1 Gbps, up: 1 Gbps}
   transport: tcp
@@ -115,6 +115,9 @@ network:
         ("up: 1 Gbps", "up: 1 Gb"),
         ("down: 1/4", "down: a quarter"),
         ("down: 1/4, ", ""),
+        ("density: 1/4", "density: a quarter"),
+        ("density: 1/4", "gamma: 1/2"),
+        ("wire: int4", "wire: int5"),
         ("kind: flasc", "kind: flask"),
         ("preset: 4g", "preset: 6g"),
         ("preset: 4g, ", "up: 1 Mbps, "),
