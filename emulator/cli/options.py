@@ -68,9 +68,9 @@ NETWORKS = click.option(
     "networks",
     multiple=True,
     type=PATH,
-    metavar="FILE",
-    help="Use the network of FILE instead, or of each file in a folder; see scenarios/networks/. "
-    "Repeatable: one variant per file.",
+    metavar="NAME|FILE",
+    help="Use this network instead: a name from flasc-emu list networks, a file, or a folder of "
+    "files. Repeatable: one variant per network.",
 )
 NETWORK_SEEDS = click.option(
     "--network-seeds",

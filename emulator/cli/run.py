@@ -94,9 +94,9 @@ def run(
     """Run a scenario: train, simulate and report.
 
     Recorded trainings are replayed, so another network takes seconds and an interrupted run resumes
-    when you run it again. SCENARIO may also be a packed recording, which is replayed without
-    training, or the folder of a run, for example to replay it under another --network. The folder
-    knows its recordings.
+    when you run it again. SCENARIO is a file or a name from flasc-emu list scenarios. It may also
+    be a packed recording, which is replayed without training, or the folder of a run, for example
+    to replay it under another --network. The folder knows its recordings.
 
     A LOG is a message log of a training that another program ran (.jsonl or .csv). Several logs are
     one study. They need a --network.

@@ -79,7 +79,20 @@ def newer(default: object) -> Any:
 
 Way = Literal["down", "up"]
 Format = Literal["auto", "dense", "bitmask", "coo", "rice"]
+FORMATS: dict[Format, str] = {
+    "auto": "The smallest of the others, for each message.",
+    "dense": "No index: all values are sent, also those that are zero.",
+    "bitmask": "An index with one bit for each entry of the vector.",
+    "coo": "An index with 4 bytes for each value that is sent.",
+    "rice": "An index of about log2(n/k) + 1.5 bits for each of k values of n.",
+}
 ValueType = Literal["fp32", "fp16", "int8", "int4"]
+VALUE_TYPES: dict[ValueType, str] = {
+    "fp32": "32 bits per value, exact.",
+    "fp16": "16 bits per value, rounded to the nearest.",
+    "int8": "8.5 bits per value: 127 steps on each side of zero, with a scale per block.",
+    "int4": "4.5 bits per value: 7 steps on each side of zero, with a scale per block.",
+}
 Rounding = Literal["nearest", "stochastic"]  # of int8 and int4; floats round to nearest
 
 

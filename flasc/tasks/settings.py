@@ -21,6 +21,13 @@ from flasc.models.resolve import known_models, missing_model
 from flasc.models.settings import Head
 from flasc.tasks.base import Task
 
+SPLITS = {
+    "dirichlet": "Skewed labels: a client's classes follow a Dirichlet; each example is used once.",
+    "dirichlet_reference": "The same as in FLASC's code, which drops examples by rounding.",
+    "iid": "Random: the labels of all clients have the same distribution.",
+    "natural": "Each client is a user of the data.",
+}
+
 
 class Split(Settings):
     """How labelled training examples are distributed to clients.
