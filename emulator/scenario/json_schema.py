@@ -59,7 +59,8 @@ def _retitle(definition: Schema) -> None:
     Editors show titles as the names of types.
     """
     if "title" in definition:
-        definition["title"] = re.sub("(?<=[a-z])(?=[A-Z])", " ", definition["title"]).lower()
+        words = re.sub("(?<=[a-z])(?=[A-Z][a-z])", " ", definition["title"]).lower()
+        definition["title"] = words.removesuffix(" settings")
     for inside in definition.get("properties", {}).values():
         inside.pop("title", None)
 
@@ -118,4 +119,6 @@ def _part(schema: Any) -> Any:
 
 
 def _or_null(schema: Schema) -> Schema:
-    return {"anyOf": [schema, {"type": "null"}]}
+    """`schema` or null, with its description beside both, where editors look for it."""
+    about = {"description": schema.pop("description")} if "description" in schema else {}
+    return about | {"anyOf": [schema, {"type": "null"}]}

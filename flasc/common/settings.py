@@ -6,9 +6,19 @@ import math
 import re
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema
 
 from flasc.common.errors import suggestion
+from flasc.common.field_texts import field_texts, plain
 from flasc.common.tagged_unions import ShortForm
 
 _RATIO = re.compile(r"\s*(\d+)\s*/\s*(\d+)\s*")
@@ -32,18 +42,14 @@ def parse_fraction(text: object) -> float:
     return value
 
 
+def fraction_schema(form: str) -> WithJsonSchema:
+    """JSON Schema of a fraction; `form` describes it, like 'a fraction, like 1/16 or 0.25'."""
+    text = {"type": "string", "pattern": f"^({_RATIO.pattern}|{_PERCENT.pattern})$"}
+    return WithJsonSchema({"description": form, "anyOf": [text, {"type": "number"}]})
+
+
 Fraction = Annotated[
-    float,
-    BeforeValidator(parse_fraction),
-    WithJsonSchema(
-        {
-            "description": "a fraction, like 1/16, 25 % or 0.25",
-            "anyOf": [
-                {"type": "string", "pattern": f"^({_RATIO.pattern}|{_PERCENT.pattern})$"},
-                {"type": "number"},
-            ],
-        }
-    ),
+    float, BeforeValidator(parse_fraction), fraction_schema("a fraction, like 1/16, 25 % or 0.25")
 ]
 
 
@@ -58,7 +64,11 @@ def as_density(text: object) -> float:
     return _density(parse_fraction(text))
 
 
-Density = Annotated[Fraction, AfterValidator(_density)]
+Density = Annotated[
+    Fraction,
+    AfterValidator(_density),
+    fraction_schema("a fraction above 0 to 1, like 1/16, 25 % or 0.25"),
+]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Momentum = Annotated[float, Field(ge=0, lt=1)]
@@ -67,9 +77,24 @@ Targets = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=
 
 
 class Settings(BaseModel):
-    """Base of all settings: strict, frozen, no unknown keys."""
+    """Base of all settings: strict, frozen, no unknown keys.
+
+    The text below a field is its description in the JSON Schema and in the reference of keys.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        found = handler(schema)
+        properties = handler.resolve_ref_schema(found).get("properties", {})
+        for name, text in field_texts(cls).items():
+            if name in properties:
+                form = properties[name].get("description")
+                properties[name]["description"] = plain(text) + (f" ({form})" if form else "")
+        return found
 
 
 def newer(default: object) -> Any:
@@ -100,7 +125,9 @@ class OneWay(Settings):
     """Value type and rounding for one direction; None means the setting for both."""
 
     values: ValueType | None = None
+    """none: the value for both directions"""
     rounding: Rounding | None = None
+    """none: the value for both directions"""
 
 
 def short_wire(**keys: tuple[str, ...]) -> ShortForm:
@@ -116,7 +143,8 @@ def short_wire(**keys: tuple[str, ...]) -> ShortForm:
             raise ValueError(f"found {value!r}; {near} {allowed}".replace(";  ", "; "))
         return {key_of[value]: value}
 
-    return ShortForm(as_wire, names=tuple(key_of))
+    about = f"the name of its {' or '.join(keys)} alone"
+    return ShortForm(as_wire, names=tuple(key_of), about=about)
 
 
 OneWayForm = Annotated[OneWay, short_wire(values=get_args(ValueType))]
@@ -126,10 +154,15 @@ class Wire(Settings):
     """Encoding of messages. `auto` chooses the smallest format for each message."""
 
     format: Format = "auto"
+    """index of a sparse message; `auto`: the smallest for each message"""
     values: ValueType = "fp32"
+    """number format of the values"""
     rounding: Rounding = newer("nearest")
+    """rounding of `int8` and `int4`; stochastic rounding is unbiased"""
     down: OneWayForm | None = newer(None)
+    """differences for downloads"""
     up: OneWayForm | None = newer(None)
+    """differences for uploads"""
 
     def way(self, way: Way) -> tuple[ValueType, Rounding]:
         """The value type and the rounding of messages in one direction."""

@@ -18,6 +18,7 @@ class DensityBothWays(Settings):
     """
 
     density: Density | None = newer(None)
+    """share of the entries in downloads and uploads: a short form of `down` and `up`"""
 
     @model_validator(mode="before")
     @classmethod

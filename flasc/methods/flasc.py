@@ -30,9 +30,13 @@ class Flasc(DensityBothWays, MethodSettings):
 
     kind: Literal["flasc"]
     down: Density
+    """share of the entries in a download"""
     up: Density
+    """share of the entries in each upload"""
     gamma: Density = newer(1.0)
+    """factor on the densities, applied every `every` rounds"""
     every: PositiveInt = newer(1)
+    """rounds between two applications of `gamma`"""
 
     @property
     @override

@@ -29,8 +29,11 @@ class DensityTier(DensityBothWays):
     """A share of the clients, relative to the other tiers, and its densities."""
 
     share: Share
+    """share of the clients, relative to the other tiers"""
     down: Density
+    """share of the entries in a download"""
     up: Density
+    """share of the entries in each upload"""
 
 
 class FlascTiers(MethodSettings):
@@ -42,7 +45,9 @@ class FlascTiers(MethodSettings):
 
     kind: Literal["flasc_tiers"]
     tiers: Annotated[list[DensityTier], Field(min_length=1)]
+    """tiers of clients"""
     rank_head: bool = False
+    """rank the head together with LoRA for downloads; the reference code sends the whole head"""
 
     @override
     def build(self, layout: VectorLayout) -> Method:
