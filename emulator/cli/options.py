@@ -63,6 +63,7 @@ SET = repeatable(
     about="Set one value by its path: network.clients.rtt='200 ms'. Repeatable.",
     metavar="KEY=VALUE",
 )
+METHODS = repeatable("--method", "only", about="Only this method. Repeatable.")
 NETWORKS = click.option(
     "--network",
     "networks",

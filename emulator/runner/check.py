@@ -34,7 +34,7 @@ def plan(study: Study, recordings: Path, screen: Screen = SCREEN) -> Iterator[st
     emulations = sum(each.count for each in trainings)
     yield f"{scenario.name}: fine"
     yield (
-        f"{counted(len(trainings), 'training')} ({counted(len(scenario.methods), 'method')}, "
+        f"{counted(len(trainings), 'training')} ({counted(len(study.methods), 'method')}, "
         f"{counted(len(training.seeds), 'seed')}) of at most {training.rounds} rounds, "
         f"{training.cohort} of {scenario.task.clients} clients per round; "
         f"{counted(emulations, 'emulation')} ({counted(len(study.variants), 'variant')})"
