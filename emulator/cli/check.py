@@ -30,7 +30,7 @@ def check(
     from emulator.runner import inputs, log_summary
     from emulator.runner.check import plan
     from emulator.runner.estimates import Screen
-    from emulator.runner.run import options_for, recorded
+    from emulator.runner.run import default_workers, options_for, recorded
 
     blocks = "utf" in (sys.stdout.encoding or "").lower()
     screen = Screen(shutil.get_terminal_size().columns, blocks)
@@ -40,5 +40,5 @@ def check(
         return
     study = inputs.read(paths, overrides, only, networks)
     with recorded(study, options_for(study, recordings)) as known:
-        for line in plan(study, known.recordings, screen):
+        for line in plan(study, known.recordings, screen, default_workers()):
             click.echo(line)

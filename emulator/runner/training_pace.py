@@ -41,11 +41,14 @@ class Pace:
 def store(
     settings: TrainingSettings, device: str, wall_s: float, updates: int, cache: Path | None
 ) -> None:
-    """Keep the pace of a training that has ended; a file that cannot be written is left out."""
-    if updates < LEAST_UPDATES or not 0 < wall_s < math.inf:
+    """Keep the pace of a training; a file that cannot be written is left out.
+
+    `device` is '' where nothing real was trained.
+    """
+    if not device or updates < LEAST_UPDATES or not 0 < wall_s < math.inf:
         return
     pace = Pace(wall_s / updates, settings.task.clients, settings.client.epochs, device)
-    key = f"{_key(settings)}, {device}"
+    key = f"{_key(settings)}, {settings.method.scope}, {device}"
     others = {name: value for name, value in _read(cache).items() if name != key}
     text = json.dumps(others | {key: asdict(pace)}, indent=1)  # the newest last
     with contextlib.suppress(OSError):
@@ -54,15 +57,21 @@ def store(
 
 
 def stored(settings: TrainingSettings, cache: Path | None = None) -> Pace | None:
-    """The newest pace of such a training on any device of this machine; None if none is known."""
-    found = (value for key, value in _read(cache).items() if key.startswith(f"{_key(settings)}, "))
-    paces = [pace for value in found if (pace := _pace(value))]
-    return paces[-1] if paces else None
+    """The newest pace of such a training on this machine; None if none is known.
+
+    One that trained the same part of the model is preferred, as the head alone is faster.
+    """
+    found = {key: pace for key, value in _read(cache).items() if (pace := _pace(value))}
+    alike = [key for key in found if key.startswith(f"{_key(settings)}, ")]
+    same = [key for key in alike if key.startswith(f"{_key(settings)}, {settings.method.scope}, ")]
+    return found[(same or alike)[-1]] if alike else None
 
 
 def _key(settings: TrainingSettings) -> str:
     task = settings.task
-    return f"{task.name}, {task.model}, {getattr(task, 'tokens', 0)} tokens"
+    return (
+        f"{task.name}, {task.model}, {getattr(task, 'tokens', 0)} tokens, {settings.engine} engine"
+    )
 
 
 def _read(cache: Path | None) -> Mapping[str, Any]:
