@@ -1,15 +1,30 @@
 """Packaging of flasc-emu. Build, lint and test settings live in pyproject.toml."""
 
 import re
+import shutil
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).parent
 VERSION = re.search(
     r'^__version__ = "([^"]+)"', (HERE / "emulator/__init__.py").read_text("utf-8"), re.M
 )
 assert VERSION, "emulator/__init__.py names the version"
+
+
+class BuildWithScenarios(build_py):
+    """Packages a copy of scenarios/, which `emulator.scenario.shipped` finds by name."""
+
+    def run(self):
+        """Build as usual, then copy; an editable install finds the folder itself."""
+        super().run()
+        if not self.editable_mode:
+            into = Path(self.build_lib) / "emulator/shipped"
+            shutil.rmtree(into, ignore_errors=True)
+            shutil.copytree(HERE / "scenarios", into)
+
 
 setup(
     name="flasc-emu",
@@ -22,6 +37,7 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=["emulator", "emulator.*", "flasc", "flasc.*"]),
     package_data={"emulator": ["py.typed", "reports/page/web/*"], "flasc": ["py.typed"]},
+    cmdclass={"build_py": BuildWithScenarios},
     install_requires=[
         "click>=8.2",
         "filelock>=3.13",  # two trainings share one asset cache

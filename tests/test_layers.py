@@ -27,6 +27,7 @@ ALLOWED = {
     ),
     "flasc.training.message_sizes": ("emulator/runner/",),
     "flasc.training.shared_models": ("emulator/runner/",),
+    "flasc.assets.cache": ("emulator/runner/training_pace.py",),
     "flasc.assets.catalogue": ("emulator/cli/assets.py",),
     "flasc.models.resolve": ("emulator/cli/assets.py",),
     "flasc.models.inventory": ("emulator/cli/assets.py", "emulator/scenario/catalogue.py"),

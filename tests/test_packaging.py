@@ -1,8 +1,14 @@
 """What setup.py promises is what was tested."""
 
 import ast
+import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parent.parent
 REQUIREMENT = re.compile(r"([A-Za-z][\w.-]*)(?:\[.*\])?(?:>=([\d.]+))?")
@@ -34,3 +40,34 @@ def test_each_set_of_versions_names_all_that_is_needed():
         pinned = {line.split("==")[0].lower() for line in path.read_text().split()}
         # torch is pinned in the Makefile; what needs it may stay out of the light tests
         assert needed - pinned <= {"torch"}, path.name
+
+
+@pytest.mark.slow  # builds a source archive, a wheel of it, and installs that
+def test_an_installed_wheel_knows_scenarios_and_networks_by_name(tmp_path):
+    pytest.importorskip("setuptools", minversion="70.1")  # it makes wheels itself since then
+    source, built, site = (tmp_path / name for name in ("source", "built", "site"))
+    for name in ("emulator", "flasc", "scenarios"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source / name)
+
+    def run(*command, cwd=tmp_path, **options):
+        piped = {"stdout": subprocess.PIPE, "text": True, "cwd": cwd} | options
+        return subprocess.run(command, check=True, **piped).stdout
+
+    build = "from setuptools import build_meta as b; b.build_{}({!r})"
+    run(sys.executable, "-c", build.format("sdist", str(built)), cwd=source)
+    (archive,) = built.glob("*.tar.gz")
+    shutil.unpack_archive(archive, built, filter="data")
+    (unpacked,) = (path for path in built.iterdir() if path.is_dir())
+    run(sys.executable, "-c", build.format("wheel", str(built)), cwd=unpacked)
+    (wheel,) = built.glob("*.whl")
+    pip = (sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--target", site)
+    run(*pip, wheel)
+    env = os.environ | {"PYTHONPATH": str(site)}
+    where = run(sys.executable, "-c", "import emulator; print(emulator.__file__)", env=env)
+    assert Path(where.strip()).is_relative_to(site)
+    said = run(sys.executable, "-m", "emulator", "check", "smoke", "--network", "4g_cell", env=env)
+    assert said.startswith("smoke: fine\n")
+    assert "\n4g_cell: down" in said
+    assert "\n  leo  " in run(sys.executable, "-m", "emulator", "list", "networks", env=env)

@@ -7,8 +7,8 @@ import click
 from emulator.cli.options import PATH
 
 FAMILIES = [
-    "methods", "tasks", "models", "wires", "policies", "selections", "availabilities", "laws",
-    "capacities", "presets", "applications",
+    "methods", "tasks", "models", "splits", "servers", "wires", "values", "policies", "selections",
+    "availabilities", "laws", "capacities", "scenarios", "networks", "presets", "applications",
 ]  # fmt: skip
 
 
@@ -22,7 +22,7 @@ def list_(what: str | None) -> None:
         if what in (None, title):
             click.echo(f"{title}:")
             for name, about in entries:
-                click.echo(f"  {name:<20} {about}")
+                click.echo(f"  {name:<20} {about}".rstrip())
 
 
 @click.group(invoke_without_command=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from emulator.cli.options import NETWORKS, RECORDINGS, SCENARIO_OR_LOGS, SET
+from emulator.cli.options import METHODS, NETWORKS, RECORDINGS, SCENARIO_OR_LOGS, SET
 
 
 @click.command()
@@ -14,11 +14,13 @@ from emulator.cli.options import NETWORKS, RECORDINGS, SCENARIO_OR_LOGS, SET
 @SET
 @NETWORKS
 @RECORDINGS
+@METHODS
 def check(
     paths: tuple[Path, ...],
     overrides: tuple[str, ...],
     networks: tuple[Path, ...],
     recordings: Path | None,
+    only: tuple[str, ...],
 ) -> None:
     """Validate a scenario and show what a run would do, without training.
 
@@ -28,7 +30,7 @@ def check(
     from emulator.runner import inputs, log_summary
     from emulator.runner.check import plan
     from emulator.runner.estimates import Screen
-    from emulator.runner.run import options_for, recorded
+    from emulator.runner.run import default_workers, options_for, recorded
 
     blocks = "utf" in (sys.stdout.encoding or "").lower()
     screen = Screen(shutil.get_terminal_size().columns, blocks)
@@ -36,7 +38,7 @@ def check(
         for line in log_summary.plan(logs, paths, overrides, networks, screen):
             click.echo(line)
         return
-    study = inputs.read(paths, overrides, networks=networks)
+    study = inputs.read(paths, overrides, only, networks)
     with recorded(study, options_for(study, recordings)) as known:
-        for line in plan(study, known.recordings, screen):
+        for line in plan(study, known.recordings, screen, default_workers()):
             click.echo(line)

@@ -30,10 +30,10 @@ def schema(what: str) -> None:
 @click.option(
     "--network",
     type=PATH,
-    metavar="FILE",
-    help="Network FILE for clients and server, as in scenarios/networks/.",
+    metavar="NAME|FILE",
+    help="Network of clients and server: a name from flasc-emu list networks, or a file.",
 )
-@click.option("--from", "base", type=PATH, metavar="SCENARIO", help="Scenario to extend.")
+@click.option("--from", "base", type=PATH, metavar="NAME|FILE", help="Scenario to extend.")
 def new(file: Path, preset: str | None, network: Path | None, base: Path | None) -> None:
     """Write a first scenario with comments to FILE, and its JSON Schema beside it.
 

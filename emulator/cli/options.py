@@ -63,14 +63,15 @@ SET = repeatable(
     about="Set one value by its path: network.clients.rtt='200 ms'. Repeatable.",
     metavar="KEY=VALUE",
 )
+METHODS = repeatable("--method", "only", about="Only this method. Repeatable.")
 NETWORKS = click.option(
     "--network",
     "networks",
     multiple=True,
     type=PATH,
-    metavar="FILE",
-    help="Use the network of FILE instead, or of each file in a folder; see scenarios/networks/. "
-    "Repeatable: one variant per file.",
+    metavar="NAME|FILE",
+    help="Use this network instead: a name from flasc-emu list networks, a file, or a folder of "
+    "files. Repeatable: one variant per network.",
 )
 NETWORK_SEEDS = click.option(
     "--network-seeds",

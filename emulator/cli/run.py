@@ -9,6 +9,7 @@ import click
 
 from emulator.cli.options import (
     FOLDER,
+    METHODS,
     NETWORK_SEEDS,
     NETWORKS,
     RECORDINGS,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     help="Folder for results  [default: runs/NAME; with --network runs/NAME-on-NETWORK]",
 )
 @RECORDINGS
-@repeatable("--method", "only", about="Only this method. Repeatable.")
+@METHODS
 @click.option(
     "--workers", type=click.IntRange(1), help="Number of processes  [default: one per core]"
 )
@@ -94,9 +95,9 @@ def run(
     """Run a scenario: train, simulate and report.
 
     Recorded trainings are replayed, so another network takes seconds and an interrupted run resumes
-    when you run it again. SCENARIO may also be a packed recording, which is replayed without
-    training, or the folder of a run, for example to replay it under another --network. The folder
-    knows its recordings.
+    when you run it again. SCENARIO is a file or a name from flasc-emu list scenarios. It may also
+    be a packed recording, which is replayed without training, or the folder of a run, for example
+    to replay it under another --network. The folder knows its recordings.
 
     A LOG is a message log of a training that another program ran (.jsonl or .csv). Several logs are
     one study. They need a --network.
@@ -132,22 +133,27 @@ def run(
         outcome = running.run(study, folder, options, engine=chosen, on_event=on_event)
     if outcome.report:
         print_table(outcome.report.study)
-        click.echo(_rounds_line(outcome, trainings))
+        click.echo(_rounds_line(outcome, study, trainings))
         click.echo(f"Written to {folder}/:")
         click.echo("  " + ", ".join(path.name for path in outcome.report.paths))
     if outcome.failure:
         raise outcome.failure
 
 
-def _rounds_line(outcome: "Outcome", trainings: "Sequence[TrainingJob]") -> str:
+def _rounds_line(outcome: "Outcome", study: "Study", trainings: "Sequence[TrainingJob]") -> str:
     """The last line of the results: rounds, trainings and simulations."""
     from emulator.common.text import counted
 
-    simulations = sum(each.count for each in trainings)
-    return (
-        f"{counted(outcome.trained_rounds, 'round')} trained, {outcome.reused_rounds} recorded "
-        f"before ({counted(len(trainings), 'training')}, {counted(simulations, 'simulation')})."
-    )
+    rounds, whole = counted(outcome.trained_rounds, "round"), len(trainings)
+    before = f", {outcome.reused_rounds} recorded before" if outcome.reused_rounds else ""
+    each = {len(training.variants) for training in trainings}
+    shared = ""
+    if outcome.trained_rounds and (count := max(each, default=1)) > 1 and len(each) == 1:
+        keys = [key for axis in study.scenario.vary.values() for p in axis.values() for key in p]
+        kind = "network" if all(key.startswith("network") for key in keys) else "variant"
+        shared = f"{counted(count, kind)}, each training run once: "
+    simulations = counted(sum(training.count for training in trainings), "simulation")
+    return f"{rounds} trained{before} ({shared}{counted(whole, 'training')}, {simulations})."
 
 
 def _engine(

@@ -29,13 +29,14 @@ from emulator.common.text import printable
 from emulator.common.text_files import read_text
 from emulator.common.units import (
     DURATION_SCHEMA,
+    POSITIVE_DURATION_SCHEMA,
     RATE_SCHEMA,
     SPEED_SCHEMA,
     parse_duration,
     parse_rate,
     parse_speed,
 )
-from flasc.common.settings import Fraction, Settings
+from flasc.common.settings import Fraction, Settings, fraction_schema
 
 MAX_VALUES = 10_000
 
@@ -55,9 +56,21 @@ def only(is_allowed: Callable[[float], bool], allowed: str, unit: str = "") -> A
 Rate = Annotated[float, BeforeValidator(parse_rate), WithJsonSchema(RATE_SCHEMA)]
 Duration = Annotated[float, BeforeValidator(parse_duration), WithJsonSchema(DURATION_SCHEMA)]
 Speed = Annotated[float, BeforeValidator(parse_speed), WithJsonSchema(SPEED_SCHEMA)]
-PositiveDuration = Annotated[Duration, only(lambda x: x > 0, "a duration above zero", " s")]
-Loss = Annotated[Fraction, only(lambda x: 0 <= x <= 0.5, "a loss from 0 to 0.5, like 1 %")]
-Share = Annotated[Fraction, only(lambda x: x > 0, "a number above 0, like 1/16")]
+PositiveDuration = Annotated[
+    Duration,
+    only(lambda x: x > 0, "a duration above zero", " s"),
+    WithJsonSchema(POSITIVE_DURATION_SCHEMA),
+]
+Loss = Annotated[
+    Fraction,
+    only(lambda x: 0 <= x <= 0.5, "a loss from 0 to 0.5, like 1 %"),
+    fraction_schema("a fraction from 0 to 0.5, like 1 % or 0.01"),
+]
+Share = Annotated[
+    Fraction,
+    only(lambda x: x > 0, "a number above 0, like 1/16"),
+    fraction_schema("a fraction or a number above 0, like 1/16 or 70 %"),
+]
 MAX_SIGMA = 10  # past it, draws of a log-normal overflow
 Sigma = Annotated[float, Field(gt=0, le=MAX_SIGMA, allow_inf_nan=False)]
 Quantity = TypeVar("Quantity")
@@ -79,7 +92,9 @@ class Uniform(_Distribution, Generic[Quantity]):
 
     kind: Literal["uniform"]
     low: Quantity
+    """lower bound"""
     high: Quantity
+    """upper bound"""
 
     @model_validator(mode="after")
     def _low_below_high(self) -> Self:
@@ -94,9 +109,13 @@ class Normal(_Distribution, Generic[Quantity]):
 
     kind: Literal["normal"]
     mean: Quantity
+    """mean before truncation; between low and high"""
     sd: Quantity
+    """standard deviation before truncation"""
     low: Quantity | None = None
+    """lower bound of the draws; none: 0"""
     high: Quantity | None = None
+    """upper bound of the draws"""
 
     def bounds(self) -> tuple[float, float]:
         """The lowest and the highest draw."""
@@ -122,7 +141,9 @@ class LogNormal(_Distribution, Generic[Quantity]):
 
     kind: Literal["lognormal"]
     median: Quantity
+    """median: half of the draws are below"""
     sigma: Sigma
+    """standard deviation of the logarithm"""
 
 
 class Choice(_Distribution, Generic[Quantity]):
@@ -130,7 +151,9 @@ class Choice(_Distribution, Generic[Quantity]):
 
     kind: Literal["choice"]
     values: Annotated[list[Quantity], Field(min_length=1)]
+    """possible values"""
     weights: list[Annotated[float, Field(ge=0, allow_inf_nan=False)]] | None = None
+    """relative weights; none: all equal"""
 
     @model_validator(mode="after")
     def _one_weight_per_value(self) -> Self:
@@ -154,8 +177,12 @@ class Empirical(_Distribution, Generic[Quantity]):
 
     kind: Literal["empirical"]
     values: Annotated[list[Quantity], Field(min_length=1, max_length=MAX_VALUES)]
+    """measured values; alternative to `file`"""
     file: str | None = None
+    """text file of the values, one per line, as a path from this scenario's folder; # begins a
+    comment"""
     unit: str | None = None
+    """unit of every value in the file"""
 
     @model_validator(mode="wrap")
     @classmethod

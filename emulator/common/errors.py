@@ -7,9 +7,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from flasc.common.errors import UserError
-
-KeyPath = tuple[str | int, ...]
+from flasc.common.errors import FieldError as FieldError, KeyPath as KeyPath, UserError
 
 
 class EmulatorError(UserError):
@@ -68,11 +66,3 @@ class SupportError(EmulatorError):
     """Something that this machine or user account cannot do."""
 
     exit_code = 3
-
-
-class FieldError(ValueError):
-    """Raised by a validator of a section about the key at `path` in it."""
-
-    def __init__(self, path: KeyPath, message: str) -> None:
-        super().__init__(message)
-        self.path = path

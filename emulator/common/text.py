@@ -50,8 +50,6 @@ SYNONYMS = {
     "fedbuff": ("buffered",),
     "fedit": ("lora",),
     "sync": ("synchronous",),
-    # the densities of FLASC, one per direction
-    "density": ("down", "up"),
     # schedules of the server's learning rate
     "cos": ("cosine",),
     "decay_rate": ("decay",),

@@ -34,6 +34,7 @@ def or_zero(schema: dict[str, Any]) -> dict[str, Any]:
 
 RATE_SCHEMA = _schema(_RATE, "a rate, like 20 Mbps or 1.25 MB/s")
 SPEED_SCHEMA = _schema(_SPEED, "a speed, like 20 GFLOP/s")
+POSITIVE_DURATION_SCHEMA = _schema(_TIME, "a duration above 0, like 40 ms or 2 s")
 DURATION_SCHEMA = or_zero(_schema(_TIME, "a duration, like 40 ms or 2 s"))
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from rich import box
-from rich.console import Group
+from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -159,8 +160,64 @@ def method_lines(summaries: Sequence[Summary], metric: str = ACCURACY) -> list[s
     return lines
 
 
+class Fitting:
+    """Shows a table with a column per variant, or a turned one where it would break words.
+
+    With many variants, columns would become one letter wide.
+    """
+
+    def __init__(self, wide: Table, turned: Table) -> None:
+        self._wide, self._turned = wide, turned
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the table that fits."""
+        unbounded = options.update(width=10**6)
+        needed = Measurement.get(console, unbounded, self._wide).minimum
+        yield self._wide if needed <= options.max_width else self._turned
+
+
 def table(study: Study) -> Group:
-    """Return the table: a row per method, a column per variant; the fastest of a column is bold.
+    """Return the table and its notes; the table has a column per variant, if they fit."""
+    validated = validation.line(study.validations.values())
+    compared = map(" ".join, tradeoffs.sentences(study)) if study.has_tradeoffs else ()
+    remark = f"{study.remark}." if study.remark else ""
+    told = (
+        caption(study),
+        findings.shown(study),
+        findings.fallen(study),
+        remark,
+        validated,
+        *compared,
+    )
+    notes = [Text(note) for note in (*told, *explanations(study), missing(study)) if note]
+    traded = Group(Text(), tradeoffs.table(study)) if study.has_tradeoffs else Group()
+    return Group(Fitting(_wide(study), _turned(study)), traded, Text(), *notes)
+
+
+def _turned(study: Study) -> Table:
+    """A row per variant and method, grouped by variants; the fastest of a variant is bold."""
+    found = [s for v in study.variants for m in study.methods if (s := study.summary(m, v))]
+    headers = list(facts(found[0])) if found else []
+    grid = Table(title=Text(study.name), box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    grid.add_column("method", overflow="fold", min_width=14)
+    for header in ("time", *headers):
+        grid.add_column(header, justify="right")
+    for variant in study.variants:
+        grid.add_row(Text(variant, "underline"))
+        leaders = fastest(study, variant)
+        for method in study.methods:
+            summary = study.summary(method, variant)
+            if summary is None:
+                grid.add_row(Text(f"  {method}"), Text("missing"))
+                continue
+            first, *rest = time_lines(summary)
+            cell = Text.assemble((first, "bold" * (method in leaders)), " ".join(["", *rest]))
+            grid.add_row(Text(f"  {method}"), cell, *facts(summary).values())
+    return grid
+
+
+def _wide(study: Study) -> Table:
+    """A row per method, a column per variant; the fastest of a column is bold.
 
     Rounds, bytes and accuracy have their own columns if no variant changes them (as when only the
     network varies), and are in each variant's cell otherwise.
@@ -188,20 +245,7 @@ def table(study: Study) -> Group:
         ]
         known: dict[str, str] = next((facts(s) for s in row if s), {})
         grid.add_row(Text(method), *cells, *(_stacked(known.get(h, "")) for h in headers))
-    validated = validation.line(study.validations.values())
-    compared = map(" ".join, tradeoffs.sentences(study)) if study.has_tradeoffs else ()
-    remark = f"{study.remark}." if study.remark else ""
-    told = (
-        caption(study),
-        findings.shown(study),
-        findings.fallen(study),
-        remark,
-        validated,
-        *compared,
-    )
-    notes = [Text(note) for note in (*told, *explanations(study), missing(study)) if note]
-    traded = Group(Text(), tradeoffs.table(study)) if study.has_tradeoffs else Group()
-    return Group(grid, traded, Text(), *notes)
+    return grid
 
 
 def _rounds(number: str) -> str:

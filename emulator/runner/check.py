@@ -12,7 +12,16 @@ from emulator.common.text import counted, printable, short_repr
 from emulator.common.units import format_duration, format_rate
 from emulator.results import privacy
 from emulator.runner import defaults, metadata
-from emulator.runner.estimates import SCREEN, Screen, bars, is_foreseen, is_whole, messages, opened
+from emulator.runner.estimates import (
+    SCREEN,
+    Screen,
+    bars,
+    is_foreseen,
+    is_whole,
+    messages,
+    opened,
+    training_time,
+)
 from emulator.scenario.scenario import Scenario
 from emulator.scenario.study import Study, TrainingJob, variant_labels
 from emulator.simulation.clients import link_profiles
@@ -22,10 +31,13 @@ from flasc.common import plugins
 from flasc.training.settings import Problem, TrainingSettings
 
 
-def plan(study: Study, recordings: Path, screen: Screen = SCREEN) -> Iterator[str]:
+def plan(
+    study: Study, recordings: Path, screen: Screen = SCREEN, workers: int = 1
+) -> Iterator[str]:
     """Lines for a terminal: the number of trainings, and the networks.
 
-    Raises ScenarioError before the first line if something cannot be trained.
+    `workers` is the number of processes of a run. Raises ScenarioError before the first line if
+    something cannot be trained.
     """
     require_trainable(study, recordings)
     scenario = study.scenario
@@ -34,7 +46,7 @@ def plan(study: Study, recordings: Path, screen: Screen = SCREEN) -> Iterator[st
     emulations = sum(each.count for each in trainings)
     yield f"{scenario.name}: fine"
     yield (
-        f"{counted(len(trainings), 'training')} ({counted(len(scenario.methods), 'method')}, "
+        f"{counted(len(trainings), 'training')} ({counted(len(study.methods), 'method')}, "
         f"{counted(len(training.seeds), 'seed')}) of at most {training.rounds} rounds, "
         f"{training.cohort} of {scenario.task.clients} clients per round; "
         f"{counted(emulations, 'emulation')} ({counted(len(study.variants), 'variant')})"
@@ -45,7 +57,7 @@ def plan(study: Study, recordings: Path, screen: Screen = SCREEN) -> Iterator[st
     accounts = map(metadata.privacy_account, study.variants.values())
     for account in dict.fromkeys(filter(None, accounts)):
         yield f"privacy: {privacy.describe(account, training.rounds)}"
-    yield _recorded(trainings, recordings)
+    yield _recorded(trainings, recordings, workers)
     yield from defaults.remarks(study, recordings)
     yield from networks(study, screen)
     yield from metadata.remarks(study)
@@ -83,7 +95,7 @@ def recorded_rounds(training: TrainingJob, recordings: Path) -> int:
     return len(opened(training, recordings).steps)
 
 
-def _recorded(trainings: Sequence[TrainingJob], recordings: Path) -> str:
+def _recorded(trainings: Sequence[TrainingJob], recordings: Path, workers: int) -> str:
     rounds = [recorded_rounds(each, recordings) for each in trainings]
     whole = [each for each in trainings if is_whole(each, recordings)]
     sure = sum(map(is_foreseen, whole))
@@ -91,7 +103,8 @@ def _recorded(trainings: Sequence[TrainingJob], recordings: Path) -> str:
     if unsure := len(whole) - sure:
         text = f"{unsure} perhaps to the end (who takes part is not known until it is run)"
         ends = [*ends, text] if sure else [text]
-    rest = "" if len(whole) == len(trainings) else "; how long the rest takes is not known"
+    left = [each for each in trainings if each not in whole]
+    rest = f"; {training_time(left, recordings, workers)}" if left else ""
     return (
         f"recorded already: {sum(rounds)} rounds of {sum(map(bool, rounds))} of "
         f"{counted(len(trainings), 'training')}, {', '.join(ends)}{rest}"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from emulator.common.distributions import Floats
 from emulator.common.units import format_duration, format_size
 from emulator.network.tcp import Direction
-from emulator.runner import trace_remarks
+from emulator.runner import trace_remarks, training_pace
 from emulator.runner.metadata import first_fleet
 from emulator.runner.recording import Recording
 from emulator.scenario.document import printable
@@ -240,3 +240,35 @@ class LeastRounds:
 
     def _updates_s(self, sent: Messages, cohort: NDArray[np.int64]) -> Floats:
         return self._times.updates_s(sent.least[self._charge], cohort)
+
+
+def training_time(left: Sequence[TrainingJob], recordings: Path, workers: int) -> str:
+    """How long the trainings that are `left` take in so many processes, in words.
+
+    A training that reaches its target ends sooner. Raises RecordingError.
+    """
+    paces = [training_pace.stored(each.settings) for each in left]
+    known = [pace for pace in paces if pace is not None]
+    if len(known) < len(left):
+        return "how long the rest takes is not known"
+    spent_s = [
+        _updates(job, recordings) * pace.of(job.settings)
+        for job, pace in zip(left, known, strict=True)
+    ]
+    workers = min(workers, len(left))
+    whole_s = max(sum(spent_s) / workers, *spent_s)
+    processes = f"{workers} processes" if workers > 1 else "1 process"
+    update_s = known[0].of(left[0].settings)
+    return (
+        f"the rest takes up to about {format_duration(whole_s)} in {processes} "
+        f"({format_duration(update_s)} per update of a client, as in the last training here, on "
+        f"{known[0].device})"
+    )
+
+
+def _updates(job: TrainingJob, recordings: Path) -> int:
+    """The most updates of clients that a training still needs."""
+    scenario = next(iter(job.variants.values()))
+    rounds = max(0, scenario.training.rounds - len(opened(job, recordings).steps))
+    cohort = scenario.training.cohort
+    return rounds * (scenario.policy.updates_per_round(cohort) or cohort)

@@ -13,7 +13,7 @@ from emulator.runner import message_logs, run_source
 from emulator.runner.answerable import require_answerable
 from emulator.runner.recording import archive
 from emulator.runner.run_source import RunSource
-from emulator.scenario import document, networks as network_files
+from emulator.scenario import document, networks as network_files, shipped
 from emulator.scenario.study import Study, expand_variants
 from emulator.scenario.yaml_nodes import Node
 
@@ -26,15 +26,19 @@ def read(
 ) -> Study:
     """The study at `path` with 'a.b=value' overrides and the methods in `only` (empty: all).
 
-    `path` is a scenario, a run's folder or packed recording with a scenario in it, or one or
-    several message logs. `networks` are files that replace its network, one variant per file; a
-    folder stands for all its files. They may also be contents of such files by label. The folder of
-    a run knows where its trainings are: `emulator.runner.run_source`.
+    `path` is a scenario or the name of one, a run's folder or packed recording with a scenario in
+    it, or one or several message logs. `networks` are files (or names of networks) that replace its
+    network, one variant per file; a folder stands for all its files. They may also be contents of
+    such files by label. The folder of a run knows where its trainings are:
+    `emulator.runner.run_source`.
 
     Raises ScenarioError, LedgerError for a folder that is not that of a run, RecordingError for a
     damaged recording, and MessageLogError for logs that are invalid or cannot answer.
     """
-    paths = [path] if isinstance(path, Path) else list(path)
+    given = [path] if isinstance(path, Path) else list(path)
+    # A network is located too, so that it is refused as one.
+    names = shipped.networks() | shipped.scenarios()
+    paths = [shipped.located(each, names) for each in given]
     path, logs = paths[0], None
     if are_logs(paths):
         logs = message_logs.read(paths)

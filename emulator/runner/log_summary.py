@@ -42,7 +42,7 @@ def plan(
     yield f"{counted(methods, 'method')}{seeds}, {counted(clients, 'client')}"
     if study is None:
         yield from message_logs.log_remarks(found.trainings, timed=True)
-        yield f"to time them: flasc-emu run LOG... --network FILE, {message_logs.NETWORKS}"
+        yield f"to time them: flasc-emu run LOG... --network NAME, {message_logs.NETWORKS}"
         return
     yield from check.networks(study, screen)
     yield from metadata.remarks(study)

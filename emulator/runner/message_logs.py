@@ -26,7 +26,7 @@ from flasc.common.messages import Score
 T = TypeVar("T")
 NAMELESS = "log"
 UNUSED_TARGET = "no scores on validation, so the target in the header is not used"
-NETWORKS = "for example scenarios/networks/4g_cell.yaml, 5g.yaml or cable.yaml"
+NETWORKS = "like 4g_cell, 5g, cable or a file (names: flasc-emu list networks)"
 
 
 @dataclass(frozen=True)

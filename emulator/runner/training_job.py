@@ -10,6 +10,7 @@ from typing import Any
 from emulator.common.errors import NotRecordedError, StalledError
 from emulator.results.metrics import SPLIT
 from emulator.results.summary_file import Summariser, Summary
+from emulator.runner import training_pace
 from emulator.runner.events import Event, Note, OnEvent, Simulated, TrainingProgress, TrainingResult
 from emulator.runner.recording import LiveTrainer, Recording, RecordingTrainer
 from emulator.runner.recording.identity import root_of
@@ -175,10 +176,14 @@ def run_training(
         hint = "to train all of it here, give another folder with --recordings"
         on_event(Note(None, f"{text}. Results may differ from those of one machine; {hint}"))
 
+    begun: list[tuple[float, str]] = []  # when training began, and on which device
+
     def make() -> tuple[LiveTrainer, Mapping[str, str]]:
         if not options.may_train:
             raise _not_recorded(recording, trainer.state, training, options)
-        return _real_trainer(training.settings, options, notify, shared)
+        live, provenance = _real_trainer(training.settings, options, notify, shared)
+        begun.append((time.monotonic(), provenance.get("device", "")))
+        return live, provenance
 
     trainer = RecordingTrainer(
         recording,
@@ -208,6 +213,10 @@ def run_training(
                 training.of_study,
                 plans,
             )
+            if begun:
+                wall_s, device = time.monotonic() - begun[0][0], begun.pop()[1]
+                updates = sum(len(recording.steps[step].uploads) for step in trainer.trained_steps)
+                training_pace.store(training.settings, device, wall_s, updates, options.cache)
             # A simulation by a plan leaves the trainer at its start.
             state = state if trainer.state == recording.root else trainer.state
             if emulation not in stalled or len(rows.columns(Evaluation)):

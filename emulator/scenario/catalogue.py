@@ -2,18 +2,19 @@
 
 import inspect
 from collections.abc import Iterator
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 from emulator.common.distributions import RateDistribution
 from emulator.network.capacity.base import CapacityModel
+from emulator.scenario import shipped
 from emulator.simulation.clients import applications
 from emulator.simulation.clients.links import Available, DownLink
 from emulator.simulation.clients.presets import PRESETS
 from emulator.simulation.simulate import Policy, Selection
 from flasc.common.plugins import Pluggable, origin
-from flasc.common.settings import Settings, Wire
+from flasc.common.settings import FORMATS, VALUE_TYPES, Settings
 from flasc.models import inventory
-from flasc.tasks.settings import Split
+from flasc.tasks.settings import SPLITS
 from flasc.training import settings
 
 
@@ -25,9 +26,10 @@ def catalogue() -> dict[str, list[tuple[str, str]]]:
         "models": [
             (s.name, f"{s.source}; {s.licence}") for s in inventory.status() if s.kind == "model"
         ],
-        "splits": [(name, "") for name in _names(Split, "kind")],
+        "splits": list(SPLITS.items()),
         "servers": _members(settings.Server),
-        "wires": [(name, "") for name in _names(Wire, "format")],
+        "wires": list(FORMATS.items()),
+        "values": list(VALUE_TYPES.items()),
         "policies": _members(Policy),
         "selections": _members(Selection),
         "availabilities": _members(Available),
@@ -35,6 +37,8 @@ def catalogue() -> dict[str, list[tuple[str, str]]]:
         "capacities": [
             _about(m, "kind") for m in _models(DownLink) if issubclass(m, CapacityModel)
         ],
+        "scenarios": [(name, shipped.about(file)) for name, file in shipped.scenarios().items()],
+        "networks": [(name, shipped.about(file)) for name, file in shipped.networks().items()],
         "presets": [(name, preset.about) for name, preset in PRESETS.items()],
         "applications": [
             (name, f"{preset.about} ({preset.version}; {preset.source})")
@@ -62,9 +66,3 @@ def _about(model: type[Settings], tag: str) -> tuple[str, str]:
     source = f" [{' '.join(package)}]" if package else ""
     name = get_args(model.model_fields[tag].annotation)[0]
     return name, text.split("\n")[0] + source
-
-
-def _names(model: type[Settings], field: str) -> tuple[str, ...]:
-    annotation = model.model_fields[field].annotation
-    assert get_origin(annotation) is Literal
-    return get_args(annotation)

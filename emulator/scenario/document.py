@@ -13,6 +13,7 @@ import yaml
 
 from emulator.common.errors import ScenarioError
 from emulator.common.text import nearest, printable, short_repr, suggestion
+from emulator.scenario import shipped
 from emulator.scenario.key_path import PATH, QUOTE_KEY, Step, dotted, parse_path, quoted
 from emulator.scenario.local_folders import FOLDERS, local_path
 from emulator.scenario.yaml_nodes import MAX_NODES, NUMBER, Node, parse_yaml
@@ -268,7 +269,8 @@ def _read_extended(path: Path, source: str, chain: tuple[Path, ...], opened: lis
     own = Node({k: v for k, v in tree.value.items() if k != "extends"}, tree.where)
     bases = Node({}, tree.where)
     for base in _bases(tree.value.get("extends")):
-        file, line = path.parent / str(base.value), f"{base.where}: extends: "
+        name, line = str(base.value), f"{base.where}: extends: "
+        file = shipped.located(path.parent / name, shipped.scenarios(), name)
         bases = _merge(bases, _read_extended(file, line, (*chain, real), opened))
     return _merge(bases, _with_paths(own, path))
 
@@ -326,10 +328,9 @@ def _read(path: Path, source: str) -> str:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        near = _near(path)
-        hint = (
-            f"did you mean {printable(str(near))}?" if near else "check the path and its spelling"
-        )
+        near = _near(path) or shipped.similar(path)
+        spelling = "check the path and its spelling; flasc-emu list shows the names that are known"
+        hint = f"did you mean {printable(str(near))}?" if near else spelling
         raise ScenarioError(f"{name}: no such file", hint) from None
     except IsADirectoryError:
         raise ScenarioError(f"{name}: is a directory", "name a .yaml file inside it") from None

@@ -59,15 +59,17 @@ def _retitle(definition: Schema) -> None:
     Editors show titles as the names of types.
     """
     if "title" in definition:
-        definition["title"] = re.sub("(?<=[a-z])(?=[A-Z])", " ", definition["title"]).lower()
+        words = re.sub("(?<=[a-z])(?=[A-Z][a-z])", " ", definition["title"]).lower()
+        definition["title"] = words.removesuffix(" settings")
     for inside in definition.get("properties", {}).values():
         inside.pop("title", None)
 
 
 def _relax(definition: Schema) -> None:
-    """Make keys optional that a preset, a table of devices or a file provides."""
+    """Make keys optional that a preset, a table of devices, a short form or a file provides."""
     properties = definition.get("properties", {})
-    for keys, filled in ((("preset", "devices"), ("down", "up")), (("file",), ("values",))):
+    fillers = (("preset", "devices"), ("down", "up")), (("density",), ("down", "up"))
+    for keys, filled in (*fillers, (("file",), ("values",))):
         if {*keys, *filled} <= properties.keys():
             required = definition.get("required", [])
             definition["required"] = [name for name in required if name not in filled]
@@ -117,4 +119,6 @@ def _part(schema: Any) -> Any:
 
 
 def _or_null(schema: Schema) -> Schema:
-    return {"anyOf": [schema, {"type": "null"}]}
+    """`schema` or null, with its description beside both, where editors look for it."""
+    about = {"description": schema.pop("description")} if "description" in schema else {}
+    return about | {"anyOf": [schema, {"type": "null"}]}

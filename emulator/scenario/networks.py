@@ -11,7 +11,7 @@ from typing import Any
 
 from emulator.common.errors import ScenarioError
 from emulator.common.text import printable, short_repr, suggestion
-from emulator.scenario import document
+from emulator.scenario import document, shipped
 from emulator.scenario.key_path import parse_path
 from emulator.scenario.yaml_nodes import Node
 
@@ -72,9 +72,12 @@ def _of_contents(
 
 
 def expand_folders(networks: Sequence[Path]) -> list[Path]:
-    """`networks` with each folder replaced by its .yaml files; one without is a ScenarioError."""
+    """`networks` with each folder replaced by its .yaml files, and each name by its file.
+
+    Raises ScenarioError for a folder without such files.
+    """
     found: list[Path] = []
-    for path in networks:
+    for path in (shipped.located(each, shipped.networks()) for each in networks):
         inside = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
         if not inside:
             raise ScenarioError(f"--network {printable(str(path))}: found no .yaml in it", _FORM)

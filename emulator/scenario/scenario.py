@@ -13,7 +13,7 @@ from emulator.simulation.clients.links import Label
 from emulator.simulation.settings import RoundPlan
 from emulator.simulation.simulate import SimulationSettings
 from emulator.simulation.target import ACCURACY, Measure
-from flasc.common.settings import Wire, newer
+from flasc.common.settings import Wire, WireForm, newer
 from flasc.common.tagged_unions import ShortForm
 from flasc.models.settings import Lora
 from flasc.training.settings import (
@@ -53,7 +53,10 @@ def _from_range(value: object) -> object:
 
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Seeds = Annotated[
-    list[Seed], Field(min_length=1), AfterValidator(_distinct), ShortForm(_from_range)
+    list[Seed],
+    Field(min_length=1),
+    AfterValidator(_distinct),
+    ShortForm(_from_range, about="a range like 0-2"),
 ]
 
 
@@ -61,12 +64,21 @@ class Training(RoundPlan):
     """Number of rounds, clients per round, and how the model is trained."""
 
     seeds: Seeds = Field(default=[0])
+    """random seeds; one training per seed"""
     lora: Lora = Lora()
+    """the LoRA adapter, built by PEFT"""
     client: Client = Client()
+    """local training: SGD, restarted each round"""
     server: Server = AdamW()
-    wire: Wire = Wire()
+    """the server's optimiser; the mean update is its gradient"""
+    wire: WireForm = Wire()
+    """encoding of messages: see [wire formats](wire_formats.md)"""
     engine: Engine = "cohort"
+    """how clients are trained: the fast engine, or the plain loop that it is compared with
+    ([training engines](../background/training_engines.md))"""
     precision: Precision = "auto"
+    """precision of the engine's matrix products; auto: fp32 on a CPU, bf16 on a GPU (try `bf16` on
+    a CPU with avx512_bf16 or AMX); the trained vector is always fp32"""
 
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"  # also the name of the run folder
@@ -91,11 +103,20 @@ class Scenario(SimulationSettings):
     settings_type: ClassVar[type[TrainingSettings]] = TrainingSettings
 
     name: Annotated[str, Field(pattern=NAME), BeforeValidator(_name)]
+    """name of the study and of its results folder in `runs`: 1 to 100 letters, digits, dots, dashes
+    and underscores"""
     task: Task
+    """data, pretrained model and clients"""
     training: Training
+    """length, participants and optimisers of the training"""
     methods: Annotated[dict[Label, Method], Field(min_length=1)]
+    """the methods to compare"""
     network_seeds: Seeds | None = newer(None)
+    """draws of the fleet: each training is simulated under each. None: the seed of a training draws
+    its fleet"""
     vary: dict[Label, dict[Label, dict[Label, Any]]] = Field(default_factory=dict)
+    """variants, as axis: label: dotted key: value; every combination of one label from each axis,
+    at most 10,000"""
 
     @property
     @override

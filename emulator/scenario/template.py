@@ -9,7 +9,7 @@ from pathlib import Path
 from emulator.common.errors import ScenarioError
 from emulator.common.files import replace, storage
 from emulator.common.text import printable
-from emulator.scenario import document, networks
+from emulator.scenario import document, networks, shipped
 from emulator.scenario.json_schema import FILE_NAME, scenario_schema
 from emulator.scenario.key_path import quoted
 from emulator.scenario.study import expand_variants
@@ -95,7 +95,8 @@ def whole(
 
 
 def network_text(file: Path) -> str:
-    """The text of a network file as in scenarios/networks/. Raises ScenarioError."""
+    """The text of a network file, or of the network of that name. Raises ScenarioError."""
+    file = shipped.located(file, shipped.networks())
     networks.network_in(file)
     text = file.read_text("utf-8")
     if found := re.search(r"^(\{|extends)|\bfile(?=['\"]?\s*:)", text, re.MULTILINE):
@@ -107,9 +108,14 @@ def network_text(file: Path) -> str:
 
 
 def extending(name: str, base: Path, file: Path) -> str:
-    """The text of a scenario in `file` that extends the one at `base`. Raises ScenarioError."""
-    scenario = expand_variants(document.with_overrides(document.read(base), ()), str(base)).scenario
+    """The text of a scenario in `file` that extends the one at `base`, a path or a name.
+
+    Raises ScenarioError."""
+    source = shipped.located(base, shipped.scenarios())
+    tree = document.with_overrides(document.read(source), ())
+    scenario = expand_variants(tree, str(base)).scenario
     path = Path(os.path.relpath(base.resolve(), file.parent.resolve())).as_posix()
+    path = path if source == base else base.as_posix()
     lines = [f"extends: {json.dumps(path)}", f"name: {name}", ""]
     lines += [
         "# Mappings merge with inherited ones; other values replace them; null deletes.",

@@ -23,6 +23,8 @@ class EngineSettings(Settings):
     """`auto`: the compiled network where it can do what is asked, and where it saves time."""
 
     engine: Literal["auto", "compiled", "reference"] = "auto"
+    """`auto`: compiled where it can simulate the scenario and a study sends at least 100,000
+    messages"""
 
     def wants_compiled(self, training: RoundPlan, simulations: int) -> bool:
         """Whether to compile, if that is possible, in a study with so many simulations."""

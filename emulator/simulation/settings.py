@@ -8,7 +8,14 @@ from typing_extensions import Self
 
 from emulator.common.distributions import only
 from emulator.simulation.target import ACCURACY, FIRST, LOSS, Goal, Rule, Scored
-from flasc.common.settings import Fraction, PositiveFloat, PositiveInt, Settings, newer
+from flasc.common.settings import (
+    Fraction,
+    PositiveFloat,
+    PositiveInt,
+    Settings,
+    fraction_schema,
+    newer,
+)
 from flasc.common.tagged_unions import ShortForm
 from flasc.training.settings import Precision, Privacy, Scaling
 
@@ -21,10 +28,16 @@ class DifferentialPrivacy(Settings):
     """
 
     clip: PositiveFloat
+    """bound on the L2 norm of a client's update, over all its entries"""
     noise: Annotated[float, Field(ge=0.1, allow_inf_nan=False)]
+    """standard deviation of the noise on the sum of updates, in units of `clip`"""
     delta: Annotated[float, Field(gt=0, lt=1)]
+    """delta for which epsilon is computed; well below 1 / number of clients"""
     sampling: Literal["fixed", "poisson"] = "fixed"
+    """a cohort without replacement; each client independently with probability cohort / clients"""
     scaling: Scaling = "reference"
+    """the mean update stays divided by `clip`, as in the reference code; or has the scale of the
+    updates"""
 
     def mechanism(self, cohort: int) -> Privacy:
         """The settings that change what is learned; delta and sampling do not."""
@@ -32,7 +45,9 @@ class DifferentialPrivacy(Settings):
 
 
 Accuracy = Annotated[
-    Fraction, only(lambda x: 0 < x <= 1, "an accuracy above 0 and at most 1, like 70 %")
+    Fraction,
+    only(lambda x: 0 < x <= 1, "an accuracy above 0 and at most 1, like 70 %"),
+    fraction_schema("a fraction above 0 to 1, like 70 % or 0.7"),
 ]
 
 
@@ -45,9 +60,15 @@ class Target(Settings):
     """
 
     accuracy: Accuracy | None = newer(None)
+    """this or `loss` is required: target accuracy on the validation split"""
     loss: PositiveFloat | None = newer(None)
+    """this or `accuracy` is required: target loss per example on the validation split, which is
+    reached from above"""
     rule: Rule = newer(FIRST)
+    """the evaluation that reaches the target: the first one at or beyond it; the first one whose
+    mean with the two evaluations before it is at or beyond it"""
     stop_after: Annotated[int, Field(ge=0, le=2**31 - 1)] | Literal["never"] = 2
+    """number of further evaluations after the target is reached"""
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:
@@ -79,7 +100,7 @@ def short_target(key: str) -> ShortForm:
         is_alone = isinstance(value, str | int | float) and not isinstance(value, bool)
         return {key: value} if is_alone else value
 
-    return ShortForm(as_target, types=("string", "number"))
+    return ShortForm(as_target, types=("string", "number"), about=f"its {key} alone")
 
 
 class EvaluationPlan(Settings):
@@ -90,19 +111,30 @@ class EvaluationPlan(Settings):
     """
 
     every: PositiveInt = 1
+    """rounds between evaluations; the last round is always evaluated"""
     examples: PositiveInt | None = None
+    """number of examples, the first of each split; none: all"""
     test: bool = False
+    """evaluate the last model once on the test split"""
     precision: Precision | None = newer(None)
+    """precision of matrix products while the model is evaluated; none: `training.precision`. Training
+    keeps its own precision and bits"""
 
 
 class RoundPlan(Settings):
     """The training settings that policies use; `cohort` is the number of clients per round."""
 
     rounds: PositiveInt
+    """maximum number of server steps"""
     cohort: PositiveInt = 10
+    """clients per round, at most all, drawn uniformly without replacement; for `poisson` sampling,
+    the expected number"""
     target: Annotated[Target | None, short_target("accuracy")] = None
+    """what the time to target refers to; none: no time to target"""
     evaluation: EvaluationPlan = EvaluationPlan()
+    """when and on which examples the model is evaluated"""
     dp: DifferentialPrivacy | None = None
+    """client-level [differential privacy](../howto/differential_privacy.md)"""
 
     @property
     def goal(self) -> Goal | None:

@@ -64,10 +64,15 @@ class SimulationSettings(Settings):
 
     training: RoundPlan
     network: NetworkSettings
+    """links of the server and the clients"""
     compute: Compute | None = None
+    """compute time of clients; none: 0"""
     policy: Policy = Synchronous()
+    """when a round ends and which updates count"""
     selection: Selection = Uniform()
+    """which available clients are asked"""
     simulation: EngineSettings = newer(EngineSettings())
+    """how times are computed"""
 
     @property
     @abstractmethod

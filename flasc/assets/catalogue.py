@@ -3,7 +3,6 @@
 Only the files named in `ASSETS` are extracted. Nothing here imports torch or transformers.
 """
 
-import difflib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 from flasc.assets import packages
 from flasc.assets.cache import cache_folder, keep
 from flasc.assets.packages import Asset, File, Notify
-from flasc.common.errors import AssetError
+from flasc.common.errors import AssetError, suggestion
 
 # SHA-256, bytes, name.
 _MINILM = """
@@ -109,12 +108,6 @@ def _find(name: str) -> Asset:
             suggestion(name, list(ASSETS)),
         )
     return ASSETS[name]
-
-
-def suggestion(name: str, known: list[str]) -> str:
-    """A hint with the known name closest to `name`; '' if none is close."""
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else ""
 
 
 def asset_folder(asset: Asset, cache: Path | None) -> Path:

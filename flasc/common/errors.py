@@ -3,7 +3,17 @@
 `emulator.common.errors.EmulatorError` is a subclass of UserError too.
 """
 
+import difflib
+from collections.abc import Sequence
 from typing import Any
+
+KeyPath = tuple[str | int, ...]
+
+
+def suggestion(name: str, known: Sequence[str]) -> str:
+    """A hint with the known name closest to `name`; '' if none is close."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else ""
 
 
 class UserError(Exception):
@@ -37,3 +47,11 @@ class PluginError(UserError):
 
 class DivergedError(UserError):
     """Training reached infinite or undefined numbers: the learning rates are too high."""
+
+
+class FieldError(ValueError):
+    """Raised by a validator of a section about the key at `path` in it."""
+
+    def __init__(self, path: KeyPath, message: str) -> None:
+        super().__init__(message)
+        self.path = path

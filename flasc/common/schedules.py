@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, Tag
 
-from flasc.common.settings import Fraction, PositiveFloat, PositiveInt, Settings
+from flasc.common.settings import Fraction, PositiveFloat, PositiveInt, Settings, fraction_schema
 from flasc.common.tagged_unions import ShortForm, kind_or, spelled_out
 
 Steps = Annotated[int, Field(ge=0, le=2**31 - 1)]
@@ -15,6 +15,7 @@ class _Schedule(Settings):
     """A factor that is multiplied by a linear warm-up over the first `warmup` server steps."""
 
     warmup: Steps = 0
+    """the factor is multiplied by (*t* + 1) / `warmup` in the first `warmup` steps"""
 
     def factor(self, step: int) -> float:
         """The factor on the learning rate at server step `step`, counted from 0."""
@@ -36,6 +37,7 @@ class Inverse(_Schedule):
 
     kind: Literal["inverse"]
     decay: PositiveFloat
+    """fall of the factor: see `kind`"""
 
     def _decayed(self, step: int) -> float:
         return 1 / (1 + self.decay * step)
@@ -46,7 +48,11 @@ class Cosine(_Schedule):
 
     kind: Literal["cosine"]
     rounds: PositiveInt
-    final: Annotated[Fraction, Field(ge=0, le=1)] = 0.0
+    """step at which the factor reaches `final`, and stays there"""
+    final: Annotated[
+        Fraction, Field(ge=0, le=1), fraction_schema("a fraction from 0 to 1, like 1/10 or 0.1")
+    ] = 0.0
+    """factor at the end"""
 
     def _decayed(self, step: int) -> float:
         angle = math.pi * min(step, self.rounds) / self.rounds

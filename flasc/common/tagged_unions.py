@@ -10,14 +10,20 @@ from pydantic_core import CoreSchema
 
 @dataclass(frozen=True)
 class ShortForm(BeforeValidator):
-    """A validator that expands a short form, of JSON `types`; the JSON Schema has both forms."""
+    """A validator that expands a short form, of JSON `types`; the JSON Schema has both forms.
+
+    `about` says what it is; `names` are all texts that are allowed, if they are known.
+    """
 
     types: tuple[str, ...] = ("string",)
+    names: tuple[str, ...] = ()
+    about: str = "the name of a kind alone"
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        return {"anyOf": [*({"type": name} for name in self.types), handler(schema)]}
+        form = {"enum": [*self.names]} if self.names else {"type": [*self.types]}
+        return {"anyOf": [form | {"description": self.about}, handler(schema)]}
 
 
 def spelled_out(value: object) -> object:

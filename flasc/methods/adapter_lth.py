@@ -24,7 +24,9 @@ class AdapterLth(MethodSettings):
     upload_support_known = True
     kind: Literal["adapter_lth"]
     gamma: Density
+    """share of the remaining entries that each pruning keeps"""
     every: PositiveInt
+    """rounds between prunings"""
 
     @override
     def build(self, layout: VectorLayout) -> Method:

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, Field
 from flasc.common.messages import Request
 from flasc.common.plugins import Pluggable, implementation
 from flasc.common.schedules import Schedule
-from flasc.common.settings import Fraction, PositiveFloat, Wire, newer
+from flasc.common.settings import Fraction, PositiveFloat, WireForm, fraction_schema, newer
 from flasc.methods.top_k import count, top_k
 from flasc.models.settings import Scope
 
@@ -38,7 +38,9 @@ def _share(value: float) -> float:
     return value
 
 
-Share = Annotated[Fraction, AfterValidator(_share)]
+Share = Annotated[
+    Fraction, AfterValidator(_share), fraction_schema("a fraction above 0, like 1/3 or 70 %")
+]
 
 
 class MethodSettings(Pluggable):
@@ -55,11 +57,17 @@ class MethodSettings(Pluggable):
     upload_support_known: ClassVar[bool] = False
 
     rank: Rank | None = None
+    """replaces `training.lora.rank`; ignored by `full` and `head`"""
     client_lr: PositiveFloat | None = None
+    """replaces `training.client.lr`"""
     server_lr: PositiveFloat | None = None
+    """instead of `training.server.lr`"""
     server_schedule: Schedule | None = newer(None)
-    wire: Wire | None = newer(None)
+    """replaces the whole of `training.server.schedule`"""
+    wire: WireForm | None = newer(None)
+    """replaces the whole of `training.wire`"""
     error_feedback: bool = newer(False)
+    """a client adds what an upload left out to its next upload"""
 
     @property
     def private(self) -> bool:

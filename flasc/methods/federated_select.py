@@ -23,8 +23,11 @@ class FederatedSelect(MethodSettings):
     upload_support_known = True
     kind: Literal["federated_select"]
     density: Density
+    """share of the entries in the mask"""
     gamma: Density = 1.0
+    """factor on the densities, applied every `every` rounds"""
     every: PositiveInt = 1
+    """rounds between two applications of `gamma`"""
 
     @property
     @override

@@ -16,12 +16,13 @@ from flasc.methods.base import (
     largest,
     scheduled,
 )
+from flasc.methods.both_ways import DensityBothWays
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Flasc(MethodSettings):
+class Flasc(DensityBothWays, MethodSettings):
     """FLASC: dense training; the largest entries go down, the largest deltas up (arXiv 2406.05233).
 
     Both densities are multiplied by `gamma` every `every` rounds.
@@ -29,9 +30,13 @@ class Flasc(MethodSettings):
 
     kind: Literal["flasc"]
     down: Density
+    """share of the entries in a download"""
     up: Density
+    """share of the entries in each upload"""
     gamma: Density = newer(1.0)
+    """factor on the densities, applied every `every` rounds"""
     every: PositiveInt = newer(1)
+    """rounds between two applications of `gamma`"""
 
     @property
     @override

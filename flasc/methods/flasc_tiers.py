@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 from typing_extensions import override
 
-from flasc.common.settings import Density, Settings
+from flasc.common.settings import Density
 from flasc.methods.base import (
     Mask,
     Method,
@@ -17,6 +17,7 @@ from flasc.methods.base import (
     VectorLayout,
     largest,
 )
+from flasc.methods.both_ways import DensityBothWays
 from flasc.methods.tiers import deal
 from flasc.methods.top_k import count, top_k
 
@@ -24,12 +25,15 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class DensityTier(Settings):
+class DensityTier(DensityBothWays):
     """A share of the clients, relative to the other tiers, and its densities."""
 
     share: Share
+    """share of the clients, relative to the other tiers"""
     down: Density
+    """share of the entries in a download"""
     up: Density
+    """share of the entries in each upload"""
 
 
 class FlascTiers(MethodSettings):
@@ -41,7 +45,9 @@ class FlascTiers(MethodSettings):
 
     kind: Literal["flasc_tiers"]
     tiers: Annotated[list[DensityTier], Field(min_length=1)]
+    """tiers of clients"""
     rank_head: bool = False
+    """rank the head together with LoRA for downloads; the reference code sends the whole head"""
 
     @override
     def build(self, layout: VectorLayout) -> Method:

@@ -29,9 +29,13 @@ class HetLora(MethodSettings):
     upload_support_known = True
     kind: Literal["het_lora"]
     tiers: Annotated[list[RankTier], Field(min_length=1)]
+    """tiers of clients"""
     weighting: Literal["uniform", "norm"] = "norm"
+    """weight of an update: the norm of its adapter, or the same for all"""
     prune: Density = 1.0
+    """factor on a client's rank when the ranks beyond it have shrunk; 1: never"""
     penalty: NonNegativeFloat = 0.0
+    """factor on the norms of these ranks in the local loss"""
 
     @property
     @override

@@ -25,7 +25,9 @@ class RankTier(Settings):
     """A share of the clients, relative to the other tiers, and its LoRA rank."""
 
     share: Share
+    """share of the clients, relative to the other tiers"""
     rank: Rank
+    """rank of the tier"""
 
 
 class RankTiers(MethodSettings):
@@ -37,7 +39,9 @@ class RankTiers(MethodSettings):
     upload_support_known = True
     kind: Literal["rank_tiers"]
     tiers: Annotated[list[RankTier], Field(min_length=1)]
+    """tiers of clients"""
     by: Literal["truncation", "norm"] = "truncation"
+    """the first ranks, or the rows of A and columns of B with the largest norm"""
 
     @property
     @override

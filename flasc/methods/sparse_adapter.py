@@ -37,9 +37,13 @@ class SparseAdapter(MethodSettings):
     upload_support_known = True
     kind: Literal["sparse_adapter"]
     density: Density
+    """share of the entries in the mask"""
     score: Literal["magnitude", "random", "snip", "grasp"] = newer("magnitude")
+    """score; the mask keeps the largest entries"""
     dense_rounds: Annotated[int, Field(ge=0, le=2**31 - 1)] = newer(1)
+    """number of dense rounds before the mask is fixed"""
     examples: PositiveInt = newer(16)
+    """number of a client's examples, the first ones, for `snip` and `grasp`"""
 
     @property
     @override

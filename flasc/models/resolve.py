@@ -4,9 +4,9 @@ import os
 import re
 from pathlib import Path
 
-from flasc.assets.catalogue import ASSETS, asset_folder, is_complete, locate, suggestion
+from flasc.assets.catalogue import ASSETS, asset_folder, is_complete, locate
 from flasc.assets.packages import Notify
-from flasc.common.errors import AssetError
+from flasc.common.errors import AssetError, suggestion
 from flasc.models import standins
 from flasc.models.standins import SUBSTITUTES
 

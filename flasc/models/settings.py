@@ -32,7 +32,13 @@ class Lora(Settings):
     """
 
     rank: Annotated[int, Field(ge=1, le=1024)] = 16
+    """LoRA rank r"""
     alpha: PositiveFloat = 16.0
+    """LoRA's output is scaled by alpha / rank"""
     dropout: Momentum = 0.1
+    """dropout on LoRA's input during training"""
     targets: Targets | None = None  # None: the paper's targets for this architecture
+    """modules that LoRA wraps; none: the known modules of the architecture"""
     upper_layers: PositiveInt | None = newer(None)
+    """number of upper layers with LoRA; none: all layers. The layers below never change and are
+    [computed once](../background/training_engines.md#lora-on-upper-layers)"""

@@ -77,9 +77,12 @@ class Cifar10(TaskSettings):
     head: ClassVar[Head | None] = "image"
     name: Literal["cifar10"]
     data: Source = "uoft-cs/cifar10"
+    """a hub id (owner/name, with a revision: owner/name@rev) or a local folder, relative to this
+    scenario's folder"""
     model: Model = VIT
     clients: PositiveInt = 500
     split: Split = Split()
+    """how training examples are distributed to clients"""
 
     @override
     def load(self, seed: int, cache: Path | None, notify: Notify) -> Task:

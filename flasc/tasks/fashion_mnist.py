@@ -22,6 +22,7 @@ class FashionMnist(TaskSettings):
     name: Literal["fashion_mnist"]
     model: Model = "fashion-vit"
     split: Split = Split()
+    """how training examples are distributed to clients"""
 
     @property
     @override

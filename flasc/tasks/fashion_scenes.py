@@ -33,6 +33,7 @@ class FashionScenes(TaskSettings):
     name: Literal["fashion_scenes"]
     model: Model = "scenes-vit"
     split: Split = Split()
+    """how training examples are distributed to clients"""
 
     @property
     @override

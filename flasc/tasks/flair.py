@@ -81,8 +81,10 @@ class Flair(TaskSettings):
     head: ClassVar[Head | None] = "image"
     name: Literal["flair"]
     data: Source
+    """the folder that the data set's own script fills"""
     model: Model = VIT
     split: UserSplit = UserSplit()
+    """how training examples are distributed to clients"""
 
     @override
     def load(self, seed: int, cache: Path | None, notify: Notify) -> Task:

@@ -25,7 +25,9 @@ class Friends(TaskSettings):
     name: Literal["friends"]
     model: Model = "friends-gpt2"
     tokens: Tokens = 32
+    """length to which texts are cut and padded"""
     split: UserSplit = UserSplit()
+    """how training examples are distributed to clients"""
 
     @property
     @override

@@ -66,9 +66,12 @@ class Reddit(TaskSettings):
     head: ClassVar[Head | None] = "causal"
     name: Literal["reddit"]
     data: Source = "webis/tldr-17@refs/convert/parquet"
+    """a hub id or a local folder"""
     model: Model = "openai-community/gpt2"
     tokens: Tokens = 128
+    """length to which texts are cut and padded"""
     split: UserSplit = UserSplit()
+    """how training examples are distributed to clients"""
 
     @override
     def load(self, seed: int, cache: Path | None, notify: Notify) -> Task:

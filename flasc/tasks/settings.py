@@ -11,15 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field
 
-from flasc.assets.catalogue import suggestion
 from flasc.assets.packages import Notify
 from flasc.common import rng
+from flasc.common.errors import suggestion
 from flasc.common.plugins import Pluggable, implementation
-from flasc.common.settings import Fraction, PositiveInt, Settings
+from flasc.common.settings import Fraction, PositiveInt, Settings, fraction_schema
 from flasc.data.partition import PARTITIONS, SMALLEST_ALPHA, Indices, natural
 from flasc.models.resolve import known_models, missing_model
 from flasc.models.settings import Head
 from flasc.tasks.base import Task
+
+SPLITS = {
+    "dirichlet": "Skewed labels: a client's classes follow a Dirichlet; each example is used once.",
+    "dirichlet_reference": "The same as in FLASC's code, which drops examples by rounding.",
+    "iid": "Random: the labels of all clients have the same distribution.",
+    "natural": "Each client is a user of the data.",
+}
 
 
 class Split(Settings):
@@ -30,7 +37,10 @@ class Split(Settings):
     """
 
     kind: Literal["dirichlet", "dirichlet_reference", "iid"] = "dirichlet"
+    """skewed labels, each example used once; the reference code's version, which drops examples;
+    random"""
     alpha: Annotated[float, Field(ge=SMALLEST_ALPHA, allow_inf_nan=False)] = 0.1
+    """Dirichlet concentration; smaller values give a client fewer classes. `iid` ignores it"""
 
     def clients(self, labels: NDArray[np.integer], count: int, seed: int) -> list[Indices]:
         """The indices into `labels` (int [n]) of each of `count` clients."""
@@ -48,7 +58,12 @@ class UserSplit(Settings):
     """Each client is a user of the data; the share `pooled` of a user's examples is mixed."""
 
     kind: Literal["natural"] = "natural"
-    pooled: Annotated[Fraction, AfterValidator(_share)] = 0.0
+    pooled: Annotated[
+        Fraction,
+        AfterValidator(_share),
+        fraction_schema("a fraction from 0 to 1, like 1/2 or 50 %"),
+    ] = 0.0
+    """share of each client's examples that is pooled, shuffled and distributed evenly: 1 is IID"""
 
     def clients(self, owners: NDArray[np.integer], count: int, seed: int) -> list[Indices]:
         """The indices into `owners` (int [n], a user per example) of each of `count` clients."""
@@ -88,7 +103,11 @@ class TaskSettings(Pluggable):
 
     name: str
     model: Model
+    """a name from `flasc-emu list models`, a local folder (./model, relative to this scenario's
+    folder), or a hub id (owner/name)"""
     clients: PositiveInt = 350
+    """number of clients that hold the training examples; at most 9,034 for `20newsgroups`
+    (all-terms), 27,000 for `fashion_mnist` and `fashion_scenes`, 676 for `friends`"""
 
     @property
     def most_clients(self) -> int | None:

@@ -24,10 +24,15 @@ class Newsgroups(TaskSettings):
     edition: Annotated[
         Literal["all-terms", "raw"], Field(exclude_if=lambda edition: edition == "all-terms")
     ] = "all-terms"
+    """edition of the texts: see [data](../howto/data_and_weights.md#edition-of-20-newsgroups)"""
     data: Annotated[Source | None, Field(exclude_if=lambda data: data is None)] = None
+    """a folder with the files of the original archive; for `raw` only; none: scikit-learn downloads
+    them"""
     model: Model = "minilm"
     tokens: Tokens = 128
+    """length to which texts are cut and padded"""
     split: Split = Split()
+    """how training examples are distributed to clients"""
 
     @property
     @override

@@ -44,10 +44,15 @@ class Client(Settings):
     """
 
     lr: PositiveFloat = 0.1
+    """learning rate, constant"""
     momentum: Momentum = 0.9
+    """SGD's momentum"""
     batch: PositiveInt = 16
+    """batch size; the last batch of an epoch may be smaller"""
     epochs: PositiveInt = 1
+    """passes over the client's examples per round"""
     base_dropout: bool = False
+    """whether the base model's own dropout is active during training"""
 
 
 class AdamW(Settings):
@@ -55,11 +60,18 @@ class AdamW(Settings):
 
     kind: Literal["adamw"] = "adamw"
     lr: PositiveFloat = 1e-2
+    """learning rate"""
     schedule: Schedule = newer(Constant())
+    """factor on `lr` at each server step *t*, counted from 0: see
+    [schedules](../howto/choose_methods_and_tasks.md#learning-rate-schedules)"""
     beta1: Momentum = 0.9
+    """decay rate of the first moment"""
     beta2: Momentum = 0.999
+    """decay rate of the second moment"""
     eps: PositiveFloat = 1e-8
+    """added to the root of the second moment"""
     weight_decay: NonNegativeFloat = 0.01
+    """decoupled weight decay"""
 
 
 class FedAdam(Settings):
@@ -67,10 +79,16 @@ class FedAdam(Settings):
 
     kind: Literal["fedadam"]
     lr: PositiveFloat = 1e-2
+    """learning rate"""
     schedule: Schedule = newer(Constant())
+    """factor on `lr` at each server step *t*, counted from 0: see
+    [schedules](../howto/choose_methods_and_tasks.md#learning-rate-schedules)"""
     beta1: Momentum = 0.9
+    """decay rate of the first moment"""
     beta2: Momentum = 0.99
+    """decay rate of the second moment"""
     tau: PositiveFloat = 1e-3
+    """adaptivity: added to the root of the second moment"""
 
 
 class FedAvg(Settings):
@@ -78,7 +96,10 @@ class FedAvg(Settings):
 
     kind: Literal["fedavg"]
     lr: PositiveFloat = 1.0
+    """factor on the mean update"""
     schedule: Schedule = newer(Constant())
+    """factor on `lr` at each server step *t*, counted from 0: see
+    [schedules](../howto/choose_methods_and_tasks.md#learning-rate-schedules)"""
 
 
 Server = Annotated[

@@ -17,7 +17,7 @@ from safetensors.numpy import save_file
 from emulator.cli import main
 from emulator.reports import plot_style
 from emulator.results.ledger import Ledger
-from emulator.runner import defaults, training_job
+from emulator.runner import defaults, training_job, training_pace
 from emulator.simulation.records import Computation, Emulation, Evaluation, Round, Row, Transfer
 
 HERE = Path(__file__).parent
@@ -70,6 +70,12 @@ def file(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture(autouse=True)
+def no_pace(monkeypatch):
+    """No estimate from what this machine trained before, and none left behind."""
+    monkeypatch.setattr(training_pace, "NAME", "/dev/null/none")
 
 
 @pytest.fixture

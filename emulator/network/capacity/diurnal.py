@@ -22,8 +22,11 @@ class Diurnal(CapacityModel):
 
     kind: Literal["diurnal"]
     mean: RateDistribution
+    """mean rate of a day"""
     depth: Annotated[float, Field(ge=0, le=1)]
+    """fall at midnight and rise at noon, relative to the mean"""
     offset: Offset = "none"
+    """time after midnight at which the simulation begins"""
     _day: Profile = PrivateAttr()
 
     @model_validator(mode="after")

@@ -26,7 +26,9 @@ class State(Settings):
     """A rate and the mean duration of the state."""
 
     rate: Annotated[float, BeforeValidator(rate_or_zero), WithJsonSchema(or_zero(RATE_SCHEMA))]
+    """rate of the state"""
     dwell: PositiveDuration
+    """mean duration of the state; durations are exponential"""
 
 
 class Markov(CapacityModel):
@@ -37,8 +39,11 @@ class Markov(CapacityModel):
 
     kind: Literal["markov"]
     states: Annotated[list[State], Field(min_length=2, max_length=100)]
+    """states; the next state is any other state with equal probability"""
     horizon: PositiveDuration = 600.0
+    """length of the drawn sequence, which then repeats; at most 1,000,000 states"""
     scale: ShareDistribution = 1.0
+    """factor on the rates of the states"""
 
     @model_validator(mode="after")
     def _is_finite_and_positive(self) -> Self:

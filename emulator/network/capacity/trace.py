@@ -189,10 +189,16 @@ class Trace(CapacityModel):
 
     kind: Literal["trace"]
     file: str
+    """the rates, as a path from this scenario's folder: see
+    [traces](../background/network_model.md#traces-and-tables)"""
     format: Format | None = None
+    """none: determined by the suffix, .csv, or .trace, .up, .down and .mahi"""
     loop: bool = True
+    """repeat the trace, or read it once and keep its last rate"""
     offset: Offset = "random"
+    """position at which each client begins"""
     scale: ShareDistribution = 1.0
+    """factor on the rates of the file"""
     _shape: Profile = PrivateAttr()
 
     def read(self, direction: Direction) -> None:

@@ -32,6 +32,7 @@ class AvailabilitySettings(Pluggable):
 
     kind: str
     on_return: OnReturn = "resume"
+    """interrupted work of a client that left: continues on its return, or is lost"""
 
     def build(self, rng: np.random.Generator) -> Availability:
         """Returns the availability of one client; `rng` is a stream of that client alone.

@@ -21,9 +21,13 @@ class Diurnal(AvailabilitySettings):
 
     kind: Literal["diurnal"]
     start: DurationDistribution
+    """start of presence within the period, drawn once per client"""
     length: DurationDistribution
+    """duration of presence, drawn once per client"""
     period: PositiveDuration = 86400.0
+    """length of the period: one day"""
     clock: Duration = 0.0
+    """time within the period at which the run begins"""
 
     @override
     def build(self, rng: np.random.Generator) -> Availability:

@@ -19,7 +19,9 @@ class OnOff(AvailabilitySettings):
 
     kind: Literal["on_off"]
     on: DurationDistribution
+    """duration of presence, redrawn each time"""
     off: DurationDistribution
+    """duration of absence, redrawn each time"""
     _lengths: tuple[Floats, Floats] = PrivateAttr()
 
     @model_validator(mode="after")

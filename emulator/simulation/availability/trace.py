@@ -138,7 +138,9 @@ class Traced(AvailabilitySettings):
 
     kind: Literal["trace"]
     file: str
+    """JSON file of devices; a path from this scenario's folder"""
     format: Literal["fedscale", "flash"] = "fedscale"
+    """format of the file"""
     _devices: tuple[AvailabilityTrace, ...] = PrivateAttr(())
 
     @model_validator(mode="after")

@@ -64,16 +64,31 @@ class ApplicationSettings(Settings):
     """
 
     preset: PresetName = "raw"
+    """a [program](network_presets.md#applications), which sets the keys below that are not given;
+    raw: nothing is added"""
     arrays: Annotated[int, Field(ge=1, le=MAX_ARRAYS)] | None = None
+    """arrays per message, for preset flower; sets requests, calls and beside; none: one flat array
+    """
     requests: Annotated[int, Field(ge=1, le=MAX_REQUESTS)] = 1
+    """requests that carry equal parts of a message, each after the answer to the one before"""
     calls: Annotated[int, Field(ge=0, le=MAX_REQUESTS)] = 0
+    """requests without data, before those with data"""
     beside: Annotated[int, Field(ge=0, le=MAX_REQUESTS)] = 0
+    """requests without data that take the places of `parallel` that those with data leave free"""
     parallel: PositiveInt = 1
+    """requests at a time; each further turn of so many takes an RTT"""
     processing: Duration = 0.0
+    """time for each request, in addition to network and bytes"""
     waiting: Duration = 0.0
+    """time before each message, part of its duration, in which nothing moves: the program polls, or
+    starts another"""
     tls: bool = False
+    """opening a connection takes an RTT and 3 ms more"""
     grpc: bool = False
+    """opening a connection takes an RTT more, for the server's settings of HTTP/2"""
     connection: Literal["per_message", "kept"] = "per_message"
+    """each message opens a connection; or each client keeps one, on which a download is asked for,
+    and whose window is kept for RTT + 0.2 s"""
 
     @model_validator(mode="before")
     @classmethod

@@ -15,9 +15,13 @@ from emulator.common.distributions import (
     only,
 )
 from emulator.simulation.clients.devices import DeviceTable
-from flasc.common.settings import Fraction, Settings
+from flasc.common.settings import Fraction, Settings, fraction_schema
 
-Utilisation = Annotated[Fraction, only(lambda x: 0 < x <= 1, "above 0 and at most 1, like 30 %")]
+Utilisation = Annotated[
+    Fraction,
+    only(lambda x: 0 < x <= 1, "above 0 and at most 1, like 30 %"),
+    fraction_schema("a fraction above 0 to 1, like 30 % or 0.3"),
+]
 
 
 def _form(value: object) -> str:
@@ -51,10 +55,18 @@ class Compute(Settings):
     """
 
     per_example: PerExample | None = None
+    """time for one example, forward and backward; `devices`: that of the client's device in the
+    table of its group; a table: that of a device drawn from it, independently of the client's
+    link"""
     speed: SpeedDistribution | None = None
+    """alternative to `per_example`: operations per second, like 20 GFLOP/s; the model's operations
+    are counted"""
     utilisation: Utilisation | None = None
+    """share of the speed that training uses; with `speed` only"""
     max_rank: ShareDistribution | None = None
+    """largest LoRA rank that a client can hold"""
     too_large: Literal["skip", "error"] = "skip"
+    """clients that cannot hold a method's rank are never asked, or cause an error"""
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:

@@ -20,7 +20,9 @@ class DeviceTable(Settings):
     """A published table of devices, a JSON file."""
 
     format: Literal["fedscale", "flash"]
+    """origin of the table"""
     file: str
+    """the table, as JSON; a path from this scenario's folder"""
     _table: list[Device] = PrivateAttr()
 
     @model_validator(mode="after")
@@ -61,6 +63,7 @@ class Devices(DeviceTable):
     """
 
     step: PositiveDuration = 60.0
+    """time after which a rate of `flash` is redrawn"""
 
     def rates(self, direction: Direction) -> Floats:
         """Mean rates of one direction, bits/s, float64 [devices]."""

@@ -25,7 +25,7 @@ from emulator.simulation.clients.applications import ApplicationSettings
 from emulator.simulation.clients.devices import Devices
 from emulator.simulation.clients.presets import PRESETS, PresetName
 from flasc.common import plugins
-from flasc.common.settings import Fraction, PositiveInt, Settings
+from flasc.common.settings import Fraction, PositiveInt, Settings, fraction_schema
 from flasc.common.tagged_unions import ShortForm, kind_or, spelled_out
 
 
@@ -68,6 +68,7 @@ class Ratio(Settings):
     """A rate that is `ratio` times the same client's down."""
 
     ratio: ShareDistribution
+    """factor on the client's own download rate, instead of a rate"""
 
 
 def _form(value: object) -> str:
@@ -90,9 +91,13 @@ class Correlation(Settings):
     """
 
     up: Rho = 0.0
+    """upload rate; 0 if up is a ratio"""
     rtt: Rho = 0.0
+    """RTT"""
     loss: Rho = 0.0
+    """loss"""
     compute: Rho = 0.0
+    """compute time"""
 
 
 def _of_up(value: object) -> object:
@@ -105,9 +110,13 @@ class Cells(Settings):
     """Links that `clients` clients each share, in addition to their own links."""
 
     clients: PositiveInt
+    """clients per cell"""
     down: DownShared
+    """total rate at which the clients of a cell receive"""
     up: UpShared
+    """total rate at which the clients of a cell send"""
     half_duplex: bool = False
+    """both directions of a cell share one medium, as fast as the faster one"""
 
 
 class AccessLink(Settings):
@@ -119,15 +128,28 @@ class AccessLink(Settings):
     """
 
     preset: PresetName | None = None
+    """values for keys that are not given: see [presets](network_presets.md)"""
     devices: Devices | None = None
+    """published table; each client is one of its devices"""
     down: DownLink
+    """rate at which a client receives; a preset or a device provides it"""
     up: Up
+    """rate at which a client sends; a preset or a device provides it"""
     rtt: DurationDistribution = 0.0
+    """round-trip time between client and server; `check` and the report warn if it is not given and
+    therefore 0"""
     loss: LossDistribution = 0.0
+    """probability that a segment is lost, in each direction; with `tcp` only"""
     half_duplex: bool = False
-    correlation: Annotated[Correlation, ShortForm(_of_up, types=("number",))] = Correlation()
+    """both directions share one medium, as fast as the faster one"""
+    correlation: Annotated[
+        Correlation, ShortForm(_of_up, types=("number",), about="that of up alone")
+    ] = Correlation()
+    """Gaussian copula with the client's download rate"""
     cells: Cells | None = None
+    """a further link that clients share; none: clients share only the server's link"""
     availability: Available | None = None
+    """when a client is present; none: always"""
 
     @model_validator(mode="before")
     @classmethod
@@ -165,13 +187,16 @@ class AccessLink(Settings):
 
 
 Label = Annotated[str, Field(min_length=1, max_length=200)]
-Weight = Annotated[Fraction, Field(gt=0)]
+Weight = Annotated[
+    Fraction, Field(gt=0), fraction_schema("a fraction or a number above 0, like 1/3 or 70 %")
+]
 
 
 class Group(AccessLink):
     """A group of clients with their own kind of access link; `share`s are relative."""
 
     share: Weight
+    """share of the clients, relative to the other groups; in percent for all groups or for none"""
 
 
 def shares_alike(groups: object) -> object:
@@ -198,7 +223,9 @@ class ServerLink(Settings):
     """The server's link: it sends at `up` and receives at `down`."""
 
     down: DownShared
+    """rate at which the server receives; uploads share it"""
     up: UpShared
+    """rate at which the server sends; downloads share it"""
 
 
 class FluidTransport(Settings):
@@ -215,10 +242,16 @@ class TcpTransport(Settings):
 
     kind: Literal["tcp"] = "tcp"
     handshake: bool = True
+    """connection setup and, for a download, a request: 1 RTT more for an upload, 1.5 RTT for a
+    download"""
     headers: bool = True
+    """66 more bytes on the wire per 1,448 bytes of payload"""
     slow_start: bool = True
+    """the window starts at 10 segments and doubles per RTT"""
     token_bucket: bool = True
+    """an idle link passes one segment immediately, as traffic shapers do"""
     congestion: Congestion = "cubic"
+    """speed of a long transfer under loss; bbr has no validated model here"""
 
     def model(self) -> Tcp:
         """The TCP model with these switches."""
@@ -251,11 +284,19 @@ class Network(Settings):
     """
 
     server: ServerLink
+    """the server's link, shared by all clients"""
     clients: AccessLink | None = None
+    """link of every client; either this or `groups`"""
     groups: Groups | None = None
+    """clients by group; either this or `clients`"""
     transport: Transport = TcpTransport()
-    application: Annotated[ApplicationSettings, ShortForm(_named)] = ApplicationSettings()
+    """how transfer times are computed"""
+    application: Annotated[
+        ApplicationSettings, ShortForm(_named, about="the name of a preset alone")
+    ] = ApplicationSettings()
+    """what the program that sends the messages adds to each, with transport tcp only"""
     charge: Literal["encoded", "values"] = "encoded"
+    """bytes that are timed: the whole message, or only its values, as in the paper"""
 
     @property
     def accesses(self) -> Mapping[str, AccessLink]:

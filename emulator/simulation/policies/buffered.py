@@ -31,8 +31,11 @@ class Buffered(PolicySettings):
 
     kind: Literal["buffered"]
     concurrency: PositiveInt
+    """number of clients that work at a time"""
     buffer: PositiveInt
+    """updates per server step"""
     staleness: Staleness = Polynomial(kind="polynomial")
+    """weight of an update by its staleness s, the number of server steps since its download"""
 
     @override
     def max_concurrency(self, cohort: int) -> int:
@@ -52,7 +55,9 @@ class Asynchronous(PolicySettings):
 
     kind: Literal["asynchronous"]
     concurrency: PositiveInt
+    """number of clients that work at a time"""
     staleness: Staleness = Polynomial(kind="polynomial")
+    """weight of an update by its staleness s, the number of server steps since its download"""
 
     @override
     def max_concurrency(self, cohort: int) -> int:

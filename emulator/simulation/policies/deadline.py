@@ -3,10 +3,11 @@
 from itertools import repeat
 from typing import Annotated, Literal
 
+from pydantic import WithJsonSchema
 from typing_extensions import override
 
 from emulator.common.distributions import Duration, only
-from emulator.common.units import format_duration
+from emulator.common.units import POSITIVE_DURATION_SCHEMA, format_duration
 from emulator.simulation.policies.base import PolicySettings
 from emulator.simulation.rounds.client_task import Process
 from emulator.simulation.rounds.context import SimulationContext
@@ -22,11 +23,21 @@ class Deadline(PolicySettings):
     """
 
     kind: Literal["deadline"]
-    deadline: Annotated[Duration, only(lambda x: x > 0, "a deadline above 0, like 30 s", " s")]
+    deadline: Annotated[
+        Duration,
+        only(lambda x: x > 0, "a deadline above 0, like 30 s", " s"),
+        WithJsonSchema(POSITIVE_DURATION_SCHEMA),
+    ]
+    """time from the start of the round"""
     select: PositiveInt | None = None
+    """clients asked per round; none: `training.cohort`"""
     first: PositiveInt | None = None
+    """number of updates that ends the round before its deadline; none: all clients that were asked
+    """
     late: Late = "drop"
+    """late clients are stopped, or their updates count in the round in which they arrive"""
     staleness: Staleness = Constant()
+    """weight of an update by its staleness s, the number of server steps since its download"""
 
     @override
     def max_concurrency(self, cohort: int) -> int:

@@ -18,9 +18,13 @@ class Overselection(PolicySettings):
 
     kind: Literal["overselection"]
     select: PositiveInt
+    """clients asked per round"""
     first: PositiveInt | None = None
+    """number of updates that ends the round; none: `training.cohort`"""
     late: Late = "drop"
+    """late clients are stopped, or their updates count in the round in which they arrive"""
     staleness: Staleness = Constant()
+    """weight of an update by its staleness s, the number of server steps since its download"""
 
     @override
     def max_concurrency(self, cohort: int) -> int:

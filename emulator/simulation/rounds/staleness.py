@@ -23,6 +23,7 @@ class Polynomial(Settings):
 
     kind: Literal["polynomial"]
     a: Annotated[float, Field(ge=0, le=100)] = 0.5
+    """exponent a"""
 
     def weight(self, staleness: int) -> float:
         """Weight of an update computed from a model that is `staleness` server steps old."""

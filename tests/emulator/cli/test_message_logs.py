@@ -174,7 +174,7 @@ def test_check_says_what_a_log_holds_and_what_it_cannot_answer(invoke):
         "  no scores on validation; a target cannot be set",
     ]
     assert "four: 3 of 3 visits have no seconds, so their local training takes no time" in out
-    assert "--network FILE" in out
+    assert "--network NAME" in out
 
 
 def test_check_shows_the_networks(invoke):

@@ -171,3 +171,36 @@ def test_lines_of_one_method_as_plain_text(study_of: Studies) -> None:
         "  long  95.0 s, 5 rounds, 20 kB down, 5 kB up, accuracy 1.000 / 0.990",
     ]
     assert lines["B"][1] == "  x     never reached 0.50, accuracy 0.400 / 0.390"
+
+
+def test_variants_that_do_not_fit_are_rows(study_of: Studies) -> None:
+    """A column per variant was one letter wide for 24 of them."""
+    variants = {f"{n} Mbps up, 40 ms of RTT": n for n in range(1, 25)}
+    study = study_of(METHODS, variants)
+    lines = shown(study).splitlines()
+    assert max(map(len, lines)) <= 80
+    for number in variants.values():
+        start = lines.index(next(line for line in lines if line.startswith(f"{number} Mbps up")))
+        here = " ".join(lines[start : start + 24])
+        assert "LoRA" in here
+        assert "Head only" in here
+    assert sum(line.split()[:1] == ["LoRA"] for line in lines) == 24
+    assert not [line for line in lines if line.strip() and max(map(len, line.split())) == 1]
+
+
+def test_a_wide_screen_has_a_column_per_variant(study_of: Studies) -> None:
+    study = study_of({"LoRA": 0.1}, {f"{n}x": n for n in range(1, 25)})
+    text = shown(study, width=400)
+    (header,) = (line for line in text.splitlines() if line.startswith("method"))
+    assert header.split()[1:25] == [f"{n}x" for n in range(1, 25)]
+    assert all(header not in line for line in shown(study).splitlines())
+
+
+def test_a_turned_table_says_what_is_missing_and_never_reached(study_of: Studies) -> None:
+    variants = {f"{n} Mbps upload": n for n in range(1, 13)}
+    study = study_of({"LoRA": 0.1, "Head only": 0.04}, variants)
+    never = next(line for line in shown(study).splitlines() if line.startswith("  Head only"))
+    assert "never" in never
+    outcomes = [o for o in study.outcomes if o.variant != "2 Mbps upload" or o.method != "LoRA"]
+    lines = shown(replace(study, outcomes=outcomes)).splitlines()
+    assert sum(line.split() == ["LoRA", "missing"] for line in lines) == 1

@@ -265,9 +265,9 @@ def test_a_log_does_not_share_the_folder_of_a_training(log):
 def test_without_a_network_a_log_names_some(log):
     with pytest.raises(ScenarioError, match="found no network") as caught:
         inputs.read(log())
-    for name in ("4g_cell.yaml", "5g.yaml", "cable.yaml"):
+    for name in ("4g_cell", "5g", "cable"):
         assert name in caught.value.hint
-        assert (NETWORKS / name).exists()
+        assert (NETWORKS / f"{name}.yaml").exists()
 
 
 def test_a_scenario_beside_a_log(log):

@@ -73,6 +73,35 @@ def test_titles_are_words_and_no_types_of_python():
         assert not [title for title in found if not re.fullmatch("[a-z0-9 -]+", title)]
 
 
+def properties(schema, path=()):
+    """Each property of each mapping of a schema, with its place."""
+    if isinstance(schema, dict):
+        for name, inside in schema.get("properties", {}).items():
+            yield (*path, name), inside
+        for key, inside in schema.items():
+            yield from properties(inside, (*path, key))
+    elif isinstance(schema, list):
+        for item in schema:
+            yield from properties(item, path)
+
+
+def test_every_property_says_what_it_is():
+    for schema in (scenario_schema(), network_schema()):
+        found = list(properties(schema))
+        assert len(found) > 200
+        assert not [path for path, inside in found if not inside.get("description")]
+
+
+def test_a_description_is_plain_text_with_the_form_of_the_value():
+    flasc = scenario_schema()["$defs"]["Flasc"]["properties"]
+    assert flasc["up"]["description"] == (
+        "share of the entries in each upload (a fraction above 0 to 1, like 1/16, 25 % or 0.25)"
+    )
+    assert flasc["kind"]["description"].startswith("FLASC: dense training")
+    wire = scenario_schema()["$defs"]["Training"]["properties"]["wire"]
+    assert wire["description"] == "encoding of messages: see wire formats"
+
+
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
 def test_every_scenario_is_valid(path):
     VALID.validate(written(path.read_text("utf-8")))
@@ -94,8 +123,8 @@ def test_every_example_of_the_docs_is_valid(text):
 GOOD = """\
 name: x
 task: {name: 20newsgroups, split: {alpha: 0.5}}
-training: {rounds: 4, server: {lr: 0.1}, target: {accuracy: 1/2}}
-methods: {F: {kind: flasc, down: 1/4, up: 25 %}}
+training: {rounds: 4, wire: int4, server: {lr: 0.1}, target: {accuracy: 1/2}}
+methods: {F: {kind: flasc, down: 1/4, up: 25 %}, G: {kind: flasc, density: 1/4}}
 network:
   server: {down: 1 Gbps, up: 1 Gbps}
   transport: tcp
@@ -115,6 +144,9 @@ network:
         ("up: 1 Gbps", "up: 1 Gb"),
         ("down: 1/4", "down: a quarter"),
         ("down: 1/4, ", ""),
+        ("density: 1/4", "density: a quarter"),
+        ("density: 1/4", "gamma: 1/2"),
+        ("wire: int4", "wire: int5"),
         ("kind: flasc", "kind: flask"),
         ("preset: 4g", "preset: 6g"),
         ("preset: 4g, ", "up: 1 Mbps, "),

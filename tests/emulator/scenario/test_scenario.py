@@ -627,6 +627,31 @@ def test_a_later_key_at_its_default_makes_the_same_training(method, later):
         assert settings_digest(method | changed) != settings_digest(method)
 
 
+def test_one_density_for_both_ways_makes_the_same_training():
+    both = {"kind": "flasc", "down": 0.25, "up": 0.25}
+    assert settings_digest({"kind": "flasc", "density": "1/4"}) == settings_digest(both)
+    assert settings_digest({"kind": "flasc", "density": 0.5}) != settings_digest(both)
+    tiers = [{"share": 1.0, "down": 0.5, "up": 0.5}, {"share": 2.0, "down": 0.25, "up": 0.125}]
+    short = [{"share": 1, "density": 0.5}, tiers[1]]
+    kind = {"kind": "flasc_tiers"}
+    assert settings_digest(kind | {"tiers": short}) == settings_digest(kind | {"tiers": tiers})
+
+
+@pytest.mark.parametrize(
+    ("short", "long"),
+    [
+        ("int4", {"values": "int4"}),
+        ("rice", {"format": "rice"}),
+        ({"up": "int8"}, {"up": {"values": "int8"}}),
+    ],
+)
+def test_a_wire_may_be_the_name_of_its_values_or_its_format_alone(short, long):
+    assert trained(wire=short) == trained(wire=long)
+    method = {"kind": "flasc", "down": 0.25, "up": 0.25}
+    assert settings_digest(method | {"wire": short}) == settings_digest(method | {"wire": long})
+    assert settings_digest(method | {"wire": short}) != settings_digest(method)
+
+
 def test_a_tiers_rank_is_at_most_the_servers():
     ranks = {"kind": "rank_tiers", "tiers": [{"share": 1, "rank": 4}, {"share": 1, "rank": 17}]}
     with pytest.raises(ValidationError, match=r"found a tier of rank 17; .* 16"):
