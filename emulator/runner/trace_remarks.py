@@ -1,4 +1,4 @@
-"""Remarks about traces: gaps in a file, and an end long before that of the simulations."""
+"""Remarks about traces: gaps and other facts of a file, and an end long before the simulations'."""
 
 from collections.abc import Iterator, Mapping
 
@@ -11,12 +11,15 @@ from emulator.simulation.clients.link_profiles import traces
 LONG = 2.0  # lengths of a trace: a simulation that lasts longer is told
 
 
-def gaps(study: Study) -> list[str]:
-    """Remarks about gaps in the traces of all variants."""
+def facts(study: Study) -> list[str]:
+    """Remarks about the files of the traces of all variants: gaps, and what a format leaves out."""
     found = (
-        trace.gap() for variant in study.variants.values() for trace in traces(variant.network)
+        remark
+        for variant in study.variants.values()
+        for trace in traces(variant.network)
+        for remark in trace.remarks
     )
-    return list(dict.fromkeys(filter(None, found)))
+    return list(dict.fromkeys(found))
 
 
 def ends(study: Study, seconds: Mapping[str, float], what: str) -> list[str]:
