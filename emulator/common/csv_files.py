@@ -1,6 +1,7 @@
 """Reads CSV with a header as rows of texts. Nothing in the text is executed."""
 
 import csv
+import re
 from dataclasses import dataclass
 
 from emulator.common.errors import ScenarioError
@@ -76,6 +77,11 @@ def parse_csv(text: str, name: str) -> CsvTable:
             found = f"found {len(row)} cells"
             raise ScenarioError(f"{name}:{line}: {found}; allowed: {len(header)}, as in the header")
     return CsvTable(name, header, header_line, rows)
+
+
+def name_end(column: str) -> str:
+    """What may be the unit in a column's name, like that in down_Mbps or 'speed (kbps)'."""
+    return re.split(r"[\s_(\[]", column.rstrip(")]"))[-1]
 
 
 def is_missing(cell: str) -> bool:

@@ -65,9 +65,10 @@ def _retitle(definition: Schema) -> None:
 
 
 def _relax(definition: Schema) -> None:
-    """Make keys optional that a preset, a table of devices or a file provides."""
+    """Make keys optional that a preset, a table or a file provides."""
     properties = definition.get("properties", {})
-    for keys, filled in ((("preset", "devices"), ("down", "up")), (("file",), ("values",))):
+    links = ("preset", "devices", "table"), ("down", "up")
+    for keys, filled in (links, (("file",), ("values",))):
         if {*keys, *filled} <= properties.keys():
             required = definition.get("required", [])
             definition["required"] = [name for name in required if name not in filled]

@@ -1,6 +1,5 @@
 """CSV files whose columns a scenario names."""
 
-import re
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -8,7 +7,7 @@ import numpy as np
 from pydantic import AfterValidator, Field, model_validator
 from typing_extensions import Self
 
-from emulator.common.csv_files import CsvTable, parse_csv
+from emulator.common.csv_files import CsvTable, name_end, parse_csv
 from emulator.common.errors import ScenarioError
 from emulator.common.text import short_repr
 from emulator.common.units import parse_rate
@@ -86,9 +85,8 @@ def rate_unit(table: CsvTable, column: str, unit: str | None) -> float:
 
     Raises ScenarioError if neither is given.
     """
-    end = re.split(r"[\s_(\[]", column.rstrip(")]"))[-1]
     try:
-        return unit_bytes(unit or end)
+        return unit_bytes(unit or name_end(column))
     except ValueError:
         found = f"found column {short_repr(column)} without a unit"
         where = f"{table.name}:{table.header_line}"

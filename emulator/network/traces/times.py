@@ -9,7 +9,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import AfterValidator
 
-from emulator.common.csv_files import CsvTable
+from emulator.common.csv_files import CsvTable, name_end
 from emulator.common.errors import ScenarioError
 from emulator.common.text import short_repr
 from emulator.common.text_files import SMALLEST
@@ -67,7 +67,7 @@ def spread(times_s: Floats) -> tuple[Floats, float | None]:
 
 def _guessed(table: CsvTable, column: int) -> str:
     name, (line, row) = table.header[column], table.rows[0]
-    unit = re.split(r"[\s_(\[]", name.rstrip(")]"))[-1]
+    unit = name_end(name)
     if unit in UNITS_S and unit != name:
         return unit
     try:
