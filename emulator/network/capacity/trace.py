@@ -54,8 +54,8 @@ class Trace(CapacityModel):
     offset: Offset = "random"
     scale: ShareDistribution = 1.0
     _shape: Profile = PrivateAttr()
-    _format: Format = PrivateAttr()
-    _remarks: list[str] = PrivateAttr()
+    _format: Format = PrivateAttr("csv")
+    _remarks: list[str] = PrivateAttr(default_factory=list)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
