@@ -260,6 +260,7 @@ def _union(quantity: Any) -> Any:
 if TYPE_CHECKING:
     RateDistributions = Distribution
     RateDistribution = Distribution
+    DurationDistributions = Distribution
     DurationDistribution = Distribution
     LossDistribution = Distribution
     ShareDistribution = Distribution
@@ -267,7 +268,8 @@ if TYPE_CHECKING:
 else:
     RateDistributions = _union(Rate)
     RateDistribution = Annotated[RateDistributions, Discriminator(kind_tag)]
-    DurationDistribution = Annotated[_union(Duration), Discriminator(kind_tag)]
+    DurationDistributions = _union(Duration)
+    DurationDistribution = Annotated[DurationDistributions, Discriminator(kind_tag)]
     LossDistribution = Annotated[_union(Loss), Discriminator(kind_tag)]
     ShareDistribution = Annotated[_union(Share), Discriminator(kind_tag)]
     SpeedDistribution = Annotated[_union(Speed), Discriminator(kind_tag)]

@@ -138,6 +138,7 @@ def _links(scenario: Scenario, clients: Fleet, with_server: bool) -> str:
         "clients": groups if network.groups else [],
         "presets": [access.preset for access in accesses if access.preset],
         "devices": [str(access.devices) for access in accesses if access.devices],
+        "tables": [str(access.table) for access in accesses if access.table],
         "changing": link_profiles.changing(network),
         "leaving": [
             f"{printable(name)} ({access.availability.kind})"

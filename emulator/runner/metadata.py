@@ -125,7 +125,7 @@ def provenance(done: dict[int, TrainingResult]) -> str:
 def remarks(study: Study) -> list[str]:
     """Return warnings that are known before anything is simulated."""
     logged = log_remarks(study.logs, timed=study.scenario.compute is None)
-    return [*filter(None, [round_trips(study)]), *trace_remarks.gaps(study), *logged]
+    return [*filter(None, [round_trips(study)]), *trace_remarks.facts(study), *logged]
 
 
 def round_trips(study: Study) -> str:

@@ -1,4 +1,4 @@
-"""Remarks about traces: gaps in a file, and an end long before that of the simulations."""
+"""Remarks about traces: gaps and other facts of a file, and an end long before the simulations'."""
 
 from collections.abc import Iterator, Mapping
 
@@ -7,16 +7,20 @@ from emulator.common.units import format_duration
 from emulator.network.capacity.trace import Trace
 from emulator.scenario.study import Study
 from emulator.simulation.clients.link_profiles import traces
+from emulator.simulation.clients.speed_tests import SpeedTests
 
 LONG = 2.0  # lengths of a trace: a simulation that lasts longer is told
 
 
-def gaps(study: Study) -> list[str]:
-    """Remarks about gaps in the traces of all variants."""
-    found = (
-        trace.gap() for variant in study.variants.values() for trace in traces(variant.network)
-    )
-    return list(dict.fromkeys(filter(None, found)))
+def facts(study: Study) -> list[str]:
+    """Remarks about the traces and tables of all variants: gaps, and what is left out."""
+    found: dict[str, None] = {}
+    for variant in study.variants.values():
+        tables = [access.table for access in variant.network.accesses.values()]
+        files: list[Trace | SpeedTests] = [*traces(variant.network), *filter(None, tables)]
+        for each in files:
+            found |= dict.fromkeys(each.remarks)
+    return list(found)
 
 
 def ends(study: Study, seconds: Mapping[str, float], what: str) -> list[str]:

@@ -15,7 +15,7 @@ from emulator.common.errors import ScenarioError
 from emulator.common.text import nearest, printable, short_repr, suggestion
 from emulator.scenario import shipped
 from emulator.scenario.key_path import PATH, QUOTE_KEY, Step, dotted, parse_path, quoted
-from emulator.scenario.local_folders import FOLDERS, local_path
+from emulator.scenario.local_folders import FOLDERS, local_path, names_file
 from emulator.scenario.yaml_nodes import MAX_NODES, NUMBER, Node, parse_yaml
 
 __all__ = ["Document", "dump", "load", "printable"]
@@ -288,7 +288,7 @@ def _with_paths(node: Node, path: Path, above: str = "") -> Node:
     found = {}
     for key, inside in node.value.items():
         *owners, last = (above, *key.split("."))  # under `vary` a key may be like task.model
-        if isinstance(inside.value, str) and last == "file":
+        if isinstance(inside.value, str) and names_file(owners[-1], last):
             found[key] = Node(str(path.parent / inside.value), inside.where)
         elif isinstance(inside.value, str) and (owners[-1], last) in FOLDERS:
             text = local_path(inside.value, path, f"{inside.where}: {owners[-1]}.{last}")

@@ -66,10 +66,11 @@ def _retitle(definition: Schema) -> None:
 
 
 def _relax(definition: Schema) -> None:
-    """Make keys optional that a preset, a table of devices, a short form or a file provides."""
+    """Make keys optional that a preset, a table, a short form or a file provides."""
     properties = definition.get("properties", {})
-    fillers = (("preset", "devices"), ("down", "up")), (("density",), ("down", "up"))
-    for keys, filled in (*fillers, (("file",), ("values",))):
+    links = ("preset", "devices", "table"), ("down", "up")
+    density = ("density",), ("down", "up")
+    for keys, filled in (links, density, (("file",), ("values",))):
         if {*keys, *filled} <= properties.keys():
             required = definition.get("required", [])
             definition["required"] = [name for name in required if name not in filled]

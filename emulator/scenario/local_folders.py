@@ -12,6 +12,11 @@ from emulator.common.text import short_repr
 FOLDERS = (("task", "model"), ("task", "data"))
 
 
+def names_file(owner: str, key: str) -> bool:
+    """Whether the value of `owner`.`key` is a path: in `where`, `file` is a column of a table."""
+    return key == "file" and owner != "where"
+
+
 def local_path(text: str, scenario: Path, where: str) -> str:
     """`text` as a path from the current folder if it is a local folder, else `text` itself.
 

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from emulator.scenario.local_folders import FOLDERS, explicit
+from emulator.scenario.local_folders import FOLDERS, explicit, names_file
 
 
 def relocated(data: Any, folder: Path, above: str = "") -> Any:
@@ -36,7 +36,7 @@ def _moved(text: str, folder: Path) -> str:
 def _is_path(text: str, owner: str, key: str) -> bool:
     """Whether the value of `owner`.`key` is a path, and no name of a model."""
     if (owner, key) not in FOLDERS:
-        return key == "file"
+        return names_file(owner, key)
     if text.split("/", maxsplit=1)[0] in (".", ".."):
         return True
     return ("/" in text or key == "data") and Path(text).is_dir()

@@ -51,6 +51,11 @@ vary: {upload: {fast: {network.clients.up: 20 Mbps}, slow: {network.clients.up: 
 ACCESSES = {
     "capacity_sample.csv": {"down": "trace", "up": "trace"},
     "mahimahi_sample.trace": {"down": "trace", "up": "trace"},
+    "cooked_sample.txt": {"down": "trace", "up": "trace"},
+    "sabre_sample.json": {"down": "trace", "up": "trace"},
+    "hsdpa_sample.log": {"down": "trace", "up": "trace"},
+    "irish_sample.csv": {"down": "trace", "up": "trace"},
+    "speedtests_sample.csv": {"table": ""},
     "fedscale_sample.json": {"devices": "fedscale"},
     "flash_sample.json": {"devices": "flash"},
     "fedscale_behaviour_sample.json": {"availability": "fedscale"},
@@ -239,6 +244,9 @@ class Inputs:
         for key, format in what.items():
             if key == "devices":
                 clients = {"devices": {"format": format, "file": str(file)}}
+            elif key == "table":
+                columns = {"down": "downlink_Mbps", "up": "uplink_Mbps", "rtt": "latency_ms"}
+                clients = {"table": {"file": str(file), "columns": columns}}
             elif key == "availability":
                 clients[key] = {"kind": "trace", "file": str(file), "format": format}
             else:

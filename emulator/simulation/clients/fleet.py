@@ -69,6 +69,8 @@ class Fleet:
         return len(self.down_Bps)
 
 
+Source = Literal["devices", "table"]
+
 # Limits of drawn values: a wide distribution must not give a link that transfers nothing.
 MAX_LOSS = 0.5
 MIN_RATE = 1.0  # bits/s
@@ -179,11 +181,15 @@ def _draw(
         n = len(access.devices.table)
         device = (n * uniforms("down")).astype(np.int64).clip(max=n - 1)
 
-    def drawn(rate: Distribution | CapacityModel | Literal["devices"], way: Direction) -> Floats:
+    def drawn(rate: Distribution | CapacityModel | Source, way: Direction) -> Floats:
         if rate == "devices":
             assert access.devices
             return np.take(access.devices.rates(way), device)
-        return _mean_rate(rate, uniforms(way))
+        return of_row(way) if rate == "table" else _mean_rate(rate, uniforms(way))
+
+    def of_row(column: str) -> Floats:
+        assert access.table
+        return np.take(access.table.column(column), access.table.rows(uniforms("down")))
 
     down = drawn(access.down, "down").clip(min=MIN_RATE)
     if isinstance(access.up, Ratio):
@@ -199,7 +205,7 @@ def _draw(
     return {
         "down": down,
         "up": up.clip(min=MIN_RATE),
-        "rtt": quantile(access.rtt, uniforms("rtt")),
+        "rtt": of_row("rtt") if access.rtt == "table" else quantile(access.rtt, uniforms("rtt")),
         "loss": quantile(access.loss, uniforms("loss")),
         "compute": compute,
         "device": device.astype(np.float64),

@@ -48,12 +48,11 @@ def _changing(network: Network) -> Iterator[str]:
 
 
 def traces(network: Network) -> list[Trace]:
-    """The traces of all links, each file once per way in which it is read."""
+    """The traces of all links."""
     owners: list[Any] = [network.server, *network.accesses.values()]
     owners += [access.cells for access in network.accesses.values() if access.cells]
     rates = [getattr(owner, way) for owner in owners for way in WAYS]
-    found = [rate for rate in rates if isinstance(rate, Trace)]
-    return list({(each.file, each.format, each.loop): each for each in found}.values())
+    return [rate for rate in rates if isinstance(rate, Trace)]
 
 
 def _down_changes(access: AccessLink) -> bool:

@@ -8,7 +8,7 @@ from typing_extensions import Self
 
 from emulator.common.distributions import (
     DISTRIBUTIONS,
-    DurationDistribution,
+    DurationDistributions,
     LossDistribution,
     RateDistributions,
     ShareDistribution,
@@ -24,6 +24,7 @@ from emulator.simulation.clients import applications
 from emulator.simulation.clients.applications import ApplicationSettings
 from emulator.simulation.clients.devices import Devices
 from emulator.simulation.clients.presets import PRESETS, PresetName
+from emulator.simulation.clients.speed_tests import SpeedTests
 from flasc.common import plugins
 from flasc.common.settings import Fraction, PositiveInt, Settings, fraction_schema
 from flasc.common.tagged_unions import ShortForm, kind_or, spelled_out
@@ -39,25 +40,27 @@ def _reading(direction: Direction) -> Callable[[object], object]:
 
 
 def link_form(value: object) -> str:
-    """The tag of a rate: `devices` for that word, otherwise as in `kind_tag`."""
-    return "devices" if value == "devices" else kind_tag(value)
+    """The tag of a rate or an RTT: `devices` or `table`, otherwise as in `kind_tag`."""
+    return str(value) if value in ("devices", "table") else kind_tag(value)
 
 
 if TYPE_CHECKING:  # installed plug-ins are known only at run time
     TimeVarying = CapacityModel
     Available = AvailabilitySettings
 else:
-    TimeVarying = plugins.members(CAPACITIES, CapacityModel, [*DISTRIBUTIONS, "devices"])
+    TimeVarying = plugins.members(CAPACITIES, CapacityModel, [*DISTRIBUTIONS, "devices", "table"])
     Available = Annotated[
         plugins.members(AVAILABILITIES, AvailabilitySettings),
         kind_or("missing"),
         ShortForm(spelled_out),
     ]
 _Shared = Annotated[RateDistributions | TimeVarying, Discriminator(kind_tag)]
+_OfTable = Annotated[Literal["table"], Tag("table")]
 _Link = Annotated[
-    RateDistributions | TimeVarying | Annotated[Literal["devices"], Tag("devices")],
+    RateDistributions | TimeVarying | Annotated[Literal["devices"], Tag("devices")] | _OfTable,
     Discriminator(link_form),
 ]
+Rtt = Annotated[DurationDistributions | _OfTable, Discriminator(link_form)]
 DownLink = Annotated[_Link, AfterValidator(_reading("down"))]
 UpLink = Annotated[_Link, AfterValidator(_reading("up"))]
 DownShared = Annotated[_Shared, AfterValidator(_reading("down"))]
@@ -69,6 +72,13 @@ class Ratio(Settings):
 
     ratio: ShareDistribution
     """factor on the client's own download rate, instead of a rate"""
+
+
+def _columns_of(table: object) -> list[str]:
+    """The quantities of a client that a table has, before or after its validation."""
+    columns = table.get("columns") if isinstance(table, Mapping) else getattr(table, "columns", {})
+    given = columns if isinstance(columns, Mapping) else dict(columns or {})
+    return [key for key in ("down", "up", "rtt") if given.get(key) is not None]
 
 
 def _form(value: object) -> str:
@@ -123,19 +133,21 @@ class AccessLink(Settings):
     """A client's link: `down` and `up` from its point of view, and the round-trip time `rtt`.
 
     `loss` is the probability that a segment is lost, in each direction. With `half_duplex`, down
-    and up share one medium. A table of `devices` and a `preset` fill in missing keys; `devices`
-    takes precedence.
+    and up share one medium. `devices` or a `table` of speed tests, and a `preset`, fill in missing
+    keys; the preset comes last.
     """
 
     preset: PresetName | None = None
     """values for keys that are not given: see [presets](network_presets.md)"""
     devices: Devices | None = None
     """published table; each client is one of its devices"""
+    table: SpeedTests | None = None
+    """table of speed tests, a CSV file; each client draws one row: its down, up and RTT together"""
     down: DownLink
-    """rate at which a client receives; a preset or a device provides it"""
+    """rate at which a client receives; a preset, a device or a table provides it"""
     up: Up
-    """rate at which a client sends; a preset or a device provides it"""
-    rtt: DurationDistribution = 0.0
+    """rate at which a client sends; a preset, a device or a table provides it"""
+    rtt: Rtt = 0.0
     """round-trip time between client and server; `check` and the report warn if it is not given and
     therefore 0"""
     loss: LossDistribution = 0.0
@@ -156,6 +168,8 @@ class AccessLink(Settings):
     def _fill_in(cls, data: Any) -> Any:
         if isinstance(data, Mapping) and data.get("devices") is not None:
             data = {"down": "devices", "up": "devices", **data}
+        if isinstance(data, Mapping) and data.get("table") is not None:
+            data = dict.fromkeys(_columns_of(data["table"]), "table") | dict(data)
         if not isinstance(data, Mapping) or data.get("preset") is None:
             return data
         named = [preset for name, preset in PRESETS.items() if name == data["preset"]]
@@ -183,7 +197,28 @@ class AccessLink(Settings):
         if self.correlation.up and (self.up == "devices" or isinstance(self.up, Ratio)):
             found = "of the same device" if self.up == "devices" else "as a ratio of down"
             raise ValueError(f"found up {found}, and a correlation of up; allowed: one of them")
+        self._check_table()
         return self
+
+    def _check_table(self) -> None:
+        """Refuses columns that the table does not have, and what contradicts its rows."""
+        used = [key for key in ("down", "up", "rtt") if getattr(self, key) == "table"]
+        known = _columns_of(self.table) if self.table else []
+        for key in used:
+            if key not in known:
+                allowed = f"table with {key} in its columns"
+                raise FieldError((key,), f"found table, which has no {key}; allowed: {allowed}")
+            if key != "down" and getattr(self.correlation, key):
+                raise ValueError(
+                    f"found {key} of the same row, and a correlation of {key}; allowed: one of them"
+                )
+        if self.table and (
+            beside := ["devices"] * bool(self.devices) or sorted({*known} - {*used})
+        ):
+            raise ValueError(
+                f"found a table and {beside[0]} beside it; allowed: one of them (null deletes an "
+                "inherited key)"
+            )
 
 
 Label = Annotated[str, Field(min_length=1, max_length=200)]

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pickle
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from emulator.common import text_files
 from emulator.common.errors import ScenarioError
-from emulator.network.capacity.trace import read_csv, read_mahimahi
+from emulator.network.traces.formats import FORMATS, read_trace
 from emulator.simulation.clients.device_formats import read_fedscale, read_flash
+
+READERS = [read_fedscale, read_flash, *(partial(read_trace, format=name) for name in FORMATS)]
 
 
 class Unpickled:
@@ -28,7 +31,7 @@ def test_a_pickle_is_not_opened_and_the_hint_says_what_to_do(file, tmp_path, mon
     assert "if you trust yours: python -c" in raised.value.hint
 
 
-@pytest.mark.parametrize("read", [read_csv, read_mahimahi, read_fedscale, read_flash])
+@pytest.mark.parametrize("read", READERS)
 def test_what_is_no_file(read, tmp_path, monkeypatch, file):
     with pytest.raises(ScenarioError, match="no such file"):
         read(tmp_path / "gone")
@@ -42,7 +45,7 @@ def test_what_is_no_file(read, tmp_path, monkeypatch, file):
         read(file("1" * 101))
 
 
-@pytest.mark.parametrize("read", [read_csv, read_mahimahi, read_fedscale, read_flash])
+@pytest.mark.parametrize("read", READERS)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     st.one_of(

@@ -7,6 +7,8 @@ from emulator.runner import inputs, run
 from emulator.runner.check import plan
 from emulator.runner.executors import Local, Options
 
+from ..simulation.clients.drawn_links import DATA
+
 LINK = "clients: {down: 20 Mbps, up: 20 Mbps, rtt: 40 ms}"
 STEADY = "".join(f"{second},8\n" for second in range(6))
 GAP = "time_s,rate_Mbps\n# seconds\n" + STEADY + "300,2\n301,2\n"
@@ -29,8 +31,7 @@ def told(read, tmp_path):
 def test_a_gap_is_told_with_its_line(scenario, tmp_path):
     read = study(scenario, tmp_path, GAP)
     assert told(read, tmp_path) == [
-        f"{tmp_path}/drive.csv:8: the next row is 4 min 55 s later (median step: 1.0 s), and the "
-        "rates of this row hold until then"
+        f"{tmp_path}/drive.csv:8: the rates of this row hold for 4 min 55 s (median step: 1.0 s)"
     ]
 
 
@@ -47,7 +48,24 @@ def test_a_gap_of_packets_is_an_outage(scenario, tmp_path):
 @pytest.mark.parametrize("content", [GAP.replace("300", "14").replace("301", "15"), SHORT])
 def test_steps_that_differ_little_are_no_gap(scenario, tmp_path, content):
     lines = told(study(scenario, tmp_path, content), tmp_path)
-    assert not [line for line in lines if "later" in line]
+    assert not [line for line in lines if "hold for" in line]
+
+
+@pytest.mark.parametrize(
+    ("name", "told_of"),
+    [
+        ("cooked_sample.txt", ["all rounds take"]),
+        ("sabre_sample.json", ["its latency_ms (median: 88 ms) is left out", "all rounds take"]),
+        ("hsdpa_sample.log", ["all rounds take"]),
+        ("irish_sample.csv", ["UL_bitrate is what the phone sent", "all rounds take"]),
+    ],
+)
+def test_every_format_is_told_of(scenario, tmp_path, name, told_of):
+    content = (DATA / name).read_text()
+    drive = f"drive.{name.split('.')[1]}"
+    lines = told(study(scenario, tmp_path, content, ", scale: 0.2", drive), tmp_path)
+    assert len(lines) == len(told_of)
+    assert all(text in line for text, line in zip(told_of, lines, strict=True)), lines
 
 
 @pytest.mark.parametrize(

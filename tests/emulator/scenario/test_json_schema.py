@@ -167,6 +167,30 @@ def test_what_is_wrong_is_refused_by_both(tmp_path, found, instead):
         inputs.read(path)
 
 
+@pytest.mark.parametrize(
+    ("clients", "valid"),
+    [
+        ("{table: {file: x.csv, columns: {down: d, up: u, rtt: r}}}", True),
+        (
+            "{table: {file: x.csv, columns: {down: d}, unit: Mbps, where: {a: [b, 5], c: 1.5}}}",
+            True,
+        ),
+        ("{down: {kind: trace, file: x, columns: {time: t, down: d}, unit: bps}, up: 1 bps}", True),
+        ("{down: {kind: trace, file: x, format: cooked}, up: table, rtt: table}", True),
+        ("{table: {file: x.csv}}", False),
+        ("{table: {file: x.csv, columns: {up: u}}}", False),
+        ("{table: {file: x.csv, columns: {down: d, loss: l}}}", False),
+        ("{table: {file: x.csv, columns: {down: d}, where: {a: []}}}", False),
+        ("{down: {kind: trace, file: x, columns: {down: d}}, up: 1 bps}", False),
+        ("{down: {kind: trace, file: x, format: pensieve}, up: 1 bps}", False),
+        ("{down: 1 bps, up: 1 bps, rtt: tables}", False),
+    ],
+)
+def test_traces_and_tables(clients, valid):
+    text = GOOD.split("  clients:", maxsplit=1)[0] + f"  clients: {clients}\n"
+    assert VALID.is_valid(written(text)) == valid
+
+
 def test_a_part_may_leave_out_and_delete_but_not_misspell():
     VALID.validate(written("extends: a.yaml\nmethods: {A: null}\ntraining: {target: null}\n"))
     VALID.validate(written("extends: [a.yaml]\nnetwork: {clients: {up: {sigma: 1}}}\n"))

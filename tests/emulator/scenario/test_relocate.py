@@ -11,6 +11,7 @@ network:
   clients:
     down: {kind: trace, file: traces/one.csv}
     up: {file: /elsewhere/two.csv}
+    table: {file: traces/tests.csv, columns: {down: d}, where: {file: a.log}}
 vary:
   place:
     here: {network.clients.down.file: traces/two.csv, task.model: ../other}
@@ -36,6 +37,8 @@ def test_what_is_read_there_is_the_same_again(folder):
     assert found["task"] == data["task"]
     assert found["vary"]["place"]["hub"] == {"task.model": "owner/name"}
     assert clients["up"]["file"] == "/elsewhere/two.csv"
+    assert (folder / clients["table"]["file"]).resolve() == folder / "traces/tests.csv"
+    assert clients["table"]["where"] == {"file": "a.log"}
     here = found["vary"]["place"]["here"]["network.clients.down.file"]
     for path in (clients["down"]["file"], here):
         assert (folder / path).resolve().parent == folder / "traces"
