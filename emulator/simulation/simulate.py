@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import gc
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from emulator.common import rng
 from emulator.common.errors import EmulationError, StalledError
+from emulator.common.garbage import relaxed_gc
 from emulator.network.application import Application
 from emulator.network.flights import FlightPlanner
 from emulator.network.network import Network
@@ -225,21 +225,6 @@ def _run(
         if type(copy.__cause__) is type(copy):
             raise copy.__cause__ from copy.__cause__.__cause__
         raise
-
-
-@contextlib.contextmanager
-def relaxed_gc() -> Iterator[None]:
-    """Makes Python's garbage collector look for reference cycles less often.
-
-    It scans all rows again and again: a fifth of the time with 10,000 clients
-    (docs/background/performance.md). Cycles are few here, and still collected.
-    """
-    before = gc.get_threshold()
-    gc.set_threshold(1_000_000, 20, 20)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 def eligible_clients(

@@ -61,7 +61,8 @@ Targets = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=
 class Settings(BaseModel):
     """Base of all settings: strict, frozen, no unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    # Pydantic builds the validator of a class at its first use: most are only used inside another.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 def newer(default: object) -> Any:
