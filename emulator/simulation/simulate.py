@@ -170,7 +170,7 @@ def simulate(
     )
     rows = None
     if settings.simulation.wants_compiled(settings.training, simulations) and not why_reference(
-        settings.policy, clients, profiles, application, logged is not None
+        settings.policy, clients
     ):
         from emulator.simulation.compiled import synchronous, tasks  # load numba
 
@@ -179,9 +179,10 @@ def simulate(
             delay_s, loss = clients.delay_s.tolist(), clients.loss.tolist()
             planner = FlightPlanner(transport, application, delay_s, loss, stream)
         build = synchronous.builder(clients, transport, profiles, planner)
-        if has_rounds(settings.policy) and type(settings.selection) is Uniform:
+        plans = Plans() if plans is None else plans  # one without a plan yet is false
+        plans.compiled = True
+        if logged is None and has_rounds(settings.policy) and type(settings.selection) is Uniform:
             rule = settings.policy.rule(context)
-            plans = Plans() if plans is None else plans  # one without a plan yet is false
             key = settings.training, settings.network.charge, context.eligible.tobytes()
             is_whole = synchronous.is_whole(rule) and give_up_s == math.inf
             if is_whole and (plan := plans.find(key)):
@@ -191,12 +192,10 @@ def simulate(
             of_rounds = synchronous.process(context, rule, build, keep)
         else:
             able = np.flatnonzero(context.eligible)
-            slots = len(able)
-            if getattr(settings.policy, "late", "drop") == "drop":  # late ones work on
-                slots = min(slots, settings.policy.max_concurrency(settings.training.cohort))
+            slots = logged.log.cohort if logged else _most_tasks(settings, len(able))
             links = build(able, slots, 6 * slots)
             make = functools.partial(tasks.CompiledTasks, network=links)
-            of_rounds = settings.policy.process(replace(context, compiled_tasks=make))
+            of_rounds = (logged or settings.policy).process(replace(context, compiled_tasks=make))
     elif logged:
         of_rounds = logged.process(context)
     else:
@@ -207,6 +206,13 @@ def simulate(
     rates = path_rates(rows, clients, profiles) if profiles else ()
     about = fleet_table(clients, trainer.metadata())
     return EventTable.joined([rows, about, EventTable.of(rates)])
+
+
+def _most_tasks(settings: SimulationSettings, clients: int) -> int:
+    """The largest number of tasks at one time, if so many clients can take part."""
+    if getattr(settings.policy, "late", "drop") == "accept":  # late ones work on
+        return clients
+    return min(clients, settings.policy.max_concurrency(settings.training.cohort))
 
 
 def _run(

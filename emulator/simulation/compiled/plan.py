@@ -77,6 +77,7 @@ class Plans:
 
     def __init__(self) -> None:
         self._known: list[tuple[object, Plan]] = []
+        self.compiled = False  # whether the compiled network was used for the training
 
     def __len__(self) -> int:
         return len(self._known)

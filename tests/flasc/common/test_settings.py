@@ -10,7 +10,7 @@ class Outer(Settings):
 
 
 def test_validators_are_built_at_their_first_use():
-    """Most classes are only used inside another: a third of the time of loading them all."""
+    """Most classes are only used inside another one."""
     assert not Inner.__pydantic_complete__
     assert not Outer.__pydantic_complete__
     assert Outer.model_validate({"inner": {"x": 2}}).inner.x == 2

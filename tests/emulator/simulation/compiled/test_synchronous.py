@@ -38,6 +38,23 @@ NETWORKS = {
         "clients": {**SPREAD, "cells": {"clients": 4, "down": "9 Mbps", "up": "1 Mbps"}},
         "server": NARROW,
     },
+    "half-duplex cells": {
+        "clients": {
+            **SPREAD,
+            "cells": {"clients": 4, "down": "2 Mbps", "up": "1 Mbps", "half_duplex": True},
+        },
+        "server": NARROW,
+    },
+    "half-duplex cells that change": {
+        "clients": {
+            **SPREAD,
+            "half_duplex": True,
+            "cells": {"clients": 7, "down": JUMPS, "up": "1 Mbps", "half_duplex": True},
+        },
+        "server": {"down": JUMPS, "up": "20 Mbps"},
+        "transport": "tcp",
+        "application": "grpc",
+    },
     "changing rates": {
         "clients": {"down": JUMPS, "up": JUMPS, "rtt": "40 ms"},
         "server": {"down": JUMPS, "up": "1 Gbps"},
