@@ -26,6 +26,7 @@ from flasc.training.settings import TrainingSettings
 from flasc.training.shared_models import SharedModels
 
 TELL_EVERY_WALL_S = 0.2  # numbers of simulations
+COMPILING = "compiling the network, once per installation: about 15 s of processor time"
 
 
 @dataclass(frozen=True)
@@ -188,7 +189,8 @@ def run_training(
     )
     kept = _Kept(index, options.summarise, on_event, brief=training.brief)
     stalled: dict[Emulation, StalledError] = {}
-    rank, plans, state = lora_rank(training.settings), Plans(), trainer.state
+    rank, state = lora_rank(training.settings), trainer.state
+    plans = Plans(lambda: notify(COMPILING))
     try:
         for emulation, scenario in training.simulations():
             trainer.restart()
@@ -294,7 +296,7 @@ def _run_log(
 ) -> TrainingResult:
     """Simulate each variant of a training that is in a message log."""
     kept = _Kept(index, options.summarise, on_event, brief=training.brief)
-    plans = Plans()
+    plans = Plans(lambda: on_event(Note(index, COMPILING)))
     for emulation, scenario in training.simulations():
         on_row = _reporter(index, emulation, scenario, on_event, lambda: 0, training.brief)
         trainer = LoggedTrainer(log, modelled=scenario.compute is not None)

@@ -201,7 +201,8 @@ def simulate(
     else:
         of_rounds = settings.policy.process(context)
     if rows is None:
-        _run(env, of_rounds, stalled)
+        with _telling(plans):
+            _run(env, of_rounds, stalled)
         rows = log.rows
     rates = path_rates(rows, clients, profiles) if profiles else ()
     about = fleet_table(clients, trainer.metadata())
@@ -213,6 +214,15 @@ def _most_tasks(settings: SimulationSettings, clients: int) -> int:
     if getattr(settings.policy, "late", "drop") == "accept":  # late ones work on
         return clients
     return min(clients, settings.policy.max_concurrency(settings.training.cohort))
+
+
+def _telling(plans: Plans | None) -> contextlib.AbstractContextManager[None]:
+    """Tells when the network is compiled, if it is."""
+    if plans is None or not plans.compiled:
+        return contextlib.nullcontext()
+    from emulator.network.compiled.jit import telling
+
+    return telling(plans.compiling)
 
 
 def _run(

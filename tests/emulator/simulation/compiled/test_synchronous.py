@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import numba
 import pytest
 
 from emulator.common.errors import StalledError
@@ -220,3 +221,19 @@ def test_a_plan_is_of_one_training_only():
     plans = Plans()
     by("compiled", "fluid", plans=plans)
     agree(by("compiled", "tcp", plans=plans, rounds=3), by("reference", "tcp", rounds=3))
+
+
+def test_compiling_is_told_of(monkeypatch):
+    told, run = [], CompiledNetwork.run
+
+    def compiled_first(*arguments):
+        if not told:
+            numba.njit(lambda x: x)(1)
+        return run(*arguments)
+
+    monkeypatch.setattr(CompiledNetwork, "run", compiled_first)
+    plans = Plans(lambda: told.append(1))
+    by("compiled", "fluid", plans=plans)
+    by("compiled", "tcp", plans=plans)
+    assert plans.compiled
+    assert len(told) == 1
