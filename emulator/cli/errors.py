@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import click
 from typing_extensions import override
 
+from emulator.common.garbage import relaxed_gc
 from flasc.common.errors import UserError
 
 
@@ -45,7 +46,7 @@ class Commands(click.Group):
     @override
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            with _signals():
+            with _signals(), relaxed_gc():
                 return super().invoke(ctx)
         except UserError as error:
             click.echo(f"error: {error.message}", err=True)

@@ -27,6 +27,7 @@ from flasc.training.settings import TrainingSettings
 from flasc.training.shared_models import SharedModels
 
 TELL_EVERY_WALL_S = 0.2  # numbers of simulations
+COMPILING = "compiling the network, once per installation: about 15 s of processor time"
 
 
 @dataclass(frozen=True)
@@ -193,7 +194,8 @@ def run_training(
     )
     kept = _Kept(index, options.summarise, on_event, brief=training.brief)
     stalled: dict[Emulation, StalledError] = {}
-    rank, plans, state = lora_rank(training.settings), Plans(), trainer.state
+    rank, state = lora_rank(training.settings), trainer.state
+    plans = Plans(lambda: notify(COMPILING))
     try:
         for emulation, scenario in training.simulations():
             trainer.restart()
@@ -231,13 +233,18 @@ def run_training(
             trainer.trained_steps,
             model,
             stamp(trainer.state),
-            {**recording.provenance(), **({"network": "compiled"} if plans else {})},
+            {**recording.provenance(), **_engine(plans)},
             stalled,
             trainer.replayed_steps,
             kept.summaries,
         )
     finally:
         trainer.close()
+
+
+def _engine(plans: Plans) -> dict[str, str]:
+    """The provenance of simulations by the compiled network; nothing for the reference."""
+    return {"network": "compiled"} if plans.compiled else {}
 
 
 def _unheard(_: Row | EventTable) -> None:
@@ -298,16 +305,24 @@ def _run_log(
 ) -> TrainingResult:
     """Simulate each variant of a training that is in a message log."""
     kept = _Kept(index, options.summarise, on_event, brief=training.brief)
+    plans = Plans(lambda: on_event(Note(index, COMPILING)))
     for emulation, scenario in training.simulations():
         on_row = _reporter(index, emulation, scenario, on_event, lambda: 0, training.brief)
         trainer = LoggedTrainer(log, modelled=scenario.compute is not None)
-        draw = emulation.network_seed
-        rows = simulate(scenario, training.seed, trainer, on_row, network_seed=draw)
+        rows = simulate(
+            scenario,
+            training.seed,
+            trainer,
+            on_row,
+            network_seed=emulation.network_seed,
+            simulations=training.of_study,
+            plans=plans,
+        )
         if scenario.network.groups is None:
             rows = _in_groups(rows, log.groups)
         kept.add(emulation, rows)
     kept.tell()
-    provenance = {"message log": f"{training.method}: {log.source}"}
+    provenance = {"message log": f"{training.method}: {log.source}", **_engine(plans)}
     rounds = frozenset(map(str, range(len(log.rounds))))
     return TrainingResult(
         kept.rows, frozenset(), None, b"", provenance, replayed=rounds, summaries=kept.summaries

@@ -3,8 +3,6 @@
 from typing import Literal, TypeGuard
 
 from emulator.network import compiled
-from emulator.network.application import Application
-from emulator.network.topology import Profiles
 from emulator.simulation.clients.fleet import Fleet
 from emulator.simulation.policies.base import PolicySettings
 from emulator.simulation.policies.buffered import Asynchronous, Buffered
@@ -44,22 +42,11 @@ def has_rounds(policy: PolicySettings) -> TypeGuard[Rounds]:
     return type(policy) is Synchronous
 
 
-def why_reference(
-    policy: PolicySettings,
-    fleet: Fleet,
-    profiles: Profiles | None,
-    application: Application | None,
-    is_logged: bool,
-) -> str:
+def why_reference(policy: PolicySettings, fleet: Fleet) -> str:
     """What the compiled network cannot do of all this; '' if it can do it."""
     cannot = {
         "numba is not installed": not compiled.AVAILABLE,
         "a policy that is a plug-in": type(policy) not in OWN,
-        "a message log": is_logged,
         "clients that leave": bool(fleet.availability),
-        "half-duplex cells": bool(fleet.cell_half_duplex.any()),
-        "an application over half-duplex links that change": application is not None
-        and profiles is not None
-        and bool(fleet.half_duplex.any()),
     }
     return next((reason for reason, holds in cannot.items() if holds), "")

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import gc
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from emulator.common import rng
 from emulator.common.errors import EmulationError, StalledError
+from emulator.common.garbage import relaxed_gc
 from emulator.network.application import Application
 from emulator.network.flights import FlightPlanner
 from emulator.network.network import Network
@@ -175,7 +175,7 @@ def simulate(
     )
     rows = None
     if settings.simulation.wants_compiled(settings.training, simulations) and not why_reference(
-        settings.policy, clients, profiles, application, logged is not None
+        settings.policy, clients
     ):
         from emulator.simulation.compiled import synchronous, tasks  # load numba
 
@@ -184,9 +184,10 @@ def simulate(
             delay_s, loss = clients.delay_s.tolist(), clients.loss.tolist()
             planner = FlightPlanner(transport, application, delay_s, loss, stream)
         build = synchronous.builder(clients, transport, profiles, planner)
-        if has_rounds(settings.policy) and type(settings.selection) is Uniform:
+        plans = Plans() if plans is None else plans  # one without a plan yet is false
+        plans.compiled = True
+        if logged is None and has_rounds(settings.policy) and type(settings.selection) is Uniform:
             rule = settings.policy.rule(context)
-            plans = Plans() if plans is None else plans  # one without a plan yet is false
             key = settings.training, settings.network.charge, context.eligible.tobytes()
             is_whole = synchronous.is_whole(rule) and give_up_s == math.inf
             if is_whole and (plan := plans.find(key)):
@@ -196,22 +197,37 @@ def simulate(
             of_rounds = synchronous.process(context, rule, build, keep)
         else:
             able = np.flatnonzero(context.eligible)
-            slots = len(able)
-            if getattr(settings.policy, "late", "drop") == "drop":  # late ones work on
-                slots = min(slots, settings.policy.max_concurrency(settings.training.cohort))
+            slots = logged.log.cohort if logged else _most_tasks(settings, len(able))
             links = build(able, slots, 6 * slots)
             make = functools.partial(tasks.CompiledTasks, network=links)
-            of_rounds = settings.policy.process(replace(context, compiled_tasks=make))
+            of_rounds = (logged or settings.policy).process(replace(context, compiled_tasks=make))
     elif logged:
         of_rounds = logged.process(context)
     else:
         of_rounds = settings.policy.process(context)
     if rows is None:
-        _run(env, of_rounds, stalled)
+        with _telling(plans):
+            _run(env, of_rounds, stalled)
         rows = log.rows
     rates = path_rates(rows, clients, profiles) if profiles else ()
     about = fleet_table(clients, trainer.metadata())
     return EventTable.joined([rows, about, EventTable.of(rates)])
+
+
+def _most_tasks(settings: SimulationSettings, clients: int) -> int:
+    """The largest number of tasks at one time, if so many clients can take part."""
+    if getattr(settings.policy, "late", "drop") == "accept":  # late ones work on
+        return clients
+    return min(clients, settings.policy.max_concurrency(settings.training.cohort))
+
+
+def _telling(plans: Plans | None) -> contextlib.AbstractContextManager[None]:
+    """Tells when the network is compiled, if it is."""
+    if plans is None or not plans.compiled:
+        return contextlib.nullcontext()
+    from emulator.network.compiled.jit import telling
+
+    return telling(plans.compiling)
 
 
 def _run(
@@ -230,21 +246,6 @@ def _run(
         if type(copy.__cause__) is type(copy):
             raise copy.__cause__ from copy.__cause__.__cause__
         raise
-
-
-@contextlib.contextmanager
-def relaxed_gc() -> Iterator[None]:
-    """Makes Python's garbage collector look for reference cycles less often.
-
-    It scans all rows again and again: a fifth of the time with 10,000 clients
-    (docs/background/performance.md). Cycles are few here, and still collected.
-    """
-    before = gc.get_threshold()
-    gc.set_threshold(1_000_000, 20, 20)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 def eligible_clients(

@@ -82,7 +82,8 @@ class Settings(BaseModel):
     The text below a field is its description in the JSON Schema and in the reference of keys.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    # Pydantic builds the validator of a class at its first use: most are only used inside another.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
     @classmethod
     def __get_pydantic_json_schema__(

@@ -18,7 +18,14 @@ from emulator.simulation.compiled import synchronous
 from emulator.simulation.compiled.network import CompiledNetwork
 from emulator.simulation.compiled.plan import Plans
 from emulator.simulation.records import Computation, Evaluation, PathRate, Round, Row, Transfer
+from emulator.simulation.rounds.logged import (
+    LoggedRound,
+    LoggedTrainer,
+    LoggedTraining,
+    LoggedVisit,
+)
 from emulator.simulation.simulate import simulate
+from emulator.simulation.trainer import Trainer
 
 CLOSE = 1e-9  # of a time, relative
 TOGETHER = 1e-12  # of a time, relative: closer events are at one time but for rounding
@@ -40,15 +47,29 @@ def scenario(rng: Random) -> Scenario:
     found = invariants.document(rng)
     for group in found["network"]["groups"].values():
         group.pop("availability", None)
-        if "cells" in group:
-            group["cells"]["half_duplex"] = False
     if found["network"]["transport"] == "tcp" and rng.random() < 0.3:
         found["network"]["application"] = rng.choice(APPLICATIONS)
-        for group in found["network"]["groups"].values():
-            group["half_duplex"] = False
     if (found["policy"], found["selection"]) == ("synchronous", "uniform") and rng.random() < 0.2:
         found["training"]["dp"] = {"clip": 1, "noise": 1, "delta": 1e-5, "sampling": "poisson"}
     return Scenario.model_validate(found)
+
+
+def message_log(rng: Random, clients: int) -> LoggedTraining:
+    """What another program may have logged."""
+
+    def visit() -> LoggedVisit:
+        failed = rng.random() < 0.1
+        sizes = rng.choice((0, 1, 50_000)), rng.choice((0, 1, 40_000))
+        seconds = rng.choice((None, 0.0, 0.3, rng.uniform(0, 9)))
+        return LoggedVisit(*sizes, seconds, rng.choice((None, 0, 30)), rng.randrange(3), failed)
+
+    rounds = []
+    for _ in range(rng.randint(1, 6)):
+        chosen = rng.sample(range(clients), rng.randint(1, clients))
+        visits = {client: visit() for client in chosen}
+        arrived = sum(not each.failed for each in visits.values())
+        rounds.append(LoggedRound(visits, rng.randint(0, arrived)))
+    return LoggedTraining(rounds)
 
 
 def described(row: Row) -> tuple[object, tuple[float, ...]]:
@@ -99,12 +120,16 @@ def agree(one: Sequence[Row], other: Sequence[Row]) -> None:
 def check(rng: Random) -> None:
     """One scenario by both, and once more by the plan of the first."""
     found, seed = scenario(rng), rng.randrange(5)
+    log = message_log(rng, found.clients) if rng.random() < 0.2 else None
     sizes = rng.choice((0, 1, 1_000, 40_000)), rng.choice((0, 1, 700, 30_000))
 
     def by(engine: str, plans: Plans | None = None) -> Sequence[Row]:
         chosen = found.simulation.model_copy(update={"engine": engine})
         settings = found.model_copy(update={"simulation": chosen})
-        return simulate(settings, seed, invariants.Live(*sizes), plans=plans)
+        trainer: Trainer = invariants.Live(*sizes)
+        if log:
+            trainer = LoggedTrainer(log, modelled=found.compute is not None)
+        return simulate(settings, seed, trainer, plans=plans)
 
     expected, plans = by("reference"), Plans()
     first = by("compiled", plans)

@@ -1,6 +1,7 @@
 """Compiles functions with numba; without it, they run as plain Python, which only tests do."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from emulator.network.compiled import AVAILABLE
@@ -9,6 +10,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 if AVAILABLE:
     import numba
+    from numba.core import event
     from numba.extending import intrinsic
 
     def part(function: F) -> F:
@@ -40,6 +42,26 @@ if AVAILABLE:
             return context.make_array(signature.args[0])(context, builder, args[0]).data
 
         return numba.types.CPointer(array.dtype)(array), build
+
+    class _Once(event.Listener):  # type: ignore[misc]  # numba is not typed
+        """Calls a function at the first event."""
+
+        def __init__(self, tell: Callable[[], None]) -> None:
+            self._tell: Callable[[], None] | None = tell
+
+        def on_start(self, _: Any) -> None:
+            if (tell := self._tell) is not None:
+                self._tell = None
+                tell()
+
+        def on_end(self, _: Any) -> None:
+            pass
+
+    @contextlib.contextmanager
+    def telling(compiling: Callable[[], None]) -> Iterator[None]:
+        """Calls `compiling` once if a function is compiled: not if it is loaded from the cache."""
+        with event.install_listener("numba:compile", _Once(compiling)):
+            yield
 
 else:
 

@@ -57,6 +57,7 @@ EVENTS, FLOWS, ENDS, ROWS, IDLE_CHANGES, ROOM, GIVEN_ROOM = range(8, 15)
 EVENT_HEAP, CHANGE_HEAP = 32, 33
 WAITS, ASKING = 34, 35  # numbers of tasks that wait for training, and for flights
 SOURCE = 15  # `source_digest` of the code that fills this
+MEDIA = 36  # some cells are half-duplex
 FREE, CAPPED, STALE = 16, 18, 20  # by direction
 SIZE = 22  # by heap
 
@@ -78,6 +79,7 @@ SIZE = 22  # by heap
     FLOW_BPS,
     SINCE_S,
     THEN_B,
+    SHARE_BPS,  # the rate that `media` finds
     # By slot and flight: flights that were given.
     GIVEN_B,
     GIVEN_S,
@@ -88,6 +90,7 @@ SIZE = 22  # by heap
     LINK_NOW_BPS,  # of the links in use that change
     NEXT_CHANGE_S,  # of the links in use; inf: none
     QUEUED_S,  # time of the newest entry in the heap of changes; -1: none
+    LINK_LEFT_BPS,  # by shared link, as in `media`
     # By profile, and by piece of any profile.
     PERIOD_S,  # 0: it ends
     OFFSET_S,
@@ -99,8 +102,8 @@ SIZE = 22  # by heap
     HEAP_KEY,
     START_S,
     FINISH_S,
-) = range(36, 67)
-FLOAT_PARTS = range(36, 67)
+) = range(37, 70)
+FLOAT_PARTS = range(37, 70)
 
 # Parts of whole numbers, by slot.
 (
@@ -121,6 +124,8 @@ FLOAT_PARTS = range(36, 67)
     NEXT_IN_CELL,  # lists of the flows of a cell
     FIRST_IN_CELL,  # by direction and cell
     CELL,  # by client: its party; -1: none
+    HALF_DUPLEX,  # by party
+    LINK_FLOWS,  # by shared link
     SLOT_OF,  # by client
     PROFILE,  # by link; -1: its rate is constant
     FIRST_PIECE,  # by profile
@@ -129,9 +134,9 @@ FLOAT_PARTS = range(36, 67)
     HEAP_ITEM,
     ROW_KIND,
     ROW_TASK,
-) = range(67, 91)
-INT_PARTS = range(67, 91)
-FIRST_INT = 91
+) = range(70, 96)
+INT_PARTS = range(70, 96)
+FIRST_INT = 96
 
 
 class World(NamedTuple):
@@ -170,6 +175,7 @@ def build(
     link_Bps: Floats,
     delay_s: Floats,
     cell: Ints,
+    half_duplex: Ints,
     slots: int,
     rows: int,
     profiles: ProfileTable | None = None,
@@ -178,9 +184,11 @@ def build(
     """A world without tasks, at time 0, over fluid.
 
     `link_Bps` [2, parties], `delay_s` [clients], `cell` [clients] the party of each one's cell or
-    -1. There is room for `slots` tasks, `rows` rows and `given` flights a slot.
+    -1, `half_duplex` [parties] 0 or 1. There is room for `slots` tasks, `rows` rows and `given`
+    flights a slot.
     """
     clients, parties, entries = len(delay_s), link_Bps.shape[1], 4 * slots + 64
+    has_media = bool(half_duplex[clients:].any())
     changing = 0 if profiles is None else 2 * parties
     by_slot, by_flow, by_flight = slots, 2 * slots, slots * given
     sizes = dict.fromkeys((*range(COMPUTE_S, KEY), *range(NUMBER, SIDE)), by_slot)
@@ -190,7 +198,9 @@ def build(
     sizes |= dict.fromkeys((HEAP_KEY, HEAP_ORDER, HEAP_ITEM), HEAPS * entries)
     sizes |= dict.fromkeys((START_S, FINISH_S, ROW_KIND, ROW_TASK), rows)
     sizes |= {FIRST_IN_CELL: 2 * parties, SLOT_OF: clients if changing else 0}
-    filled: dict[int, Floats | Ints] = {LINK_BPS: link_Bps.ravel(), DELAY_S: delay_s, CELL: cell}
+    sizes |= dict.fromkeys((LINK_LEFT_BPS, LINK_FLOWS), 3 * (parties - clients))
+    filled: dict[int, Floats | Ints] = {LINK_BPS: link_Bps.ravel(), DELAY_S: delay_s}
+    filled |= {CELL: cell, HALF_DUPLEX: half_duplex}
     if profiles is not None:
         filled |= {
             PROFILE: profiles.of_link,
@@ -209,10 +219,10 @@ def build(
         (world.floats(part) if part in FLOAT_PARTS else world.ints(part))[: len(values)] = values
     f, i = world
     i[SLOTS], i[ENTRIES], i[CLIENTS], i[PARTIES] = slots, entries, clients, parties
-    i[CHANGES], i[ROOM], i[GIVEN_ROOM] = changing > 0, rows, given
+    i[CHANGES], i[MEDIA], i[ROOM], i[GIVEN_ROOM] = changing > 0, has_media, rows, given
     i[SOURCE], i[EVENT_HEAP], i[CHANGE_HEAP] = source_digest(), HEAPS - 2, HEAPS - 1
     f[LEVEL_BPS : LEVEL_BPS + 2] = math.inf
-    f[CAPACITY_BPS : CAPACITY_BPS + 2] = link_Bps[:, -1]
+    f[CAPACITY_BPS : CAPACITY_BPS + 2] = math.inf if has_media else link_Bps[:, -1]
     world.floats(NEXT_CHANGE_S)[:changing] = math.inf
     world.floats(QUEUED_S)[:changing] = -1.0
     world.ints(FIRST_IN_CELL)[: 2 * parties] = -1

@@ -18,11 +18,13 @@ from emulator.network.compiled.layout import (
     CLIENTS,
     ENTRIES,
     FIRST_IN_CELL,
+    HALF_DUPLEX,
     HEAP_ITEM,
     HEAP_KEY,
     LINK_BPS,
     LINK_NOW_BPS,
     MEAN_BPS,
+    MEDIA,
     NEXT_CHANGE_S,
     NEXT_IN_CELL,
     OWN_BPS,
@@ -32,6 +34,7 @@ from emulator.network.compiled.layout import (
     SIZE,
     SLOT_OF,
     SLOTS,
+    STALE,
     Floats,
     Ints,
 )
@@ -77,7 +80,8 @@ def use(f: Floats, i: Ints, way: int, party: int, now_s: float) -> None:
     f[i[LINK_NOW_BPS] + link] = rate_of(f, i, profile, piece)
     f[i[NEXT_CHANGE_S] + link] = until_s
     if party == i[PARTIES] - 1:
-        star.set_capacity(f, i, way, f[i[LINK_NOW_BPS] + link], now_s)
+        rate_Bps = math.inf if i[MEDIA] else f[i[LINK_NOW_BPS] + link]
+        star.set_capacity(f, i, way, rate_Bps, now_s)
     if until_s < math.inf and f[i[QUEUED_S] + link] != until_s:
         if i[SIZE + i[CHANGE_HEAP]] == i[ENTRIES]:
             clean(f, i)
@@ -145,7 +149,9 @@ def change(f: Floats, i: Ints, now_s: float) -> None:
 def limit(f: Floats, i: Ints, way: int, slot: int, now_s: float) -> None:
     """Limits a flow to its own cap, and with it the flows in its cell."""
     cell = i[i[CELL] + i[i[CLIENT] + slot]]
-    if cell < 0:
+    if i[MEDIA]:
+        i[STALE + way] = 1  # `media` limits all flows
+    elif cell < 0:
         star.set_cap(f, i, way, slot, f[i[OWN_BPS] + slot], now_s)
     else:
         limit_cell(f, i, way, cell, cell_share(f, i, way, cell), now_s)
@@ -154,6 +160,8 @@ def limit(f: Floats, i: Ints, way: int, slot: int, now_s: float) -> None:
 @part
 def cell_share(f: Floats, i: Ints, way: int, cell: int) -> float:
     """The fair share of a cell, bytes/s: no flow of it gets more."""
+    if i[MEDIA]:
+        return math.inf
     capacity_Bps, share_Bps, slow_before = rate_now(f, i, way, cell), math.inf, -1
     while True:
         spare_Bps, fast, slow = capacity_Bps, 0, 0
@@ -176,6 +184,9 @@ def cell_share(f: Floats, i: Ints, way: int, cell: int) -> float:
 @part
 def limit_cell(f: Floats, i: Ints, way: int, cell: int, share_Bps: float, now_s: float) -> None:
     """Limits the flows of a cell to its share."""
+    if i[MEDIA]:
+        i[STALE + way] = 1
+        return
     slot = i[i[FIRST_IN_CELL] + way * i[PARTIES] + cell]
     while slot >= 0:
         star.set_cap(f, i, way, slot, min(f[i[OWN_BPS] + slot], share_Bps), now_s)
@@ -188,6 +199,8 @@ def enter_cell(f: Floats, i: Ints, way: int, slot: int, cell: int, now_s: float)
     head = i[FIRST_IN_CELL] + way * i[PARTIES] + cell
     if i[head] < 0:
         use(f, i, way, cell, now_s)
+        if i[i[HALF_DUPLEX] + cell]:  # its medium is as fast as the faster direction
+            use(f, i, 1 - way, cell, now_s)
     i[i[NEXT_IN_CELL] + way * i[SLOTS] + slot] = i[head]
     i[head] = slot
     return cell_share(f, i, way, cell)
@@ -204,5 +217,9 @@ def leave_cell(f: Floats, i: Ints, way: int, slot: int, cell: int) -> None:
         while i[after + before] != slot:
             before = i[after + before]
         i[after + before] = i[after + slot]
-    if i[head] < 0:
+    other_way, is_half = 1 - way, i[i[HALF_DUPLEX] + cell]
+    other_head = i[FIRST_IN_CELL] + other_way * i[PARTIES] + cell
+    if i[head] < 0 and (not is_half or i[other_head] < 0):
         unuse(f, i, way, cell)
+        if is_half:
+            unuse(f, i, other_way, cell)

@@ -6,7 +6,7 @@ what was trained, what a message's flights are.
 
 import math
 
-from emulator.network.compiled import links, messages, star
+from emulator.network.compiled import links, media, messages, star
 from emulator.network.compiled.heaps import first_item, first_order, pop
 from emulator.network.compiled.jit import part
 from emulator.network.compiled.layout import (
@@ -41,6 +41,7 @@ from emulator.network.compiled.layout import (
     IDLE_CHANGES,
     LEFT_B,
     LIMIT,
+    MEDIA,
     MOVED_B,
     NO_UPLOAD,
     NOTHING,
@@ -55,6 +56,7 @@ from emulator.network.compiled.layout import (
     SIDE,
     SLOT_OF,
     SLOTS,
+    STALE,
     STALLED,
     START_S,
     TRAIN,
@@ -207,6 +209,8 @@ def advance(f: Floats, i: Ints, limit_s: float, ends: int) -> int:
     while True:
         now_s = f[NOW_S]
         finish_s = math.inf
+        if i[MEDIA] and (i[STALE] or i[STALE + 1]):
+            media.fill(f, i, now_s)
         for way in range(2):
             star.settle(f, i, way, now_s)
             finish_s = min(finish_s, star.next_finish(f, i, way))

@@ -41,7 +41,10 @@ def build(
     if profiles is not None:
         table = _table([profiles.get(link) for link in _names(clients, cells)])
     link_Bps = np.hstack([np.stack([down_Bps, up_Bps]), server_Bps])
-    world = layout.build(link_Bps, fleet.delay_s[clients], party, slots, rows, table, given)
+    half_duplex = np.append(fleet.half_duplex[clients], fleet.cell_half_duplex[cells])
+    flags = np.append(half_duplex, False).astype(np.int64)
+    delay_s = fleet.delay_s[clients]
+    world = layout.build(link_Bps, delay_s, party, flags, slots, rows, table, given)
     if given:
         world.i[layout.TRANSPORT] = layout.GIVEN
     elif transport is not None:

@@ -224,4 +224,9 @@ class CompiledNetwork:
         parties = int(world.i[layout.PARTIES])
         cell = int(world.ints(layout.CELL)[client])
         of_path = [client, parties - 1] + ([cell] if cell >= 0 else [])
-        return any(world.ints(layout.PROFILE)[way * parties + party] >= 0 for party in of_path)
+        profile, half_duplex = world.ints(layout.PROFILE), world.ints(layout.HALF_DUPLEX)
+        return any(
+            profile[way * parties + party] >= 0
+            or (half_duplex[party] and profile[(1 - way) * parties + party] >= 0)
+            for party in of_path
+        )

@@ -73,10 +73,15 @@ class Plan:
 
 
 class Plans:
-    """Plans of one training by what they depend on besides it: settings, and who may take part."""
+    """Plans of one training by what they depend on besides it: settings, and who may take part.
 
-    def __init__(self) -> None:
+    `compiling` is called when the network is compiled, which takes a while.
+    """
+
+    def __init__(self, compiling: Callable[[], None] = lambda: None) -> None:
+        self.compiling = compiling
         self._known: list[tuple[object, Plan]] = []
+        self.compiled = False  # whether the compiled network was used for the training
 
     def __len__(self) -> int:
         return len(self._known)

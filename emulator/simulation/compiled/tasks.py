@@ -13,7 +13,7 @@ from emulator.network.network import never_up
 from emulator.simulation.compiled.network import CompiledNetwork
 from emulator.simulation.compiled.plan import Interrupted
 from emulator.simulation.records import Computation, Transfer
-from emulator.simulation.rounds.client_task import ActiveTasks, ClientTask
+from emulator.simulation.rounds.client_task import ActiveTasks, ClientTask, compute_s, has_failed
 from emulator.simulation.rounds.context import LAST, SimulationContext
 from flasc.common.messages import MessageInfo
 
@@ -67,10 +67,11 @@ class CompiledTasks(ActiveTasks):
         for number in dict.fromkeys([*arrived, *due]):
             task = due[number]
             assert task.upload is not None
-            speed_s = self.context.fleet.seconds_per_example.item(task.client)
-            nbytes = self.context.billed_bytes(task.upload)
-            slot = self._slots[task.number]
-            self._network.trained(slot, nbytes, float(task.upload.examples * speed_s))
+            nbytes = layout.NO_UPLOAD
+            if _is_sent(task.upload):
+                nbytes = self.context.billed_bytes(task.upload)
+            seconds = compute_s(self.context, task.upload)
+            self._network.trained(self._slots[task.number], nbytes, seconds)
 
     def _wake_at(self, time_s: float) -> None:
         """Wakes after all other events of a time; earlier calls do not count any more."""
@@ -113,13 +114,19 @@ class CompiledTasks(ActiveTasks):
                     return self._network.now_s
 
     def _end_all(self) -> int:
-        """Logs all rows, and ends the tasks whose uploads are among them. Returns their number."""
+        """Logs all rows, and ends the tasks that have their last one. Returns their number."""
         rows, self._rows, ends = self._rows, [], 0
         for kind, number, start_s, finish_s in rows:
             task = self._tasks[number]
             self._add(task, kind, start_s, finish_s, None)
-            if kind == layout.UPLOAD_ROW:
-                task.arrived, ends = True, ends + 1
+            last = layout.COMPUTE_ROW
+            if task.upload is None or _is_sent(task.upload):
+                last = layout.UPLOAD_ROW
+            if kind == last:
+                assert task.upload is not None
+                task.arrived, ends = not has_failed(task.upload), ends + 1
+                if not task.arrived:
+                    self.context.log.set_outcome(task.row_numbers, "cut")
                 self._close(task)
         return ends
 
@@ -165,3 +172,8 @@ class CompiledTasks(ActiveTasks):
         del self._tasks[task.number]
         self._end(task)
         task.over.succeed()
+
+
+def _is_sent(upload: MessageInfo) -> bool:
+    """Whether a client begins to send it; one that failed may not."""
+    return bool(upload.nbytes) or not has_failed(upload)

@@ -107,7 +107,7 @@ def _life(tasks: ActiveTasks, task: ClientTask) -> Process:
             tasks.train()
         assert task.upload is not None
         yield from _compute(context, task, task.upload)
-        failed = isinstance(task.upload, LoggedUpload) and task.upload.failed
+        failed = has_failed(task.upload)
         if not failed or task.upload.nbytes:
             yield from _carry(context, task, "up", context.billed_bytes(task.upload))
         if failed:
@@ -143,7 +143,7 @@ def _carry(context: SimulationContext, task: ClientTask, direction: str, nbytes:
 
 def _compute(context: SimulationContext, task: ClientTask, upload: MessageInfo) -> Process:
     """Waits for the compute time of the client's examples; each absence adds another row."""
-    whole_s = _compute_s(context, upload)
+    whole_s = compute_s(context, upload)
     left_s, examples, steps = whole_s, upload.examples, upload.steps
     while True:
         start_s, stop = context.env.now, None
@@ -168,7 +168,12 @@ def _compute(context: SimulationContext, task: ClientTask, upload: MessageInfo) 
         yield from _return(context, task, stop)
 
 
-def _compute_s(context: SimulationContext, upload: MessageInfo) -> float:
+def has_failed(upload: MessageInfo) -> bool:
+    """Whether it has no update: the client failed, as a message log says."""
+    return isinstance(upload, LoggedUpload) and upload.failed
+
+
+def compute_s(context: SimulationContext, upload: MessageInfo) -> float:
     """The compute time behind an upload: as logged, or by the compute model of its client."""
     if isinstance(upload, LoggedUpload) and upload.seconds is not None:
         return upload.seconds

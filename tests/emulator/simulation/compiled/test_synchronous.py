@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import numba
 import pytest
 
 from emulator.common.errors import StalledError
@@ -37,6 +38,23 @@ NETWORKS = {
     "cells": {
         "clients": {**SPREAD, "cells": {"clients": 4, "down": "9 Mbps", "up": "1 Mbps"}},
         "server": NARROW,
+    },
+    "half-duplex cells": {
+        "clients": {
+            **SPREAD,
+            "cells": {"clients": 4, "down": "2 Mbps", "up": "1 Mbps", "half_duplex": True},
+        },
+        "server": NARROW,
+    },
+    "half-duplex cells that change": {
+        "clients": {
+            **SPREAD,
+            "half_duplex": True,
+            "cells": {"clients": 7, "down": JUMPS, "up": "1 Mbps", "half_duplex": True},
+        },
+        "server": {"down": JUMPS, "up": "20 Mbps"},
+        "transport": "tcp",
+        "application": "grpc",
     },
     "changing rates": {
         "clients": {"down": JUMPS, "up": JUMPS, "rtt": "40 ms"},
@@ -203,3 +221,19 @@ def test_a_plan_is_of_one_training_only():
     plans = Plans()
     by("compiled", "fluid", plans=plans)
     agree(by("compiled", "tcp", plans=plans, rounds=3), by("reference", "tcp", rounds=3))
+
+
+def test_compiling_is_told_of(monkeypatch):
+    told, run = [], CompiledNetwork.run
+
+    def compiled_first(*arguments):
+        if not told:
+            numba.njit(lambda x: x)(1)
+        return run(*arguments)
+
+    monkeypatch.setattr(CompiledNetwork, "run", compiled_first)
+    plans = Plans(lambda: told.append(1))
+    by("compiled", "fluid", plans=plans)
+    by("compiled", "tcp", plans=plans)
+    assert plans.compiled
+    assert len(told) == 1
