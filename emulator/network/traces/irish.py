@@ -29,5 +29,6 @@ def read_irish(text: str, name: str) -> Samples:
 
 
 def has_columns(header: str) -> bool:
-    """Whether a line is the header of such a log."""
-    return {TIME, DOWN, UP} <= {cell.strip(' "') for cell in header.split(",")}
+    """Whether a line is the header of such a log; the reader tells of a name in other letters."""
+    cells = {cell.strip(' "').casefold() for cell in header.split(",")}
+    return {name.casefold() for name in (TIME, DOWN, UP)} <= cells

@@ -79,6 +79,7 @@ def test_a_format_that_is_given_goes_before_what_the_file_looks_like(name, file)
         ('[{"duration_ms": 5}]', "", "sabre"),
         ("Timestamp,DL_bitrate,UL_bitrate", ".csv", "irish"),
         ('"UL_bitrate", "DL_bitrate", "Timestamp"', ".csv", "irish"),
+        ("timestamp,dl_bitrate,ul_bitrate", ".csv", "irish"),
     ],
 )
 def test_a_format_is_known_by_the_first_line_or_the_suffix(first, suffix, expected, tmp_path):
