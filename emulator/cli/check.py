@@ -6,18 +6,20 @@ from pathlib import Path
 
 import click
 
-from emulator.cli.options import NETWORKS, RECORDINGS, SCENARIO_OR_LOGS, SET
+from emulator.cli.options import NETWORKS, RECORDINGS, SCENARIO_OR_LOGS, SET, VARY
 
 
 @click.command()
 @SCENARIO_OR_LOGS
 @SET
 @NETWORKS
+@VARY
 @RECORDINGS
 def check(
     paths: tuple[Path, ...],
     overrides: tuple[str, ...],
     networks: tuple[Path, ...],
+    vary: tuple[str, ...],
     recordings: Path | None,
 ) -> None:
     """Validate a scenario and show what a run would do, without training.
@@ -36,7 +38,7 @@ def check(
         for line in log_summary.plan(logs, paths, overrides, networks, screen):
             click.echo(line)
         return
-    study = inputs.read(paths, overrides, networks=networks)
+    study = inputs.read(paths, overrides, networks=networks, vary=vary)
     with recorded(study, options_for(study, recordings)) as known:
         for line in plan(study, known.recordings, screen):
             click.echo(line)

@@ -72,6 +72,13 @@ NETWORKS = click.option(
     help="Use the network of FILE instead, or of each file in a folder; see scenarios/networks/. "
     "Repeatable: one variant per file.",
 )
+VARY = repeatable(
+    "--vary",
+    about="Sweep one setting, one variant per value: network.clients.up=20Mbps,5Mbps,1.25Mbps or "
+    "'network.clients.rtt={from: 5 ms, to: 400 ms, points: 25, scale: log}'. Repeatable: all "
+    "combinations.",
+    metavar="KEY=VALUES",
+)
 NETWORK_SEEDS = click.option(
     "--network-seeds",
     metavar="SEEDS",

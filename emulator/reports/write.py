@@ -52,8 +52,9 @@ def write(
         vectors, pixels = plot_style.svg_and_png(figures.overview, study)
         drawn = {"figure.png": pixels, "figure.svg": vectors}
         contents = {"index.html": page.html(study).encode()} | drawn
-    contents["results.json"] = json_csv.to_json(study.outcomes, study.validations).encode()
-    contents["results.csv"] = json_csv.to_csv(study.outcomes).encode()
+    outcomes, swept = study.outcomes, study.swept
+    contents["results.json"] = json_csv.to_json(outcomes, study.validations, swept).encode()
+    contents["results.csv"] = json_csv.to_csv(outcomes, swept).encode()
     if not study.summaries:
         contents["groups.json"] = json_csv.groups_json(study.groups).encode()
     with storage(folder):

@@ -9,6 +9,7 @@ from typing_extensions import Self, override
 
 from emulator.common.errors import FieldError, KeyPath
 from emulator.common.text import short_repr
+from emulator.scenario.sweeps import Sweeps
 from emulator.simulation.clients.links import Label
 from emulator.simulation.settings import RoundPlan
 from emulator.simulation.simulate import SimulationSettings
@@ -95,7 +96,9 @@ class Scenario(SimulationSettings):
     training: Training
     methods: Annotated[dict[Label, Method], Field(min_length=1)]
     network_seeds: Seeds | None = newer(None)
-    vary: dict[Label, dict[Label, dict[Label, Any]]] = Field(default_factory=dict)
+    vary: Annotated[dict[Label, dict[Label, dict[Label, Any]]], Sweeps()] = Field(
+        default_factory=dict
+    )
 
     @property
     @override
