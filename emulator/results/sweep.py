@@ -185,7 +185,8 @@ def maps(swept: Swept, outcomes: Sequence[Outcome]) -> list[SweepMap]:
     found = []
     for rest, places in groups.items():
         cells = [_cell(x.value, y.value, v, of[v], ranked.get(v, {})) for x, y, v in places]
-        xs, ys = (tuple(sorted({each[k] for each in cells})) for k in (0, 1))
+        xs = tuple(sorted({cell.x for cell in cells}))
+        ys = tuple(sorted({cell.y for cell in cells}))
         found.append(SweepMap(places[0][0], places[0][1], rest, xs, ys, tuple(cells)))
     return found
 

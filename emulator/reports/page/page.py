@@ -7,7 +7,7 @@ from html import escape
 from importlib.resources import files
 
 from emulator.common.units import format_duration, format_score, format_size
-from emulator.reports import findings, targets, tradeoffs, validation
+from emulator.reports import findings, sweep_findings, targets, tradeoffs, validation
 from emulator.reports.page import data, tables
 from emulator.reports.page.tables import Cell, sortable
 from emulator.reports.run_report import Study
@@ -16,7 +16,19 @@ from emulator.results.metrics import Spread, Summary
 from emulator.results.target_sweep import at, steps, target_times
 
 TOLD = 12  # targets that sentences are about; the slider has more
-SCRIPTS = ("words", "plot", "targets", "bars", "waste", "curves", "heat", "round", "fleet", "main")
+SCRIPTS = (
+    "words",
+    "plot",
+    "targets",
+    "bars",
+    "sweep",
+    "waste",
+    "curves",
+    "heat",
+    "round",
+    "fleet",
+    "main",
+)
 
 
 def html(study: Study) -> str:
@@ -38,6 +50,7 @@ def html(study: Study) -> str:
         means=f" {findings.statistic(study, 'Mean')}." if seeded else "",
         shown=escape(findings.shown(study)),
         leaders=_leaders(study),
+        swept="".join(f"<li>{escape(line)}</li>" for line in sweep_findings.sentences(study)),
         split=escape(study.split),
         curves=escape(_curves_note(study, seeded=seeded)),
         compared=_compared(study),

@@ -9,6 +9,7 @@ const drawAll = () => {
   if (!el("waste-section").hidden) drawWaste();
   if (!el("left-section").hidden) { drawUnheard(); drawServed(); }
   if (!el("heat-section").hidden) drawHeat();
+  if (!el("sweep-section").hidden) drawSweep();
   if (!el("fleet-section").hidden) drawFleet();
 };
 const sortable = button => button.addEventListener("click", () => {
@@ -44,6 +45,10 @@ fill("curves-lines", [["methods", "methods"], ["variants", run.trades ? "variant
 el("curves-lines").parentElement.hidden = run.variants.length < 2;
 fill("causes-by", [["methods", "method"], ["groups", "group of clients"]], "methods", drawCauses);
 fill("waste-of", [["bytes", "bytes"], ["compute_s", "compute"]], "bytes", drawWaste);
+const swept = run.maps.length ? run.maps : run.sweeps;
+el("sweep-section").hidden = !swept.length || run.sweeps.every(s => s.values.length < 2) && !run.maps.length;
+fill("sweep-of", swept.map((s, k) => [k, s.rest]), 0, drawSweep);
+el("sweep-of").parentElement.hidden = swept.length < 2;
 el("curves-log").onchange = drawCurves;
 el("times-log").onchange = drawTimes;
 el("aim-label").hidden = run.targets.values.length < 2;

@@ -52,4 +52,5 @@ const drawAim = () => {
   el("aim-note").textContent = own ? "" : `Time, rounds and bytes are to ${text}, as the slider above says.`;
   retable();
   drawTimes();
+  if (!el("sweep-section").hidden) drawSweep();
 };
