@@ -88,7 +88,17 @@ key.
         ("RATE",),
         "`RATE` stands for any key above whose type is a rate over time.\n",
     ),
-    ("Variants and inheritance", ("vary",), ""),
+    (
+        "Variants and inheritance",
+        ("vary",),
+        """\
+An axis that is named by the path of a setting may be a
+[sweep](../howto/write_a_scenario.md#sweep-a-number) of numbers with their units: a list,
+`network.clients.up: [20 Mbps, 5 Mbps]`, or a range, `{from: 20 Mbps, to: 0.5 Mbps, points: 7,
+scale: log}`. `points` is a whole number from 2 to 1,000 and counts both ends. `scale` is `linear`
+(equal distances, the default) or `log` (equal ratios).
+""",
+    ),
 )
 TAIL = """
 The key `extends` names a file, or a list of files, to

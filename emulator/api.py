@@ -5,14 +5,16 @@ Results are frozen dataclasses; `frame(rows)` converts any of them to a data fra
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from emulator.common.errors import EmulatorError, LedgerError
 from emulator.reports import run_report as report
 from emulator.results.comparison import Comparison, Contrast, FrontPoint
 from emulator.results.dataframe import frame
+from emulator.results.metadata import swept_columns
 from emulator.results.metrics import Outcome, curve_points
 from emulator.results.stored import open_run
 from emulator.results.target_sweep import Budget, BudgetScore, TargetTime, at, target_times, within
@@ -25,6 +27,9 @@ from emulator.runner.search import Compared, Search, folder_name
 from emulator.scenario import document, study
 from emulator.scenario.networks import Given
 from emulator.simulation.records import Emulation
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "Comparison",
@@ -53,6 +58,7 @@ class Scenario:
 
     study: study.Study
     networks: tuple[Path, ...] = ()  # their names are part of the folder of results
+    swept: tuple[str, ...] = ()  # paths of sweeps that were added; part of it too
 
     @classmethod
     def read(
@@ -61,19 +67,21 @@ class Scenario:
         changes: Mapping[str, object] | None = None,
         methods: Sequence[str] = (),
         networks: Networks = (),
+        vary: Mapping[str, Any] = MappingProxyType({}),
     ) -> "Scenario":
         """The scenario in a file, in the folder of a run or in a packed recording, or message logs.
 
         `changes` are new values by dotted path (None deletes a key), `methods` the methods to use
         (empty: all), and `networks` files and folders of files that replace the network, or a
         mapping of labels to contents of such files: {"slow": {"network": {...}}}. There is one
-        variant per network; message logs need one. Raises ScenarioError, LedgerError,
-        RecordingError and MessageLogError.
+        variant per network; message logs need one. `vary` has the values of swept settings, as in
+        a scenario: {"network.clients.up": ["20 Mbps", "5 Mbps"]}. Raises ScenarioError,
+        LedgerError, RecordingError and MessageLogError.
         """
         overrides = [f"{key}={_as_yaml(value)}" for key, value in (changes or {}).items()]
         paths = [Path(each) for each in ([path] if isinstance(path, str | Path) else path)]
         given, names = _networks(networks)
-        return cls(inputs.read(paths, overrides, methods, given), names)
+        return cls(inputs.read(paths, overrides, methods, given, vary), names, tuple(vary))
 
     @classmethod
     def of(cls, data: Mapping[str, Any], methods: Sequence[str] = ()) -> "Scenario":
@@ -85,19 +93,20 @@ class Scenario:
         self,
         networks: Networks = (),
         network_seeds: Sequence[int] | str | None = None,
+        vary: Mapping[str, Any] = MappingProxyType({}),
         **options: Any,
     ) -> "Results":
-        """Run the scenario, or one with other `networks` and draws of the fleet.
+        """Run the scenario, or one with other `networks`, draws of the fleet and swept settings.
 
-        `networks` are as in `read`; `network_seeds` are whole numbers, or a range like '0-99';
-        `options` are those of `run`. Raises the errors of `read` and of `run`.
+        `networks` and `vary` are as in `read`; `network_seeds` are whole numbers, or a range like
+        '0-99'; `options` are those of `run`. Raises the errors of `read` and of `run`.
         """
         found = self
-        if networks or network_seeds is not None:
+        if networks or vary or network_seeds is not None:
             draws = [] if network_seeds is None else [f"network_seeds={_as_yaml(network_seeds)}"]
             given, names = _networks(networks)
-            changed = inputs.changed(self.study, draws, given)
-            found = Scenario(changed, names or self.networks)
+            changed = inputs.changed(self.study, draws, given, vary)
+            found = Scenario(changed, names or self.networks, (*self.swept, *vary))
         return run(found, **options)
 
     @property
@@ -146,12 +155,18 @@ class Results:
     """The results of a run: one outcome per simulation, and every scored model.
 
     `missing` are the simulations that an incomplete run lacks, with `method`, `variant` and `seed`.
+    `settings` has the numbers of sweeps by variant: {"up 5 Mbps": {"network.clients.up_bps": 5e6}}.
     """
 
     folder: Path
     outcomes: tuple[Outcome, ...]
     scores: tuple[Score, ...]
     missing: tuple[Emulation, ...] = ()
+    settings: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    def frame(self) -> "pd.DataFrame":
+        """The outcomes as a data frame, with a column per swept setting. Raises SupportError."""
+        return frame(self.outcomes, self.settings)
 
     def times_to(self, targets: Sequence[float]) -> tuple[TargetTime, ...]:
         """What each simulation takes to each target, values of the measure of the run's target.
@@ -193,7 +208,8 @@ class Results:
                 for each, scored in found.curves.items()
                 for point in curve_points(scored)
             )
-            return cls(Path(folder), found.outcomes, scores, found.missing)
+            numbers = swept_columns(found.swept)
+            return cls(Path(folder), found.outcomes, scores, found.missing, numbers)
 
 
 def run(
@@ -220,7 +236,8 @@ def run(
     the errors of `Scenario.read`.
     """
     found = scenario if isinstance(scenario, Scenario) else Scenario.read(scenario)
-    folder = Path(out) if out else Path("runs") / running.folder_name(found.study, found.networks)
+    name = running.folder_name(found.study, found.networks, found.swept)
+    folder = Path(out) if out else Path("runs") / name
     store = None if recordings is None else Path(recordings)
     options = running.options_for(found.study, store, device, train, keep)
     shown = on_event is None and seen_by_a_person() if progress is None else progress

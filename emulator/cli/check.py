@@ -6,19 +6,21 @@ from pathlib import Path
 
 import click
 
-from emulator.cli.options import METHODS, NETWORKS, RECORDINGS, SCENARIO_OR_LOGS, SET
+from emulator.cli.options import METHODS, NETWORKS, RECORDINGS, SCENARIO_OR_LOGS, SET, VARY
 
 
 @click.command()
 @SCENARIO_OR_LOGS
 @SET
 @NETWORKS
+@VARY
 @RECORDINGS
 @METHODS
 def check(
     paths: tuple[Path, ...],
     overrides: tuple[str, ...],
     networks: tuple[Path, ...],
+    vary: tuple[str, ...],
     recordings: Path | None,
     only: tuple[str, ...],
 ) -> None:
@@ -38,7 +40,7 @@ def check(
         for line in log_summary.plan(logs, paths, overrides, networks, screen):
             click.echo(line)
         return
-    study = inputs.read(paths, overrides, only, networks)
+    study = inputs.read(paths, overrides, only, networks=networks, vary=vary)
     with recorded(study, options_for(study, recordings)) as known:
         for line in plan(study, known.recordings, screen, default_workers()):
             click.echo(line)

@@ -40,19 +40,22 @@ def export() -> None:
 @_out("figures")
 def figures(run: Path, form: str, width: str, only: tuple[str, ...], out: Path | None) -> None:
     """Write each figure of a RUN to a file, for a paper."""
+    from emulator.cli.report import warn_if_incomplete
     from emulator.common.errors import LedgerError
     from emulator.reports import plot_style, run_report
     from emulator.reports.figures import DOUBLE_IN, SINGLE_IN, figures as drawings
+    from emulator.results.stored import open_run
 
-    with _ledger(run) as ledger:
-        found = run_report.load(ledger)
+    with open_run(run) as stored:
+        warn_if_incomplete(stored)
+        found = run_report.load(stored)
     saved: dict[str, Callable[..., bytes]] = {
         "pdf": plot_style.pdf,
         "svg": lambda draw, of: plot_style.svg(draw, of).encode(),
         "png": lambda draw, of: plot_style.png(draw, of, dpi=600),
     }
     width_in = {"single": SINGLE_IN, "double": DOUBLE_IN}[width]
-    named = drawings(width_in)
+    named = drawings(width_in, found)
     for name in only:
         _known("figure", name, named, LedgerError)
     for name in only or named:

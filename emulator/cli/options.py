@@ -73,6 +73,13 @@ NETWORKS = click.option(
     help="Use this network instead: a name from flasc-emu list networks, a file, or a folder of "
     "files. Repeatable: one variant per network.",
 )
+VARY = repeatable(
+    "--vary",
+    about="Sweep one setting, one variant per value: network.clients.up=20Mbps,5Mbps,1.25Mbps or "
+    "'network.clients.rtt={from: 5 ms, to: 400 ms, points: 25, scale: log}'. Repeatable: all "
+    "combinations.",
+    metavar="KEY=VALUES",
+)
 NETWORK_SEEDS = click.option(
     "--network-seeds",
     metavar="SEEDS",

@@ -112,9 +112,9 @@ def print_report(folder: Path, form: str) -> None:
     from emulator.reports.export import json_csv
 
     if form == "json":
-        click.echo(json_csv.to_json(found.outcomes, found.validations), nl=False)
+        click.echo(json_csv.to_json(found.outcomes, found.validations, found.swept), nl=False)
     else:
-        click.echo(json_csv.to_csv(found.outcomes), nl=False)
+        click.echo(json_csv.to_csv(found.outcomes, found.swept), nl=False)
 
 
 def print_table(study: "Study") -> None:

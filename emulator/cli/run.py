@@ -15,6 +15,7 @@ from emulator.cli.options import (
     RECORDINGS,
     SCENARIO_OR_LOGS,
     SET,
+    VARY,
     choice,
     repeatable,
     with_draws,
@@ -35,11 +36,13 @@ if TYPE_CHECKING:
 @SCENARIO_OR_LOGS
 @SET
 @NETWORKS
+@VARY
 @NETWORK_SEEDS
 @click.option(
     "--out",
     type=FOLDER,
-    help="Folder for results  [default: runs/NAME; with --network runs/NAME-on-NETWORK]",
+    help="Folder for results  [default: runs/NAME; with --network runs/NAME-on-NETWORK, with "
+    "--vary runs/NAME-over-KEY]",
 )
 @RECORDINGS
 @METHODS
@@ -79,6 +82,7 @@ def run(
     paths: tuple[Path, ...],
     overrides: tuple[str, ...],
     networks: tuple[Path, ...],
+    vary: tuple[str, ...],
     network_seeds: str | None,
     out: Path | None,
     recordings: Path | None,
@@ -107,11 +111,11 @@ def run(
     from emulator.runner.events import Event, TrainingFinished, TrainingResult
     from emulator.scenario.study import titles
 
-    study = inputs.read(paths, with_draws(overrides, network_seeds), only, networks)
+    study = inputs.read(paths, with_draws(overrides, network_seeds), only, networks, vary)
     trainings = study.trainings()
     names = titles(trainings)
     options = running.options_for(study, recordings, device, not no_train, keep)
-    folder = out or Path("runs") / running.folder_name(study, networks)
+    folder = out or Path("runs") / running.folder_name(study, networks, vary)
     fewest = None if study.trains else 1
     with (
         _engine(engine, workers or fewest, address, needs, device) as chosen,

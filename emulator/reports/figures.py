@@ -6,8 +6,18 @@ from functools import partial
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
 
+from emulator.reports import sweep_figure
 from emulator.reports.findings import statistic
-from emulator.reports.plot_style import PHASES, Draw, colour, fill, line, unit
+from emulator.reports.plot_style import (
+    PHASES,
+    Draw,
+    colour,
+    fill,
+    line,
+    mark_incomplete,
+    panels,
+    unit,
+)
 from emulator.reports.run_report import Study, capitalised
 from emulator.reports.terminal import NEVER, time
 from emulator.results.metrics import Curve, Outcome, Summary
@@ -28,9 +38,13 @@ _HATCH = "/////"
 Against = Literal["time", "bytes", "rounds"]
 
 
-def figures(width_in: float) -> dict[str, Draw]:
-    """Return the functions that draw each figure, by name, `width_in` inches wide."""
+def figures(width_in: float, study: Study | None = None) -> dict[str, Draw]:
+    """Return the functions that draw each figure, by name, `width_in` inches wide.
+
+    With a study, its sweep or the map of its two sweeps is one of them.
+    """
     return {
+        **sweep_figure.figures(width_in, study),
         "time_to_target": partial(_single, _bars, width_in),
         "accuracy_over_time": partial(_single, partial(_curves, against="time"), width_in),
         "accuracy_over_bytes": partial(_single, partial(_curves, against="bytes"), width_in),
@@ -44,46 +58,22 @@ def figures(width_in: float) -> dict[str, Draw]:
 def _single(
     draw: Callable[["Axes", Study, float], None], width_in: float, study: Study
 ) -> "Figure":
-    figure, (axes,) = _panels(study, 1, width_in, 0.62 * width_in if width_in < 5 else 2.9)
+    figure, (axes,) = panels(study, 1, width_in, 0.62 * width_in if width_in < 5 else 2.9)
     draw(axes, study, 0.84 * width_in)
     return figure
 
 
 def overview(study: Study) -> "Figure":
-    """Draw time to target by variant, and accuracy against time under the last variant."""
-    figure, (left, right) = _panels(study, 2, WIDTH_IN, 2.9)
+    """Draw time to target by variant, and accuracy against time under the last variant.
+
+    Of sweeps, draw the time over the swept value, or the map of two.
+    """
+    if swept := sweep_figure.figures(WIDTH_IN, study):
+        return next(iter(swept.values()))(study)
+    figure, (left, right) = panels(study, 2, WIDTH_IN, 2.9)
     _bars(left, study, 0.42 * WIDTH_IN)
     _curves(right, study, 0.42 * WIDTH_IN, against="time")
     return figure
-
-
-def _panels(
-    study: Study, n: int, width_in: float, height_in: float
-) -> tuple["Figure", Sequence["Axes"]]:
-    """Return a figure and its row of `n` panels, over a legend of the methods."""
-    from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
-
-    # Before 3.10, matplotlib hid labels that begin with an underscore.
-    labels = [textwrap.fill(f" {m}" if m.startswith("_") else m, 44) for m in study.methods]
-    widest = max(len(label_line) for label in labels for label_line in label.split("\n"))
-    columns = max(1, min(4, len(labels), int(15 * width_in) // (widest + 7)))
-    lines = sum(label.count("\n") + 1 for label in labels) + columns
-    size = (width_in, height_in + 0.16 * lines / columns)
-    figure = Figure(figsize=size, layout="constrained")
-    _mark_incomplete(figure, study)
-    handles = [
-        Line2D([], [], linewidth=2.5, markersize=4, **line(i)) for i in range(len(study.methods))
-    ]
-    figure.legend(handles, labels, loc="outside lower center", ncols=columns, handlelength=2.2)
-    return figure, figure.subplots(1, n, squeeze=False)[0]
-
-
-def _mark_incomplete(figure: "Figure", study: Study) -> None:
-    """Write above the figure that simulations are missing, if so."""
-    if study.missing:
-        whole = len(study.missing) + len(study.outcomes)
-        figure.suptitle(f"incomplete: {len(study.missing)} of {whole} simulations are missing")
 
 
 def _bars(axes: "Axes", study: Study, panel_in: float) -> None:
@@ -281,21 +271,21 @@ def breakdown(study: Study, width_in: float = WIDTH_IN) -> "Figure":
     deepest = max(label.count("\n") + 1 for label in labels)
     height_in = 0.8 + rows * (0.5 + max(0.26, 0.14 * deepest) * len(labels))
     figure = Figure(figsize=(width_in, height_in), layout="constrained")
-    _mark_incomplete(figure, study)
-    panels = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
+    mark_incomplete(figure, study)
+    grid = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
     spent = {v: _means(study, v) for v in study.variants}
     everything = [parts for means in spent.values() for parts in means.values()]
     scale_s, unit_name = unit([sum(parts) for parts in everything])  # one for all panels
-    for axes, variant in zip(panels, study.variants, strict=False):
+    for axes, variant in zip(grid, study.variants, strict=False):
         _stacks(axes, study, variant, spent[variant], scale_s)
-    for axes in panels[len(study.variants) :]:
+    for axes in grid[len(study.variants) :]:
         axes.set_visible(False)
-    for axes in panels[max(0, len(study.variants) - columns) : len(study.variants)]:
+    for axes in grid[max(0, len(study.variants) - columns) : len(study.variants)]:
         label = _label(f"simulated time ({unit_name})", study, "mean")
         axes.set_xlabel(label)  # the lowest of each column
-    panels[0].set_yticks(range(len(labels)), labels)
-    panels[0].set_ylim(len(labels) - 0.4, -0.6)
-    panels[0].set_xlim(0, 1.05 * max(map(sum, everything)) / scale_s or 1)
+    grid[0].set_yticks(range(len(labels)), labels)
+    grid[0].set_ylim(len(labels) - 0.4, -0.6)
+    grid[0].set_xlim(0, 1.05 * max(map(sum, everything)) / scale_s or 1)
     shown = [
         part
         for k, part in enumerate(PHASES)

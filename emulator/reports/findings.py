@@ -68,11 +68,16 @@ def _contrasts(study: Study, *, by_method: bool) -> tuple[Contrast, ...]:
     """Return the contrasts with the first method, or else with the first variant."""
     if not study.outcomes:
         return ()
+    baseline = study.outcomes[0].method if by_method else study.variants[0]
+    return compared(study, baseline, by_method=by_method)
+
+
+def compared(study: Study, baseline: str, *, by_method: bool) -> tuple[Contrast, ...]:
+    """Return the contrasts with `baseline`, a method or else a variant, as `compare` has them."""
     by_key: dict[tuple[str, str], dict[Run, Outcome]] = {}
     for each in study.outcomes:
         run = Run(each.seed, each.network_seed)
         by_key.setdefault((each.method, each.variant), {})[run] = each
-    baseline = study.outcomes[0].method if by_method else study.variants[0]
     return contrasts(by_key, baseline, of_methods=by_method)
 
 

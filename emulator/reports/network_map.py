@@ -17,6 +17,7 @@ from rich.text import Text
 from emulator.common.text import counted
 from emulator.reports.findings import statistic
 from emulator.reports.run_report import Study
+from emulator.reports.sweep_findings import sentences
 from emulator.reports.terminal import missing, time
 
 MOST_COLUMNS = 12  # variants of a table that is 80 characters wide
@@ -113,7 +114,8 @@ def table(study: Study) -> Group:
 
 
 def notes(study: Study) -> Iterator[str]:
-    """Yield what the table is of, and how to see each network."""
+    """Yield what sweeps show, what the table is of, and how to see each network."""
+    yield from sentences(study, tested=False)
     yield (
         f"Simulated time to {study.goal}, {statistic(study, 'median')}, in "
         f"{counted(len(study.variants), 'variant')}. Ratios are medians over variants: of the next "

@@ -13,7 +13,7 @@ from emulator.results import metadata
 from emulator.results.bottlenecks import RoundBottleneck, round_bottlenecks
 from emulator.results.equal_time import learn_differently
 from emulator.results.ledger import Ledger
-from emulator.results.metadata import ACCURACY, Group, RunMetadata
+from emulator.results.metadata import ACCURACY, Group, RunMetadata, Swept
 from emulator.results.metrics import Curve, Outcome, Summary, curve, outcome, summarise
 from emulator.results.participation import GroupShare, by_group
 from emulator.results.privacy import epsilon
@@ -49,7 +49,7 @@ class Study:
     """One run. Names have no control characters; nothing else is escaped.
 
     `missing` are the simulations that an incomplete run lacks; with `summaries` it has no rows.
-    `densities`, `fleet`, `remark` and `failure` are as in RunMetadata.
+    `densities`, `fleet`, `swept`, `remark` and `failure` are as in RunMetadata.
     """
 
     name: str
@@ -73,6 +73,7 @@ class Study:
     remark: str = ""
     failure: str = ""
     summaries: bool = False
+    swept: Swept = field(default_factory=dict)
 
     def of(self, method: str, variant: str) -> list[Outcome]:
         """Return the outcomes of one method under one variant, one per seed."""
@@ -201,6 +202,7 @@ def load(stored: Stored, tables: Mapping[Emulation, EventTable] = MappingProxyTy
         remark=printable(meta.remark or ""),
         failure=printable(meta.failure or ""),
         summaries=isinstance(stored, SummaryFile),
+        swept=_settings(meta),
     )
 
 
@@ -268,6 +270,16 @@ def unfinished(ledger: Stored) -> str:
 def metric(meta: Mapping[str, str]) -> str:
     """Return the name of the metric in a ledger's metadata."""
     return printable(meta.get("metric", ACCURACY))
+
+
+def _settings(meta: RunMetadata) -> Swept:
+    """Return the numbers that sweeps set, with the printable names of a study."""
+    return {
+        printable(variant): tuple(
+            replace(each, path=printable(each.path), label=printable(each.label)) for each in of
+        )
+        for variant, of in (meta.swept or {}).items()
+    }
 
 
 def _shown(emulation: Emulation) -> Emulation:

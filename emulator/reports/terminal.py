@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from emulator.common.units import format_duration, format_score, format_size
-from emulator.reports import findings, tradeoffs, validation
+from emulator.reports import findings, sweep_findings, tradeoffs, validation
 from emulator.reports.run_report import Study, printable
 from emulator.results.bottlenecks import bottleneck_shares
 from emulator.results.metadata import ACCURACY, ended_early, incomplete
@@ -182,6 +182,7 @@ def table(study: Study) -> Group:
     compared = map(" ".join, tradeoffs.sentences(study)) if study.has_tradeoffs else ()
     remark = f"{study.remark}." if study.remark else ""
     told = (
+        *sweep_findings.sentences(study),
         caption(study),
         findings.shown(study),
         findings.fallen(study),

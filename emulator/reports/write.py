@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from emulator.common.errors import LedgerError
 from emulator.common.files import replace, storage
-from emulator.reports import figures, plot_style
+from emulator.reports import figures, plot_style, sweep_figure
 from emulator.reports.export import json_csv
 from emulator.reports.network_map import is_map
 from emulator.reports.page import page
@@ -38,22 +38,26 @@ def remove(folder: Path) -> None:
 def write(
     stored: Stored, folder: Path, tables: Mapping[Emulation, EventTable] = MappingProxyType({})
 ) -> Report:
-    """Write `FILES`, the report of a run; without page and figures for many simulations.
+    """Write `FILES`, the report of a run.
 
-    Rows in `tables` are not read again. Each file is replaced atomically. Raises LedgerError for a
-    run without simulations, and StorageError.
+    Many simulations have no page, and no figure but that of their sweeps. Rows in `tables` are not
+    read again. Each file is replaced atomically. Raises LedgerError for a run without simulations,
+    and StorageError.
     """
     study = load(stored, tables)
     if not study.outcomes:
         hint = "wait until the run has finished its first simulation"
         raise LedgerError(f"{stored.path} has no simulation yet", hint)
     contents: dict[str, bytes] = {}
-    if not is_map(study):
+    many = is_map(study)
+    if not many:
+        contents["index.html"] = page.html(study).encode()
+    if not many or sweep_figure.figures(figures.WIDTH_IN, study):
         vectors, pixels = plot_style.svg_and_png(figures.overview, study)
-        drawn = {"figure.png": pixels, "figure.svg": vectors}
-        contents = {"index.html": page.html(study).encode()} | drawn
-    contents["results.json"] = json_csv.to_json(study.outcomes, study.validations).encode()
-    contents["results.csv"] = json_csv.to_csv(study.outcomes).encode()
+        contents |= {"figure.png": pixels, "figure.svg": vectors}
+    outcomes, swept = study.outcomes, study.swept
+    contents["results.json"] = json_csv.to_json(outcomes, study.validations, swept).encode()
+    contents["results.csv"] = json_csv.to_csv(outcomes, swept).encode()
     if not study.summaries:
         contents["groups.json"] = json_csv.groups_json(study.groups).encode()
     with storage(folder):

@@ -1,7 +1,8 @@
 """Rows of results as flat mappings and as a pandas data frame."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from emulator.common.errors import SupportError
@@ -24,10 +25,13 @@ def flat(row: Any) -> dict[str, Any]:
     return columns
 
 
-def frame(rows: Iterable[Any]) -> "pd.DataFrame":
+def frame(
+    rows: Iterable[Any], settings: Mapping[str, Mapping[str, float]] = MappingProxyType({})
+) -> "pd.DataFrame":
     """Return a data frame of rows: outcomes, scores, contrasts, or points of a front.
 
-    A target that was not reached is NaN. Raises SupportError without pandas.
+    A target that was not reached is NaN. `settings` adds the numbers of sweeps by variant, as
+    `Results.settings` has them. Raises SupportError without pandas.
     """
     try:
         import pandas as pd
@@ -35,4 +39,6 @@ def frame(rows: Iterable[Any]) -> "pd.DataFrame":
         raise SupportError(
             f"data frames need pandas: {error}", "pip install 'flasc-emu[pandas]', or use the rows"
         ) from None
-    return pd.DataFrame.from_records([flat(row) for row in rows])
+    return pd.DataFrame.from_records(
+        [flat(row) | dict(settings.get(getattr(row, "variant", ""), {})) for row in rows]
+    )

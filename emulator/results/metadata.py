@@ -43,13 +43,38 @@ class Group:
     up_Bps: tuple[FiniteFloat, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A number that a sweep sets in a variant: bit/s, s, B, FLOP/s or 1 (a plain number)."""
+
+    path: str
+    value: FiniteFloat
+    unit: Literal["bit/s", "s", "B", "FLOP/s", "1"]
+    label: str  # its part of the name of the variant
+
+    @property
+    def column(self) -> str:
+        """The name of its column in tables, with its unit: network.clients.up_bps."""
+        return self.path + _SUFFIX[self.unit]
+
+
+_SUFFIX = {"bit/s": "_bps", "s": "_s", "B": "_bytes", "FLOP/s": "_flops", "1": ""}
+Swept = Mapping[str, Sequence[Setting]]  # by variant
+
+
+def swept_columns(swept: Swept) -> dict[str, dict[str, float]]:
+    """Return {variant: {column: value}}; each variant has all columns of a run."""
+    return {v: {each.column: each.value for each in settings} for v, settings in swept.items()}
+
+
 class RunMetadata(BaseModel):
     """The study behind a ledger's rows: names are as in the scenario, orders too.
 
     `network_seeds` are the draws of the fleet; None if the seeds draw it. `direction` is None for a
     metric that is to grow. `target_rule` is None for the first evaluation
     that reaches the target, `target_measure` None for such a metric. `densities` has the shares of
-    entries that methods send, down and up; `fleet` the groups of each variant; `privacy` the
+    entries that methods send, down and up; `swept` the numbers that sweeps set in each variant;
+    `fleet` the groups of each variant; `privacy` the
     account of each variant with differential privacy; `remark` a warning about the scenario.
     `provenance` (JSON) and `failure`, why simulations are missing, are known at the end of a run.
     """
@@ -67,6 +92,7 @@ class RunMetadata(BaseModel):
     densities: InJson[dict[str, tuple[FiniteFloat, FiniteFloat]]] = {}
     fleet: InJson[dict[str, tuple[Group, ...]]] = {}
     scenario: str = ""
+    swept: InJson[dict[str, tuple[Setting, ...]]] | None = None
     target: InJson[FiniteFloat] | None = None
     target_rule: Rule | None = None
     target_measure: Measure | None = None
@@ -146,6 +172,7 @@ _ALLOWED = {
     "network_seeds": "a JSON list of int",
     "densities": "{method: [down, up]} in JSON",
     "fleet": "{variant: [group]} in JSON",
+    "swept": "{variant: [setting]} in JSON",
     "direction": "lower",
     "target": "a number",
     "target_rule": " or ".join(WINDOW),

@@ -13,7 +13,7 @@ from emulator.runner import message_logs, run_source
 from emulator.runner.answerable import require_answerable
 from emulator.runner.recording import archive
 from emulator.runner.run_source import RunSource
-from emulator.scenario import document, networks as network_files, shipped
+from emulator.scenario import document, networks as network_files, shipped, vary_option
 from emulator.scenario.study import Study, expand_variants
 from emulator.scenario.yaml_nodes import Node
 
@@ -23,14 +23,15 @@ def read(
     overrides: Sequence[str] = (),
     only: Sequence[str] = (),
     networks: network_files.Given = (),
+    vary: vary_option.Given = (),
 ) -> Study:
     """The study at `path` with 'a.b=value' overrides and the methods in `only` (empty: all).
 
     `path` is a scenario or the name of one, a run's folder or packed recording with a scenario in
     it, or one or several message logs. `networks` are files (or names of networks) that replace its
     network, one variant per file; a folder stands for all its files. They may also be contents of
-    such files by label. The folder of a run knows where its trainings are:
-    `emulator.runner.run_source`.
+    such files by label. `vary` has a sweep per 'a.b=values', or values by path. The folder of a run
+    knows where its trainings are: `emulator.runner.run_source`.
 
     Raises ScenarioError, LedgerError for a folder that is not that of a run, RecordingError for a
     damaged recording, and MessageLogError for logs that are invalid or cannot answer.
@@ -64,6 +65,7 @@ def read(
             )
     if networks:
         tree, overrides = network_files.with_networks(tree, networks, overrides)
+    tree = vary_option.with_sweeps(tree, vary)
     run = path if path.is_dir() else None
     whole = document.with_overrides(tree, overrides)
     if logs and "network" not in whole.data:
@@ -79,14 +81,20 @@ def read(
     return found
 
 
-def changed(study: Study, overrides: Sequence[str], networks: network_files.Given = ()) -> Study:
-    """The study with 'a.b=value' overrides and other networks, and with its recordings and logs.
+def changed(
+    study: Study,
+    overrides: Sequence[str],
+    networks: network_files.Given = (),
+    vary: vary_option.Given = (),
+) -> Study:
+    """The study with 'a.b=value' overrides, other networks and sweeps, and its recordings and logs.
 
     Raises ScenarioError.
     """
     tree = study.document.tree
     if networks:
         tree, overrides = network_files.with_networks(tree, networks, overrides)
+    tree = vary_option.with_sweeps(tree, vary)
     whole = document.with_overrides(tree, overrides)
     found = expand_variants(whole, "the scenario", study.only, logged=bool(study.logs))
     return replace(study, document=found.document, scenario=found.scenario, variants=found.variants)

@@ -9,7 +9,7 @@ from importlib.metadata import version
 import numpy as np
 
 from emulator.common.distributions import Floats
-from emulator.results.metadata import Group, RunMetadata
+from emulator.results.metadata import Group, RunMetadata, Setting
 from emulator.results.privacy import Account
 from emulator.results.summary_file import Summariser
 from emulator.runner import trace_remarks
@@ -28,11 +28,28 @@ POINTS = 51  # quantiles of a distribution (every 2 %), or one per client if the
 def densities(study: Study) -> dict[str, tuple[float, float]]:
     """Return {method: (down, up)}, shares of entries sent; (1, 1) is dense LoRA.
 
-    Methods with their own rank are left out, because they send shares of another vector.
+    Methods with their own rank are left out, because they send shares of another vector, and those
+    whose densities differ between variants.
     """
-    methods = {name: study.scenario.methods[name] for name in study.methods}
-    found = {name: method.densities for name, method in methods.items() if method.rank is None}
-    return {name: pair for name, pair in found.items() if pair}
+    found = {}
+    for name in study.methods:
+        methods = [each.methods[name] for each in study.variants.values()]
+        pairs = {method.densities if method.rank is None else None for method in methods}
+        if len(pairs) == 1 and (pair := pairs.pop()):
+            found[name] = pair
+    return found
+
+
+def settings(study: Study) -> dict[str, tuple[Setting, ...]] | None:
+    """Return the numbers that sweeps set in each variant; None without sweeps."""
+    found = {
+        variant: tuple(
+            Setting(each.path, each.quantity.value, each.quantity.unit, each.label)
+            for each in values
+        )
+        for variant, values in study.swept.items()
+    }
+    return found or None
 
 
 def fleets(study: Study) -> dict[str, tuple[Group, ...]]:
@@ -95,6 +112,7 @@ def describe(study: Study) -> RunMetadata:
         densities=densities(study),
         fleet=fleets(study),
         scenario=document.dump(study.document.data),
+        swept=settings(study),
         target=goal.value if goal else None,
         target_rule=goal.rule if goal and goal.rule != FIRST else None,
         target_measure=goal.measure if goal and goal.measure != ACCURACY else None,

@@ -3,14 +3,14 @@
 import contextlib
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace as replaced
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
 from emulator.common.errors import EmulationError, NotRecordedError, RecordingError, StorageError
-from emulator.common.files import held, storage, sweep
+from emulator.common.files import held, slug, storage, sweep
 from emulator.common.text import counted
 from emulator.reports import write
 from emulator.results import summary_file
@@ -52,16 +52,18 @@ class Outcome:
     failure: EmulationError | None
 
 
-def folder_name(study: Study, networks: Sequence[Path]) -> str:
+def folder_name(study: Study, networks: Sequence[Path], swept: Iterable[str] = ()) -> str:
     """Name of the results folder; a replay of a recording or a log must not delete a run's models.
 
     The folder of a run keeps its name, because runs of one scenario have several: toy, toy-on-leo.
+    `swept` has the paths of sweeps that were added: toy-over-up.
     """
+    over = "".join(f"-over-{slug(path.partition('=')[0].rpartition('.')[2])}" for path in swept)
     if study.run is not None and not networks:
-        return study.run.resolve().name
+        return study.run.resolve().name + over
     kind = "-recorded" if study.packed else "-logged" if not study.trains else ""
     name = study.scenario.name + kind
-    return "-on-".join([name, *(network.stem for network in networks)])
+    return "-on-".join([name, *(network.stem for network in networks)]) + over
 
 
 def default_workers() -> int:

@@ -12,7 +12,7 @@ from typing import Any
 from emulator.common.errors import ScenarioError
 from emulator.common.text import printable, short_repr, suggestion
 from emulator.scenario import document, shipped
-from emulator.scenario.key_path import parse_path
+from emulator.scenario.vary_option import axes_without
 from emulator.scenario.yaml_nodes import Node
 
 AXIS = "--network"  # the axis of `vary`; the dashes keep it apart from those of users
@@ -38,7 +38,7 @@ def with_networks(tree: Node, given: Given, overrides: Sequence[str]) -> tuple[N
     points = {name: Node({"network": network}, network.where) for name, network in networks.items()}
     axis = Node(dict(points), where)
     assert isinstance(tree.value, dict), "a scenario is a mapping"
-    vary = Node({**_axes_elsewhere(tree.value.get("vary")), AXIS: axis}, tree.where)
+    vary = Node({**axes_without(tree.value.get("vary"), ("network",)), AXIS: axis}, tree.where)
     network = next(iter(networks.values()))
     moved = Node({**tree.value, "network": network, "vary": vary}, tree.where)
     return moved, [text for text in overrides if text not in inner]
@@ -105,15 +105,3 @@ def _network_of(tree: Node, overrides: Sequence[str]) -> Node:
 
 
 _FORM = "a file for --network has one key, network: move that section to a file of its own"
-
-
-def _axes_elsewhere(vary: Node | None) -> Mapping[str, Node]:
-    """The axes of `vary` that do not change the network."""
-    axes = vary.value if vary and isinstance(vary.value, dict) else {}
-    return {name: axis for name, axis in axes.items() if not _touches_network(axis)}
-
-
-def _touches_network(axis: Node) -> bool:
-    points = axis.value.values() if isinstance(axis.value, dict) else []
-    keys = [key for point in points if isinstance(point.value, dict) for key in point.value]
-    return any(parse_path(key)[0] == "network" for key in keys)

@@ -9,6 +9,7 @@ from typing_extensions import Self, override
 
 from emulator.common.errors import FieldError, KeyPath
 from emulator.common.text import short_repr
+from emulator.scenario.sweeps import Sweeps
 from emulator.simulation.clients.links import Label
 from emulator.simulation.settings import RoundPlan
 from emulator.simulation.simulate import SimulationSettings
@@ -114,9 +115,11 @@ class Scenario(SimulationSettings):
     network_seeds: Seeds | None = newer(None)
     """draws of the fleet: each training is simulated under each. None: the seed of a training draws
     its fleet"""
-    vary: dict[Label, dict[Label, dict[Label, Any]]] = Field(default_factory=dict)
-    """variants, as axis: label: dotted key: value; every combination of one label from each axis,
-    at most 10,000"""
+    vary: Annotated[dict[Label, dict[Label, dict[Label, Any]]], Sweeps()] = Field(
+        default_factory=dict
+    )
+    """variants, as axis: label: dotted key: value, or path: sweep; every combination of one label
+    from each axis, at most 10,000"""
 
     @property
     @override

@@ -16,6 +16,7 @@ from emulator.scenario.document import Document, dump, parse, with_overrides
 from emulator.scenario.key_path import dotted, parse_path
 from emulator.scenario.logged import LoggedScenario, logged_type
 from emulator.scenario.scenario import Scenario
+from emulator.scenario.sweeps import SweptValue, is_sweep, sweeps
 from emulator.scenario.validation_errors import to_scenario_error
 from emulator.scenario.yaml_nodes import Node
 from emulator.simulation.records import Emulation
@@ -24,7 +25,7 @@ from flasc.training.settings import TrainingSettings
 
 MAX_VARIANTS = 10_000
 UNVARIED = "as given"
-VARIABLE = ("task", "training", "network", "compute", "policy", "selection")
+VARIABLE = ("task", "training", "methods", "network", "compute", "policy", "selection")
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,17 @@ class Study:
     def methods(self) -> list[str]:
         """The methods to run, in the order of the scenario."""
         return [name for name in self.scenario.methods if not self.only or name in self.only]
+
+    @property
+    def swept(self) -> dict[str, list[SweptValue]]:
+        """The numbers that sweeps set in each variant; {} without sweeps."""
+        axes = sweeps(self.document.data.get("vary"))
+        by_label = {axis: {each.label: each for each in of} for axis, of in axes.items()}
+        found = {
+            variant: [by_label[axis][label] for axis, label in point.items() if axis in by_label]
+            for variant, point in variant_labels(self.scenario).items()
+        }
+        return found if axes else {}
 
     def trainings(self) -> list[TrainingJob]:
         """The distinct trainings: variants that differ only in the network share one.
@@ -211,7 +223,7 @@ def with_data(study: Study, data: Mapping[str, Any], only: Sequence[str] = ()) -
 def narrowed(study: Study, label: str) -> Study:
     """The study with one of its variants alone, which keeps its label."""
     data, point = study.document.data, variant_labels(study.scenario)[label]
-    vary = {axis: {one: data["vary"][axis][one]} for axis, one in point.items()}
+    vary = {axis: {one: study.scenario.vary[axis][one]} for axis, one in point.items()}
     return with_data(study, data | ({"vary": vary} if vary else {}), study.only)
 
 
@@ -227,12 +239,14 @@ def _applied(
     """`bare`, the document without `vary`, with one label of each axis applied."""
     changes: list[tuple[Sequence[str], Node]] = []
     for axis, label in point.items():
-        for text in scenario.vary[axis][label]:
-            source = ("vary", axis, label, text)
-            target = _target(document, source)
+        swept = is_sweep(document.data["vary"][axis])
+        for text, value in scenario.vary[axis][label].items():
+            source = ("vary", axis) if swept else ("vary", axis, label, text)
+            target = _target(document, source, scenario)
             if target[:2] == ("network", "clients") != target and scenario.network.clients is None:
                 raise _unvaried(document, axis, target)
-            changes.append((target, document.at(source)))
+            node = Node(value, document.where(source)) if swept else document.at(source)
+            changes.append((target, node))
     return bare.changed(changes)
 
 
@@ -253,7 +267,7 @@ def _validated(document: Document, kind: type[Scenario]) -> Scenario:
         raise to_scenario_error(error, document, kind) from None
 
 
-def _target(document: Document, source: tuple[str, ...]) -> tuple[str, ...]:
+def _target(document: Document, source: tuple[str, ...], scenario: Scenario) -> tuple[str, ...]:
     """The path that a key under `vary` names. Raises ScenarioError if it cannot be varied."""
     at = f"{document.where(source)}: {dotted(source)}"
     try:
@@ -263,5 +277,14 @@ def _target(document: Document, source: tuple[str, ...]) -> tuple[str, ...]:
     if path[0] not in VARIABLE:
         raise ScenarioError(
             f"{at}: found {path[0]!r}{suggestion(path[0], VARIABLE, 'a path that begins with ')}"
+        )
+    if path[0] == "methods" and path[1:2] and path[1] not in scenario.methods:
+        raise ScenarioError(
+            f"{at}: found no method {path[1]!r}{suggestion(path[1], list(scenario.methods))}"
+        )
+    if path[0] == "methods" and len(path) < 3:
+        raise ScenarioError(
+            f"{at}: found {dotted(path)}; allowed: one key of a method, like "
+            f"{dotted(('methods', next(iter(scenario.methods)), 'rank'))}"
         )
     return path

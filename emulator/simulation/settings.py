@@ -117,8 +117,8 @@ class EvaluationPlan(Settings):
     test: bool = False
     """evaluate the last model once on the test split"""
     precision: Precision | None = newer(None)
-    """precision of matrix products while the model is evaluated; none: `training.precision`. Training
-    keeps its own precision and bits"""
+    """precision of matrix products while the model is evaluated; none: `training.precision`.
+    Training keeps its own precision and bits"""
 
 
 class RoundPlan(Settings):

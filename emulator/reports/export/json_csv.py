@@ -5,25 +5,30 @@ import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, astuple, fields
+from types import MappingProxyType
 from typing import Any
 
 from emulator.reports.validation import Validation
+from emulator.results.metadata import Swept, swept_columns
 from emulator.results.metrics import Outcome
 from emulator.results.participation import GroupShare
 from emulator.simulation.records import Emulation
 
 
 def to_json(
-    outcomes: Iterable[Outcome], validations: Mapping[Emulation, Validation] | None = None
+    outcomes: Iterable[Outcome],
+    validations: Mapping[Emulation, Validation] | None = None,
+    swept: Swept = MappingProxyType({}),
 ) -> str:
     """Return a list of objects; null if the target was never reached.
 
-    Validated simulations have a `validation`.
+    Validated simulations have a `validation`, those of a sweep its numbers.
     """
-    rows = []
+    rows, numbers = [], swept_columns(swept)
     for o in outcomes:
         found = (validations or {}).get(o.emulation)
-        rows.append(asdict(o) | ({"validation": asdict(found)} if found else {}))
+        checked = {"validation": asdict(found)} if found else {}
+        rows.append(asdict(o) | numbers.get(o.variant, {}) | checked)
     return json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
 
 
@@ -44,9 +49,15 @@ def rows_csv(rows: Sequence[Any]) -> str:
     return csv_text(columns, map(astuple, rows))
 
 
-def to_csv(outcomes: Iterable[Outcome]) -> str:
-    """Return the outcomes with a header line; an empty cell if the target was never reached."""
-    return csv_text([f.name for f in fields(Outcome)], map(astuple, outcomes))
+def to_csv(outcomes: Iterable[Outcome], swept: Swept = MappingProxyType({})) -> str:
+    """Return the outcomes with a header line; an empty cell if the target was never reached.
+
+    The numbers of sweeps are the last columns.
+    """
+    numbers = swept_columns(swept)
+    columns = list(dict.fromkeys(name for row in numbers.values() for name in row))
+    rows = ((*astuple(o), *map(numbers.get(o.variant, {}).get, columns)) for o in outcomes)
+    return csv_text([*(f.name for f in fields(Outcome)), *columns], rows)
 
 
 def csv_text(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:

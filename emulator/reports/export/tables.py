@@ -17,6 +17,7 @@ from emulator.common.errors import SupportError
 from emulator.reports.export.json_csv import csv_text
 from emulator.reports.run_report import Study, printable
 from emulator.results.ledger import Ledger
+from emulator.results.metadata import swept_columns
 from emulator.results.metrics import Outcome
 from emulator.simulation.records import Row
 
@@ -37,11 +38,21 @@ class Table:
 
 def tables(ledger: Ledger, study: Study) -> dict[str, Table]:
     """Return all tables of a run by name; `study` is loaded from `ledger`. Raises LedgerError."""
-    found = {"outcomes": Table(_columns(Outcome), lambda: [list(map(astuple, study.outcomes))])}
+    found = {"outcomes": _outcomes(study)}
     for record in get_args(Row):
         columns = _KEY | record.__annotations__
         found[f"{record.__name__.lower()}s"] = Table(columns, partial(_batches, ledger, record))
     return found
+
+
+def _outcomes(study: Study) -> Table:
+    """Return the outcomes with the numbers of sweeps."""
+    numbers = swept_columns(study.swept)
+    added = list(dict.fromkeys(name for row in numbers.values() for name in row))
+    rows = [
+        (*astuple(each), *map(numbers.get(each.variant, {}).get, added)) for each in study.outcomes
+    ]
+    return Table(_columns(Outcome) | dict.fromkeys(added, float), lambda: [rows])
 
 
 def _columns(record: type[Any]) -> dict[str, type]:

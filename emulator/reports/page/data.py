@@ -10,10 +10,13 @@ from emulator.reports import timeline
 from emulator.reports.figures import SEEN, WIDE
 from emulator.reports.plot_style import BOTTLENECKS, COLOURS, PHASES
 from emulator.reports.run_report import Study
+from emulator.reports.sweep_figure import scale, strength
+from emulator.reports.sweep_findings import crossing_text, value_text
 from emulator.results import target_sweep
 from emulator.results.metadata import Group
 from emulator.results.metrics import Curve, Outcome
 from emulator.results.participation import GroupShare
+from emulator.results.sweep import Sweep, SweepMap, crossings, maps, sweeps, times
 from emulator.simulation.records import Emulation
 from emulator.simulation.target import Measure
 
@@ -43,6 +46,8 @@ def to_json(study: Study) -> str:
         "trades": study.has_tradeoffs,
         "wide": WIDE,
         "seen": SEEN,
+        "sweeps": [_sweep(study, sweep) for sweep in sweeps(study.swept, study.variants)],
+        "maps": [_map(study, found) for found in maps(study.swept, study.outcomes)],
         "emulations": [_emulation(study, outcome, aims) for outcome in study.outcomes],
         "densities": {
             name: pair for name, pair in study.densities.items() if name in study.methods
@@ -85,6 +90,48 @@ def _emulation(study: Study, outcome: Outcome, aims: Sequence[float]) -> dict[st
         "rounds": [_round(line) for line in kept.rounds],
         "of_rounds": kept.of_rounds,
     }
+
+
+def _sweep(study: Study, sweep: Sweep) -> dict[str, Any]:
+    """Return the values of a sweep with the indices of its variants, and where the lead passes."""
+    shown = scale(sweep.path, sweep.unit, sweep.values)
+    marks = [
+        [_number(each.at / shown.by), crossing_text(each, sweep.unit)]
+        for each in crossings(sweep, times(study.outcomes))
+        if each.at is not None
+    ]
+    return {
+        "rest": sweep.rest,
+        "title": shown.title,
+        "log": shown.log,
+        "values": _numbers(value / shown.by for value in sweep.values),
+        "variants": [study.variants.index(variant) for variant in sweep.variants],
+        "marks": marks,
+    }
+
+
+def _map(study: Study, found: SweepMap) -> dict[str, Any]:
+    """Return the cells of a map: column, row, variant, first method (-1: none), lead, shade, wins.
+
+    The last entry of a cell is the number of its runs.
+    """
+    cells = [
+        (
+            found.columns.index(cell.x),
+            found.rows.index(cell.y),
+            study.variants.index(cell.variant),
+            study.methods.index(cell.method) if cell.method is not None else -1,
+            None if cell.lead is None else _number(cell.lead),
+            _number(strength(cell)),
+            cell.wins,
+            cell.runs,
+        )
+        for cell in found.cells
+    ]
+    sides = ((found.x, found.columns), (found.y, found.rows))
+    titles = [setting.path for setting, _ in sides]
+    ticks = [[value_text(value, setting.unit) for value in values] for setting, values in sides]
+    return {"rest": found.rest, "titles": titles, "ticks": ticks, "cells": cells}
 
 
 def _groups(study: Study) -> list[str]:

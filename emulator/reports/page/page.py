@@ -7,7 +7,7 @@ from html import escape
 from importlib.resources import files
 
 from emulator.common.units import format_duration, format_score, format_size
-from emulator.reports import findings, targets, tradeoffs, validation
+from emulator.reports import findings, sweep_findings, targets, tradeoffs, validation
 from emulator.reports.page import data, tables
 from emulator.reports.page.tables import Cell, filled, sortable
 from emulator.reports.run_report import Study
@@ -17,7 +17,8 @@ from emulator.results.target_sweep import at, steps, target_times
 
 TOLD = 12  # targets that sentences are about; the slider has more
 SCRIPTS = (
-    "words", "plot", "targets", "top", "bars", "waste", "curves", "heat", "round", "fleet", "main",
+    "words", "plot", "targets", "top", "bars", "sweep", "waste", "curves", "heat", "round", "fleet",
+    "main",
 )  # fmt: skip
 
 
@@ -42,6 +43,7 @@ def html(study: Study) -> str:
         means=f" {findings.statistic(study, 'Mean')}." if seeded else "",
         shown=escape(findings.shown(study)),
         leaders=_leaders(study),
+        swept="".join(f"<li>{escape(line)}</li>" for line in sweep_findings.sentences(study)),
         split=escape(study.split),
         curves=escape(_curves_note(study, seeded=seeded)),
         compared=_compared(study),

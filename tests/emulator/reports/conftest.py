@@ -1,5 +1,6 @@
 """Studies of small runs whose every number is known, and a browser."""
 
+import dataclasses
 import runpy
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from emulator.reports.run_report import Study, load
 from emulator.results.ledger import Ledger
+from emulator.results.metadata import Setting
 from emulator.scenario.scenario import Scenario
 from emulator.simulation.records import Emulation
 from emulator.simulation.simulate import simulate
@@ -27,6 +29,29 @@ def study_of(write_run: Write) -> Callable[..., Study]:
             return load(ledger)
 
     return study
+
+
+@pytest.fixture
+def sweep_of(study_of: Callable[..., Study]) -> Callable[..., Study]:
+    """A study over 1, 2, 4 and 8 Mbps with {method: a time per value and seed}."""
+
+    def make(seconds: dict[str, list[list[float | None]]]) -> Study:
+        count = len(next(iter(seconds.values()))[0])
+        labels = [f"up {mbps} Mbps" for mbps in (1, 2, 4, 8)]
+        found = study_of(dict.fromkeys(seconds, 0.1), dict.fromkeys(labels, 1), seeds=range(count))
+        outcomes = tuple(
+            dataclasses.replace(
+                each, time_to_target_s=seconds[each.method][labels.index(each.variant)][each.seed]
+            )
+            for each in found.outcomes
+        )
+        swept = {
+            label: (Setting("network.clients.up", mbps * 1e6, "bit/s", label),)
+            for label, mbps in zip(labels, (1, 2, 4, 8), strict=True)
+        }
+        return dataclasses.replace(found, outcomes=outcomes, swept=swept)
+
+    return make
 
 
 class Schooled(StubTrainer):

@@ -107,7 +107,7 @@ def test_without_vary_there_is_one_variant(read):
          ["x.yaml:18", "network.clients.upp", "unknown key", "'up'"]),
         ("slow: {network.clients.up: 5 Mbps}", "slow: {network.clients.up: 5}",
          ["x.yaml:18", "network.clients.up", "found 5"]),
-        ("slow: {network.clients.up: 5 Mbps}", "slow: {methods.LoRA.kind: head}",
+        ("slow: {network.clients.up: 5 Mbps}", "slow: {name: other}",
          ["x.yaml:18", "methods", "network"]),
         ("network:", "netwrok:", ["netwrok", "'network'"]),
         ("  clients:\n    down: 20 Mbps\n    up: 20 Mbps\n    rtt: 40 ms\n", "",
@@ -192,3 +192,55 @@ def test_one_variant_without_vary_is_the_same_scenario(read):
         assert "vary" not in data
         again = Scenario.model_validate(data)
         assert again == variant.model_copy(update={"vary": {}})
+
+
+RANK = GOOD[GOOD.index("  rank:") :]
+HEAD, UPLOAD = GOOD.removesuffix(RANK).split("vary:\n")
+SWEPT = f"{HEAD}vary:\n  network.clients.up: [5 Mbps, 20 Mbps]\n{RANK}"
+
+
+def test_sweeps_and_labels_multiply_and_numbers_stay(read):
+    found = read(SWEPT)
+    assert list(found.variants) == [
+        "up 5 Mbps, r4", "up 5 Mbps, r16", "up 20 Mbps, r4", "up 20 Mbps, r16"
+    ]  # fmt: skip
+    assert found.variants["up 5 Mbps, r4"].network.clients.up == 5e6
+    (swept,) = found.swept["up 5 Mbps, r4"]
+    assert (swept.path, swept.quantity.value, swept.quantity.unit) == (
+        "network.clients.up", 5e6, "bit/s"
+    )  # fmt: skip
+    assert read().swept == {}
+
+
+def test_a_swept_study_is_read_again_from_its_dump(read):
+    found = read(SWEPT)
+    again = read(study.dump(found.document.data))
+    assert again.swept == found.swept
+    assert list(study.narrowed(found, "up 20 Mbps, r4").variants) == ["up 20 Mbps, r4"]
+    assert study.flattened(found, "up 5 Mbps, r4")["network"]["clients"]["up"] == "5 Mbps"
+
+
+def test_a_method_may_be_swept_and_others_share_their_trainings(read):
+    found = read(f"{HEAD}vary:\n{UPLOAD}  methods.FLASC 1/4.up: [1/4, 1/16, 1/64]\n")
+    assert [each.methods["FLASC 1/4"].up for each in found.variants.values()][:3] == [
+        1 / 4, 1 / 16, 1 / 64
+    ]  # fmt: skip
+    trainings = found.trainings()
+    assert sum(each.method == "LoRA" for each in trainings) == 2  # one per seed
+    assert sum(each.method == "FLASC 1/4" for each in trainings) == 6
+
+
+@pytest.mark.parametrize(
+    ("axis", "said"),
+    [
+        ("methods.FLASC.up: [1/4, 1/16]", "found no method 'FLASC'; did you mean 'FLASC 1/4'"),
+        ("m: {a: {methods.LoRA: {kind: head}}}", "allowed: one key of a method, like methods.LoRA"),
+        ("network.clients.upp: [1 Mbps]", "x.yaml:LINE: network.clients.upp: unknown key"),
+        ("network.clients.up: [1 Mbps, 2]", 'x.yaml:LINE: vary."network.clients.up": found 1 Mbps'),
+        ("upload2: [1 Mbps]", "x.yaml:LINE: vary.upload2: found values for 'upload2'"),
+    ],
+)
+def test_mistakes_in_sweeps(read, axis, said):
+    with pytest.raises(ScenarioError) as caught:
+        read(f"{GOOD}  {axis}\n")
+    assert said.replace("LINE", str(GOOD.count("\n") + 1)) in caught.value.message

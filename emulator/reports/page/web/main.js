@@ -9,7 +9,7 @@ const drawAll = () => {
     if (!el(id).hidden && el(id).open !== false) for (const each of draws) each();
   }
 };
-const SECTIONS = [["goals-section", drawGoals], ["times-section", drawTimes],
+const SECTIONS = [["goals-section", drawGoals], ["sweep-section", drawSweep], ["times-section", drawTimes],
   ["curves-section", drawCurves], ["heat-section", drawHeat], ["parts-section", drawParts],
   ["causes-section", drawCauses], ["waste-section", drawWaste],
   ["left-section", drawUnheard, drawServed], ["round-section", drawRound],
@@ -66,6 +66,10 @@ fill("curves-lines", [["methods", "methods"], ["variants", run.trades ? "variant
 el("curves-lines").parentElement.hidden = run.variants.length < 2;
 fill("causes-by", [["methods", "method"], ["groups", "group of clients"]], "methods", drawCauses);
 fill("waste-of", [["bytes", "bytes"], ["compute_s", "compute"]], "bytes", drawWaste);
+const swept = run.maps.length ? run.maps : run.sweeps;
+el("sweep-section").hidden = !swept.length || run.sweeps.every(s => s.values.length < 2) && !run.maps.length;
+fill("sweep-of", swept.map((s, k) => [k, s.rest]), 0, drawSweep);
+el("sweep-of").parentElement.hidden = swept.length < 2;
 el("curves-log").onchange = drawCurves;
 el("times-log").onchange = drawTimes;
 el("goals-log").onchange = drawGoals;

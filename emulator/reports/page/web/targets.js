@@ -52,4 +52,5 @@ const drawAim = () => {
   el("aim-note").textContent = own ? "" : `Time, rounds and bytes are to ${text}, as the slider above says.`;
   retable();
   for (const each of [drawTop, drawGoals, drawTimes]) each();
+  if (!el("sweep-section").hidden) drawSweep();
 };

@@ -407,3 +407,43 @@ def test_the_numbers_of_each_chart_can_be_saved(shown: Callable[..., Any]) -> No
     assert lora == ["LoRA", "fast", "22.5", "20", "25", "2", "2"]
     assert other == ['a "b", c', "fast", "", "", "", "0", "2"]
     quiet(browser)
+
+
+def setting(path: str, value: float, unit: str, label: str) -> dict[str, Any]:
+    return {"path": path, "value": value, "unit": unit, "label": label}
+
+
+def test_a_sweep_is_drawn_over_its_values(shown: Callable[..., Any]) -> None:
+    variants = {f"up {mbps} Mbps": 16 // mbps for mbps in (16, 4, 1)}
+    swept = {
+        label: [setting("network.clients.up", 16e6 / slow, "bit/s", label)]
+        for label, slow in variants.items()
+    }
+    browser = shown(METHODS, variants, seeds=(0, 1), swept=json.dumps(swept))
+    assert "network.clients.up (Mbps)" in words(browser, "sweep")
+    drawn = browser.evaluate("document.getElementById('sweep').data.map(t => [t.name, t.x])")
+    assert ["LoRA", [1, 4, 16]] in drawn
+    log = "document.getElementById('sweep').layout"
+    assert browser.evaluate(f"[{log}.xaxis.type, {log}.yaxis.type]") == ["log", "log"]
+    quiet(browser)
+
+
+def test_two_sweeps_are_a_map(shown: Callable[..., Any]) -> None:
+    swept = {
+        f"up {mbps} Mbps, rtt {ms} ms": [
+            setting("network.clients.up", mbps * 1e6, "bit/s", f"up {mbps} Mbps"),
+            setting("network.clients.rtt", ms / 1e3, "s", f"rtt {ms} ms"),
+        ]
+        for mbps in (1, 4)
+        for ms in (5, 50)
+    }
+    browser = shown(METHODS, dict.fromkeys(swept, 2), swept=json.dumps(swept))
+    assert browser.evaluate("document.querySelectorAll('#sweep .shapelayer path').length") == 4
+    said = words(browser, "sweep")
+    assert "4 Mbps" in said
+    assert "50 ms" in said
+    quiet(browser)
+
+
+def test_a_run_without_sweeps_has_no_such_section(shown: Callable[..., Any]) -> None:
+    assert shown(METHODS, VARIANTS).evaluate("document.getElementById('sweep-section').hidden")
