@@ -171,9 +171,12 @@ class Form:
         low, high = (0.01, 1.0) if key == "accuracy" else (0.0, 0.0)
         name, label = dotted(("training", "target", key)), f"target {self._measure(key)}"
         yield Field(name, label, "value", _text(value), low, high, "the end of the run")
-        policies = dict.fromkeys(_text(self._data(start).get("policy")) for start in self.starts)
+        policies: dict[str, str] = {}
+        for start in self.starts:
+            text, kind = _text(self._data(start).get("policy")), self._study.variants[start].policy
+            policies.setdefault(text, f"{kind.kind} ({start})")
         if len(policies) > 1:
-            choices = tuple((each, each or "synchronous") for each in policies)
+            choices = tuple(policies.items())
             yield Field("policy", "policy", "choice", _text(data.get("policy")), choices=choices)
 
     def _target_key(self, data: Mapping[str, Any]) -> str:

@@ -168,7 +168,7 @@ class Workers:
             if found is None or isinstance(found, EmulationError):
                 return found
             self._kept[key] = found
-            if len(self._kept) > KEPT:
+            while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(key)
         return self._kept[key]
