@@ -20,7 +20,6 @@ from emulator.simulation.records import Emulation
 from emulator.simulation.rounds.logged import LoggedTrainer
 from emulator.simulation.simulate import simulate
 from emulator.simulation.trainer import Trainer
-from flasc.training.settings import TrainingSettings
 
 MANY = 1_000_000  # simulations: the compiled network is worth its loading
 
@@ -79,7 +78,9 @@ class Replays:
     def __init__(self, study: Study, options: Options) -> None:
         with recorded(study, options) as known:
             self._trainings = {
-                _key(each.method, each.settings): _Training(each, _opened(each, known), Plans())
+                (each.method, each.settings.model_dump_json()): _Training(
+                    each, _opened(each, known), Plans()
+                )
                 for each in study.trainings()
             }
 
@@ -96,7 +97,7 @@ class Replays:
         which decides the engine. Raises NotRecordedError, StalledError and EmulationError.
         """
         settings = scenario.training_settings(run.method, run.seed)
-        training = self._trainings[_key(run.method, settings)]
+        training = self._trainings[run.method, settings.model_dump_json()]
         rows = simulate(
             scenario,
             run.seed,
@@ -109,10 +110,6 @@ class Replays:
         )
         found = outcome(run.emulation(""), rows, None, metric=scenario.metric_measure)
         return Measured(found, curve(rows))
-
-
-def _key(method: str, settings: TrainingSettings) -> tuple[str, str]:
-    return method, settings.model_dump_json()
 
 
 def _opened(training: TrainingJob, options: Options) -> Recording | None:

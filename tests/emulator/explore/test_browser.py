@@ -141,8 +141,8 @@ def test_a_page_of_another_origin_gets_nothing(browser, served, tmp_path):
         for options in ("{}", "{mode: 'no-cors'}", "{method: 'POST', body: '{}'}",
                         "{method: 'POST', body: '{}', mode: 'no-cors'}"):  # fmt: skip
             for path in ("", "scenario", "plotly.js"):
-                code = f"fetch({served.url + path!r}, {options}).then(async r => await r.text(), () => '')"
-                assert browser.evaluate(code) == ""
+                fetched = f"fetch({served.url + path!r}, {options})"
+                assert browser.evaluate(f"{fetched}.then(r => r.text(), () => '')") == ""
         for tag, loaded in (("script", "plotly.js"), ("iframe", "")):
             code = f"""new Promise(done => {{
               const made = document.createElement({tag!r});

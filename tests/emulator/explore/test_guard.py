@@ -79,8 +79,11 @@ def test_an_unknown_machine_gets_nothing():
     assert ask(client=None) == (403, b"")
 
 
-@pytest.mark.parametrize("path", ["/", "", "/draw", f"/{TOKEN}", f"/{TOKEN}x/draw", "//draw",
-                                  f"/{TOKEN[:-1]}/draw", f"/{TOKEN.upper()}/draw", f"/é{TOKEN}/"])  # fmt: skip
+@pytest.mark.parametrize(
+    "path",
+    ["/", "", "/draw", f"/{TOKEN}", f"/{TOKEN}x/draw", "//draw", f"/{TOKEN[:-1]}/draw",
+     f"/{TOKEN.upper()}/draw", f"/é{TOKEN}/"],
+)  # fmt: skip
 def test_without_the_token_the_address_is_asked_for(path):
     status, text = ask(path=path)
     assert status == 403

@@ -1,6 +1,6 @@
 """Recorded trainings in memory: the same results as `flasc-emu run`, and no file."""
 
-import os
+import shutil
 import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,6 +12,7 @@ from emulator.explore.replays import MANY, Replays, Run, require_recorded
 from emulator.results.metrics import curve, outcome
 from emulator.runner import inputs, run as running
 from emulator.runner.events import ignore
+from emulator.runner.recording import archive
 from emulator.runner.training_job import run_training
 from flasc.training.shared_models import SharedModels
 
@@ -47,10 +48,10 @@ def test_results_are_those_of_a_run(study, replays, simulations):
 def test_nothing_is_left_on_the_disk(study, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     one = Replays(study, options(study))
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
     scenario = study.variants["as fast"]
     assert one.measured(scenario, Run("LoRA", 0)).outcome.rounds > 20
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_each_row_is_told_so_that_a_simulation_can_be_stopped(study, replays):
@@ -81,6 +82,19 @@ def test_a_message_log_is_replayed(log: Path):
     found = Replays(logged, options(logged)).measured(logged.variants["slow"], Run("FedAvg", 0))
     assert found.curve.round == (0, 1, 3)
     assert found.outcome.bytes_up == 6 * 40_000
+
+
+def test_a_folder_of_recordings_is_read_into_memory(study, replays, tmp_path):
+    """As that of a run's folder; its files are not needed any more."""
+    store = tmp_path / "recordings"
+    with archive.extracted(study.packed) as (folder, _):
+        shutil.copytree(folder, store)
+    own = replace(study, packed=None)
+    require_recorded(own, running.options_for(own, store, train=False), "run")
+    one = Replays(own, running.options_for(own, store, train=False))
+    shutil.rmtree(store)
+    scenario, run = study.variants["4x slower"], Run("LoRA", 0)
+    assert one.measured(scenario, run) == replays.measured(scenario, run)
 
 
 def test_a_study_without_any_recorded_training_is_refused(scenario, tmp_path):

@@ -38,7 +38,12 @@ def test_another_origin_gets_nothing(served):
         {"Host": "evil.example"},
         {"Host": "evil.example:" + own.rpartition(":")[2]},
     ):
-        for path, content in (("scenario", asked), ("draw", asked), ("", None), ("plotly.js", None)):
+        for path, content in (
+            ("scenario", asked),
+            ("draw", asked),
+            ("", None),
+            ("plotly.js", None),
+        ):
             assert served.ask(path, content, headers)[:2] == (403, ""), (headers, path)
 
 
