@@ -1,5 +1,6 @@
 """The server of the page: the form, a stream of views per drawing, scenarios as YAML."""
 
+import asyncio
 import json
 import secrets
 import socket
@@ -14,6 +15,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
+from typing_extensions import override
 
 from emulator.common.errors import SupportError
 from emulator.explore.form import Explored, Form
@@ -119,7 +121,8 @@ class Explorer:
         try:
             per_turn = len(wanted) // len(turns)
             for done, ((number, run), task) in enumerate(zip(wanted, tasks, strict=True), 1):
-                if (result := await task) is None:
+                await asyncio.wait([task])
+                if task.cancelled() or (result := task.result()) is None:
                     return
                 found[number][run] = result
                 if done % per_turn == 0:
@@ -193,6 +196,19 @@ def bound(port: int) -> socket.socket:
     return found
 
 
+class _Server(uvicorn.Server):
+    """A server that ends drawings before it waits for the end of its answers."""
+
+    def __init__(self, config: uvicorn.Config, pool: Workers) -> None:
+        super().__init__(config)
+        self._pool = pool
+
+    @override
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._pool.stop_all()
+        await super().shutdown(sockets)
+
+
 def serve(
     study: Study,
     options: Options,
@@ -210,7 +226,7 @@ def serve(
             server_header=False, proxy_headers=False, timeout_graceful_shutdown=1,
         )  # fmt: skip
         on_ready(f"http://{HOST}:{port}/{token}/")
-        uvicorn.Server(config).run(sockets=[listening])
+        _Server(config, pool).run(sockets=[listening])
     finally:
         pool.close()
         listening.close()

@@ -110,6 +110,7 @@ class Workers:
         self._idle: queue.Queue[_Process] = queue.Queue()
         self._processes: set[_Process] = set()
         self._threads = ThreadPoolExecutor(count)  # one waits for each process
+        self._tasks: set[asyncio.Task[Result | None]] = set()
         self._kept: OrderedDict[tuple[str, Run], Result] = OrderedDict()
         self._slot, self._is_compiled, self._is_closed = 0, False, False
         for _ in range(count):
@@ -145,6 +146,18 @@ class Workers:
         """Stop the simulations of a drawing."""
         self._stops[slot] = 1
 
+    def stop_all(self) -> None:
+        """Cancel all drawings, as the server ends."""
+        for task in tuple(self._tasks):
+            task.cancel()
+
+    def start(self, explored: Explored, run: Run, slot: int) -> "asyncio.Task[Result | None]":
+        """Start a simulation for the drawing with a slot."""
+        task = asyncio.get_running_loop().create_task(self._result(explored, run, slot))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
     def _ask(self, job: _Job) -> Result | None:
         """The result of a job by the next idle process; a process that ended is replaced."""
         process = self._idle.get()
@@ -159,7 +172,7 @@ class Workers:
         self._idle.put(process)
         return found
 
-    async def result(self, explored: Explored, run: Run, slot: int) -> Result | None:
+    async def _result(self, explored: Explored, run: Run, slot: int) -> Result | None:
         """The result of one simulation; None if it was stopped."""
         key = explored.key, run
         if key not in self._kept:
@@ -183,8 +196,7 @@ class Drawing:
 
     def ask(self, wanted: Sequence[tuple[Explored, Run]]) -> list["asyncio.Task[Result | None]"]:
         """Start simulations; they run in this order."""
-        loop = asyncio.get_running_loop()
-        return [loop.create_task(self.workers.result(*each, self.slot)) for each in wanted]
+        return [self.workers.start(*each, self.slot) for each in wanted]
 
     def stop(self, tasks: Sequence["asyncio.Task[Result | None]"]) -> None:
         """Stop those that have not ended."""

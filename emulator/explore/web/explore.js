@@ -187,6 +187,7 @@ const plot = (id, { data, layout }) => {
     font: { family: "system-ui, sans-serif", color: style("--ink"), size: 12 },
     margin: { l: 10, r: 14, t: 10, b: 10 }, bargap: .2,
     hoverlabel: { bgcolor: style("--card"), font: { color: style("--ink") }, align: "left" },
+    modebar: { bgcolor: "rgba(0,0,0,0)", color: style("--soft"), activecolor: style("--ink") },
     legend: { orientation: "h", x: 0, y: 1, yanchor: "bottom", traceorder: "normal" },
     ...layout, xaxis, yaxis: axis(layout.yaxis),
   }, { responsive: true, displaylogo: false, displayModeBar: "hover",

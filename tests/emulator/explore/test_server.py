@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from .conftest import SLOW_UPLOAD
+
 SLOW = "16x slower"
 
 
@@ -113,6 +115,16 @@ def test_a_drawing_that_is_given_up_does_not_hold_up_the_next(served):
     last = served.views(texts={"network.clients.rtt": "99 ms"})[-1]
     assert last["done"] == 2
     assert time.monotonic() - began < 60
+
+
+def test_an_interruption_ends_a_drawing_without_a_word(serve):
+    """The fixture compares exit code and output."""
+    with serve(SLOW_UPLOAD, "--workers", 1) as found:
+        parts = urlsplit(found.url)
+        link = http.client.HTTPConnection(parts.hostname, parts.port, 60)
+        link.request("POST", f"{parts.path}draw", json.dumps({"start": SLOW}))
+        assert found.ask()[0] == 200, "the request before is being answered"
+    link.close()
 
 
 def test_a_log_starts_with_a_network_of_its_own(serve, log):
