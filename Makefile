@@ -10,7 +10,7 @@ CONSTRAINTS := constraints/python$(shell $(PYTHON) -c "import sys; print('%d.%d'
 PINNED ?= $(if $(wildcard $(CONSTRAINTS)),--constraint $(CONSTRAINTS))
 # The Pythons of `make test-matrix`; one that is not on PATH is skipped, and named.
 PYTHONS ?= 3.10 3.11 3.12 3.13 3.14
-LIGHT := cli common network reports results scenario simulation
+LIGHT := cli common explore network reports results scenario simulation
 
 # Recordings by name, and the drawing that each is shown as.
 FIGURES := slow_upload:time_to_target figure2:accuracy_over_bytes figure3:time_to_target \

@@ -36,7 +36,10 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.10",
     packages=find_packages(include=["emulator", "emulator.*", "flasc", "flasc.*"]),
-    package_data={"emulator": ["py.typed", "reports/page/web/*"], "flasc": ["py.typed"]},
+    package_data={
+        "emulator": ["py.typed", "reports/page/web/*", "explore/web/*"],
+        "flasc": ["py.typed"],
+    },
     cmdclass={"build_py": BuildWithScenarios},
     install_requires=[
         "click>=8.2",
@@ -62,6 +65,7 @@ setup(
         # what docs/commands.py makes is in the repository as well
         "docs": ["mkdocs>=1.6,<2", "mkdocs-material>=9.5,<10"],
         "dp": ["dp-accounting>=0.6"],  # epsilon of trainings with noise, for training.dp
+        "explore": ["starlette>=0.46", "uvicorn>=0.34"],  # the local page of `flasc-emu explore`
         "pandas": ["pandas>=2.0"],  # results as data frames
         "export": [  # `flasc-emu export tables --to parquet`, `flasc-emu export tensorboard`
             "pyarrow>=15",
@@ -88,8 +92,10 @@ setup(
             "pytest-xdist>=3.5",  # a worker a core
             "pytest-timeout>=2.3.1",  # a deadlock in a simulation must fail, not hang
             "ruff>=0.6",
+            "starlette>=0.46",  # flasc-emu explore, over HTTP
             "tensorboard>=2.15",
             "types-PyYAML",
+            "uvicorn>=0.34",
         ],
     },
     entry_points={"console_scripts": ["flasc-emu = emulator.cli:main"]},

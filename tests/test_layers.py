@@ -170,6 +170,13 @@ def test_exports_load_no_torch(run_folder):
     assert not {"torch", "transformers", "peft"} & modules
 
 
+def test_explore_loads_no_torch():
+    """Nor do its workers, which have the same modules and the recordings."""
+    modules = loaded("import emulator.explore.server")
+    assert "starlette" in modules
+    assert not {"torch", "transformers", "peft", "matplotlib"} & modules
+
+
 def is_module(name):
     path = ROOT / name.replace(".", "/")
     return path.with_suffix(".py").exists() or path.is_dir()
@@ -242,8 +249,8 @@ def test_the_packages_are_those_of_the_layout():
 
     own = {"__init__.py", "py.typed"}
     assert inside("emulator") == own | {
-        "__main__.py", "api.py", "cli", "common", "integrations", "network", "reports", "results",
-        "runner", "scenario", "simulation", "testbed",
+        "__main__.py", "api.py", "cli", "common", "explore", "integrations", "network", "reports",
+        "results", "runner", "scenario", "simulation", "testbed",
     }  # fmt: skip
     assert inside("flasc") == own | {
         "assets", "codec", "common", "data", "methods", "models", "tasks", "training",

@@ -8,6 +8,7 @@ from emulator.cli import (
     calibrate,
     check,
     compare,
+    explore,
     export,
     new,
     report,
@@ -35,7 +36,7 @@ def main() -> None:
 
 for command in (
     new.new, new.schema, run.run, search.search, check.check, report.report, compare.compare,
-    export.export, assets.list_, assets.assets, transfers.transfers, validate.validate,
-    calibrate.calibrate,
+    explore.explore, export.export, assets.list_, assets.assets, transfers.transfers,
+    validate.validate, calibrate.calibrate,
 ):  # fmt: skip
     main.add_command(command)

@@ -270,3 +270,14 @@ def write_run(tmp_path: Path) -> Write:
             return ledger.path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """A headless Chromium, as in reports/browser.py; skips where there is none."""
+    module = runpy.run_path(str(HERE / "reports/browser.py"))
+    if not module["FOUND"]:
+        pytest.skip("no chromium, google-chrome or chrome on PATH")
+    one = module["Browser"](tmp_path_factory.mktemp("profile"))
+    yield one
+    one.close()

@@ -83,15 +83,18 @@ class Browser:
         text, _, self.heard = self.heard.partition(b"\0")
         return dict(json.loads(text))
 
-    def open(self, page: Path, width: int = 1400, height: int = 900, scheme: str = "light") -> None:
-        """Open a file as a screen so large shows it, to the end of its load event."""
+    def open(
+        self, page: Path | str, width: int = 1400, height: int = 900, scheme: str = "light"
+    ) -> None:
+        """Open a file or an address as a screen so large shows it, to the end of its load event."""
         mobile = width < 640
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height,
                   deviceScaleFactor=1, mobile=mobile)  # fmt: skip
         preferred = [{"name": "prefers-color-scheme", "value": scheme}]
         self.call("Emulation.setEmulatedMedia", features=preferred)
         self.events.clear()
-        self.call("Page.navigate", url=page.resolve().as_uri())
+        url = page if isinstance(page, str) else page.resolve().as_uri()
+        self.call("Page.navigate", url=url)
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
             self.events.append(self._next())
 

@@ -1,8 +1,7 @@
-"""Studies of small runs whose every number is known, and a browser."""
+"""Studies of small runs whose every number is known."""
 
 import dataclasses
-import runpy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -98,14 +97,3 @@ def deadline_run(tmp_path: Path) -> Path:
             trainer = Schooled(down_bytes=100_000, up_bytes=50_000, examples=4)
             ledger.write(Emulation("LoRA", variant, 0), simulate(scenario, 0, trainer))
         return ledger.path
-
-
-@pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A headless Chromium, as in browser.py; skips where there is none."""
-    module = runpy.run_path(str(Path(__file__).with_name("browser.py")))
-    if not module["FOUND"]:
-        pytest.skip("no chromium, google-chrome or chrome on PATH")
-    one = module["Browser"](tmp_path_factory.mktemp("profile"))
-    yield one
-    one.close()
