@@ -37,7 +37,7 @@ def check(
     blocks = "utf" in (sys.stdout.encoding or "").lower()
     screen = Screen(shutil.get_terminal_size().columns, blocks)
     if logs := log_summary.of(paths):
-        for line in log_summary.plan(logs, paths, overrides, networks, screen):
+        for line in log_summary.plan(logs, paths, overrides, networks, screen, vary):
             click.echo(line)
         return
     study = inputs.read(paths, overrides, only, networks=networks, vary=vary)

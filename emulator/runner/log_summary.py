@@ -24,6 +24,7 @@ def plan(
     overrides: Sequence[str] = (),
     networks: Sequence[Path] = (),
     screen: Screen = SCREEN,
+    vary: Sequence[str] = (),
 ) -> Iterator[str]:
     """Lines for a terminal about the logs in `files` and, if there are some, about the networks.
 
@@ -32,8 +33,8 @@ def plan(
     """
     logs = [message_log.read(path) for path in files]
     found = message_logs.combined(logs)
-    has_network = bool(networks or overrides or paths[0].is_dir())
-    study = inputs.read(paths, overrides, networks=networks) if has_network else None
+    has_network = bool(networks or overrides or vary or paths[0].is_dir())
+    study = inputs.read(paths, overrides, networks=networks, vary=vary) if has_network else None
     for log in logs:
         yield from lines(log)
     clients = found.scenario["task"]["clients"]

@@ -22,6 +22,7 @@ from emulator.integrations.message_log import Writer
 from emulator.results.comparison import Contrast
 from emulator.runner.events import Note, TrainingFinished, TrainingProgress
 from emulator.runner.export_recording import packed_recording
+from emulator.runner.run import folder_name
 from emulator.scenario.study import UNVARIED
 from emulator.simulation.records import Emulation
 
@@ -235,3 +236,12 @@ def test_importing_loads_next_to_nothing():
     code = f"import sys, emulator; assert not {heavy}; from emulator import Scenario, run, compare"
     code += "; assert not {'torch', 'pandas', 'matplotlib'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_values_of_a_swept_setting_are_variants_and_a_folder_of_their_own(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    rates = {"network.clients.up": {"from": "20 Mbps", "to": "5 Mbps", "points": 3}}
+    swept = Scenario.read("scenarios/slow_upload.yaml", vary=rates)
+    assert swept.variants == ["up 20 Mbps", "up 12.5 Mbps", "up 5 Mbps"]
+    assert swept.study.variants["up 12.5 Mbps"].network.clients.up == 12.5e6
+    assert folder_name(swept.study, swept.networks, swept.swept) == "slow_upload-over-up"

@@ -1,11 +1,13 @@
 """Sentences on sweeps: the leaders, the seeds that they are of, and what `compare` calls shown."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from emulator.reports.findings import compared
 from emulator.reports.run_report import Study
 from emulator.reports.sweep_findings import edges, sentences, value_text
+from emulator.results.metadata import Setting
 
 FLAT: list[list[float | None]] = [[10.0, 10.1, 10.2]] * 4
 FALLING: list[list[float | None]] = [
@@ -62,3 +64,32 @@ def test_values_and_edges() -> None:
     ]  # fmt: skip
     assert edges([1, 4, 16], log=True) == [0.5, 2, 8, 32]
     assert edges([0, 10, 20], log=False) == [-5, 5, 15, 25]
+
+
+def test_a_map_counts_cells_and_those_not_settled(study_of: Callable[..., Study]) -> None:
+    places = {f"up {x} Mbps, rtt {y} ms": (x, y) for y in (5, 50) for x in (1, 2)}
+    found = study_of({"A": 0.1, "B": 0.1}, dict.fromkeys(places, 1), seeds=range(3))
+    swept = {
+        label: (
+            Setting("network.clients.up", x * 1e6, "bit/s", f"up {x} Mbps"),
+            Setting("network.clients.rtt", y / 1e3, "s", f"rtt {y} ms"),
+        )
+        for label, (x, y) in places.items()
+    }
+    # B takes 4 s / Mbps, A takes 3 s; at 50 ms A takes 1 s with two seeds, and 9 s with the last.
+    seconds = {
+        label: {"A": [3.0] * 3 if y == 5 else [1.0, 1.0, 9.0], "B": [4.0 / x] * 3}
+        for label, (x, y) in places.items()
+    }
+    outcomes = tuple(
+        replace(each, time_to_target_s=seconds[each.variant][each.method][each.seed])
+        for each in found.outcomes
+    )
+    study = replace(found, outcomes=outcomes, swept=swept)
+    assert list(sentences(study)) == [
+        "Lowest time to accuracy 0.50, median of 3 seeds, in 4 cells of network.clients.up and "
+        "network.clients.rtt: A in 3, B in 1.",
+        "With rtt 5 ms: A with network.clients.up below about 1.3 Mbps, B above.",
+        "With rtt 50 ms: A at all 2 values of network.clients.up, 1 Mbps to 2 Mbps.",
+        "In 2 cells the first method has the lowest time in fewer than 95% of the runs (3 seeds).",
+    ]

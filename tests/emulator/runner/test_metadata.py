@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from emulator.results.metadata import RunMetadata
+from emulator.results.metadata import RunMetadata, Setting
 from emulator.runner import inputs, metadata
 from emulator.simulation.clients import fleet
 
@@ -35,6 +35,20 @@ def found(tmp_path):
     path = tmp_path / "toy.yaml"
     path.write_text(FLEET, "utf-8")
     return inputs.read(path)
+
+
+def test_densities_that_are_swept_are_left_out_and_the_numbers_are_kept(tmp_path):
+    path = tmp_path / "toy.yaml"
+    path.write_text(FLEET + "  methods.FLASC.up: [1/4, 1/64]\n", "utf-8")
+    swept = inputs.read(path)
+    assert metadata.densities(swept) == {"LoRA": (1, 1), "sparse": (1 / 8, 1 / 8)}
+    described = metadata.describe(swept)
+    assert described.swept
+    assert described.swept["b, up 1/64"] == (Setting("methods.FLASC.up", 1 / 64, "1", "up 1/64"),)
+
+
+def test_a_study_without_sweeps_keeps_none(found):
+    assert metadata.describe(found).swept is None
 
 
 def test_densities_are_of_methods_that_differ_by_them_alone(found):

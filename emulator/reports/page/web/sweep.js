@@ -30,7 +30,7 @@ const drawLines = sweep => {
   const kind = sweep.log ? "log" : "linear", marks = own ? sweep.marks : [];
   draw("sweep", [...bands, ...traces], {
     height: 430,
-    xaxis: axis({ title: { text: plain(sweep.title) }, type: kind, ...(sweep.log ? { dtick: "D2" } : {}) }),
+    xaxis: axis({ title: { text: plain(sweep.title) }, type: kind, ...(sweep.values.length <= 12 ? { tickvals: sweep.values, ticktext: sweep.values.map(String) } : sweep.log ? { dtick: "D2" } : {}) }),
     yaxis: axis({ title: { text: `simulated time (${unit})` }, type: "log", dtick: "D2" }),
     shapes: marks.map(([x]) => ({ type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1,
       line: { color: style("--soft"), dash: "dot", width: 1.5 } })),

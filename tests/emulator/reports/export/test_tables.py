@@ -3,8 +3,9 @@
 import csv
 import io
 from collections.abc import Callable, Iterator
-from dataclasses import astuple, fields
+from dataclasses import astuple, fields, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast, get_args
 
 import pytest
@@ -14,6 +15,7 @@ from emulator.common.errors import LedgerError, SupportError
 from emulator.reports.export import tables
 from emulator.reports.run_report import Study, load
 from emulator.results.ledger import Ledger
+from emulator.results.metadata import Setting
 from emulator.results.metrics import Outcome
 from emulator.simulation.records import Emulation, Evaluation, Row, Transfer
 
@@ -100,8 +102,21 @@ def test_rows_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
     score = Evaluation(1, 1.0, "validation", 1, 0.5, 1.0)
     with Ledger.create(tmp_path / "ledger.sqlite", {}) as hostile:
         hostile.write(Emulation("A", "x", 0), [bad, score])
-        table = tables.tables(hostile, cast(Study, None))["transfers"]
+        study = cast(Study, SimpleNamespace(outcomes=(), swept={}))
+        table = tables.tables(hostile, study)["transfers"]
         with pytest.raises(LedgerError, match="contradict each other"):
             list(table.batches())
     with pytest.raises(LedgerError, match="contradict each other"):
         Results.read(tmp_path)
+
+
+def test_outcomes_have_the_numbers_of_sweeps(ledger: Ledger) -> None:
+    study = load(ledger)
+    variant = study.outcomes[0].variant
+    setting = Setting("network.clients.up", 5e6, "bit/s", "up 5 Mbps")
+    swept = replace(study, swept={variant: (setting,)})
+    table = tables.tables(ledger, swept)["outcomes"]
+    assert table.columns["network.clients.up_bps"] is float
+    (rows,) = table.batches()
+    assert {row[-1] for row in rows if row[1] == variant} == {5e6}
+    assert len({len(row) for row in rows} | {len(table.columns)}) == 1
