@@ -148,16 +148,16 @@ def _rounds_line(outcome: "Outcome", study: "Study", trainings: "Sequence[Traini
     """The last line of the results: rounds, trainings and simulations."""
     from emulator.common.text import counted
 
-    rounds, whole = counted(outcome.trained_rounds, "round"), len(trainings)
+    rounds, of = counted(outcome.trained_rounds, "round"), counted(len(trainings), "training")
     before = f", {outcome.reused_rounds} recorded before" if outcome.reused_rounds else ""
-    each = {len(training.variants) for training in trainings}
+    counts = {len(training.variants) for training in trainings}
     shared = ""
-    if outcome.trained_rounds and (count := max(each, default=1)) > 1 and len(each) == 1:
+    if outcome.trained_rounds and len(counts) == 1 and counts != {1}:
         keys = [key for axis in study.scenario.vary.values() for p in axis.values() for key in p]
         kind = "network" if all(key.startswith("network") for key in keys) else "variant"
-        shared = f"{counted(count, kind)}, each training run once: "
+        shared = f"each run once for {counted(*counts, kind)}: "
     simulations = counted(sum(training.count for training in trainings), "simulation")
-    return f"{rounds} trained{before} ({shared}{counted(whole, 'training')}, {simulations})."
+    return f"{rounds} trained{before} ({of}, {shared}{simulations})."
 
 
 def _engine(

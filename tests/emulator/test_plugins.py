@@ -100,7 +100,7 @@ def test_a_run_with_one_of_each_kind(flasc_emu, tmp_path):
     keys = ["--out", tmp_path / "run", "--recordings", tmp_path, "--set", "training.rounds=2"]
     first = flasc_emu("run", OWN, *keys, "--workers", "1")
     assert first.returncode == 0, first.stderr
-    assert "4 rounds trained, 0 recorded before" in first.stdout
+    assert "\n4 rounds trained (2 trainings, 2 simulations).\n" in first.stdout
     again = flasc_emu("run", OWN, *keys, "--workers", "2")  # processes that import them as well
     assert again.returncode == 0, again.stderr
     assert "0 rounds trained, 4 recorded before" in again.stdout

@@ -52,7 +52,7 @@ def test_help_and_version(invoke):
 def test_run_reports_and_running_again_trains_nothing(invoke, scenario, toys):
     code, out, err = invoke("run", scenario(), "--workers", "1")
     assert code == 0
-    counted = "12 rounds trained, 0 recorded before (3 trainings, 6 simulations)."
+    counted = "12 rounds trained (3 trainings, each run once for 2 networks: 6 simulations)."
     assert f"\n{counted}\nWritten to runs/toy/:\n" in out
     assert max(map(len, out.splitlines())) <= 80
     assert [line for line in err.splitlines() if not line.startswith(" ") and ":" not in line] == [
@@ -312,3 +312,14 @@ def test_signal_handlers_are_put_back(invoke, scenario, toys, monkeypatch):
     assert code == 129
     assert "terminated: run the same command again" in err
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)] == before
+
+
+def test_check_of_one_method(invoke, scenario):
+    code, out, _ = invoke("check", scenario(), "--method", "head")
+    assert code == 0
+    assert "1 training (1 method, 1 seed)" in out
+    assert "\n  head  30.8 kB down" in out
+    assert "FLASC" not in out
+    code, _, err = invoke("check", scenario(), "--method", "hed")
+    assert code == 2
+    assert "methods: found no 'hed'; did you mean 'head'?" in err
