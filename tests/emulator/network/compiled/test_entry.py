@@ -8,12 +8,15 @@ import pytest
 from emulator.network.compiled import entry, layout
 
 
-def run(down_Bps, up_Bps, server_Bps, down_B, up_B, *, compute_s=0.0, cell=None, cell_Bps=()):
+def run(
+    down_Bps, up_Bps, server_Bps, down_B, up_B, *, compute_s=0.0, cell=None, cell_Bps=(), half=()
+):
     """Finish times of the uploads of one round in which all clients take part."""
     count = len(down_Bps)
     parties = [np.array([*rates, *cell_Bps, server_Bps], float) for rates in (down_Bps, up_Bps)]
     cells = np.full(count, -1) if cell is None else count + np.array(cell)
-    world = layout.build(np.stack(parties), np.zeros(count), cells, count, 6 * count)
+    flags = np.array([*[0] * count, *(half or [0] * len(cell_Bps)), 0])
+    world = layout.build(np.stack(parties), np.zeros(count), cells, flags, count, 6 * count)
     start_s, finish_s = np.zeros(1), np.zeros(1)
     tasks = [np.arange(count), *(np.full(count, nbytes) for nbytes in (down_B, up_B))]
     seconds = np.full(count, float(compute_s))
@@ -54,6 +57,22 @@ def test_a_cell_limits_its_clients_and_leaves_the_rest_to_others():
     assert times_s == pytest.approx([40, 40, 5], rel=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("half", "server_Bps", "expected"),
+    [
+        # 20 B/s: both have 10 until 10 s. Then one uploads 100 B while the other downloads 300.
+        ([0], 1e9, [15, 25]),
+        ([1], 1e9, [20, 30]),
+        # The server has 10 in each direction: 5 to each download, then 10 to each message.
+        ([1], 10, [20 + 10, 50]),
+    ],
+)
+def test_both_directions_share_the_medium_of_a_half_duplex_cell(half, server_Bps, expected):
+    cells = {"cell": [0, 0], "cell_Bps": [20], "half": half}
+    times_s = run([1e3] * 2, [1e3] * 2, server_Bps, [100, 400], [100, 0], **cells)
+    assert times_s == pytest.approx(expected, rel=1e-12)
+
+
 def test_the_levels_of_many_flows_follow_progressive_filling():
     rng = np.random.default_rng(0)
     rates = rng.lognormal(3, 1, 40)
@@ -80,6 +99,6 @@ def test_the_levels_of_many_flows_follow_progressive_filling():
 
 
 def test_code_that_laid_the_state_out_differently_refuses_it():
-    world = layout.build(np.ones((2, 2)), np.zeros(1), np.full(1, -1), 1, 9)
+    world = layout.build(np.ones((2, 2)), np.zeros(1), np.full(1, -1), np.zeros(2), 1, 9)
     world.i[layout.SOURCE] += 1
     assert entry.advance(*world, math.inf, 1, False) == layout.NOTHING
