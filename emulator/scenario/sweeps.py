@@ -112,15 +112,16 @@ class Sweeps(BeforeValidator):
         """The schema of labelled axes, or lists, or ranges."""
         found = handler(schema)
         number = {"type": ["string", "number"]}
+        points = {"type": "integer", "minimum": 2, "maximum": MAX_POINTS}
         range_ = {
             "type": "object",
             "additionalProperties": False,
             "required": ["from", "to", "points"],
             "properties": {
-                "from": number,
-                "to": number,
-                "points": {"type": "integer", "minimum": 2, "maximum": MAX_POINTS},
-                "scale": {"enum": list(SCALES)},
+                "from": {**number, "description": "the first value, with its unit"},
+                "to": {**number, "description": "the last value, with its unit"},
+                "points": {**points, "description": "number of values, with both ends"},
+                "scale": {"enum": list(SCALES), "description": "equal distances, or equal ratios"},
             },
         }
         axes = [found["additionalProperties"], {"type": "array", "items": number}, range_]

@@ -24,7 +24,7 @@ from emulator.simulation.clients import applications
 from emulator.simulation.clients.applications import ApplicationSettings
 from emulator.simulation.clients.devices import Devices
 from emulator.simulation.clients.presets import PRESETS, PresetName
-from emulator.simulation.clients.speed_tests import SpeedTests
+from emulator.simulation.clients.speed_tests import SpeedTests, columns_of
 from flasc.common import plugins
 from flasc.common.settings import Fraction, PositiveInt, Settings, fraction_schema
 from flasc.common.tagged_unions import ShortForm, kind_or, spelled_out
@@ -74,13 +74,6 @@ class Ratio(Settings):
     """factor on the client's own download rate, instead of a rate"""
 
 
-def _columns_of(table: object) -> list[str]:
-    """The quantities of a client that a table has, before or after its validation."""
-    columns = table.get("columns") if isinstance(table, Mapping) else getattr(table, "columns", {})
-    given = columns if isinstance(columns, Mapping) else dict(columns or {})
-    return [key for key in ("down", "up", "rtt") if given.get(key) is not None]
-
-
 def _form(value: object) -> str:
     is_ratio = "ratio" in value if isinstance(value, Mapping) else isinstance(value, Ratio)
     return "ratio" if is_ratio else "rate"
@@ -112,8 +105,7 @@ class Correlation(Settings):
 
 def _of_up(value: object) -> object:
     """A number alone is the correlation of up."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return {"up": value} if is_number else value
+    return {"up": value} if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 class Cells(Settings):
@@ -148,8 +140,7 @@ class AccessLink(Settings):
     up: Up
     """rate at which a client sends; a preset, a device or a table provides it"""
     rtt: Rtt = 0.0
-    """round-trip time between client and server; `check` and the report warn if it is not given and
-    therefore 0"""
+    """round-trip time between client and server; `check` and the report warn if it is left out"""
     loss: LossDistribution = 0.0
     """probability that a segment is lost, in each direction; with `tcp` only"""
     half_duplex: bool = False
@@ -169,7 +160,7 @@ class AccessLink(Settings):
         if isinstance(data, Mapping) and data.get("devices") is not None:
             data = {"down": "devices", "up": "devices", **data}
         if isinstance(data, Mapping) and data.get("table") is not None:
-            data = dict.fromkeys(_columns_of(data["table"]), "table") | dict(data)
+            data = dict.fromkeys(columns_of(data["table"]), "table") | dict(data)
         if not isinstance(data, Mapping) or data.get("preset") is None:
             return data
         named = [preset for name, preset in PRESETS.items() if name == data["preset"]]
@@ -203,7 +194,7 @@ class AccessLink(Settings):
     def _check_table(self) -> None:
         """Refuses columns that the table does not have, and what contradicts its rows."""
         used = [key for key in ("down", "up", "rtt") if getattr(self, key) == "table"]
-        known = _columns_of(self.table) if self.table else []
+        known = columns_of(self.table) if self.table else []
         for key in used:
             if key not in known:
                 allowed = f"table with {key} in its columns"

@@ -127,6 +127,13 @@ class SpeedTests(Settings):
         return f"{printable(Path(self.file).name)} ({len(self._drawn['down']):,} rows)"
 
 
+def columns_of(table: object) -> list[str]:
+    """The quantities of a client that a table has, before or after its validation."""
+    columns = table.get("columns") if isinstance(table, Mapping) else getattr(table, "columns", {})
+    given = columns if isinstance(columns, Mapping) else dict(columns or {})
+    return [key for key in ("down", "up", "rtt") if given.get(key) is not None]
+
+
 def _selected(table: CsvTable, where: Mapping[str, Values]) -> list[tuple[int, list[str]]]:
     """The rows whose columns have the values of `where`. Raises ScenarioError."""
     rows = table.rows

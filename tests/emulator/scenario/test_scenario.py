@@ -168,6 +168,11 @@ APPLICATIONS = [
     {"requests": 3, "calls": 2, "parallel": 2, "beside": 4, "processing": "5 ms", "waiting": "2 s"},
     {"preset": "flower", "arrays": 3},
 ]
+TABLE = {
+    "file": f"{DATA}/speedtests_sample.csv",
+    "columns": {"down": "downlink_Mbps", "up": "uplink_Mbps", "rtt": "latency_ms"},
+    "where": {"radio_type": ["4G", "NSA low"]},
+}
 # Privacy accounting needs clients that are always available.
 PRIVATE = put(
     put(FULL, ("training", "dp"), {"clip": 0.5, "noise": 1.0, "delta": 1e-5}),
@@ -182,6 +187,7 @@ WHOLE = [
     *(put(FULL, ("policy",), policy) for policy in POLICIES),
     *(put(FULL, ("network", "application"), application) for application in APPLICATIONS),
     put(FULL, ("task",), USERS),
+    put(FULL, ("network", "clients"), {"table": TABLE}),
     PRIVATE,
 ]
 LEAVES = {path: (data, value) for data in WHOLE for path, value in leaves(data)}
