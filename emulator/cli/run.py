@@ -155,7 +155,7 @@ def _rounds_line(outcome: "Outcome", study: "Study", trainings: "Sequence[Traini
     if outcome.trained_rounds and len(counts) == 1 and counts != {1}:
         keys = [key for axis in study.scenario.vary.values() for p in axis.values() for key in p]
         kind = "network" if all(key.startswith("network") for key in keys) else "variant"
-        shared = f"each run once for {counted(*counts, kind)}: "
+        shared = f"each run once for {counted(min(counts), kind)}: "
     simulations = counted(sum(training.count for training in trainings), "simulation")
     return f"{rounds} trained{before} ({of}, {shared}{simulations})."
 
