@@ -105,7 +105,7 @@ class Correlation(Settings):
 
 def _of_up(value: object) -> object:
     """A number alone is the correlation of up."""
-    return {"up": value} if isinstance(value, int | float) and not isinstance(value, bool) else value
+    return {"up": value} if type(value) in (int, float) else value
 
 
 class Cells(Settings):

@@ -187,7 +187,7 @@ WHOLE = [
     *(put(FULL, ("policy",), policy) for policy in POLICIES),
     *(put(FULL, ("network", "application"), application) for application in APPLICATIONS),
     put(FULL, ("task",), USERS),
-    put(FULL, ("network", "clients"), {"table": TABLE}),
+    put(FULL, ("network",), {"server": FULL["network"]["server"], "clients": {"table": TABLE}}),
     PRIVATE,
 ]
 LEAVES = {path: (data, value) for data in WHOLE for path, value in leaves(data)}
