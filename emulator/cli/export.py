@@ -37,8 +37,20 @@ def export() -> None:
     about="Width of the page: one column (3.3 inches) or two (6.9 inches).",
 )
 @repeatable("--figure", "only", about="Only this NAME. Repeatable.")
+@METHOD
+@VARIANT
+@click.option("--no-title", is_flag=True, help="Leave out titles: a paper has a caption.")
 @_out("figures")
-def figures(run: Path, form: str, width: str, only: tuple[str, ...], out: Path | None) -> None:
+def figures(
+    run: Path,
+    form: str,
+    width: str,
+    only: tuple[str, ...],
+    methods: tuple[str, ...],
+    variants: tuple[str, ...],
+    no_title: bool,
+    out: Path | None,
+) -> None:
     """Write each figure of a RUN to a file, for a paper."""
     from emulator.cli.report import warn_if_incomplete
     from emulator.common.errors import LedgerError
@@ -48,7 +60,7 @@ def figures(run: Path, form: str, width: str, only: tuple[str, ...], out: Path |
 
     with open_run(run) as stored:
         warn_if_incomplete(stored)
-        found = run_report.load(stored)
+        found = run_report.only(run_report.load(stored), methods, variants)
     saved: dict[str, Callable[..., bytes]] = {
         "pdf": plot_style.pdf,
         "svg": lambda draw, of: plot_style.svg(draw, of).encode(),
@@ -56,10 +68,34 @@ def figures(run: Path, form: str, width: str, only: tuple[str, ...], out: Path |
     }
     width_in = {"single": SINGLE_IN, "double": DOUBLE_IN}[width]
     named = drawings(width_in, found)
+    if no_title:
+        named = {name: plot_style.untitled(draw) for name, draw in named.items()}
     for name in only:
         _known("figure", name, named, LedgerError)
     for name in only or named:
         _write((out or run / "figures") / f"{name}.{form}", saved[form](named[name], found))
+
+
+@export.command()
+@RUN
+@choice("--to", "form", of=["latex", "markdown"], about="Format.")
+@METHOD
+@VARIANT
+def results(run: Path, form: str, methods: tuple[str, ...], variants: tuple[str, ...]) -> None:
+    """Print the table of results of a RUN, for a paper.
+
+    LaTeX needs the package booktabs. The fastest method of each variant is bold.
+    """
+    from emulator.cli.report import warn_if_incomplete
+    from emulator.reports import run_report
+    from emulator.reports.export import results_table
+    from emulator.results.stored import open_run
+
+    with open_run(run) as stored:
+        warn_if_incomplete(stored)
+        found = run_report.only(run_report.load(stored), methods, variants)
+    to_text = {"latex": results_table.to_latex, "markdown": results_table.to_markdown}[form]
+    click.echo(to_text(found), nl=False)
 
 
 @export.command()

@@ -77,7 +77,7 @@ def overview(study: Study) -> "Figure":
 
 
 def _bars(axes: "Axes", study: Study, panel_in: float) -> None:
-    """Draw bars grouped by variant; full height and hatched if the median is 'never'.
+    """Draw bars grouped by variant; full height and grey if the median is 'never'.
 
     The panel is about `panel_in` wide.
     """
@@ -126,24 +126,20 @@ def _label(what: str, study: Study, name: str) -> str:
 def _never(
     axes: "Axes", x: float, width: float, panel_in: float, i: int, j: int, summary: Summary
 ) -> None:
-    """Draw the bar of method `i` under variant `j`; it says how many of several seeds it is of."""
+    """Draw the strip of method `i` under variant `j`; it says of how many seeds it is."""
     from matplotlib.patches import Rectangle
 
     place = axes.get_xaxis_transform()  # x in data, y in heights of the panel
     left, drawn = x - width * 0.46, width * 0.92
-    bar = Rectangle((left, 0), drawn, 1, transform=place, facecolor="white", edgecolor=colour(i))
-    bar.set(hatch=_HATCH, linewidth=0.6, gid=f"never-{i}-{j}")
-    axes.add_patch(bar)
+    strip = Rectangle((left, 0), drawn, 1, transform=place, facecolor="#f0f0f0")
+    strip.set_gid(f"never-{i}-{j}")
+    axes.add_patch(strip)
     seeds = len(summary.seeds)
     text = NEVER if seeds == 1 else f"{seeds - summary.reached} of {seeds} {NEVER}"
-    tall = 0.032 * len(text)
-    gap = Rectangle((left, 0.5 - tall / 2), drawn, tall, transform=place)
-    gap.set(facecolor="white", zorder=1.5)
-    axes.add_patch(gap)
     first, last = axes.get_xlim()
     size = min(7.0, 0.75 * drawn / (last - first) * 72 * panel_in)
-    style: Any = {"rotation": 90, "ha": "center", "va": "center", "fontsize": size}
-    axes.text(x, 0.5, text, transform=place, **style)
+    style: Any = {"rotation": 90, "ha": "center", "va": "bottom", "fontsize": size}
+    axes.text(x, 0.02, text, transform=place, color=colour(i), **style)
 
 
 def _cost(curve: Curve, against: Against) -> tuple[float, ...]:

@@ -191,6 +191,18 @@ def panels(
     return figure, grid[:n]
 
 
+def untitled(draw: Draw) -> Draw:
+    """Return `draw` without the title of its one panel; several panels need theirs."""
+
+    def drawn(study: Study) -> "Figure":
+        figure = draw(study)
+        if len(figure.axes) == 1:
+            figure.axes[0].set_title("")
+        return figure
+
+    return drawn
+
+
 def mark_incomplete(figure: "Figure", study: Study) -> None:
     """Write above the figure that simulations are missing, if so."""
     if study.missing:

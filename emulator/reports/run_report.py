@@ -1,11 +1,13 @@
 """One run, measured and ordered: what every report shows."""
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TypeVar
 
+from emulator.common.errors import LedgerError
+from emulator.common.text import suggestion
 from emulator.reports import validation
 from emulator.reports.timeline import RoundLine, lines
 from emulator.reports.validation import Validation
@@ -131,6 +133,34 @@ class Study:
     def has_tradeoffs(self) -> bool:
         """Return whether variants learn differently; time alone cannot rank them then."""
         return learn_differently(self.curves)
+
+
+def only(study: Study, methods: Sequence[str], variants: Sequence[str]) -> Study:
+    """Return the part of a study with these methods and variants, in its order; empty: all.
+
+    Raises LedgerError for a name that it does not have.
+    """
+    for what, names, known in (
+        ("method", methods, study.methods),
+        ("variant", variants, study.variants),
+    ):
+        for name in names:
+            if name not in known:
+                raise LedgerError(f"found no {what} {name!r}{suggestion(name, known)}")
+    kept = [name for name in study.methods if not methods or name in methods]
+    places = [name for name in study.variants if not variants or name in variants]
+    return replace(
+        study,
+        methods=tuple(kept),
+        variants=tuple(places),
+        outcomes=tuple(o for o in study.outcomes if o.method in kept and o.variant in places),
+        curves={
+            who: curve
+            for who, curve in study.curves.items()
+            if who.method in kept and who.variant in places
+        },
+        swept={name: each for name, each in study.swept.items() if name in places},
+    )
 
 
 def goal(target: Goal | None, metric: str) -> str:

@@ -105,6 +105,15 @@ def test_a_run_is_exported(invoke, scenario, toys, tmp_path):
     code, _, err = invoke("export", "figures", "runs/toy", "--figure", "accuracy_by_varient")
     assert code == 2
     assert f"did you mean '{only}'?" in err
+    code, out, _ = invoke("export", "results", "runs/toy", "--to", "markdown", "--method", "head")
+    assert code == 0
+    assert [line.split(" | ")[0] for line in out.splitlines()[2:]] == [
+        "| method", "|---|---:|---:|---:|---:|---:|", "| head"
+    ]  # fmt: skip
+    code, _, err = invoke("export", "results", "runs/toy", "--variant", "slo")
+    assert code == 2
+    expected = "error: found no variant 'slo'; did you mean 'slow'? allowed: fast, slow"
+    assert one_message(err) == expected
     code, _, _ = invoke("export", "tables", "runs/toy", "--out", "elsewhere")
     assert code == 0
     transfers = list(csv.DictReader(io.StringIO(Path("elsewhere/transfers.csv").read_text())))

@@ -1,4 +1,4 @@
-"""Figures: deterministic, well-formed, hatched where never; nothing global is touched."""
+"""Figures: deterministic, well-formed, marked where never; nothing global is touched."""
 
 import re
 import subprocess
@@ -34,11 +34,16 @@ def hatched(svg: str) -> list[str]:
     return found
 
 
-def test_bars_are_hatched_where_never_and_only_there(study_of: Studies) -> None:
+def strips(study: Study) -> list[str]:
+    """Ids of the grey strips of the overview, which say 'never'."""
+    return re.findall(r'id="(never-[^"]*)"', plot_style.svg(figures.overview, study))
+
+
+def test_methods_that_never_reach_the_target_are_marked(study_of: Studies) -> None:
     study = study_of({"A": 0.1, "B": 0.04, "C": 0.06}, {"x": 1, "y": 2})
-    assert hatched(plot_style.svg(figures.overview, study)) == ["never-1-0", "never-1-1"]
+    assert strips(study) == ["never-1-0", "never-1-1"]
     reached = study_of({"A": 0.1}, {"x": 1})
-    assert hatched(plot_style.svg(figures.overview, reached)) == []
+    assert strips(reached) == []
     assert hatched(plot_style.svg(figures.breakdown, reached)) == []
     assert len(hatched(plot_style.svg(figures.breakdown, study))) >= 2 * 3
 
@@ -243,3 +248,13 @@ def test_nothing_heavy_is_imported_with_the_report() -> None:
 def test_no_pyplot(study_of: Studies) -> None:
     plot_style.png(figures.overview, study_of({"A": 0.1}, {"x": 1}))
     assert "matplotlib.pyplot" not in sys.modules
+
+
+def test_a_title_can_be_left_out_of_one_panel_and_stays_on_several(study_of: Studies) -> None:
+    study = study_of({"A": 0.1}, {"x": 1, "y": 2})
+    drawings = figures.figures(6.9)
+    bare = {name: plot_style.untitled(draw)(study) for name, draw in drawings.items()}
+    assert drawings["time_to_target"](study).axes[0].get_title()
+    assert not bare["time_to_target"].axes[0].get_title()
+    panels = [axes.get_title() for axes in bare["where_the_time_went"].axes[:2]]
+    assert panels == ["x", "y"]
