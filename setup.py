@@ -55,6 +55,7 @@ setup(
         "pyyaml>=6.0",
         "rich>=13.7",
         "safetensors>=0.8.0",
+        "scipy>=1.11",  # tests of significance in `compare`
         "simpy>=4.1",
         "torch>=2.11",  # 2.13.0 is what the Makefile installs and what CI tests
         "transformers>=5.17,<6",

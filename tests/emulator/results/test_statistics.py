@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 from hypothesis import given, strategies as st
 
-from emulator.results.statistics import critical_t, holm, paired, sign_test, two_sided_p, unpaired
+from emulator.results.statistics import holm, paired, sign_test, unpaired
 
 FLOATS = st.floats(-100, 100).map(lambda x: round(x, 3))
 
@@ -22,21 +22,6 @@ def test_critical_values_are_the_tables(df, t):
     error = statistics.stdev(values) / math.sqrt(df + 1)
     # NIST/SEMATECH e-Handbook, 1.3.6.7.2
     assert (effect.high - effect.mean) / error == pytest.approx(t, abs=5e-4)
-
-
-@pytest.mark.parametrize("df", [1, 2, 3, 4, 7, 30, 101, 1000])
-def test_students_t_is_that_of_scipy(df):
-    special = pytest.importorskip("scipy.special")
-    for t in (1e-3, 0.5, 1.0, 1.5, 3.0, 12.0, 1e3, 1e6):
-        theirs = 2 * special.stdtr(df, -t)
-        assert two_sided_p(t, df) == two_sided_p(-t, df) == pytest.approx(theirs, rel=1e-11)
-    assert critical_t(0.05, df) == pytest.approx(special.stdtrit(df, 0.975), rel=1e-12)
-
-
-def test_students_t_with_two_degrees_of_freedom_has_a_closed_form():
-    for t in (0.0, 1e-8, 0.7, 1.0, 4.0, 1e4):
-        assert two_sided_p(t, 2) == pytest.approx(1 - t / math.sqrt(2 + t * t), rel=1e-7)
-    assert two_sided_p(math.inf, 3) == 0
 
 
 def test_one_degree_of_freedom_is_the_cauchy_distribution():
