@@ -115,9 +115,9 @@ def agree(one: Sequence[Row], other: Sequence[Row]) -> None:
     """The same rows, whose times differ by rounding."""
     found, expected = times(one), times(other)
     if different := found.keys() ^ expected.keys():
-        by_key = [(found | expected)[what] for what in different]
-        first_s = min((ends[-1] for each in by_key for ends in each if ends), default=0.0)
-        if tied(one) or tied(other) or at_once([*one, *other], first_s):
+        rows = [*one, *other]
+        ends_s = {when[-1] for what in different for when in (found | expected)[what] if when}
+        if tied(one) or tied(other) or any(at_once(rows, end_s) for end_s in ends_s):
             raise TiedError
     assert found.keys() == expected.keys()
     for what, all_times in expected.items():
