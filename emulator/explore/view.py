@@ -14,7 +14,7 @@ from emulator.explore.workers import Result
 from emulator.reports import findings
 from emulator.reports.plot_style import colour, unit
 from emulator.reports.run_report import Study, printable
-from emulator.reports.terminal import NOT_SCORED, costs, fastest, or_never, time
+from emulator.reports.terminal import NOT_SCORED, costs, fastest, or_never, time, time_text
 from emulator.results.metrics import Curve, Outcome, Summary
 from emulator.results.summary_file import Measured
 from emulator.results.target_sweep import target_times
@@ -121,7 +121,8 @@ def _table(study: Study) -> dict[str, Any]:
     rows, bold = [], []
     for method in study.methods:
         summaries = [study.summary(method, variant) for variant in study.variants]
-        rows.append([method, *map(_time_text, summaries), *_facts(summaries[-1])])
+        times = [time_text(each) if each else "" for each in summaries]
+        rows.append([method, *times, *_facts(summaries[-1])])
         bold.append([method in leaders[variant] for variant in study.variants])
     heads = ["method", *study.variants, "rounds", "down", "up", study.metric]
     caption = (
@@ -130,15 +131,6 @@ def _table(study: Study) -> dict[str, Any]:
         + (f"Target measured on {study.measured}." if study.target else "")
     )
     return {"heads": heads, "rows": rows, "bold": bold, "caption": caption}
-
-
-def _time_text(summary: Summary | None) -> str:
-    if summary is None:
-        return ""
-    low, middle, high = (or_never(value, format_duration) for value in time(summary))
-    reached = f", {summary.reached} of {len(summary.seeds)}"
-    partly = reached if 0 < summary.reached < len(summary.seeds) else ""
-    return middle if low == high else f"{middle} ({low} to {high}{partly})"
 
 
 def _facts(summary: Summary | None) -> list[str]:

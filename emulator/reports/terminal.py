@@ -53,6 +53,14 @@ def time_lines(summary: Summary) -> list[str]:
     return lines
 
 
+def time_text(summary: Summary) -> str:
+    """Return '14.7 s (12.3 s to 17.2 s, 2 of 3)': a range only of seeds that differ."""
+    low, median, high = (or_never(s, format_duration) for s in time(summary))
+    partly = 0 < summary.reached < len(summary.seeds)
+    reached = f", {summary.reached} of {len(summary.seeds)}" * partly
+    return median if low == high else f"{median} ({low} to {high}{reached})"
+
+
 def facts(summary: Summary) -> dict[str, str]:
     """Return medians of rounds, bytes and accuracies, as text by heading."""
     _, rounds, down, up = costs(summary)

@@ -1,9 +1,10 @@
 """SQLite files that a run replaces, and that stay consistent after a kill at any time."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from emulator.common.errors import StorageError
 
@@ -39,8 +40,16 @@ def writing(path: Path, what: str) -> Iterator[None]:
         raise StorageError(f"cannot write the {what} {path}: {error}", hint) from error
 
 
-def created(path: Path, fill: Callable[[sqlite3.Connection], None]) -> sqlite3.Connection:
-    """Create a file, which `fill` fills in one transaction, and replace any file at `path`.
+class Format(NamedTuple):
+    """What a file says of itself, and the statements that make its tables; one is `meta`."""
+
+    application_id: int
+    version: int
+    schema: Sequence[str]
+
+
+def created(path: Path, form: Format, meta: Mapping[str, str]) -> sqlite3.Connection:
+    """Create a file with `meta` and replace any file at `path`.
 
     The old file stays until the new one is complete. Returns a connection to write to it.
     """
@@ -52,7 +61,11 @@ def created(path: Path, fill: Callable[[sqlite3.Connection], None]) -> sqlite3.C
         db.execute("PRAGMA page_size = 4096")
         with db:
             db.execute("BEGIN IMMEDIATE")
-            fill(db)
+            db.execute(f"PRAGMA application_id = {form.application_id}")
+            db.execute(f"PRAGMA user_version = {form.version}")
+            for statement in form.schema:
+                db.execute(statement)
+            db.executemany("INSERT INTO meta VALUES (?, ?)", sorted(meta.items()))
     # SQLite would roll a killed run's journal back into the new file, and without its journal the
     # old file is damaged: remove the file first, then the journal.
     path.unlink(missing_ok=True)

@@ -102,16 +102,9 @@ class SummaryFile:
 
         The old file stays until the new one is complete.
         """
-
-        def fill(db: sqlite3.Connection) -> None:
-            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            db.execute(f"PRAGMA user_version = {VERSION}")
-            for statement in _SCHEMA:
-                db.execute(statement)
-            db.executemany("INSERT INTO meta VALUES (?, ?)", sorted(meta.items()))
-
+        form = sqlite_file.Format(APPLICATION_ID, VERSION, _SCHEMA)
         with _writing(path):
-            return cls(path, sqlite_file.created(path, fill))
+            return cls(path, sqlite_file.created(path, form, meta))
 
     @classmethod
     def open(cls, path: Path) -> "SummaryFile":

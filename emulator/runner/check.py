@@ -97,13 +97,14 @@ def recorded_rounds(training: TrainingJob, recordings: Path) -> int:
 
 def _recorded(trainings: Sequence[TrainingJob], recordings: Path, workers: int) -> str:
     rounds = [recorded_rounds(each, recordings) for each in trainings]
-    whole = [each for each in trainings if is_whole(each, recordings)]
+    ended = [is_whole(each, recordings) for each in trainings]
+    whole = [each for each, has_ended in zip(trainings, ended, strict=True) if has_ended]
     sure = sum(map(is_foreseen, whole))
     ends = [f"{sure} to the end"]
     if unsure := len(whole) - sure:
         text = f"{unsure} perhaps to the end (who takes part is not known until it is run)"
         ends = [*ends, text] if sure else [text]
-    left = [each for each in trainings if each not in whole]
+    left = [each for each, has_ended in zip(trainings, ended, strict=True) if not has_ended]
     rest = f"; {training_time(left, recordings, workers)}" if left else ""
     return (
         f"recorded already: {sum(rounds)} rounds of {sum(map(bool, rounds))} of "

@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from emulator.common.units import format_duration
 from emulator.reports.findings import statistic
 from emulator.reports.run_report import Study
-from emulator.reports.terminal import facts, fastest, or_never, time
-from emulator.results.metrics import Summary
+from emulator.reports.terminal import facts, fastest, time_text
 
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
@@ -75,21 +73,12 @@ def _rows(study: Study) -> list[list[Cell]]:
     rows = [[Cell(text) for text in ("method", *study.variants, *heads)]]
     for method, row in summaries.items():
         times = [
-            Cell(_time(s) if s else "", method in leaders[variant])
+            Cell(time_text(s) if s else "", method in leaders[variant])
             for variant, s in zip(study.variants, row, strict=True)
         ]
         known = next((facts(s) for s in row if s), {})
         rows.append([Cell(method), *times, *(Cell(known.get(head, "")) for head in heads)])
     return rows
-
-
-def _time(summary: Summary) -> str:
-    """Return '14.7 s (12.3 s – 17.2 s, 2 of 3)'; a range only of seeds that differ."""
-    low, median, high = (or_never(s, format_duration) for s in time(summary))
-    told = [f"{low} – {high}"] if low != high else []
-    if 0 < summary.reached < len(summary.seeds):
-        told.append(f"{summary.reached} of {len(summary.seeds)}")
-    return median + (f" ({', '.join(told)})" if told else "")
 
 
 def _latex(row: Sequence[Cell]) -> str:

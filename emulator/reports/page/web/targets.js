@@ -6,18 +6,23 @@ const aimed = e => e.costs.at[aim] < 0 ? null : e.costs.of[e.costs.at[aim]];
 const aimedTime = e => aim === run.targets.own ? e.time_s : (aimed(e) || [null])[0];
 
 const orNever = (value, text) => Number.isFinite(value) ? text(value) : "never";
+// The median, least and greatest of the seconds to a target; null is never.
+const spread = times => {
+  const known = times.map(s => s === null ? Infinity : s);
+  return { median: median(known), low: Math.min(...known), high: Math.max(...known),
+    reached: known.filter(Number.isFinite).length, count: known.length };
+};
+const rangeText = ({ low, high }) => low === high ? ""
+  : `${orNever(low, duration)} – ${orNever(high, duration)}`;
 const cellsOf = emulations => {
   const costs = emulations.map(e => aimed(e) || [null, null, null, null]);
   const column = k => costs.map(each => each[k]);
-  const times = column(0).map(s => s === null ? Infinity : s);
-  const low = Math.min(...times), high = Math.max(...times);
-  const reached = times.filter(Number.isFinite).length;
-  const ends = [...new Set([low, high].map(s => orNever(s, duration)))];
+  const times = spread(column(0));
   const middle = k => median(column(k));
   return {
-    Time: [middle(0), orNever(middle(0), duration)],
-    Range: [low, ends.join(" – ")],
-    Seeds: [reached, `${reached} of ${times.length}`],
+    Time: [times.median, orNever(times.median, duration)],
+    Range: [times.low, rangeText(times) || orNever(times.low, duration)],
+    Seeds: [times.reached, `${times.reached} of ${times.count}`],
     Rounds: [middle(1), orNever(middle(1), String)],
     Down: [middle(2), orNever(middle(2), size)],
     Up: [middle(3), orNever(middle(3), size)],

@@ -1,15 +1,6 @@
 // -- the first screen: a row per method, a column per variant; and time against the target
 
 const MOST_COLUMNS = 8;  // of variants in the first table; the last ones are shown
-// Medians, and the least and greatest, of the seconds to a target; null is never.
-const spread = times => {
-  const known = times.map(s => s === null ? Infinity : s);
-  return { median: median(known), low: Math.min(...known), high: Math.max(...known),
-    reached: known.filter(Number.isFinite).length, count: known.length };
-};
-const rangeText = ({ low, high }) => low === high ? ""
-  : `${orNever(low, duration)} – ${orNever(high, duration)}`;
-
 const drawTop = () => {
   const variants = inOrder(chosen.variants).slice(-MOST_COLUMNS), [head] = [el("top").tHead];
   const rows = inOrder(chosen.methods).map(method => ({ method,

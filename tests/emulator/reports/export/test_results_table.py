@@ -29,7 +29,7 @@ def test_latex_is_escaped_and_ranges_are_in_parentheses(study_of: Studies) -> No
     assert text.startswith("% Simulated time to accuracy 0.50, median of 2 seeds;")
     assert r"\begin{tabular}{lrrrr}" in text
     assert r"method & 1 \% loss & rounds &" in text
-    assert r"LoRA & \textbf{22.5 s (20.0 s -- 25.0 s)} & 5 &" in text
+    assert r"LoRA & \textbf{22.5 s (20.0 s to 25.0 s)} & 5 &" in text
     assert r"A \& B\_1 | 50 \% & " in text
     body = text.partition(r"\midrule")[2].partition(r"\bottomrule")[0].strip().splitlines()
     assert len(body) == len(METHODS)
