@@ -90,8 +90,12 @@ class _Process:
         found: Result | None = self._pipe.recv()
         return found
 
+    def kill(self) -> None:
+        """Let the process end; `ask` then raises in the thread that waits for a result."""
+        self._process.kill()
+
     def end(self) -> None:
-        """End the process."""
+        """End the process. No thread may wait for a result."""
         self._process.kill()
         self._process.join()
         self._pipe.close()
@@ -130,10 +134,15 @@ class Workers:
         self._is_compiled = True
 
     def close(self) -> None:
-        """End all processes."""
+        """End all processes.
+
+        A thread closes the pipe to a process that ended, so the threads have to end first.
+        """
         self._is_closed = True
-        self._threads.shutdown(wait=False, cancel_futures=True)
         for process in tuple(self._processes):
+            process.kill()
+        self._threads.shutdown(cancel_futures=True)
+        for process in self._processes:
             process.end()
 
     def drawing(self) -> "Drawing":

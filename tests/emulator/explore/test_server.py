@@ -1,5 +1,6 @@
 """The server over HTTP, as a process of its own."""
 
+import contextlib
 import http.client
 import json
 import time
@@ -119,12 +120,12 @@ def test_a_drawing_that_is_given_up_does_not_hold_up_the_next(served):
 
 def test_an_interruption_ends_a_drawing_without_a_word(serve):
     """The fixture compares exit code and output."""
-    with serve(SLOW_UPLOAD, "--workers", 1) as found:
+    with contextlib.ExitStack() as after, serve(SLOW_UPLOAD, "--workers", 1) as found:
         parts = urlsplit(found.url)
         link = http.client.HTTPConnection(parts.hostname, parts.port, 60)
+        after.callback(link.close)
         link.request("POST", f"{parts.path}draw", json.dumps({"start": SLOW}))
         assert found.ask()[0] == 200, "the request before is being answered"
-    link.close()
 
 
 def test_a_log_starts_with_a_network_of_its_own(serve, log):

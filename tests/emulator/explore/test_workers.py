@@ -86,3 +86,20 @@ def test_a_process_that_dies_is_replaced(workers, form):
     assert any(isinstance(each, EmulationError) for each in died)
     found = ask(workers, explored, [RUN, Run("LoRA", 0)])
     assert [each.outcome.method for each in found] == ["head only", "LoRA"]
+
+
+def test_closing_while_a_simulation_runs_closes_each_pipe_once(form, study, monkeypatch):
+    """The thread that waits for it closes the pipe, and the caller only after that."""
+    pool = Workers(study, running.options_for(study, None, train=False), 1)
+    (process,) = pool._processes
+    close, closed = process._pipe._close, []
+
+    def slowly():
+        time.sleep(0.1)  # both would be between the question and the closing
+        closed.append(process)
+        close()
+
+    monkeypatch.setattr(process._pipe, "_close", slowly)
+    pool.close()  # the preparation is still running
+    assert closed == [process]
+    assert not process._process.is_alive()
