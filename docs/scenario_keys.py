@@ -36,7 +36,7 @@ the texts of this page beside each key. This page is made by `python docs/scenar
 """
 # Title, the first parts of its keys, and what is said before the table.
 SECTIONS = (
-    ("Task", ("name", "task"), ""),
+    ("Task", ("name", "note", "task"), ""),
     ("Training", ("training", "network_seeds"), ""),
     (
         "Methods",

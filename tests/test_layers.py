@@ -78,7 +78,7 @@ with Ledger.create(folder / "ledger.sqlite", metadata.describe(s).to_meta()) as 
 def test_light_commands_load_no_torch():
     light = [
         ["check", "scenarios/slow_upload.yaml"],
-        ["check", "recordings/slow_upload.json.gz"],
+        ["check", "recordings/figure3.json.gz"],
         ["export", "tc", "scenarios/slow_upload.yaml"],
         ["list"],
         ["assets"],
@@ -95,7 +95,7 @@ def test_help_loads_next_to_nothing():
 def test_a_packed_recording_is_searched_without_torch(tmp_path):
     start = ["--method", "FLASC 1/4 down, 1/4 up", "--variant", "16x slower"]
     seed = ["--set", "training.seeds=[0]", "--out", str(tmp_path)]
-    modules = loaded(commands(["search", "recordings/slow_upload.json.gz", *start, *seed]))
+    modules = loaded(commands(["search", "recordings/figure3.json.gz", *start, *seed]))
     assert "simpy" in modules
     assert not {"torch", "transformers", "peft"} & modules
 
@@ -131,7 +131,7 @@ socket.socket.connect = socket.getaddrinfo = socket.create_connection = refuse
 
 def test_the_folder_of_a_replay_is_replayed_without_torch_and_network(tmp_path):
     file = tmp_path / "copy.json.gz"
-    file.write_bytes((ROOT / "recordings/slow_upload.json.gz").read_bytes())
+    file.write_bytes((ROOT / "recordings/figure3.json.gz").read_bytes())
     first = ["--method", "head only", "--set", "training.seeds=[0]", "--out", f"{tmp_path}/first"]
     assert "simpy" in loaded(BLOCKED + commands(["run", str(file), *first]))
     file.unlink()
@@ -151,7 +151,7 @@ def test_a_replay_loads_what_its_results_need(tmp_path):
     """Two methods and three seeds, so that a difference is tested and a figure is drawn."""
     only = [o for method in ("LoRA", "head only") for o in ("--method", method)]
     network = ["--network", "scenarios/networks/leo.yaml", "--out", str(tmp_path)]
-    modules = loaded(commands(["run", "recordings/slow_upload.json.gz", *only, *network]))
+    modules = loaded(commands(["run", "recordings/figure3.json.gz", *only, *network]))
     assert {"matplotlib.figure", "scipy.special"} <= modules
     unused = {"scipy.stats", "scipy.optimize", "pandas", "matplotlib.pyplot", "plotly.graph_objs"}
     assert not unused & modules

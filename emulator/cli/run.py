@@ -107,6 +107,7 @@ def run(
     one study. They need a --network.
     """
     from emulator.cli.progress import display
+    from emulator.common.text import printable
     from emulator.runner import inputs, run as running
     from emulator.runner.events import Event, TrainingFinished, TrainingResult
     from emulator.scenario.study import titles
@@ -140,6 +141,8 @@ def run(
         click.echo(_rounds_line(outcome, study, trainings))
         click.echo(f"Written to {folder}/:")
         click.echo("  " + ", ".join(path.name for path in outcome.report.paths))
+        if study.scenario.note:
+            click.echo(printable(study.scenario.note))
     if outcome.failure:
         raise outcome.failure
 

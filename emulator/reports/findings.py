@@ -1,9 +1,10 @@
 """Sentences on what the seeds of a run show. All verdicts are those of `flasc-emu compare`."""
 
 import math
+import statistics
 from collections.abc import Iterable, Sequence
 
-from emulator.common.units import format_duration
+from emulator.common.units import format_duration, format_score
 from emulator.reports.run_report import Study
 from emulator.results.comparison import Contrast, Run, contrasts
 from emulator.results.metrics import Outcome
@@ -181,6 +182,24 @@ def fallen(study: Study) -> str:
     return (
         f"Ended {'above' if rises else 'below'} their best {study.metric}, as means of three "
         f"evaluations: {', '.join(parts)}. Their learning rates may be too high for so many rounds."
+    )
+
+
+def on_test_split(study: Study) -> str:
+    """Return the scores on test when the target was reached; empty if none was tested then."""
+    scores: dict[str, list[float]] = {}
+    for each in study.outcomes:
+        if each.test_accuracy_at_target is not None:
+            scores.setdefault(each.method, []).append(each.test_accuracy_at_target)
+    if not scores:
+        return ""
+    medians = [
+        f"{format_score(statistics.median(found))} ({name})" for name, found in scores.items()
+    ]
+    several = ", medians" if max(map(len, scores.values())) > 1 else ""
+    return (
+        f"On the test split, {study.metric} when the target was reached{several}: "
+        f"{', '.join(medians)}."
     )
 
 

@@ -194,6 +194,7 @@ def table(study: Study) -> Group:
         caption(study),
         findings.shown(study),
         findings.fallen(study),
+        findings.on_test_split(study),
         remark,
         validated,
         *compared,

@@ -77,6 +77,7 @@ class Outcome:
     epsilon: float | None = None
     target_measure: Measure = ACCURACY
     accuracy_lost: float | None = None
+    test_accuracy_at_target: float | None = None
     network_seed: int | None = None
 
     @property
@@ -131,6 +132,7 @@ class Summary:
     epsilon_to_target: Spread | None = None
     epsilon: Spread | None = None
     target_measure: Measure = ACCURACY
+    test_accuracy_at_target: Spread | None = None
 
 
 _SPREADS = [each.name for each in fields(Summary) if each.type is Spread]
@@ -232,6 +234,7 @@ def outcome(
     index = None if goal is None else goal.reached_at(scores)
     hit = None if index is None else scores[index]
     accuracies = [score.accuracy for score in scores]
+    tested = {test.round: test.accuracy for test in tests}
     rounds = rows.columns(Round)
     return Outcome(
         method=emulation.method,
@@ -262,6 +265,7 @@ def outcome(
         epsilon=epsilon(account, len(rounds)) if account else None,
         target_measure=goal.measure if goal else ACCURACY,
         accuracy_lost=accuracy_lost([merit(each, metric) for each in accuracies]),
+        test_accuracy_at_target=tested.get(hit.round) if hit else None,
         network_seed=emulation.network_seed,
     )
 
@@ -288,7 +292,6 @@ def summarise(outcomes: Sequence[Outcome]) -> Summary:
     assert {(o.method, o.variant, o.target, o.target_measure) for o in outcomes} == {
         (first.method, first.variant, first.target, first.target_measure)
     }, "a summary is of one method under one variant"
-    tests = [o.test_accuracy for o in outcomes if o.test_accuracy is not None]
     private = first.delta is not None
 
     def over_seeds(name: str) -> Spread:
@@ -300,10 +303,17 @@ def summarise(outcomes: Sequence[Outcome]) -> Summary:
         target=first.target,
         seeds=tuple(o.seed for o in outcomes),
         reached=sum(o.time_to_target_s is not None for o in outcomes),
-        test_accuracy=spread(tests) if tests else None,
+        test_accuracy=_tested("test_accuracy", outcomes),
+        test_accuracy_at_target=_tested("test_accuracy_at_target", outcomes),
         delta=first.delta,
         target_measure=first.target_measure,
         epsilon_to_target=over_seeds("epsilon_to_target") if private else None,
         epsilon=over_seeds("epsilon") if private else None,
         **{name: over_seeds(name) for name in _SPREADS},
     )
+
+
+def _tested(name: str, outcomes: Iterable[Outcome]) -> Spread | None:
+    """Return the spread over those that have a score; None if none has."""
+    scores = [score for each in outcomes if (score := getattr(each, name)) is not None]
+    return spread(scores) if scores else None

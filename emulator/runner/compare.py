@@ -157,7 +157,7 @@ def _conditions(scenario: Scenario) -> str:
     fields = own & type(scenario.training).model_fields.keys()
     training = scenario.training.model_copy(update=dict.fromkeys(fields))
     return scenario.model_copy(update={"training": training}).model_dump_json(
-        exclude={"name", "methods", "network_seeds", "vary"}, warnings=False
+        exclude={"name", "methods", "network_seeds", "vary", "note"}, warnings=False
     )
 
 

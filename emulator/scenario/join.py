@@ -49,10 +49,11 @@ def joined(studies: Sequence[Study], only: Sequence[str]) -> Study:
 
 
 def _comparable(one: Study, other: Study) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Both scenarios as data, without what may differ."""
+    """Both scenarios as data, without what may differ (a note says nothing of the training)."""
     both = [each.scenario.model_dump(mode="json", by_alias=True) for each in (one, other)]
     shared = both[0]["methods"].keys() & both[1]["methods"].keys()
     for data in both:
+        data.pop("note", None)
         data["methods"] = {name: data["methods"][name] for name in shared}
         data["training"] = {k: v for k, v in data["training"].items() if k not in _FREE}
     return both[0], both[1]

@@ -94,6 +94,9 @@ def _name(value: object) -> object:
     return value
 
 
+Note = Annotated[str, Field(min_length=1, max_length=500)]
+
+
 class Scenario(SimulationSettings):
     """One variant of a study: `emulator.scenario.study` applies `vary`.
 
@@ -120,6 +123,8 @@ class Scenario(SimulationSettings):
     )
     """variants, as axis: label: dotted key: value, or path: sweep; every combination of one label
     from each axis, at most 10,000"""
+    note: Note | None = newer(None)
+    """a text that `run` prints after the results, for example where to find more"""
 
     @property
     @override

@@ -106,7 +106,7 @@ def short_target(key: str) -> ShortForm:
 class EvaluationPlan(Settings):
     """Evaluates on the validation split every `every` rounds, on its first `examples` if given.
 
-    `test` evaluates the last model once on the test split, with the same limit. `precision` is that
+    On the test split, the limit is the same. `precision` is that
     of the engine's matrix products while it evaluates; None: as in training.
     """
 
@@ -114,8 +114,9 @@ class EvaluationPlan(Settings):
     """rounds between evaluations; the last round is always evaluated"""
     examples: PositiveInt | None = None
     """number of examples, the first of each split; none: all"""
-    test: bool = False
-    """evaluate the last model once on the test split"""
+    test: bool | Literal["each"] = False
+    """evaluate the last model on the test split as well, or with `each` all models that are
+    evaluated"""
     precision: Precision | None = newer(None)
     """precision of matrix products while the model is evaluated; none: `training.precision`.
     Training keeps its own precision and bits"""

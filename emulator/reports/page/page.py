@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+from collections.abc import Mapping
 from html import escape
 from importlib.resources import files
 
@@ -15,6 +16,7 @@ from emulator.reports.terminal import NOT_SCORED, costs, missing, or_never, priv
 from emulator.results.metrics import Spread, Summary
 from emulator.results.target_sweep import at, steps, target_times
 
+TESTED = {"Test at target": "test_accuracy_at_target", "Test": "test_accuracy"}
 TOLD = 12  # targets that sentences are about; the slider has more
 SCRIPTS = (
     "words", "plot", "targets", "top", "bars", "sweep", "waste", "curves", "heat", "round", "fleet",
@@ -120,6 +122,7 @@ def _caption(study: Study) -> str:
         f"{study.metric_told} after the last round; {findings.statistic(study, 'median')}.",
         findings.shown(study),
         findings.fallen(study),
+        findings.on_test_split(study),
         f"Target measured on {study.measured}.{traded}",
         f"{study.remark}." if study.remark else "",
         privacy_caption(study).strip(),
@@ -132,14 +135,16 @@ def _table(study: Study) -> str:
     """Return the table of results: a row per method and variant."""
     summaries = [s for m in study.methods for v in study.variants if (s := study.summary(m, v))]
     seeded = any(len(s.seeds) > 1 for s in summaries)
-    tested = any(s.test_accuracy for s in summaries)
+    tested = {
+        title: name for title, name in TESTED.items() if any(getattr(s, name) for s in summaries)
+    }
     private = any(s.epsilon for s in summaries)
     rows = [_row(study, s, seeded=seeded, tested=tested, private=private) for s in summaries]
     return sortable(filled(rows))
 
 
 def _row(
-    study: Study, summary: Summary, *, seeded: bool, tested: bool, private: bool
+    study: Study, summary: Summary, *, seeded: bool, tested: Mapping[str, str], private: bool
 ) -> dict[str, Cell]:
     """Return cells by heading; the range over seeds only if a method has several."""
     spread_s, rounds, down, up = costs(summary)
@@ -164,8 +169,9 @@ def _row(
         found := tradeoffs.tradeoff(study, summary.method, summary.variant, study.variants)
     ):
         cells |= _traded(found)
-    if tested:
-        cells["Test"] = _accuracy(summary.test_accuracy) if summary.test_accuracy else (None, "")
+    for title, name in tested.items():
+        found = getattr(summary, name)
+        cells[title] = _accuracy(found) if found else (None, "")
     if private and summary.target is not None:
         cells["ε"] = _epsilon(summary.epsilon_to_target)
     if private:

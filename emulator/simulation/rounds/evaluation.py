@@ -19,15 +19,16 @@ class Evaluator:
         Raises GivenUpError if the target was not reached by the time to give up.
         """
         training = self._context.training
-        last = number == training.rounds
-        if last or number % training.evaluation.every == 0:
-            self._scores.append(self._score("validation", number))
-            last |= training.target is not None and training.target.ends(self._scores)
-            if not last:
-                self._give_up()
+        plan, last = training.evaluation, number == training.rounds
+        if number % plan.every and not last:
+            return False
+        self._scores.append(self._score("validation", number))
+        last |= training.target is not None and training.target.ends(self._scores)
         if last:
             self._score_labels(number)
-        if last and training.evaluation.test:
+        else:
+            self._give_up()
+        if plan.test == "each" or (plan.test and last):
             self._score("test", number)
         return last
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from emulator import explore
 from emulator.cli import main
 
-RECORDING = Path(__file__).parents[3] / "recordings/slow_upload.json.gz"
+RECORDING = Path(__file__).parents[3] / "recordings/figure3.json.gz"
 
 
 def refused(*args):

@@ -14,7 +14,7 @@ from emulator.results.metadata import RunMetadata
 from emulator.runner.recording import Recording
 
 ROOT = Path(__file__).parents[3]
-HEAD = ["recordings/slow_upload.json.gz", "--method", "head only", "--set", "training.seeds=[0, 1]"]
+HEAD = ["recordings/figure3.json.gz", "--method", "head only", "--set", "training.seeds=[0, 1]"]
 
 
 @pytest.fixture
@@ -54,6 +54,10 @@ def test_a_run_does_not_read_back_the_simulations_of_its_ledger(ran, monkeypatch
     assert "head only" in printed
     assert "index.html, figure.png" in printed
     assert read == []
+
+
+def test_the_note_of_a_scenario_is_the_last_line(ran):
+    assert ran(*HEAD, "--set", "note='More: a\u202eb'").splitlines()[-1] == "More: a\\u202eb"
 
 
 def test_vary_sweeps_a_recording_with_one_option(ran, tmp_path):

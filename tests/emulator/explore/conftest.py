@@ -20,7 +20,7 @@ from emulator.runner import inputs
 from emulator.scenario.study import Study
 
 ROOT = Path(__file__).parents[3]
-SLOW_UPLOAD = ROOT / "recordings/slow_upload.json.gz"
+RECORDING = ROOT / "recordings/figure3.json.gz"
 METHODS = ("LoRA", "head only")
 LOG = "\n".join(
     json.dumps(each)
@@ -39,7 +39,7 @@ LOG = "\n".join(
 @pytest.fixture(scope="session")
 def study() -> Study:
     """Two methods of the packed recording, with one seed."""
-    return inputs.read(SLOW_UPLOAD, ["training.seeds=[0]"], METHODS)
+    return inputs.read(RECORDING, ["training.seeds=[0]"], METHODS)
 
 
 @pytest.fixture(scope="session")
@@ -114,7 +114,7 @@ def serving(*arguments: object) -> Iterator[Served]:
 def served() -> Iterator[Served]:
     """The server for two methods of the packed recording, with two seeds."""
     only = [option for method in METHODS for option in ("--method", method)]
-    with serving(SLOW_UPLOAD, *only, "--set", "training.seeds=[0, 1]", "--workers", 2) as found:
+    with serving(RECORDING, *only, "--set", "training.seeds=[0, 1]", "--workers", 2) as found:
         yield found
 
 

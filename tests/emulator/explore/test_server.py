@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from .conftest import SLOW_UPLOAD
+from .conftest import RECORDING
 
 SLOW = "16x slower"
 
@@ -120,7 +120,7 @@ def test_a_drawing_that_is_given_up_does_not_hold_up_the_next(served):
 
 def test_an_interruption_ends_a_drawing_without_a_word(serve):
     """The fixture compares exit code and output."""
-    with contextlib.ExitStack() as after, serve(SLOW_UPLOAD, "--workers", 1) as found:
+    with contextlib.ExitStack() as after, serve(RECORDING, "--workers", 1) as found:
         parts = urlsplit(found.url)
         link = http.client.HTTPConnection(parts.hostname, parts.port, 60)
         after.callback(link.close)

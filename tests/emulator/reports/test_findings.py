@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from emulator.reports.findings import fallen, headline, seeds_text, shown
+from emulator.reports.findings import fallen, headline, on_test_split, seeds_text, shown
 from emulator.reports.run_report import Study
 from emulator.results.comparison import Measured, Run, contrasted
 from emulator.results.metrics import Outcome
@@ -194,4 +194,20 @@ def test_a_metric_that_falls_ends_above_its_best(three: Study) -> None:
     told = replace(three, outcomes=outcomes, metric="perplexity", metric_measure="falling")
     assert fallen(told).startswith(
         "Ended above their best perplexity, as means of three evaluations: LoRA by 25 %. Their"
+    )
+
+
+def test_scores_on_test_are_those_of_the_target(three: Study) -> None:
+    assert on_test_split(three) == ""
+    scores = {("LoRA", 0): 0.69, ("LoRA", 1): 0.71, ("LoRA", 2): None, ("FLASC", 1): 0.68}
+    found = replace(
+        three,
+        outcomes=tuple(
+            replace(each, test_accuracy_at_target=scores.get((each.method, each.seed)))
+            for each in three.outcomes
+        ),
+    )
+    assert on_test_split(found) == (
+        "On the test split, accuracy when the target was reached, medians: 0.700 (LoRA), "
+        "0.680 (FLASC)."
     )

@@ -87,6 +87,7 @@ def test_reached_in_the_first_round() -> None:
         unheard_examples=None,
         bottleneck="",
         accuracy_lost=0.0,
+        test_accuracy_at_target=0.45,
     )
 
 
@@ -148,7 +149,9 @@ def test_the_split_is_a_choice_and_the_order_of_rows_is_not() -> None:
 
 def test_no_test_split_is_none_and_no_evaluation_is_an_error() -> None:
     untested = [r for r in ROWS if not (isinstance(r, Evaluation) and r.split == "test")]
-    assert outcome(LORA, untested, Goal(0.5)).test_accuracy is None
+    found = outcome(LORA, untested, Goal(0.5))
+    assert found.test_accuracy is found.test_accuracy_at_target is None
+    assert outcome(LORA, ROWS, Goal(0.99)).test_accuracy_at_target is None, "never reached"
     with pytest.raises(LedgerError, match="no evaluation on the holdout split") as caught:
         outcome(LORA, ROWS, Goal(0.5), split="holdout")
     assert caught.value.hint

@@ -212,7 +212,7 @@ def test_remarks_name_the_seed(log):
 
 def test_a_log_gives_the_times_of_the_recording_that_it_was_written_from(tmp_path):
     """The messages and scores of a real training: as a recording, and as another program's log."""
-    packed = ROOT / "recordings/slow_upload.json.gz"
+    packed = ROOT / "recordings/figure3.json.gz"
     study = inputs.read(packed, only=["head only"], networks=[FOUR_G])
     run(study, tmp_path / "recorded", options_for(study, None), engine=Local(1))
     ((emulation, recorded), *_) = rows_of(tmp_path / "recorded").items()

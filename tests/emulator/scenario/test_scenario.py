@@ -32,6 +32,7 @@ SMALLEST: dict[str, Any] = {
 # Every key that holds a number, beside the smallest scenario's.
 FULL: dict[str, Any] = {
     "name": "full",
+    "note": "More is in recordings/.",
     "network_seeds": [0, 1],
     "task": {
         "name": "20newsgroups", "clients": 20, "tokens": 16,

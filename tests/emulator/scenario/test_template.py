@@ -96,11 +96,11 @@ def test_a_network_that_leans_on_other_files_is_not_torn_from_them(folder, text)
     assert not Path("mine.yaml").exists()
 
 
-def test_what_the_main_job_trained_serves_a_new_scenario():
+def test_what_figure_3_trained_serves_a_new_scenario():
     invoke("new", "mine.yaml", "--preset", "4g")
-    main_job = inputs.read(SCENARIOS / "slow_upload.yaml").trainings()
+    figure = inputs.read(SCENARIOS / "paper/figure3.yaml").trainings()
     for training in inputs.read(Path("mine.yaml")).trainings():
-        assert training.settings in [t.settings for t in main_job if t.method == training.method]
+        assert training.settings in [t.settings for t in figure if t.method == training.method]
 
 
 def test_it_builds_on_another_from_wherever_it_is(folder):

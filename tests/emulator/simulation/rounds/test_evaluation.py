@@ -73,3 +73,13 @@ def test_evaluations_come_every_so_often_and_last():
     )
     found = [(e.round, e.split) for e in of(Evaluation, rows)]
     assert found == [(3, "validation"), (6, "validation"), (7, "validation"), (7, "test")]
+
+
+def test_the_test_split_may_be_part_of_each_evaluation():
+    rows = simulate(
+        scenario({"rounds": 4, "evaluation": {"every": 3, "test": "each"}}),
+        0,
+        StubTrainer(down_bytes=1, up_bytes=1),
+    )
+    found = [(e.round, e.split) for e in of(Evaluation, rows)]
+    assert found == [(3, "validation"), (3, "test"), (4, "validation"), (4, "test")]
