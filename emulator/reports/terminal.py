@@ -17,6 +17,7 @@ from emulator.results.metrics import Spread, Summary
 from emulator.simulation.target import Goal
 
 NEVER = "never"
+SHOWN = 0.005  # a smaller share of the time is not told: it would be 0 %
 NOT_SCORED = "none"  # in a message log without scores
 
 
@@ -141,7 +142,8 @@ def explanations(study: Study) -> list[str]:
         )
         if not shares:
             continue
-        parts = ["rounds waited for " + ", ".join(f"{k} {v:.0%}" for k, v in shares.items())]
+        told = ", ".join(f"{k} {share:.0%}" for k, share in shares.items() if share >= SHOWN)
+        parts = [f"rounds waited for {told}"]
         if (wasted := tradeoffs.wasted_bytes(outcomes)) and not study.has_tradeoffs:
             parts.append(f"{wasted:.1%} of the bytes were wasted")
         excluded = tradeoffs.excluded_examples(outcomes)

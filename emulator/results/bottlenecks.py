@@ -24,21 +24,18 @@ from emulator.simulation.records import (
 )
 
 WORK = (Transfer, Computation, Absence)  # rows of client tasks
-PARTS = ("absence", "down", "compute", "up")  # of a client task; the first of equals counts
-OF_DIRECTION = np.array([PARTS.index(way) for way in DIRECTIONS])
-IS_TRANSFER = np.array([part in DIRECTIONS for part in PARTS])
 BOTTLENECKS = (
     "client down", "compute", "client up", "cell", "server", "latency", "absence", "deadline",
 )  # fmt: skip
-BUSY = 0.5  # a link with less utilisation during a transfer is not its bottleneck
+LATENCY, ABSENCE = map(BOTTLENECKS.index, ("latency", "absence"))
 
 
 @dataclass(frozen=True, slots=True)
 class RoundBottleneck:
-    """The client that ended a round (-1: none), and what delayed that client most.
+    """A part of the duration of a round, and what the round waited for in it.
 
-    `bottleneck` is one of BOTTLENECKS: 'deadline' if the clock ended the round. `group` is the
-    straggler's, or empty.
+    `bottleneck` is one of BOTTLENECKS: 'deadline' if the clock ended the round. `straggler` is the
+    client whose update arrived last (-1: none), and `group` its group, or empty.
     """
 
     round: int
@@ -49,7 +46,7 @@ class RoundBottleneck:
 
 
 def round_bottlenecks(rows: Iterable[Row]) -> list[RoundBottleneck]:
-    """Return the bottleneck of each round; empty if the rows have no fleet."""
+    """Return what each round waited for, longest first; empty if the rows have no fleet."""
     rows = EventTable.of(rows)
     fleet = Fleet(rows.columns(Client))
     if not len(fleet):
@@ -62,9 +59,9 @@ def round_bottlenecks(rows: Iterable[Row]) -> list[RoundBottleneck]:
     waited[waited] = sent["finish_s"][arrivals[last[waited]]] >= rounds["finish_s"][waited]
     uploads = arrivals[last[waited]]
     clients = sent["client"][uploads]
-    causes = zip(
+    parts = zip(
         clients.tolist(),
-        _straggler_causes(rows, fleet, np.flatnonzero(waited), uploads),
+        _straggler_seconds(rows, fleet, np.flatnonzero(waited), uploads).tolist(),
         fleet.groups(clients),
         strict=True,
     )
@@ -76,11 +73,13 @@ def round_bottlenecks(rows: Iterable[Row]) -> list[RoundBottleneck]:
         strict=True,
     ):  # fmt: skip
         if has_straggler:
-            client, cause, group = next(causes)
+            client, spent_s, group = next(parts)
+            spent = sorted(zip(BOTTLENECKS, spent_s, strict=True), key=lambda part: -part[1])
+            found += [RoundBottleneck(number, client, *part, group) for part in spent if part[1]]
         else:
             by_clock = cohort and (number, end_s) not in interrupted
-            client, cause, group = -1, "deadline" if by_clock else "absence", ""
-        found.append(RoundBottleneck(number, client, cause, end_s - start_s, group))
+            cause = "deadline" if by_clock else "absence"
+            found.append(RoundBottleneck(number, -1, cause, end_s - start_s))
     return found
 
 
@@ -94,47 +93,43 @@ def _interrupted(rows: EventTable) -> set[tuple[int, float]]:
     return found
 
 
-def _straggler_causes(
+def _straggler_seconds(
     rows: EventTable, fleet: Fleet, ended: NDArray[np.intp], uploads: NDArray[np.intp]
-) -> list[str]:
-    """Return what delayed the straggler of some rounds most, given by their indices.
+) -> Floats:
+    """Return how long some rounds, given by their indices, waited for each of BOTTLENECKS.
 
-    `uploads` are the indices of the transfers that ended them.
+    `uploads` are the indices of the transfers that ended them. The parts of the straggler's task
+    divide the duration of the round; a transfer counts for its busiest link as long as that link
+    needs for what it carried, and as latency for the rest. Shape [rounds, BOTTLENECKS].
     """
+    count = len(BOTTLENECKS)
     if not len(uploads):
-        return []
-    rounds, sent = rows.columns(Round), rows.columns(Transfer)
+        return np.zeros((0, count))
+    rounds, sent = rows.columns(Round).take(ended), rows.columns(Transfer)
     works = [rows.columns(record) for record in WORK]
-    number, client, start_s, finish_s = (
-        np.concatenate([work[name] for work in works])
-        for name in ("round", "client", "start_s", "finish_s")
-    )
-    part = np.concatenate(
-        [
-            OF_DIRECTION[sent["direction"]],
-            np.full(len(works[1]), PARTS.index("compute")),
-            np.full(len(works[2]), PARTS.index("absence")),
-        ]
-    )
-    keys = pair_keys(number, client)
+    keys = pair_keys(*(np.concatenate([w[name] for w in works]) for name in ("round", "client")))
     tasks, task = np.unique(keys[uploads], return_inverse=True)  # of each upload
     place = np.minimum(np.searchsorted(tasks, keys), len(tasks) - 1)
     chosen = np.flatnonzero(tasks[place] == keys)
-    place, part, lasted_s = place[chosen], part[chosen], (finish_s - start_s)[chosen]
-    sums = np.bincount(place * len(PARTS) + part, lasted_s, len(tasks) * len(PARTS))
-    spent_s: Floats = sums.astype(np.float64).reshape(-1, len(PARTS))[task]
-    spent_s[:, PARTS.index("absence")] += _unavailable_s(rounds.take(ended), sent, uploads)
-    longest = spent_s.argmax(axis=1)
-    causes = [PARTS[code] for code in longest.tolist()]
-    # The slowest transfer in the direction that took longest; the first one of several.
-    order = np.lexsort((-lasted_s, part, place))
-    group = (place * len(PARTS) + part)[order]
-    slow = np.flatnonzero(IS_TRANSFER[longest])
-    slowest = order[np.searchsorted(group, (task * len(PARTS) + longest)[slow])]
-    links = _links(rows, fleet, sent.take(chosen[slowest]))
-    for index, name in zip(slow.tolist(), links, strict=True):
-        causes[index] = name
-    return causes
+    place = place[chosen]
+    start_s, finish_s = (
+        np.concatenate([w[name] for w in works])[chosen] for name in ("start_s", "finish_s")
+    )
+    is_sent = chosen < len(sent)
+    is_computed = ~is_sent & (chosen < len(sent) + len(works[1]))
+    cause = np.where(is_computed, BOTTLENECKS.index("compute"), ABSENCE)
+    cause[is_sent], busy_s = _links(rows, fleet, sent.take(chosen[is_sent]))
+    lasted_s = finish_s - start_s
+    late_s = lasted_s[is_sent] - busy_s
+    lasted_s[is_sent] = busy_s
+    where = np.concatenate([place * count + cause, place[is_sent] * count + LATENCY])
+    sums = np.bincount(where, np.concatenate([lasted_s, late_s]), len(tasks) * count)
+    found: Floats = sums.astype(np.float64).reshape(-1, count)[task]
+    found[:, ABSENCE] += _unavailable_s(rounds, sent, uploads)
+    total_s, duration_s = found.sum(axis=1), rounds["finish_s"] - rounds["start_s"]
+    found[total_s <= 0, LATENCY] = 1.0  # nothing took time
+    scale: Floats = duration_s / np.where(total_s > 0, total_s, 1.0)
+    return found * scale[:, None]
 
 
 def _unavailable_s(
@@ -149,27 +144,29 @@ def _unavailable_s(
     first_s = np.minimum.reduceat(sent["start_s"][order], starts(last)) if len(order) else order
     place = np.searchsorted(sent["round"][order][last], sent["round"][uploads])
     is_own = sent["round"][uploads] == number
-    found: NDArray[np.float64] = np.where(is_own, first_s[place] - rounds["start_s"], 0.0)
+    found: NDArray[np.float64] = np.where(is_own, first_s[place] - rounds["start_s"], 0.0).clip(0.0)
     return found
 
 
-def _links(rows: EventTable, fleet: Fleet, slow: Columns[Any]) -> list[str]:
-    """Return the link with the highest utilisation during each transfer; 'latency' below BUSY."""
-    in_cell, in_all = _moved(rows.columns(Transfer), slow, fleet)
-    own_Bps, cell_Bps, server_Bps = _rates(rows, fleet, slow)
-    lasted_s = slow["finish_s"] - slow["start_s"]
+def _links(rows: EventTable, fleet: Fleet, chosen: Columns[Any]) -> tuple[NDArray[np.intp], Floats]:
+    """Return the busiest link of each transfer, as its place in BOTTLENECKS, and its busy time.
+
+    That is the time that the link needs for what it carried during the transfer, in seconds, and at
+    most the transfer's time.
+    """
+    in_cell, in_all = _moved(rows.columns(Transfer), chosen, fleet)
+    own_Bps, cell_Bps, server_Bps = _rates(rows, fleet, chosen)
+    lasted_s = chosen["finish_s"] - chosen["start_s"]
     used_s = np.stack([
-        _seconds(slow["nbytes"], own_Bps),
+        _seconds(chosen["nbytes"], own_Bps),
         np.where(cell_Bps < 0, -np.inf, _seconds(in_cell, cell_Bps)),
         _seconds(in_all, server_Bps),
     ])  # fmt: skip
-    busiest = used_s.argmax(axis=0)
-    is_busy = (lasted_s > 0) & (used_s.max(axis=0) >= BUSY * lasted_s)
-    pairs = zip(slow["direction"].tolist(), busiest.tolist(), is_busy.tolist(), strict=True)
-    return [
-        (f"client {DIRECTIONS[way]}", "cell", "server")[link] if busy else "latency"
-        for way, link, busy in pairs
-    ]
+    own = np.array([BOTTLENECKS.index(f"client {way}") for way in DIRECTIONS])
+    links = np.array([-1, BOTTLENECKS.index("cell"), BOTTLENECKS.index("server")])
+    found = links[used_s.argmax(axis=0)]
+    found = np.where(found < 0, own[chosen["direction"]], found)
+    return found, np.clip(used_s.max(axis=0), 0.0, lasted_s)
 
 
 def _moved(sent: Columns[Any], slow: Columns[Any], fleet: Fleet) -> tuple[Floats, Floats]:

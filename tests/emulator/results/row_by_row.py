@@ -13,7 +13,7 @@ from typing import TypeGuard
 
 import numpy as np
 
-from emulator.results.bottlenecks import BUSY, RoundBottleneck
+from emulator.results.bottlenecks import BOTTLENECKS, RoundBottleneck
 from emulator.results.participation import SPLIT, GroupShare, Participation
 from emulator.results.time_spent import ROUNDING, TimeSpent
 from emulator.simulation.records import (
@@ -91,7 +91,7 @@ def time_spent(rows: Iterable[Row], last_round: float = math.inf) -> TimeSpent:
 
 
 def round_bottlenecks(rows: Iterable[Row]) -> list[RoundBottleneck]:
-    """Return the bottleneck of each round; empty if the rows have no fleet."""
+    """Return what each round waited for, longest first; empty if the rows have no fleet."""
     rows = list(rows)
     fleet = {row.client: row for row in rows if isinstance(row, Client)}
     if not fleet:
@@ -113,37 +113,45 @@ def round_bottlenecks(rows: Iterable[Row]) -> list[RoundBottleneck]:
         if isinstance(row, Round):
             before = bisect_right(ends, row.finish_s)
             last = arrivals[before - 1] if before else None
-            found.append(_bottleneck(row, last, work, traffic, first_start_s, interrupted))
+            found += _bottlenecks(row, last, work, traffic, first_start_s, interrupted)
     return found
 
 
-def _bottleneck(
+def _bottlenecks(
     ended: Round,
     last: Transfer | None,
     work: dict[tuple[int, int], list[Work]],
     traffic: "_Traffic",
     first_start_s: dict[int, float],
     interrupted: set[tuple[int, float]],
-) -> RoundBottleneck:
+) -> list[RoundBottleneck]:
     duration_s = ended.finish_s - ended.start_s
     if last is None or last.finish_s < ended.finish_s:
         by_clock = ended.cohort and (ended.round, ended.finish_s) not in interrupted
-        return RoundBottleneck(ended.round, -1, "deadline" if by_clock else "absence", duration_s)
-    task = work[last.round, last.client]
+        cause = "deadline" if by_clock else "absence"
+        return [RoundBottleneck(ended.round, -1, cause, duration_s)]
     # Until a client was available.
-    unavailable_s = first_start_s.get(ended.round, ended.start_s) - ended.start_s
-    spent = {"absence": unavailable_s if last.round == ended.round else 0.0}
-    for row in task:
-        part = "compute" if isinstance(row, Computation) else "absence"
-        part = row.direction if isinstance(row, Transfer) else part
-        spent[part] = spent.get(part, 0.0) + row.finish_s - row.start_s
-    longest = max(spent, key=lambda part: spent[part])
-    if longest in ("up", "down"):
-        chosen = [r for r in task if isinstance(r, Transfer) and r.direction == longest]
-        slowest = max(chosen, key=lambda row: row.finish_s - row.start_s)
-        longest = traffic.bottleneck(slowest)
+    unavailable_s = max(first_start_s.get(ended.round, ended.start_s) - ended.start_s, 0.0)
+    spent = dict.fromkeys(BOTTLENECKS, 0.0)
+    spent["absence"] = unavailable_s if last.round == ended.round else 0.0
+    for row in work[last.round, last.client]:
+        lasted_s = row.finish_s - row.start_s
+        if isinstance(row, Transfer):
+            link, busy_s = traffic.busiest(row)
+            spent[link] += busy_s
+            spent["latency"] += lasted_s - busy_s
+        else:
+            spent["compute" if isinstance(row, Computation) else "absence"] += lasted_s
+    total_s = sum(spent.values())
+    if total_s <= 0:
+        spent["latency"], total_s = 1.0, 1.0
     group = traffic.fleet[last.client].group
-    return RoundBottleneck(ended.round, last.client, longest, duration_s, group)
+    parts = sorted(spent.items(), key=lambda part: -part[1])
+    return [
+        RoundBottleneck(ended.round, last.client, cause, duration_s * spent_s / total_s, group)
+        for cause, spent_s in parts
+        if duration_s * spent_s
+    ]
 
 
 class _Traffic:
@@ -162,12 +170,10 @@ class _Traffic:
         self._up = np.array([row.direction == "up" for row in transfers], bool)
         self._cell = np.array([fleet[row.client].cell for row in transfers])
 
-    def bottleneck(self, transfer: Transfer) -> str:
-        """Return the link of its path with the highest utilisation; 'latency' below BUSY."""
+    def busiest(self, transfer: Transfer) -> tuple[str, float]:
+        """Return the link of its path with the highest utilisation, and how long it was busy."""
         up, client = transfer.direction == "up", self.fleet[transfer.client]
         lasted_s = transfer.finish_s - transfer.start_s
-        if lasted_s <= 0:
-            return "latency"
         overlap_s = np.minimum(self._finish_s, transfer.finish_s)
         overlap_s = (overlap_s - np.maximum(self._start_s, transfer.start_s)).clip(0)
         took_s = self._finish_s - self._start_s
@@ -181,7 +187,7 @@ class _Traffic:
             used["cell"] = _seconds(within, rates.cell_Bps)
         used["server"] = _seconds(float(moved.sum()), rates.server_Bps)
         name = max(used, key=lambda link: used[link])
-        return name if used[name] >= BUSY * lasted_s else "latency"
+        return name, min(used[name], lasted_s)
 
     def _path(self, transfer: Transfer) -> PathRate:
         """Return the rates of its links during the transfer."""

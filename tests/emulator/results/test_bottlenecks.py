@@ -44,6 +44,15 @@ def played(clients=None, policy="synchronous", server=WIDE, groups=None, cohort=
     return simulate(scenario, 0, StubTrainer(down_bytes=100_000, up_bytes=20_000, flop=1e9))
 
 
+def seconds(rows, found=round_bottlenecks):
+    """The seconds of each bottleneck by round and straggler, whatever their order."""
+    return {(c.round, c.straggler, c.bottleneck, c.group): c.duration_s for c in found(rows)}
+
+
+def by_definition(rows):
+    return seconds(rows, row_by_row.round_bottlenecks)
+
+
 SLOW_UP = {"down": "8 Mbps", "up": "0.1 Mbps"}
 FAST = {"down": "80 Mbps", "up": "80 Mbps"}
 CELLS = {"clients": 10, "down": "80 Mbps", "up": "0.8 Mbps"}
@@ -67,8 +76,13 @@ STORIES = {
 def test_what_held_a_round_up(name):
     rows = played(**STORIES[name])
     found = round_bottlenecks(rows)
-    assert [cause.round for cause in found] == [1, 2, 3, 4, 5]
+    assert list(dict.fromkeys(cause.round for cause in found)) == [1, 2, 3, 4, 5]
     assert found[0].bottleneck == name
+    rounds = [row for row in rows if isinstance(row, Round)]
+    for ended in rounds:
+        parts = [cause.duration_s for cause in found if cause.round == ended.round]
+        assert sum(parts) == pytest.approx(ended.finish_s - ended.start_s)
+        assert parts == sorted(parts, reverse=True)
     assert next(iter(bottleneck_shares(found))) == name
     assert sum(bottleneck_shares(found).values()) == pytest.approx(1)
     assert all((cause.straggler == -1) == (cause.bottleneck == "deadline") for cause in found)
@@ -77,7 +91,7 @@ def test_what_held_a_round_up(name):
 @pytest.mark.parametrize("name", STORIES)
 def test_a_simulation_has_the_bottlenecks_of_the_definition(name):
     rows = played(**STORIES[name])
-    assert round_bottlenecks(rows) == row_by_row.round_bottlenecks(rows)
+    assert seconds(rows) == pytest.approx(by_definition(rows))
 
 
 def test_a_long_transfer_counts_beside_short_ones_that_are_over():
@@ -90,12 +104,13 @@ def test_a_long_transfer_counts_beside_short_ones_that_are_over():
         SharedLink("server", 0, 16.0, 16.0),
     ]
     assert round_bottlenecks(rows) == [RoundBottleneck(1, 2, "server", 10.0, "a")]
-    assert round_bottlenecks(rows[1:])[0].bottleneck == "latency"
+    alone = round_bottlenecks(rows[1:])
+    assert [(c.bottleneck, c.duration_s) for c in alone] == [("latency", 8.75), ("client up", 1.25)]
 
 
 @given(histories())
 def test_any_rows_have_the_bottlenecks_of_the_definition(rows):
-    assert round_bottlenecks(rows) == row_by_row.round_bottlenecks(rows)
+    assert seconds(rows) == pytest.approx(by_definition(rows))
     assert mean_staleness(rows) == row_by_row.mean_staleness(rows)
     assert wasted_compute(rows) == row_by_row.wasted_compute(rows)
     for way in ("down", "up"):
@@ -106,7 +121,7 @@ def test_any_rows_have_the_bottlenecks_of_the_definition(rows):
 def test_bottlenecks_found_in_small_blocks_are_the_same(rows):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(arrays, "PAIRS_AT_ONCE", 3)
-        assert round_bottlenecks(rows) == row_by_row.round_bottlenecks(rows)
+        assert seconds(rows) == pytest.approx(by_definition(rows))
         assert time_spent(rows) == row_by_row.time_spent(rows)
 
 
@@ -129,8 +144,8 @@ def falling(tmp_path):
 )
 def test_a_link_in_a_slow_part_of_its_trace_held_a_round_up(falling, name, keys):
     """Its mean rate is far above what it had during the transfer."""
-    found = round_bottlenecks(played(**keys(falling)))
-    assert {cause.bottleneck for cause in found} == {name}
+    shares = bottleneck_shares(round_bottlenecks(played(**keys(falling))))
+    assert shares[name] > 0.9
 
 
 def test_rates_are_kept_per_transfer_only_where_they_change(falling):
@@ -204,8 +219,11 @@ def test_wasted_work_by_hand():
 
 def test_causes_by_hand():
     assert round_bottlenecks(STORY) == [
-        RoundBottleneck(1, 0, "compute", 4.0, "a"),
-        RoundBottleneck(2, 3, "client down", 2.0, "b"),
+        RoundBottleneck(1, 0, "compute", 2.0, "a"),
+        RoundBottleneck(1, 0, "client down", 1.0, "a"),
+        RoundBottleneck(1, 0, "client up", 1.0, "a"),
+        RoundBottleneck(2, 3, "client down", 1.0, "b"),
+        RoundBottleneck(2, 3, "client up", 1.0, "b"),
     ]
 
 
@@ -235,8 +253,9 @@ def test_time_spent_holds_where_late_updates_count():
 def test_no_absence_where_clients_start_in_the_middle_of_a_round():
     up = {"kind": "lognormal", "median": "1 Mbps", "sigma": 1}
     policy = {"kind": "buffered", "concurrency": 8, "buffer": 8}
-    found = round_bottlenecks(played({"down": "80 Mbps", "up": up}, policy))
-    assert {cause.bottleneck for cause in found} == {"client up"}
+    shares = bottleneck_shares(round_bottlenecks(played({"down": "80 Mbps", "up": up}, policy)))
+    assert shares["client up"] > 0.8
+    assert "absence" not in shares
 
 
 @pytest.mark.parametrize("buffer", [1, 5, 10])
