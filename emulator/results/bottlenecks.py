@@ -27,7 +27,7 @@ WORK = (Transfer, Computation, Absence)  # rows of client tasks
 BOTTLENECKS = (
     "client down", "compute", "client up", "cell", "server", "latency", "absence", "deadline",
 )  # fmt: skip
-LATENCY, ABSENCE = map(BOTTLENECKS.index, ("latency", "absence"))
+LATENCY, ABSENCE, DEADLINE = map(BOTTLENECKS.index, ("latency", "absence", "deadline"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,32 @@ class RoundBottleneck:
 def round_bottlenecks(rows: Iterable[Row]) -> list[RoundBottleneck]:
     """Return what each round waited for, longest first; empty if the rows have no fleet."""
     rows = EventTable.of(rows)
+    numbers = rows.columns(Round)["round"].tolist()
+    stragglers, spent_s = _waits(rows)
+    groups = Fleet(rows.columns(Client)).groups(stragglers[stragglers >= 0])
+    each_group, found = iter(groups), []
+    for number, client, parts in zip(numbers, stragglers.tolist(), spent_s.tolist(), strict=False):
+        group = next(each_group) if client >= 0 else ""
+        ordered = sorted(zip(BOTTLENECKS, parts, strict=True), key=lambda part: -part[1])
+        found += [RoundBottleneck(number, client, *part, group) for part in ordered if part[1]]
+    return found
+
+
+def main_bottleneck(rows: Iterable[Row]) -> str:
+    """Return what the rounds waited for longest; empty if it is not known."""
+    _, spent_s = _waits(EventTable.of(rows))
+    total_s = spent_s.sum(axis=0)
+    return BOTTLENECKS[int(total_s.argmax())] if total_s.any() else ""
+
+
+def _waits(rows: EventTable) -> tuple[NDArray[np.int64], Floats]:
+    """Return the straggler of each round (-1: none), and its seconds: [rounds, BOTTLENECKS].
+
+    No rounds if the rows have no fleet.
+    """
     fleet = Fleet(rows.columns(Client))
     if not len(fleet):
-        return []
+        return np.zeros(0, np.int64), np.zeros((0, len(BOTTLENECKS)))
     rounds, sent = rows.columns(Round), rows.columns(Transfer)
     arrivals = np.flatnonzero(used_uploads(sent))
     arrivals = arrivals[np.argsort(sent["finish_s"][arrivals], kind="stable")]
@@ -58,29 +81,17 @@ def round_bottlenecks(rows: Iterable[Row]) -> list[RoundBottleneck]:
     waited = last >= 0  # for a client; the clock ended the others
     waited[waited] = sent["finish_s"][arrivals[last[waited]]] >= rounds["finish_s"][waited]
     uploads = arrivals[last[waited]]
-    clients = sent["client"][uploads]
-    parts = zip(
-        clients.tolist(),
-        _straggler_seconds(rows, fleet, np.flatnonzero(waited), uploads).tolist(),
-        fleet.groups(clients),
-        strict=True,
-    )
+    stragglers = np.full(len(rounds), -1)
+    stragglers[waited] = sent["client"][uploads]
+    spent_s = np.zeros((len(rounds), len(BOTTLENECKS)))
+    spent_s[waited] = _straggler_seconds(rows, fleet, np.flatnonzero(waited), uploads)
     interrupted = _interrupted(rows)
-    starts_s, ends_s = rounds["start_s"].tolist(), rounds["finish_s"].tolist()
-    found = []
-    for number, cohort, start_s, end_s, has_straggler in zip(
-        rounds["round"].tolist(), rounds["cohort"].tolist(), starts_s, ends_s, waited.tolist(),
-        strict=True,
-    ):  # fmt: skip
-        if has_straggler:
-            client, spent_s, group = next(parts)
-            spent = sorted(zip(BOTTLENECKS, spent_s, strict=True), key=lambda part: -part[1])
-            found += [RoundBottleneck(number, client, *part, group) for part in spent if part[1]]
-        else:
-            by_clock = cohort and (number, end_s) not in interrupted
-            cause = "deadline" if by_clock else "absence"
-            found.append(RoundBottleneck(number, -1, cause, end_s - start_s))
-    return found
+    for index in np.flatnonzero(~waited).tolist():
+        ended = rounds.row(index)
+        by_clock = ended.cohort and (ended.round, ended.finish_s) not in interrupted
+        cause = DEADLINE if by_clock else ABSENCE
+        spent_s[index, cause] = ended.finish_s - ended.start_s
+    return stragglers, spent_s
 
 
 def _interrupted(rows: EventTable) -> set[tuple[int, float]]:
@@ -241,11 +252,6 @@ def bottleneck_shares(found: Iterable[RoundBottleneck]) -> dict[str, float]:
     total_s = math.fsum(seconds.values())
     ordered = sorted(seconds.items(), key=lambda item: -item[1])
     return {name: s / total_s for name, s in ordered} if total_s else {}
-
-
-def main_bottleneck(found: Iterable[RoundBottleneck]) -> str:
-    """Return the bottleneck with the most time; empty if it is not known."""
-    return next(iter(bottleneck_shares(found)), "")
 
 
 def wasted_bytes(rows: Iterable[Row], direction: str) -> int:

@@ -19,7 +19,6 @@ from emulator.results.arrays import summable, whole_sum
 from emulator.results.bottlenecks import (
     main_bottleneck,
     mean_staleness,
-    round_bottlenecks,
     wasted_bytes,
     wasted_compute,
 )
@@ -259,7 +258,7 @@ def outcome(
         wasted_compute_s=wasted_compute(rows),
         mean_staleness=mean_staleness(rows),
         **participation(rows)._asdict(),
-        bottleneck=main_bottleneck(round_bottlenecks(rows)),
+        bottleneck=main_bottleneck(rows),
         delta=account.delta if account else None,
         epsilon_to_target=epsilon(account, hit.round) if account and hit else None,
         epsilon=epsilon(account, len(rounds)) if account else None,

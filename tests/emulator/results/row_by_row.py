@@ -129,7 +129,7 @@ def _bottlenecks(
     if last is None or last.finish_s < ended.finish_s:
         by_clock = ended.cohort and (ended.round, ended.finish_s) not in interrupted
         cause = "deadline" if by_clock else "absence"
-        return [RoundBottleneck(ended.round, -1, cause, duration_s)]
+        return [RoundBottleneck(ended.round, -1, cause, duration_s)] if duration_s else []
     # Until a client was available.
     unavailable_s = max(first_start_s.get(ended.round, ended.start_s) - ended.start_s, 0.0)
     spent = dict.fromkeys(BOTTLENECKS, 0.0)
