@@ -127,6 +127,8 @@ class Plain(Display):
     @override
     def _show(self, index: int, progress: TrainingProgress) -> None:
         now = time.monotonic()
+        if progress.split == "test":  # as if it were the score on validation
+            return
         if not progress.trained or now - self._said_wall_s.get(index, -1e9) < PLAIN_EVERY_WALL_S:
             return
         self._said_wall_s[index] = now
@@ -189,7 +191,8 @@ class Live(Plain):
 
     @override
     def _show(self, index: int, progress: TrainingProgress) -> None:
-        self._update(index, progress.round, _COLUMNS.format(*_values(progress)))
+        if progress.split != "test":
+            self._update(index, progress.round, _COLUMNS.format(*_values(progress)))
 
     @override
     def _show_pace(self) -> None:

@@ -129,10 +129,13 @@ class ProgressReporter:
                 for way in DIRECTIONS:
                     self._moved[way] += int(sent["nbytes"][sent.having("direction", way)].sum())
             case Evaluation():
-                self._progress = replace(
-                    self._progress, accuracy=row.accuracy, scored_round=row.round
-                )
+                before = self._progress
+                self._progress = replace(before, accuracy=row.accuracy, scored_round=row.round)
                 self._report(row.round, row.time_s, row.split)
+                if row.split == "test":  # the rounds that follow show the score on validation
+                    self._progress = replace(
+                        self._progress, accuracy=before.accuracy, scored_round=before.scored_round
+                    )
             case Round():
                 self._report(row.round, row.finish_s, "")
 

@@ -81,6 +81,12 @@ def test_a_score_of_an_earlier_round_is_shown_with_its_round(plain, clock):
     assert second.startswith("head: round 1/4, simulated")
 
 
+def test_a_score_on_test_is_not_shown_as_one_on_validation(plain):
+    display, out = plain
+    display.show(at(0, 3, split="test"))
+    assert out.getvalue() == ""
+
+
 def test_what_is_only_replayed_says_nothing(plain):
     display, out = plain
     for number in range(1, 5):

@@ -33,6 +33,17 @@ def test_a_score_keeps_the_round_that_it_is_of():
     ]  # fmt: skip
 
 
+def test_a_score_on_test_is_told_once():
+    told: list[TrainingProgress] = []
+    report = ProgressReporter(TrainingProgress(0, "fast"), told.append, lambda: 0)
+    report(Evaluation(1, 1.0, "validation", 800, 0.3, 2.0))
+    report(Evaluation(1, 1.0, "test", 800, 0.2, 2.0))
+    report(Round(2, 4, 1.0, 2.0))
+    assert [(each.split, each.accuracy) for each in told] == [
+        ("validation", 0.3), ("test", 0.2), ("", 0.3)
+    ]  # fmt: skip
+
+
 def test_the_bytes_of_a_block_of_rows_count():
     told: list[TrainingProgress] = []
     report = ProgressReporter(TrainingProgress(0, "fast"), told.append, lambda: 0)
