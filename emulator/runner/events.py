@@ -53,10 +53,11 @@ class Note:
 class TrainingProgress:
     """The state of a training (its index in `Study.trainings()`) under one variant.
 
-    `clock_s` is simulated seconds, `accuracy` (0 to 1) the newest score on validation, or on
-    `split` if that was scored just now, and `scored_round` the round of that score. `trained` is the number
-    of server steps computed so far, `bytes_down` and `bytes_up` the bytes charged so far. `split`
-    was scored just now; it is empty at the end of a round, which is scored later or not at all.
+    `clock_s` is simulated seconds. `accuracy` (0 to 1) is the newest score on validation, or on
+    `split` if that was scored just now, and `scored_round` the round of that score. `trained` is
+    the number of server steps computed so far, `bytes_down` and `bytes_up` are the bytes charged so
+    far. `split` was scored just now; it is empty at the end of a round, which is scored later or
+    not at all.
     """
 
     training: int
