@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from emulator.common.units import format_duration, format_score
 from emulator.reports.run_report import Study
-from emulator.results.comparison import Contrast, Run, contrasts
+from emulator.results.comparison import Contrast, contrasts
 from emulator.results.metrics import Outcome
+from emulator.results.resolution import Run
 from emulator.results.statistics import LEVEL
 from emulator.simulation.target import FALLING
 

@@ -8,11 +8,12 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from emulator.common.errors import ScenarioError
 from emulator.common.text import suggestion
 from emulator.results.metrics import Outcome, Point, Spread, spread
+from emulator.results.resolution import Resolution, Run
 from emulator.results.statistics import LEVEL, Effect, holm, paired, sign_test, unpaired
 from emulator.simulation.target import ACCURACY, FIRST, Goal, Measure, Rule, merit
 
@@ -106,13 +107,6 @@ class Measured:
     points: tuple[Point, ...]
 
 
-class Run(NamedTuple):
-    """The seed of a training, and the draw of the fleet; None if the seed draws it."""
-
-    seed: int
-    network_seed: int | None = None
-
-
 Cells = dict[tuple[str, str], dict[Run, Measured]]  # (method, variant): by seed and draw
 Outcomes = Mapping[tuple[str, str], Mapping[Run, Outcome]]  # the same, without evaluations
 
@@ -194,7 +188,7 @@ def _contrast(
     if (method, variant) == key or not theirs:
         return plain if theirs else replace(plain, verdict="no baseline")
     ours_s, theirs_s = ({r: _time_s(o) for r, o in each.items()} for each in (ours, theirs))
-    faster = _time_effect(ours_s, theirs_s)
+    faster = _time_effect(ours_s, theirs_s, Resolution(ours, theirs))
     testable = not math.isnan(faster.p)
     gain = _gain(_scores(ours), _scores(theirs))
     found: Verdict = "faster" if faster.mean > 0 else "slower"
@@ -223,7 +217,9 @@ def _gain(ours: Mapping[Run, float], theirs: Mapping[Run, float]) -> Effect | No
     return _effect(ours, theirs) if ours and theirs else None
 
 
-def _time_effect(ours_s: Mapping[Run, float], theirs_s: Mapping[Run, float]) -> Effect:
+def _time_effect(
+    ours_s: Mapping[Run, float], theirs_s: Mapping[Run, float], least: Resolution
+) -> Effect:
     """Return the effect on ln(theirs / ours).
 
     If a run did not reach the target, or reached it at once, there is no ratio: the sign test over
@@ -231,7 +227,7 @@ def _time_effect(ours_s: Mapping[Run, float], theirs_s: Mapping[Run, float]) -> 
     """
     if all(0 < seconds < math.inf for seconds in (*ours_s.values(), *theirs_s.values())):
         ours, theirs = ({run: -math.log(s) for run, s in of.items()} for of in (ours_s, theirs_s))
-        return _effect(ours, theirs)
+        return _effect(ours, theirs, least)
     lead: dict[int, int] = {}
     for run in ours_s.keys() & theirs_s.keys():
         sign = (ours_s[run] < theirs_s[run]) - (ours_s[run] > theirs_s[run])
@@ -241,14 +237,19 @@ def _time_effect(ours_s: Mapping[Run, float], theirs_s: Mapping[Run, float]) -> 
     return Effect(math.copysign(math.inf, wins - losses), -math.inf, math.inf, p)
 
 
-def _effect(ours: Mapping[Run, float], theirs: Mapping[Run, float]) -> Effect:
-    """Return ours minus theirs, paired by seed and draw or by means; one seed has no band."""
-    pairs = {run: ours[run] - theirs[run] for run in ours if run in theirs}
-    if len(differences := _by_seed(pairs)) > 1:
-        return paired(differences)
+def _effect(
+    ours: Mapping[Run, float], theirs: Mapping[Run, float], least: Resolution | None = None
+) -> Effect:
+    """Return ours minus theirs, paired by seed and draw or by means; one seed has no band.
+
+    `least` is how finely they were measured; None: exactly.
+    """
+    shared = [run for run in ours if run in theirs]
+    if len(differences := _by_seed({run: ours[run] - theirs[run] for run in shared})) > 1:
+        return paired(differences, statistics.fmean(map(least.of_pair, shared)) if least else 0.0)
     means, others = _by_seed(ours), _by_seed(theirs)
     if min(len(means), len(others)) > 1:
-        return unpaired(means, others)
+        return unpaired(means, others, least.of_each if least else (0.0, 0.0))
     mean = statistics.fmean(means) - statistics.fmean(others)
     return Effect(mean, -math.inf, math.inf, math.nan)
 

@@ -77,6 +77,7 @@ class Outcome:
     target_measure: Measure = ACCURACY
     accuracy_lost: float | None = None
     test_accuracy_at_target: float | None = None
+    target_resolution_s: float | None = None
     network_seed: int | None = None
 
     @property
@@ -265,8 +266,16 @@ def outcome(
         target_measure=goal.measure if goal else ACCURACY,
         accuracy_lost=accuracy_lost([merit(each, metric) for each in accuracies]),
         test_accuracy_at_target=tested.get(hit.round) if hit else None,
+        target_resolution_s=_since_evaluation(scores, index),
         network_seed=emulation.network_seed,
     )
+
+
+def _since_evaluation(scores: Sequence[Evaluation], index: int | None) -> float | None:
+    """Return the seconds between an evaluation and the one before; None without one."""
+    if index is None:
+        return None
+    return scores[index].time_s - (scores[index - 1].time_s if index else 0.0)
 
 
 def accuracy_lost(merits: Sequence[float]) -> float | None:

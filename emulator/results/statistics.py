@@ -22,18 +22,29 @@ class Effect(NamedTuple):
     p: float
 
 
-def paired(differences: Sequence[float]) -> Effect:
-    """Return the mean of two or more differences, one per seed (Student's paired t-test)."""
+def paired(differences: Sequence[float], least: float = 0.0) -> Effect:
+    """Return the mean of two or more differences, one per seed (Student's paired t-test).
+
+    `least` is the variance of one difference that is due to how finely it was measured: a few equal
+    values do not show that there is less.
+    """
     n = len(differences)
-    return _effect(statistics.fmean(differences), statistics.stdev(differences) / n**0.5, n - 1)
+    deviation = max(statistics.stdev(differences), math.sqrt(least))
+    return _effect(statistics.fmean(differences), deviation / n**0.5, n - 1)
 
 
-def unpaired(ours: Sequence[float], theirs: Sequence[float]) -> Effect:
+def unpaired(
+    ours: Sequence[float], theirs: Sequence[float], least: tuple[float, float] = (0.0, 0.0)
+) -> Effect:
     """Return the difference of two means with unequal variances (Welch 1947).
 
-    Each side has two or more values. Degrees of freedom are rounded down, which widens the band.
+    Each side has two or more values, and `least` as in `paired`. Degrees of freedom are rounded
+    down, which widens the band.
     """
-    a, b = (statistics.variance(values) / len(values) for values in (ours, theirs))
+    a, b = (
+        max(statistics.variance(values), floor) / len(values)
+        for values, floor in zip((ours, theirs), least, strict=True)
+    )
     mean = statistics.fmean(ours) - statistics.fmean(theirs)
     if not a + b:
         return _effect(mean, 0.0, 1)

@@ -9,8 +9,9 @@ from pathlib import Path
 from emulator.common.errors import LedgerError
 from emulator.reports import run_report
 from emulator.results import summary_file, target_sweep
-from emulator.results.comparison import Cells, Comparison, Measured, Run, contrasted
+from emulator.results.comparison import Cells, Comparison, Measured, contrasted
 from emulator.results.metrics import curve_points, outcome, points
+from emulator.results.resolution import Run
 from emulator.results.stored import Stored, open_run
 from emulator.results.summary_file import SummaryFile
 from emulator.runner import inputs

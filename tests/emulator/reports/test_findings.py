@@ -7,8 +7,9 @@ import pytest
 
 from emulator.reports.findings import fallen, headline, on_test_split, seeds_text, shown
 from emulator.reports.run_report import Study
-from emulator.results.comparison import Measured, Run, contrasted
+from emulator.results.comparison import Measured, contrasted
 from emulator.results.metrics import Outcome
+from emulator.results.resolution import Run
 from emulator.simulation.records import Emulation
 from emulator.simulation.target import Goal
 
@@ -22,7 +23,10 @@ def with_times(study: Study, **times: list[float | None]) -> Study:
 
     def changed(outcome: Outcome) -> Outcome:
         seeds = times.get(outcome.method)
-        return replace(outcome, time_to_target_s=seeds[outcome.seed]) if seeds else outcome
+        if seeds is None:
+            return outcome
+        seconds = seeds[outcome.seed]
+        return replace(outcome, time_to_target_s=seconds, target_resolution_s=None)
 
     return replace(study, outcomes=tuple(map(changed, study.outcomes)))
 

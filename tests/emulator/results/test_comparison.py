@@ -1,13 +1,15 @@
 """Contrasts and fronts against what is known by hand."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, strategies as st
 
 from emulator.common.errors import ScenarioError
-from emulator.results.comparison import Measured, Run, contrasted, front
+from emulator.results.comparison import Measured, contrasted, front
 from emulator.results.metrics import Outcome, Point
+from emulator.results.resolution import Run
 from emulator.simulation.target import Goal
 
 COUNTS = {"rounds": 4, "bytes_down": 40, "bytes_up": 20}
@@ -47,6 +49,42 @@ def test_twice_as_fast_on_every_seed_is_twice_as_fast():
     assert (found.speedup_low, found.speedup_high) == pytest.approx((2, 2))
     assert (found.verdict, found.shared_seeds, found.reached) == ("faster", 3, 3)
     assert found.nbytes.median == 40
+
+
+def resolved(time_s, resolution_s, loss):
+    """A time that is known to lie within `resolution_s` before it, of a training with a loss."""
+    found = measured(time_s)
+    outcome = replace(found.outcome, target_resolution_s=resolution_s, final_loss=loss)
+    return replace(found, outcome=outcome)
+
+
+def equal_seeds(loss, shift=0):
+    cells = {
+        ("base", "v"): {Run(seed + shift): resolved(20.0, 4.0, 2.0) for seed in range(2)},
+        ("new", "v"): {Run(seed): resolved(10.0, 1.0, loss) for seed in range(2)},
+    }
+    return contrasted(cells, None, Goal(0.5)).contrasts[1]
+
+
+def test_two_equal_seeds_are_as_uncertain_as_the_evaluations_are_far_apart():
+    """Both methods reach the target at the same evaluation with both seeds, by chance."""
+    found = equal_seeds(1.0)
+    error = math.sqrt(((4 / 20) ** 2 + (1 / 10) ** 2) / 12 / 2)
+    half = 12.7062 * error
+    assert found.speedup == pytest.approx(2)
+    band = (found.speedup_low, found.speedup_high)
+    assert band == pytest.approx((2 * math.exp(-half), 2 * math.exp(half)), rel=1e-4)
+    cauchy = 1 - 2 / math.pi * math.atan(math.log(2) / error)  # Student's t of one degree
+    assert found.p_alone == pytest.approx(cauchy)
+    apart = equal_seeds(1.0, shift=5)
+    assert apart.speedup_low < 1.9
+    assert apart.speedup_high > 2.1
+
+
+def test_the_same_training_under_two_networks_has_no_such_uncertainty():
+    found = equal_seeds(2.0)
+    assert (found.speedup_low, found.speedup_high) == pytest.approx((2, 2))
+    assert found.verdict == "faster"
 
 
 def test_a_pair_is_worth_more_than_its_means():

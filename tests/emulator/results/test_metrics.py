@@ -88,6 +88,7 @@ def test_reached_in_the_first_round() -> None:
         bottleneck="",
         accuracy_lost=0.0,
         test_accuracy_at_target=0.45,
+        target_resolution_s=8.0,
     )
 
 
