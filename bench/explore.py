@@ -173,7 +173,7 @@ def line(name: str, times: list[float]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("recording", nargs="?", default="recordings/slow_upload.json.gz")
+    parser.add_argument("recording", nargs="?", default="recordings/figure3.json.gz")
     parser.add_argument("--moves", type=int, default=1000)
     parser.add_argument("--only", choices=["http", "chromium"])
     given = parser.parse_args()

@@ -2,7 +2,7 @@
 
     python bench/precision.py [--seeds 5] [--rounds 24] [--device cpu|cuda]
 
-Trains the LoRA method of scenarios/slow_upload.yaml (MiniLM, 20 Newsgroups at 32 tokens, 350
+Trains the LoRA method of scenarios/paper/figure3.yaml (MiniLM, 20 Newsgroups at 32 tokens, 350
 clients, ten per round). Both precisions of a seed have the same clients, data and draws, so only
 rounding differs. Prints a Markdown table of the final validation accuracies, their mean and sample
 standard deviation, and the mean difference of a seed's two runs with its standard error. On a CPU
@@ -21,7 +21,7 @@ from emulator.runner import inputs
 from flasc.training.shared_models import SharedModels
 from flasc.training.trainer import make
 
-SCENARIO = Path(__file__).parent.parent / "scenarios/slow_upload.yaml"
+SCENARIO = Path(__file__).parent.parent / "scenarios/paper/figure3.yaml"
 PRECISIONS = ("fp32", "bf16")
 
 

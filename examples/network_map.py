@@ -27,7 +27,7 @@ def main() -> None:
         for n in range(COUNT)
     }
     scenario = Scenario.read(
-        "recordings/slow_upload.json.gz",
+        "recordings/figure3.json.gz",
         changes={"training.seeds": [0]},
         methods=["LoRA", "FLASC 1/4 down, 1/16 up"],
     )
