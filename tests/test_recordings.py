@@ -55,7 +55,7 @@ def test_training_a_row_again_gives_what_was_recorded(tmp_path):
     """Three rounds of FLASC. Exact where machine and versions are; close to it elsewhere."""
     name = "FLASC 1/4 down, 1/4 up"
     changes = ["training.rounds=3", "training.seeds=[0]", "vary=null"]
-    found = inputs.read(ROOT / "recordings/slow_upload.json.gz", changes, [name])
+    found = inputs.read(ROOT / "recordings/figure3.json.gz", changes, [name])
     (training,) = found.trainings()
     settings = training.settings.model_dump(mode="json")
     again = dataclasses.replace(found, packed=None)

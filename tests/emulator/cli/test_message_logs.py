@@ -333,7 +333,7 @@ def test_scores_above_1_need_a_metric_that_falls(invoke):
 
 
 def test_logs_of_several_seeds_have_bands_and_verdicts(invoke):
-    """Five seeds of two methods, of which one is faster with each."""
+    """Five seeds of two methods, of which one is a little faster with each."""
     for seed in range(5):
         for name, text in (("falling", FALLING), ("sparse", SPARSE)):
             value = f"# seed: {seed}\nkind,"
@@ -351,8 +351,9 @@ def test_logs_of_several_seeds_have_bands_and_verdicts(invoke):
     assert code == 0, err
     base, other = json.loads(out)["contrasts"]
     assert (base["seeds"], other["shared_seeds"]) == (5, 5)
-    assert other["verdict"] == "faster"
-    assert other["speedup_low"] > 1
+    # Faster with each seed, by less than the time between two evaluations.
+    assert (other["wins"], other["verdict"]) == (5, "not shown")
+    assert other["speedup_low"] < 1 < other["speedup"]
     folder = Path("out/traces")
     assert invoke("export", "perfetto", "out")[0] == 0
     assert len(list(folder.glob("*.json"))) == 10

@@ -40,7 +40,9 @@ def sweep_of(study_of: Callable[..., Study]) -> Callable[..., Study]:
         found = study_of(dict.fromkeys(seconds, 0.1), dict.fromkeys(labels, 1), seeds=range(count))
         outcomes = tuple(
             dataclasses.replace(
-                each, time_to_target_s=seconds[each.method][labels.index(each.variant)][each.seed]
+                each,
+                time_to_target_s=seconds[each.method][labels.index(each.variant)][each.seed],
+                target_resolution_s=None,
             )
             for each in found.outcomes
         )
