@@ -168,9 +168,10 @@ def _links(rows: EventTable, fleet: Fleet, chosen: Columns[Any]) -> tuple[NDArra
     in_cell, in_all = _moved(rows.columns(Transfer), chosen, fleet)
     own_Bps, cell_Bps, server_Bps = _rates(rows, fleet, chosen)
     lasted_s = chosen["finish_s"] - chosen["start_s"]
+    has_cell = (cell_Bps >= 0) & (fleet.of(chosen["client"], "cell") >= 0)
     used_s = np.stack([
         _seconds(chosen["nbytes"], own_Bps),
-        np.where(cell_Bps < 0, -np.inf, _seconds(in_cell, cell_Bps)),
+        np.where(has_cell, _seconds(in_cell, cell_Bps), -np.inf),
         _seconds(in_all, server_Bps),
     ])  # fmt: skip
     own = np.array([BOTTLENECKS.index(f"client {way}") for way in DIRECTIONS])
