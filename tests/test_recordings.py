@@ -43,7 +43,7 @@ def test_it_is_the_scenario_that_is_shipped(path):
     paths = sorted(
         ROOT.glob(f"scenarios/**/{name}.yaml"), key=lambda path: "paper" not in path.parts
     )
-    own = paths[0]  # scenarios/paper/slow_upload.yaml, with all methods of the recording
+    own = paths[0]  # scenarios/paper/slow_upload.yaml has all methods of the recording
     found = inputs.read(path)
     seeds = f"training.seeds={json.dumps(found.scenario.training.seeds)}"
     shipped = inputs.read(own, [seeds], found.methods)
