@@ -12,8 +12,10 @@ const spread = times => {
   return { median: median(known), low: Math.min(...known), high: Math.max(...known),
     reached: known.filter(Number.isFinite).length, count: known.length };
 };
-const rangeText = ({ low, high }) => low === high ? ""
-  : `${orNever(low, duration)} – ${orNever(high, duration)}`;
+const rangeText = spread => {
+  const [low, high] = [spread.low, spread.high].map(each => orNever(each, duration));
+  return low === high ? "" : `${low} – ${high}`;
+};
 const cellsOf = emulations => {
   const costs = emulations.map(e => aimed(e) || [null, null, null, null]);
   const column = k => costs.map(each => each[k]);
