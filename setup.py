@@ -48,6 +48,7 @@ setup(
         # compiles the network; what it does not support yet has the reference engine alone
         "numba>=0.61,<0.69; python_version < '3.15'",
         "numpy>=1.26",
+        "pandas>=2.0",  # reads a user's tables; data frames of results
         "peft>=0.18",
         "pillow>=10",  # pictures from files; matplotlib brings it anyway
         "plotly>=6.0",  # its plotly.min.js draws the page and is inside of each
@@ -61,13 +62,16 @@ setup(
         "transformers>=5.17,<6",
     ],
     extras_require={
-        "data": ["datasets>=3", "scikit-learn>=1.4"],  # the paper's tasks, from the hub
+        "data": [
+            "datasets>=3",
+            "pyarrow>=15",
+            "scikit-learn>=1.4",
+        ],  # the paper's tasks, from the hub
         # `make docs`. No mkdocs-click, no mkdocstrings: what they make is on the site alone, and
         # what docs/commands.py makes is in the repository as well
         "docs": ["mkdocs>=1.6,<2", "mkdocs-material>=9.5,<10"],
         "dp": ["dp-accounting>=0.6"],  # epsilon of trainings with noise, for training.dp
         "explore": ["starlette>=0.46", "uvicorn>=0.34"],  # the local page of `flasc-emu explore`
-        "pandas": ["pandas>=2.0"],  # results as data frames
         "export": [  # `flasc-emu export tables --to parquet`, `flasc-emu export tensorboard`
             "pyarrow>=15",
             "tensorboard>=2.15",
@@ -87,7 +91,6 @@ setup(
             "import-linter>=2.0",  # the layers of packages, in pyproject.toml
             "jsonschema>=4.21",  # the schema for editors is held against every scenario
             "mypy>=1.10",
-            "pandas>=2.0",
             "pyarrow>=15",
             "pytest>=8.2,<9.2",  # 9.2 makes xdist 3.8 scatter the tests of a group (its issue 1386)
             "pytest-xdist>=3.5",  # a worker a core

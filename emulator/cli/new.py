@@ -34,24 +34,49 @@ def schema(what: str) -> None:
     help="Network of clients and server: a name from flasc-emu list networks, or a file.",
 )
 @click.option("--from", "base", type=PATH, metavar="NAME|FILE", help="Scenario to extend.")
-def new(file: Path, preset: str | None, network: Path | None, base: Path | None) -> None:
+@click.option(
+    "--data",
+    type=PATH,
+    metavar="FILE",
+    help="Your own table: labelled texts, or prompts and answers (.csv, .tsv, .jsonl, .parquet).",
+)
+@click.option(
+    "--model",
+    metavar="NAME|FOLDER",
+    help="With --data: the pretrained model.  [default: minilm for labelled texts]",
+)
+def new(
+    file: Path,
+    preset: str | None,
+    network: Path | None,
+    base: Path | None,
+    data: Path | None,
+    model: str | None,
+) -> None:
     """Write a first scenario with comments to FILE, and its JSON Schema beside it.
 
     On a terminal and without options, the command asks for the most important settings.
     """
     from emulator.common.errors import ScenarioError
     from emulator.common.text import suggestion
-    from emulator.scenario import template
+    from emulator.scenario import data_template, template
     from emulator.simulation.clients.presets import PRESETS
 
     given = {"--preset": preset, "--network": network, "--from": base}
     if len(options := [name for name, value in given.items() if value]) > 1:
         raise click.UsageError(f"found {' and '.join(options)}; allowed: one of them")
+    if data and base:
+        raise click.UsageError("found --data and --from; allowed: one of them")
+    if model and not data:
+        raise click.UsageError("found --model without --data; allowed: with --data")
     if preset and preset not in PRESETS:
         raise ScenarioError(f"--preset {preset}: unknown{suggestion(preset, list(PRESETS))}")
     name = template.name_for(file)
     if base:
         text = template.extending(name, base, file)
+    elif data:
+        links = template.network_text(network) if network else None
+        text = data_template.whole(name, data, file, model, preset=preset, network=links)
     elif network:
         text = template.whole(name, network=template.network_text(network))
     elif preset or not _on_a_terminal():
@@ -78,4 +103,4 @@ def _asked(name: str) -> str:
     target = click.prompt("Target accuracy, in percent", 50, type=click.IntRange(1, 100))
     usual = ("lora", "flasc")
     kinds = [kind for kind in template.METHODS if click.confirm(f"Method {kind}", kind in usual)]
-    return template.whole(name, preset, clients, kinds or ["lora"], f"{target} %")
+    return template.whole(name, preset, clients, kinds or ["lora"], f"accuracy: {target} %")

@@ -5,8 +5,6 @@ from dataclasses import fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from emulator.common.errors import SupportError
-
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -31,14 +29,10 @@ def frame(
     """Return a data frame of rows: outcomes, scores, contrasts, or points of a front.
 
     A target that was not reached is NaN. `settings` adds the numbers of sweeps by variant, as
-    `Results.settings` has them. Raises SupportError without pandas.
+    `Results.settings` has them.
     """
-    try:
-        import pandas as pd
-    except ImportError as error:
-        raise SupportError(
-            f"data frames need pandas: {error}", "pip install 'flasc-emu[pandas]', or use the rows"
-        ) from None
+    import pandas as pd
+
     return pd.DataFrame.from_records(
         [flat(row) | dict(settings.get(getattr(row, "variant", ""), {})) for row in rows]
     )

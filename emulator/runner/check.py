@@ -229,6 +229,9 @@ def _refused(settings: TrainingSettings, cache: Path | None) -> Problem | None:
         )
     if plugins.origin(type(task)) is not None:  # a plug-in may find its model elsewhere
         return None
+    if found := task.missing_data():
+        allowed = "a file, relative to the scenario (in --set to the current folder)"
+        return Problem("task.file", printable(found), allowed)
     if found := task.missing_model():
         return Problem(
             "task.model",

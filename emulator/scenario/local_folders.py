@@ -10,11 +10,12 @@ from emulator.common.errors import ScenarioError
 from emulator.common.text import short_repr
 
 FOLDERS = (("task", "model"), ("task", "data"))
+FILES = ("file", "validation_file", "test_file")
 
 
 def names_file(owner: str, key: str) -> bool:
     """Whether the value of `owner`.`key` is a path: in `where`, `file` is a column of a table."""
-    return key == "file" and owner != "where"
+    return key in FILES and owner != "where"
 
 
 def local_path(text: str, scenario: Path, where: str) -> str:

@@ -13,7 +13,7 @@ from emulator.scenario.sweeps import Sweeps
 from emulator.simulation.clients.links import Label
 from emulator.simulation.settings import RoundPlan
 from emulator.simulation.simulate import SimulationSettings
-from emulator.simulation.target import ACCURACY, Measure
+from emulator.simulation.target import ACCURACY, FALLING, Measure
 from flasc.common.settings import Wire, WireForm, newer
 from flasc.common.tagged_unions import ShortForm
 from flasc.models.settings import Lora
@@ -144,7 +144,7 @@ class Scenario(SimulationSettings):
     @property
     def metric_measure(self) -> Measure:
         """Whether the task's metric is to grow or to fall."""
-        return ACCURACY
+        return FALLING if self.task.falls else ACCURACY
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -161,6 +161,8 @@ class Scenario(SimulationSettings):
         if cohort > clients:
             found = f"found {cohort} with task.clients {clients}"
             yield ("training", "cohort"), f"{found}; allowed: a cohort of at most all clients"
+        if (target := self.training.target) and (found := target.misfit(self.task.metric)):
+            yield ("training", "target"), found
         if self.compute and self.compute.per_example == "devices":
             for name, access in self.network.accesses.items():
                 if access.devices is None:

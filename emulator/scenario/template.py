@@ -32,19 +32,13 @@ _HEAD = f"""\
 _WHOLE = """\
 name: {name}
 
-task:
-  name: 20newsgroups
-  model: minilm               # or a local folder (./model), or a hub id (owner/name)
-  clients: {clients}
-  tokens: 32                  # texts are cut and padded to this length
-  split: {{kind: dirichlet, alpha: 0.1}}       # smaller alpha: clients differ more
-
+{task}
 training:
   rounds: 36                  # maximum
   cohort: {cohort:<19} # clients per round
   seeds: [0]                  # several for a significance test: [0, 1, 2, 3, 4]
   # A training ends when the mean of three evaluations in a row reaches the target.
-  target: {{accuracy: {target}, rule: mean3, stop_after: 0}}
+  target: {{{target}, rule: mean3, stop_after: 0}}
   evaluation: {{every: 3, examples: 800}}
   lora: {{rank: 16}}
   client: {{lr: 0.1}}
@@ -61,6 +55,14 @@ methods:                      # names are free; a method may set its own rank an
 #     data centre: {{network.server: {{down: 10 Gbps, up: 10 Gbps}}}}
 #     home: {{network.server: {{down: 100 Mbps, up: 10 Mbps}}}}
 """
+_TASK = """\
+task:
+  name: 20newsgroups
+  model: minilm               # or a local folder (./model), or a hub id (owner/name)
+  clients: {clients}
+  tokens: 32                  # texts are cut and padded to this length
+  split: {{kind: dirichlet, alpha: 0.1}}       # smaller alpha: clients differ more
+"""
 _NETWORK = """\
 network:
   server: {{down: 1 Gbps, up: 1 Gbps}}         # shared by all transfers
@@ -74,19 +76,20 @@ def whole(
     preset: str | None = None,
     clients: int = 350,
     methods: Sequence[str] = ("lora", "head", "flasc"),
-    target: str = "50 %",
+    target: str = "accuracy: 50 %",
     network: str | None = None,
+    task: str | None = None,
 ) -> str:
-    """The text of a scenario without `extends`; `target` is a fraction.
+    """The text of a scenario without `extends`; `target` is a metric and its value.
 
     The clients have the links of `preset` or, if it is None, a plain link. The text `network`
-    replaces both: see `network_text`.
+    replaces both: see `network_text`. The text `task` replaces the task.
     """
     about = f"   # {PRESETS[preset].about}" if preset in PRESETS else ""
     link = f"{{preset: {preset}}}{about}" if preset else _LINK
     return _HEAD + _WHOLE.format(
         name=name,
-        clients=clients,
+        task=task or _TASK.format(clients=clients),
         cohort=min(10, clients),
         target=target,
         methods="\n".join(f"  {METHODS[kind]}" for kind in methods),

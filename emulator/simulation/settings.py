@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from typing_extensions import Self
 
 from emulator.common.distributions import only
-from emulator.simulation.target import ACCURACY, FIRST, LOSS, Goal, Rule, Scored
+from emulator.simulation.target import ACCURACY, FALLING, FIRST, LOSS, Goal, Measure, Rule, Scored
 from flasc.common.settings import (
     Fraction,
     PositiveFloat,
@@ -51,19 +51,36 @@ Accuracy = Annotated[
 ]
 
 
+# Keys of a target that name the metric of a task, beside `accuracy` for any that is to grow.
+METRICS = {
+    "macro_f1": "macro F1",
+    "perplexity": "perplexity",
+    "exact_match": "exact match",
+    "token_accuracy": "next-token accuracy",
+}
+
+
 class Target(Settings):
     """The accuracy or the loss to reach on the validation split; reports state the time to it.
 
-    `accuracy` is at least the task's metric, `loss` at most the mean loss per example. `rule` says
+    `accuracy` is at least the task's metric, `loss` at most the mean loss per example; other keys
+    name the metric. `rule` says
     which evaluation reaches it: see `emulator.simulation.target`. Training ends `stop_after`
     evaluations after that one; `never`: at the last round.
     """
 
     accuracy: Accuracy | None = newer(None)
-    """this or `loss` is required: target accuracy on the validation split"""
+    """one of the metrics is required: target accuracy on the validation split"""
     loss: PositiveFloat | None = newer(None)
-    """this or `accuracy` is required: target loss per example on the validation split, which is
-    reached from above"""
+    """target loss per example on the validation split, which is reached from above"""
+    macro_f1: Accuracy | None = newer(None)
+    """target macro F1, for a task that is [scored by](../howto/use_your_own_data.md#metrics) it"""
+    perplexity: PositiveFloat | None = newer(None)
+    """target perplexity, which is reached from above, for a task that is scored by it"""
+    exact_match: Accuracy | None = newer(None)
+    """target share of exact answers, for a task that is scored by it"""
+    token_accuracy: Accuracy | None = newer(None)
+    """target share of right tokens, for a task that is scored by next-token accuracy"""
     rule: Rule = newer(FIRST)
     """the evaluation that reaches the target: the first one at or beyond it; the first one whose
     mean with the two evaluations before it is at or beyond it"""
@@ -72,18 +89,32 @@ class Target(Settings):
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:
-        if (self.accuracy is None) == (self.loss is None):
-            found = "neither accuracy nor loss" if self.loss is None else "accuracy and loss"
+        if len(given := self._given()) != 1:
+            found = " and ".join(given) or "neither accuracy nor loss"
             raise ValueError(f"found {found}; allowed: one of them, like accuracy: 70 %")
         return self
+
+    def _given(self) -> dict[str, float]:
+        found = {name: getattr(self, name) for name in ("accuracy", "loss", *METRICS)}
+        return {name: value for name, value in found.items() if value is not None}
 
     @property
     def goal(self) -> Goal:
         """What is to be reached."""
-        if self.loss is not None:
-            return Goal(self.loss, self.rule, LOSS)
-        assert self.accuracy is not None, "a target has one of the two"
-        return Goal(self.accuracy, self.rule, ACCURACY)
+        ((name, value),) = self._given().items()
+        measures: dict[str, Measure] = {"loss": LOSS, "perplexity": FALLING}
+        return Goal(value, self.rule, measures.get(name, ACCURACY))
+
+    def misfit(self, metric: str) -> str:
+        """Why this is no target of a task with a metric of that name; '' if it is one."""
+        (name,) = self._given()
+        if name == "loss" or METRICS.get(name) == metric:
+            return ""
+        if name == "accuracy" and metric != "perplexity":
+            return ""  # the task's metric, whatever its name
+        key = next((key for key, of in METRICS.items() if of == metric), "accuracy")
+        asked = f", or task.scored_by: {METRICS[name]}" if name in METRICS else ""
+        return f"found {name} with a task scored by {metric}; allowed: {key} or loss{asked}"
 
     def ends(self, scores: Sequence[Scored]) -> bool:
         """Whether a training with these evaluations is at its end."""

@@ -119,12 +119,12 @@ def _key(texts: Sequence[str], model_folder: Path, length: int) -> str:
 def pad_token(model_folder: Path) -> int | None:
     """The id that `encode` pads with; None if the folder has no usable tokenizer."""
     try:
-        return int(_tokenizer(model_folder).pad_token_id)
+        return int(tokenizer_of(model_folder).pad_token_id)
     except ModelError:
         return None
 
 
-def _tokenizer(model_folder: Path) -> Any:
+def tokenizer_of(model_folder: Path) -> Any:
     """The fast tokenizer of a model, with a pad token. Raises ModelError."""
     from transformers import AutoTokenizer
 
@@ -152,7 +152,7 @@ def _tokenizer(model_folder: Path) -> Any:
 
 
 def _tokenise(texts: Sequence[str], model_folder: Path, length: int) -> Tokens:
-    tokenizer = _tokenizer(model_folder)
+    tokenizer = tokenizer_of(model_folder)
     shortest = tokenizer.num_special_tokens_to_add() + 1
     if not shortest <= length <= tokenizer.model_max_length:
         raise ModelError(

@@ -29,13 +29,24 @@ def weights_of(folder: Path) -> str:
     """
     if folder.parent.name == "snapshots" and _COMMIT.fullmatch(folder.name):
         return f"commit {folder.name}"
-    names = {*TOKENIZER_FILES, *(path.name for path in folder.glob("*.safetensors*"))}
+    names = {
+        *TOKENIZER_FILES,
+        "chat_template.jinja",
+        *(path.name for path in folder.glob("*.safetensors*")),
+    }
     whole = hashlib.sha256()
     for path in _existing(folder / name for name in sorted(names)):
-        about = path.stat()
-        file = _sha256(path, about.st_size, about.st_mtime_ns)
-        whole.update(f"{path.name}\0{file}\n".encode())
+        whole.update(f"{path.name}\0{sha256_of(path)}\n".encode())
     return f"SHA-256 {whole.hexdigest()}"
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file in hexadecimal; a file is read again only if it has changed.
+
+    Raises AssetError for a file that cannot be read.
+    """
+    about = path.stat()
+    return _sha256(path, about.st_size, about.st_mtime_ns)
 
 
 def _existing(paths: Iterable[Path]) -> list[Path]:

@@ -8,8 +8,10 @@ from flasc.tasks.fashion_mnist import FashionMnist
 from flasc.tasks.fashion_scenes import FashionScenes
 from flasc.tasks.flair import Flair
 from flasc.tasks.friends import Friends
+from flasc.tasks.instructions import Instructions
 from flasc.tasks.reddit import Reddit
 from flasc.tasks.settings import TaskSettings as TaskSettings
+from flasc.tasks.text_file import TextFile
 from flasc.tasks.twenty_newsgroups import Newsgroups
 
 TASKS: list[type[TaskSettings]] = [
@@ -20,4 +22,6 @@ TASKS: list[type[TaskSettings]] = [
     FashionMnist,
     FashionScenes,
     Friends,
+    TextFile,
+    Instructions,
 ]

@@ -4,24 +4,21 @@ The users are 846 of the 852 speakers (see `flasc.data.friends`).
 """
 
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Literal
 
 from typing_extensions import override
 
 from flasc.assets.catalogue import locate
 from flasc.assets.packages import Notify
 from flasc.data.friends import EDITION, load
-from flasc.models.settings import Head
 from flasc.tasks import language_model
 from flasc.tasks.base import Task
-from flasc.tasks.settings import Model, TaskSettings, Tokens, UserSplit
+from flasc.tasks.settings import LanguageSettings, Model, Tokens, UserSplit
 
 
-class Friends(TaskSettings):
+class Friends(LanguageSettings):
     """Lines of a television series, substitute for Reddit: the next token; speakers as clients."""
 
-    metric: ClassVar[str] = "next-token accuracy"
-    head: ClassVar[Head | None] = "causal"
     name: Literal["friends"]
     model: Model = "friends-gpt2"
     tokens: Tokens = 32

@@ -14,7 +14,7 @@ from flasc.common.errors import AssetError
 from flasc.data import tokens as text
 from flasc.data.examples import Examples
 from flasc.data.lines import Lines, examples, split_users
-from flasc.data.objective import NextToken
+from flasc.data.objective import LANGUAGE
 from flasc.models.resolve import resolve_model
 from flasc.tasks.base import Task
 
@@ -58,5 +58,5 @@ def task(
         classes=(),
         model=model,
         head="causal",
-        objective=NextToken(),
+        objective=LANGUAGE[settings.scored_by],
     )

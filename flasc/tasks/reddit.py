@@ -8,7 +8,7 @@ are left out.
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Literal
 
 from typing_extensions import override
 
@@ -16,10 +16,9 @@ from flasc.assets.packages import Notify
 from flasc.common.errors import AssetError
 from flasc.data import hub
 from flasc.data.lines import Lines
-from flasc.models.settings import Head
 from flasc.tasks import language_model
 from flasc.tasks.base import Task
-from flasc.tasks.settings import Model, Source, TaskSettings, Tokens, UserSplit
+from flasc.tasks.settings import LanguageSettings, Model, Source, Tokens, UserSplit
 
 DELETED = frozenset({"[deleted]", "[removed]", ""})
 
@@ -59,11 +58,9 @@ def load(data: str, notify: Callable[[str], None]) -> Lines:
     return Lines([user for user, _ in kept], [body for _, body in kept])
 
 
-class Reddit(TaskSettings):
+class Reddit(LanguageSettings):
     """Reddit comments: the next token, a task of the paper. `data` has columns author and body."""
 
-    metric: ClassVar[str] = "next-token accuracy"
-    head: ClassVar[Head | None] = "causal"
     name: Literal["reddit"]
     data: Source = "webis/tldr-17@refs/convert/parquet"
     """a hub id or a local folder"""

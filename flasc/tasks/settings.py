@@ -10,12 +10,13 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field
+from typing_extensions import override
 
 from flasc.assets.packages import Notify
 from flasc.common import rng
 from flasc.common.errors import suggestion
 from flasc.common.plugins import Pluggable, implementation
-from flasc.common.settings import Fraction, PositiveInt, Settings, fraction_schema
+from flasc.common.settings import Fraction, PositiveInt, Settings, fraction_schema, newer
 from flasc.data.partition import PARTITIONS, SMALLEST_ALPHA, Indices, natural
 from flasc.models.resolve import known_models, missing_model
 from flasc.models.settings import Head
@@ -54,15 +55,16 @@ def _share(value: float) -> float:
     return value
 
 
+Share = Annotated[
+    Fraction, AfterValidator(_share), fraction_schema("a fraction from 0 to 1, like 1/2 or 50 %")
+]
+
+
 class UserSplit(Settings):
     """Each client is a user of the data; the share `pooled` of a user's examples is mixed."""
 
     kind: Literal["natural"] = "natural"
-    pooled: Annotated[
-        Fraction,
-        AfterValidator(_share),
-        fraction_schema("a fraction from 0 to 1, like 1/2 or 50 %"),
-    ] = 0.0
+    pooled: Share = 0.0
     """share of each client's examples that is pooled, shuffled and distributed evenly: 1 is IID"""
 
     def clients(self, owners: NDArray[np.integer], count: int, seed: int) -> list[Indices]:
@@ -114,6 +116,19 @@ class TaskSettings(Pluggable):
         """The largest number of clients that the data suffice for; None if only the data tell."""
         return None
 
+    @property
+    def falls(self) -> bool:
+        """Whether lower values of the metric are better."""
+        return False
+
+    def missing_data(self) -> str:
+        """Why a file of the user's own cannot be read; '' if it may be."""
+        return ""
+
+    def data_at_hand(self) -> str:
+        """The identity of the user's own files, which their names do not tell; '' without any."""
+        return ""
+
     def missing_model(self) -> str:
         """Why the model cannot exist, such as a missing folder; '' if it may exist."""
         return missing_model(self.model)
@@ -126,3 +141,25 @@ class TaskSettings(Pluggable):
         """
         loaded: Task = implementation(self)(self, seed, cache, notify)
         return loaded
+
+
+class LanguageSettings(TaskSettings):
+    """A task of a causal language model, which predicts the next token."""
+
+    head: ClassVar[Head | None] = "causal"
+    scored_by: Literal["next-token accuracy", "perplexity", "exact match"] = newer(
+        "next-token accuracy"
+    )
+    """the metric: share of the predicted tokens that are right; exponential of the mean loss of a
+    token; share of the texts of which every predicted token is right, as greedy generation gives
+    them"""
+
+    @property
+    def metric(self) -> str:  # type: ignore[override]  # other tasks have one metric per class
+        """The name of the metric."""
+        return self.scored_by
+
+    @property
+    @override
+    def falls(self) -> bool:
+        return self.scored_by == "perplexity"

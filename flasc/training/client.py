@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,12 +15,13 @@ from torch import Tensor
 
 from flasc.common import rng
 from flasc.data.examples import Examples
-from flasc.data.objective import Objective, SingleLabel, Tally
+from flasc.data.objective import NextToken, Objective, SingleLabel, Tally
 from flasc.methods.base import Mask, Penalty
 from flasc.models.adapter import Adapter
 from flasc.training.settings import Client
 
 EVALUATION_BATCH = 64
+EVALUATION_LOGITS = 1 << 28  # of a batch at most: 1 GiB
 Scored = tuple[Tally, float]  # counts of the metric, and the sum of losses
 
 
@@ -96,10 +98,15 @@ class Reference:
         """Metric numerator and denominator, and summed loss, of the first `count` examples."""
         return ratio(*total(self.score_part(vector, data, p) for p in self.parts(data, count)))
 
-    def parts(self, _data: Examples, count: int) -> list[np.ndarray]:
+    def parts(self, data: Examples, count: int) -> list[np.ndarray]:
         """The evaluation batches of the first `count` examples: int64 indices."""
-        starts = range(0, count, EVALUATION_BATCH)
-        return [np.arange(start, min(start + EVALUATION_BATCH, count)) for start in starts]
+        size = EVALUATION_BATCH
+        if data.labels.ndim == 2 and isinstance(self.objective, NextToken):
+            # A language model has a logit for each token of its vocabulary at each position.
+            config: Any = self.adapter.model.config
+            words = int(config.get_text_config().vocab_size)
+            size = max(1, min(size, EVALUATION_LOGITS // (words * data.labels.shape[1])))
+        return [np.arange(start, min(start + size, count)) for start in range(0, count, size)]
 
     def score_part(self, vector: Tensor, data: Examples, part: np.ndarray) -> Scored:
         """Metric counts and summed loss of one batch."""
@@ -120,7 +127,7 @@ def total(parts: Iterable[Scored]) -> Scored:
 
 def ratio(tally: Tally, loss: float) -> tuple[int, int, float]:
     """Numerator and denominator over all labels, and the loss."""
-    right, of = tally.sum(axis=0).tolist()
+    right, of = tally[:, :2].sum(axis=0).tolist()
     return right, of, loss
 
 

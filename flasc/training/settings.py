@@ -151,8 +151,12 @@ class TrainingSettings(Settings):
     evaluation_precision: Precision | None = newer(None)  # None: the precision of training
 
     def weights(self) -> str:
-        """The identity of the model's weights, if its name has none and they are at hand; or ''."""
-        return weights_at_hand(self.task.model)
+        """The identity of the model's weights and of the user's data.
+
+        As far as their names do not tell and they are at hand; '' without any.
+        """
+        known = weights_at_hand(self.task.model), self.task.data_at_hand()
+        return "; ".join(filter(None, known))
 
     def model_problem(self, cache: Path | None = None) -> Problem | None:
         """Why the model cannot be trained, as far as its files on this machine tell; else None."""

@@ -49,7 +49,7 @@ class SharedModels:
         self, settings: config.Task, seed: int, cache: Path | None, notify: Callable[[str], None]
     ) -> Task:
         """The task of these settings, clients distributed with `seed`. Raises as loading does."""
-        key = (settings.model_dump_json(), seed, cache)
+        key = (settings.model_dump_json(), settings.data_at_hand(), seed, cache)
         return _kept(self._tasks, key, lambda: settings.load(seed, cache, notify))
 
     def pretrained(

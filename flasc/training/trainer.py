@@ -280,13 +280,13 @@ class Trainer:
         helpers = self._helpers
         done = map(self.work, parts) if helpers is None else helpers.carry_out(parts, self.work)
         tally, loss = client.total(done)
-        right, of, loss = client.ratio(tally, loss)
         if not math.isfinite(loss):
             raise DivergedError(
                 f"the model of round {self.version} diverged: its loss is {loss}", _LOWER
             )
-        labels = tuple((int(hits), int(asked)) for hits, asked in tally) if len(tally) > 1 else ()
-        return Score(count, right / of if of else 0.0, loss / count, labels)
+        by_label = tally[:, :2].tolist() if len(tally) > 1 else []
+        value = self.task.objective.value(tally)
+        return Score(count, value, loss / count, tuple((hits, asked) for hits, asked in by_label))
 
     def release(self, messages: Sequence[Message]) -> None:
         """Does nothing: messages hold all their memory."""

@@ -11,15 +11,8 @@ import pytest
 
 import emulator
 from emulator import Results, Scenario, api, compare, frame, run
-from emulator.common.errors import (
-    EmulationError,
-    LedgerError,
-    NotRecordedError,
-    ScenarioError,
-    SupportError,
-)
+from emulator.common.errors import EmulationError, LedgerError, NotRecordedError, ScenarioError
 from emulator.integrations.message_log import Writer
-from emulator.results.comparison import Contrast
 from emulator.runner.events import Note, TrainingFinished, TrainingProgress
 from emulator.runner.export_recording import packed_recording
 from emulator.runner.run import folder_name
@@ -36,7 +29,6 @@ def folder(tmp_path, monkeypatch, toys):
 
 
 def test_the_page_runs(capsys):
-    pytest.importorskip("pandas")
     page = (ROOT / "docs/howto/use_from_python.md").read_text("utf-8")
     names = {}
     for block in re.findall(r"^```python\n(.*?)^```$", page, re.S | re.M):
@@ -144,22 +136,12 @@ def test_message_logs_are_a_scenario(tmp_path):
 
 
 def test_a_frame_has_a_line_a_row(scenario):
-    pytest.importorskip("pandas")
     results = run(scenario())
     table = frame(compare(results).contrasts)
     assert len(table) == 6
     assert {"time_s_low", "time_s_median", "time_s_high", "speedup"} <= set(table.columns)
     assert table["speedup"].isna().sum() == 2
     assert frame(results.scores)["accuracy"].max() == max(s.accuracy for s in results.scores)
-
-
-def test_without_pandas_rows_remain(scenario, monkeypatch):
-    monkeypatch.setitem(sys.modules, "pandas", None)
-    contrasts = compare(run(scenario())).contrasts
-    assert all(isinstance(row, Contrast) for row in contrasts)
-    with pytest.raises(SupportError, match="need pandas") as error:
-        frame(contrasts)
-    assert "flasc-emu[pandas]" in error.value.hint
 
 
 def test_a_method_that_fails_is_an_error(scenario):

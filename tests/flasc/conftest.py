@@ -1,5 +1,6 @@
 """Small models, and small files in the formats that tasks are loaded from."""
 
+import csv
 import dataclasses
 import gzip
 import json
@@ -174,6 +175,32 @@ def comments(tmp_path):
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in part)
         (folder / f"{name}.jsonl").write_text(text)
     return folder
+
+
+@pytest.fixture
+def letters(tmp_path):
+    """A CSV file of 20 authors, whose texts begin with their label."""
+    rng, path = np.random.default_rng(0), tmp_path / "letters.csv"
+    rows = [("body", "kind", "author")]
+    for i in range(120):
+        kind = WORDS[i % 3]
+        rows.append((f'{kind}, "{sentence(rng)}"\nand so on', kind, f"u{i % 20}"))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
+    return path
+
+
+@pytest.fixture
+def questions(tmp_path):
+    """JSON Lines with 120 prompts of two columns, answered by a word of theirs."""
+    rng, path = np.random.default_rng(0), tmp_path / "questions.jsonl"
+    rows = []
+    for i in range(120):
+        said = sentence(rng, 3)
+        answer = said.split()[0]
+        rows.append({"ask": "say", "about": said, "reply": answer, "user": i % 20})
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
 
 
 @pytest.fixture

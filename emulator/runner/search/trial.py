@@ -12,7 +12,7 @@ from emulator.runner.estimates import LeastRounds, Messages
 from emulator.runner.search.lattice import Point
 from emulator.runner.search.walk import Score
 from emulator.scenario.scenario import Scenario
-from emulator.simulation.target import LOSS
+from emulator.simulation.target import ACCURACY, LOSS
 
 # What `search.json` has of each seed.
 FACTS = (
@@ -68,7 +68,8 @@ class Trial:
     def _shortfall(self) -> float:
         if not self.outcomes:
             return math.inf
-        return self.quality if self.outcomes[0].target_measure == LOSS else 1 - self.quality
+        rises = self.outcomes[0].target_measure == ACCURACY
+        return 1 - self.quality if rises else self.quality
 
     def facts(self) -> dict[str, Any]:
         """What `search.json` has of it."""

@@ -114,3 +114,17 @@ def test_the_hardest_target_is_the_highest_accuracy_or_the_lowest_loss():
 )
 def test_a_target_as_text_is_not_rounded_away(value, text):
     assert str(Goal(value)) == text
+
+
+def test_a_target_may_name_the_metric():
+    assert Target(perplexity=12, rule="mean3").goal == Goal(12, "mean3", "falling")
+    assert Target(macro_f1=0.6).goal == Goal(0.6)
+    assert Target(macro_f1=0.6).misfit("macro F1") == ""
+    assert Target(accuracy=0.6).misfit("macro F1") == ""
+    assert Target(loss=1.0).misfit("perplexity") == ""
+    assert "allowed: perplexity or loss" in Target(accuracy=0.6).misfit("perplexity")
+    found = Target(macro_f1=0.6).misfit("accuracy")
+    assert found.startswith("found macro_f1 with a task scored by accuracy")
+    assert found.endswith("or task.scored_by: macro F1")
+    with pytest.raises(ValueError, match="found loss and perplexity"):
+        Target(loss=1.0, perplexity=2.0)

@@ -1,5 +1,8 @@
 """Losses against transformers' own, metrics against their definitions written out."""
 
+import itertools
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +10,7 @@ from hypothesis import given, strategies as st
 from transformers import GPT2Config, GPT2LMHeadModel, ViTConfig, ViTForImageClassification
 
 from flasc.data.examples import Examples
-from flasc.data.objective import IGNORED, MultiLabel, NextToken, SingleLabel
+from flasc.data.objective import IGNORED, MacroF1, MultiLabel, NextToken, Perplexity, SingleLabel
 from flasc.models.adapter import Adapter
 from flasc.models.settings import Lora
 from flasc.training import client, settings
@@ -138,3 +141,52 @@ def test_a_language_model_is_left_to_the_reference():
     adapter, _ = next_tokens()
     assert not supported(adapter, SETTINGS)
     assert {span.part for span in adapter.spans} == {"lora_A", "lora_B"}
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=20))
+def test_macro_f1_is_the_mean_of_the_classes(pairs):
+    true = np.array([t for t, _ in pairs], np.int64)
+    said = np.array([s for _, s in pairs], np.int64)
+    logits = torch.nn.functional.one_hot(torch.from_numpy(said), 4).float()
+    half = len(pairs) // 2
+    tally = sum(
+        MacroF1().tally(logits[part], torch.from_numpy(true[part]))
+        for part in (slice(None, half), slice(half, None))
+    )
+    by_class = []
+    for c in set(true.tolist()) | set(said.tolist()):
+        hits = ((true == c) & (said == c)).sum()
+        precision = hits / (said == c).sum() if (said == c).any() else 0
+        recall = hits / (true == c).sum() if (true == c).any() else 0
+        by_class.append(2 * precision * recall / (precision + recall) if hits else 0)
+    expected = np.mean(by_class) if by_class else 0.0
+    assert MacroF1().value(tally) == pytest.approx(expected)
+    assert tally[:, 1].sum() == len(pairs)
+
+
+def test_perplexity_is_that_of_all_tokens_whatever_their_batches():
+    adapter, data = next_tokens()
+    batch = data.batch(np.arange(12), torch.device("cpu"))
+    labels = batch.pop("labels")
+    with torch.inference_mode():
+        logits = adapter.model(**batch).logits
+    targets, flat = labels[:, 1:].flatten(), logits[:, :-1].flatten(0, 1)
+    expected = torch.nn.functional.cross_entropy(flat, targets, ignore_index=IGNORED).exp()
+    for cuts in ([0, 12], [0, 5, 12], [0, 1, 2, 12]):
+        tally = sum(
+            Perplexity().tally(logits[a:b], labels[a:b]) for a, b in itertools.pairwise(cuts)
+        )
+        assert Perplexity().value(tally) == pytest.approx(float(expected), rel=1e-5)
+    bad = Perplexity().tally(logits * math.nan, labels)
+    assert math.isfinite(Perplexity().value(bad))
+
+
+def test_an_evaluation_of_a_large_vocabulary_is_cut(monkeypatch):
+    adapter, data = next_tokens(n=70)
+    engine = client.Reference(adapter, SETTINGS, NextToken())
+    assert [len(part) for part in engine.parts(data, 70)] == [64, 6]
+    vector = moved(adapter)
+    whole = engine.score(vector, data, 70)
+    monkeypatch.setattr(client, "EVALUATION_LOGITS", 30 * 9 * 20 + 1)
+    assert [len(part) for part in engine.parts(data, 70)] == [20, 20, 20, 10]
+    assert engine.score(vector, data, 70) == pytest.approx(whole)

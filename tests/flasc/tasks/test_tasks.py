@@ -22,6 +22,12 @@ NAMES = {
     "fashion_mnist": ("garments", "vit grey", "accuracy"),
     "fashion_scenes": ("garments", "vit grey", "micro F1"),
     "friends": ("transcripts", "gpt2", "next-token accuracy"),
+    "text_file": ("letters", "gpt2", "macro F1"),
+    "instructions": ("questions", "gpt2", "next-token accuracy"),
+}
+OWN = {  # keys of the tasks over a user's own table
+    "text_file": {"text": "body", "label": "kind", "scored_by": "macro F1"},
+    "instructions": {"prompt": ["ask", "about"], "answer": "reply"},
 }
 CLIENTS = 6
 every_task = pytest.mark.parametrize("name", NAMES)
@@ -37,10 +43,12 @@ def settings(request, tmp_path, models):
         given = {"name": name, "clients": CLIENTS, "model": str(models(kind)), **keys}
         if name in ("20newsgroups", "cifar10", "flair", "reddit"):
             given["data"] = str(folder)
+        if name in OWN:
+            given |= OWN[name] | {"file": str(folder)} | keys
         if name == "20newsgroups":
             given["edition"] = "raw"
         if NAMES[name][1] == "gpt2":
-            given["tokens"] = 12
+            given["tokens"] = 32 if name in OWN else 12
         return TypeAdapter(config.Task).validate_python(given)
 
     return build
@@ -114,13 +122,15 @@ def test_it_learns_what_it_holds(name, settings, tmp_path):
     assert about["metric"] == NAMES[name][2]
     assert live.settings.task.metric == NAMES[name][2], "what reports say without torch"
     assert about["model"] == live.settings.task.model  # a folder, not a substitute model
-    assert about["weights"] == live.settings.weights()  # which its name does not tell
+    # Which its name does not tell, and neither does that of a user's own file.
+    known = [about["weights"], live.settings.task.data_at_hand()]
+    assert live.settings.weights() == "; ".join(filter(None, known))
     assert about["weights"].startswith("SHA-256 ")
     live.export(tmp_path / "adapter")
     assert (tmp_path / "adapter/adapter_model.safetensors").exists()
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if NAMES[n][1] != "gpt2" or n[0] == "2"])
+@pytest.mark.parametrize("name", [n for n in NAMES if "next-token" not in NAMES[n][2]])
 def test_its_head_can_be_trained_alone(name, settings, tmp_path):
     live = trainer(settings(name), tmp_path, "head")
     assert {span.part for span in live.adapter.spans} == {"head"}
@@ -135,7 +145,7 @@ def test_its_settings_name_the_head(name, settings, tmp_path):
     assert chosen.head == load(chosen, tmp_path).head
 
 
-@pytest.mark.parametrize("name", ["reddit", "friends"])
+@pytest.mark.parametrize("name", ["reddit", "friends", "instructions"])
 def test_a_language_model_has_no_head_to_train_alone(name, settings, tmp_path):
     with pytest.raises(ModelError, match="no head") as caught:
         trainer(settings(name), tmp_path, "head")
