@@ -70,9 +70,8 @@ selection decides which clients are asked.
         """\
 Two engines simulate the network, and their times agree within 1e-9. The compiled one needs less
 than 2 µs per message, after it was compiled once per installation; see [Compiled
-network](../background/performance.md#compiled-network). Clients that leave and policies from
-plug-ins are left to the reference engine. The provenance of a run has `network: compiled` if the
-compiled engine was used.
+network](../background/performance.md#compiled-network). Policies from plug-ins are left to the
+reference engine. The provenance of a run has `network: compiled` if the compiled engine was used.
 """,
     ),
     (

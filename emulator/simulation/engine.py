@@ -3,7 +3,6 @@
 from typing import Literal, TypeGuard
 
 from emulator.network import compiled
-from emulator.simulation.clients.fleet import Fleet
 from emulator.simulation.policies.base import PolicySettings
 from emulator.simulation.policies.buffered import Asynchronous, Buffered
 from emulator.simulation.policies.deadline import Deadline
@@ -42,11 +41,10 @@ def has_rounds(policy: PolicySettings) -> TypeGuard[Rounds]:
     return type(policy) is Synchronous
 
 
-def why_reference(policy: PolicySettings, fleet: Fleet) -> str:
-    """What the compiled network cannot do of all this; '' if it can do it."""
+def why_reference(policy: PolicySettings) -> str:
+    """Why the compiled network cannot simulate a policy; '' if it can do it."""
     cannot = {
         "numba is not installed": not compiled.AVAILABLE,
         "a policy that is a plug-in": type(policy) not in OWN,
-        "clients that leave": bool(fleet.availability),
     }
     return next((reason for reason, holds in cannot.items() if holds), "")

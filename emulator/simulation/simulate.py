@@ -175,7 +175,7 @@ def simulate(
     )
     rows = None
     if settings.simulation.wants_compiled(settings.training, simulations) and not why_reference(
-        settings.policy, clients
+        settings.policy
     ):
         from emulator.simulation.compiled import synchronous, tasks  # load numba
 
@@ -186,7 +186,7 @@ def simulate(
         build = synchronous.builder(clients, transport, profiles, planner)
         plans = Plans() if plans is None else plans  # one without a plan yet is false
         plans.compiled = True
-        if logged is None and has_rounds(settings.policy) and type(settings.selection) is Uniform:
+        if has_rounds(settings.policy) and _chooses_by_number(settings, clients, logged):
             rule = settings.policy.rule(context)
             key = settings.training, settings.network.charge, context.eligible.tobytes()
             is_whole = synchronous.is_whole(rule) and give_up_s == math.inf
@@ -212,6 +212,13 @@ def simulate(
     rates = path_rates(rows, clients, profiles) if profiles else ()
     about = fleet_table(clients, trainer.metadata())
     return EventTable.joined([rows, about, EventTable.of(rates)])
+
+
+def _chooses_by_number(
+    settings: SimulationSettings, clients: Fleet, logged: LoggedTrainer | None
+) -> bool:
+    """Whether the clients of a round depend on its number alone."""
+    return logged is None and type(settings.selection) is Uniform and not clients.availability
 
 
 def _most_tasks(settings: SimulationSettings, clients: int) -> int:

@@ -30,6 +30,7 @@ from flasc.common.messages import MessageInfo
 
 CLOSE = 1e-9  # of a rate, relative
 BYTES = 1e-6  # of a flow's size, relative, and a byte
+DATA = Path(__file__).parents[1] / "data"
 MAX_ROWS = 20_000  # per simulation: some scenarios take days at a byte per second
 
 
@@ -162,12 +163,41 @@ def access(rng: Random, lossy: bool) -> dict[str, Any]:
             "half_duplex": rng.random() < 0.3,
         }  # fmt: skip
     if rng.random() < 0.4:
-        on, off = rng.choice((("10 s", "1 s"), ("1 h", "10 min"), ("0.2 s", "0.1 s")))
-        drawn = {"kind": "lognormal", "median": on, "sigma": 1}
-        found["availability"] = {
-            "kind": "on_off", "on": drawn, "off": off, "on_return": rng.choice(("resume", "lost")),
-        }  # fmt: skip
+        found["availability"] = availability(rng)
     return found
+
+
+def availability(rng: Random) -> dict[str, Any]:
+    """Comings and goings, and what becomes of the work."""
+    return {**presence(rng), "on_return": rng.choice(("resume", "resume", "lost"))}
+
+
+def presence(rng: Random) -> dict[str, Any]:
+    """Comings and goings of any kind, from tenths of seconds to days."""
+    match rng.randrange(7):
+        case 0:
+            return {"kind": "always"}
+        case 1 | 2:
+            period_s, clock = 10 ** rng.uniform(0, 5), rng.random()
+            length_s = rng.uniform(0.1, 1) * period_s
+            length = {"kind": "uniform", "low": f"{length_s / 2} s", "high": f"{length_s} s"}
+            start = {"kind": "uniform", "low": "0 s", "high": f"{period_s} s"}
+            return {
+                "kind": "diurnal",
+                "period": f"{period_s} s",
+                "clock": f"{rng.choice((0, clock * period_s))} s",
+                "start": rng.choice((start, f"{0.2 * period_s} s")),  # all clients at one time
+                "length": rng.choice((length, f"{length_s} s")),
+            }
+        case 3:
+            name = rng.choice(("fedscale", "flash"))
+            return {
+                "kind": "trace", "file": str(DATA / f"{name}_behaviour_sample.json"), "format": name
+            }  # fmt: skip
+        case _:
+            on, off = rng.choice((("10 s", "1 s"), ("1 h", "10 min"), ("0.2 s", "0.1 s")))
+            drawn = {"kind": "lognormal", "median": on, "sigma": 1}
+            return {"kind": "on_off", "on": drawn, "off": off}
 
 
 def policy(rng: Random, cohort: int, clients: int) -> Any:

@@ -129,9 +129,20 @@ def _interrupt(source: int) -> Callable[..., tuple[float, float]]:
     return interrupt
 
 
+def _resume(source: int) -> Callable[..., None]:
+    @entry
+    def resume(f: Floats, i: Ints, slot: int, phase: int, nbytes: int, seconds: float) -> None:
+        """`tasks.resume`."""
+        if i[SOURCE] == source:
+            tasks.resume(pointer(f), pointer(i), slot, phase, nbytes, seconds)
+
+    return resume
+
+
 run_rounds = _run_rounds(source_digest())
 advance = _advance(source_digest())
 begin = _begin(source_digest())
 trained = _trained(source_digest())
 give = _give(source_digest())
 interrupt = _interrupt(source_digest())
+resume = _resume(source_digest())

@@ -256,6 +256,17 @@ def given(f: Floats, i: Ints, slot: int, count: int) -> None:
 
 
 @part
+def resume(f: Floats, i: Ints, slot: int, phase: int, nbytes: int, seconds: float) -> None:
+    """Continues what was interrupted, now: a new message with the rest, or a computation."""
+    if phase == COMPUTING:
+        compute(f, i, slot, seconds, f[NOW_S])
+        return
+    i[i[PHASE] + slot] = phase
+    i[i[DOWN_B if phase == DOWNLOADING else UP_B] + slot] = nbytes
+    messages.send(f, i, slot, nbytes, f[NOW_S])
+
+
+@part
 def interrupt(f: Floats, i: Ints, slot: int) -> tuple[float, float]:
     """Stops the activity of a task now.
 

@@ -15,8 +15,13 @@ from emulator.network.tcp import Direction, Tcp
 from emulator.network.topology import Profiles
 from emulator.simulation.clients.fleet import Fleet
 from emulator.simulation.compiled import fleet_world
-from emulator.simulation.compiled.plan import Interrupted, PlannedRounds
+from emulator.simulation.compiled.plan import Interrupted, PlannedRounds, Work
 
+PHASES = {  # by kind of row
+    layout.DOWNLOAD_ROW: layout.DOWNLOADING,
+    layout.COMPUTE_ROW: layout.COMPUTING,
+    layout.UPLOAD_ROW: layout.UPLOADING,
+}
 FLIGHTS_AT_FIRST = 16  # room for flights of a message; it grows
 Train = Callable[[], tuple[Sequence[int], Sequence[float]]]
 
@@ -99,8 +104,8 @@ class CompiledNetwork:
 
     def begin(self, slot: int, number: int, client: int, nbytes: int, now_s: float) -> None:
         """Starts a task in a free slot: a download of `nbytes` to a client."""
+        self._reach(now_s)
         f, i = self._world
-        f[layout.NOW_S] = max(now_s, f[layout.NOW_S])
         entry.begin(f, i, slot, number, int(np.searchsorted(self._clients, client)), nbytes)
 
     def trained(self, slot: int, nbytes: int, compute_s: float) -> None:
@@ -124,6 +129,10 @@ class CompiledNetwork:
                 return why
             self._plan_flights()
 
+    def _reach(self, now_s: float) -> None:
+        """Sets the time, before which nothing is due."""
+        self._world.f[layout.NOW_S] = max(now_s, self.now_s)
+
     @property
     def now_s(self) -> float:
         """The time that it has reached, seconds."""
@@ -136,12 +145,14 @@ class CompiledNetwork:
         return found
 
     def interrupt(
-        self, slot: int, client: int, down_B: int, up_B: int, examples: int, steps: int
+        self, slot: int, client: int, whole: Work, left: Work, now_s: float
     ) -> Interrupted | None:
-        """Stops the task of a slot now; None if it is over.
+        """Stops the activity of a task now; None if the task is over.
 
-        The bytes of its messages and its examples and steps tell what was done of them.
+        The `whole` work of the task, and what is `left` of it by its earlier rows, tell what was
+        done since the activity began.
         """
+        self._reach(now_s)
         f, i = self._world
         phase, number = (
             int(self._world.ints(part)[slot]) for part in (layout.PHASE, layout.NUMBER)
@@ -153,27 +164,33 @@ class CompiledNetwork:
         if phase == layout.COMPUTING:
             whole_s = float(self._world.floats(layout.COMPUTE_S)[slot])
             share = (self.now_s - begun_s) / whole_s if whole_s else 0.0
-            done, local = (min(round(share * whole), whole) for whole in (examples, steps))
-            return Interrupted(layout.COMPUTE_ROW, number, begun_s, done, local)
+            examples = min(round(share * whole.examples), left.examples)
+            steps = min(round(share * whole.steps), left.steps)
+            return Interrupted(layout.COMPUTE_ROW, number, begun_s, examples, steps)
         if self._planner:
             self._planner.cancelled(client)
-        is_down = phase == layout.DOWNLOADING
-        nbytes = down_B if is_down else up_B
+        kind = layout.DOWNLOAD_ROW if phase == layout.DOWNLOADING else layout.UPLOAD_ROW
+        nbytes, _ = left.of(kind)
         moved = min(round(nbytes * moved_B / total_B), nbytes) if total_B else 0
-        kind = layout.DOWNLOAD_ROW if is_down else layout.UPLOAD_ROW
         return Interrupted(kind, number, begun_s, moved, 0)
+
+    def resume(self, slot: int, kind: int, left: Work, left_s: float, now_s: float) -> None:
+        """Continues the activity of a task whose row has this kind: a computation for `left_s`.
+
+        The rest of a message is a message of its own.
+        """
+        self._reach(now_s)
+        nbytes, _ = left.of(kind)
+        entry.resume(*self._world, slot, PHASES[kind], nbytes, left_s)
 
     def interrupt_all(self, rounds: PlannedRounds) -> list[Interrupted]:
         """Stops all tasks of the only one of `rounds`, in their order."""
-        amounts = zip(
-            rounds.client.tolist(),
-            rounds.down_B.tolist(),
-            rounds.up_B.tolist(),
-            rounds.examples.tolist(),
-            rounds.steps.tolist(),
-            strict=True,
-        )
-        found = [self.interrupt(slot, *of_task) for slot, of_task in enumerate(amounts)]
+        columns = rounds.down_B, rounds.up_B, rounds.examples, rounds.steps
+        works = map(Work, *(column.tolist() for column in columns))
+        found = [
+            self.interrupt(slot, client, work, work, self.now_s)
+            for slot, (client, work) in enumerate(zip(rounds.client.tolist(), works, strict=True))
+        ]
         return [each for each in found if each is not None]
 
     def rows(self) -> tuple[Ints, Ints, Floats, Floats]:

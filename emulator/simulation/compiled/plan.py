@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from emulator.network.compiled import layout
 from emulator.network.compiled.layout import COMPUTE_ROW, DOWNLOAD_ROW, UPLOAD_ROW, Floats, Ints
 from emulator.simulation.event_table import CODES, Columns, EventTable
 from emulator.simulation.records import Computation, Evaluation, LabelScore, Round, Transfer
@@ -93,6 +94,31 @@ class Plans:
     def add(self, key: object, plan: Plan) -> None:
         """Remembers a plan."""
         self._known.append((key, plan))
+
+
+class Work(NamedTuple):
+    """What a task does: bytes down and up, examples and local steps in between."""
+
+    down_B: int
+    up_B: int
+    examples: int
+    steps: int
+
+    def of(self, kind: int) -> tuple[int, int]:
+        """What a row of this kind says of all of it: bytes and 0, or examples and steps."""
+        by_kind = {DOWNLOAD_ROW: (self.down_B, 0), UPLOAD_ROW: (self.up_B, 0)}
+        return by_kind.get(kind, (self.examples, self.steps))
+
+    def without(self, cut: "Interrupted") -> "Work":
+        """What is left of it after an activity was interrupted."""
+        match cut.kind:
+            case layout.DOWNLOAD_ROW:
+                return self._replace(down_B=self.down_B - cut.done)
+            case layout.UPLOAD_ROW:
+                return self._replace(up_B=self.up_B - cut.done)
+            case _:
+                examples, steps = self.examples - cut.done, self.steps - cut.steps
+                return self._replace(examples=examples, steps=steps)
 
 
 class Interrupted(NamedTuple):

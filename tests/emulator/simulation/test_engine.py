@@ -1,8 +1,12 @@
+import functools
+
 import pytest
 
 from emulator.network import compiled
 from emulator.simulation import engine
 from emulator.simulation.compiled import synchronous
+from emulator.simulation.compiled.plan import Plans
+from emulator.simulation.policies.synchronous import Synchronous
 from emulator.simulation.simulate import simulate
 from emulator.simulation.trainer import StubTrainer
 
@@ -46,12 +50,29 @@ def test_an_engine_can_be_asked_for(begun):
     assert len(begun) == 1
 
 
-def test_what_the_compiled_network_cannot_do_goes_to_the_reference(begun):
+class Own(Synchronous):
+    """A policy from a plug-in."""
+
+
+def test_a_policy_that_is_a_plug_in_goes_to_the_reference(begun):
+    trainer = functools.partial(StubTrainer, down_bytes=1000, up_bytes=500)
+    settings = scenario(simulation={"engine": "compiled"})
+    found = simulate(settings.model_copy(update={"policy": Own()}), 0, trainer())
+    assert found == run(simulation={"engine": "reference"})
+    assert not begun
+    assert engine.why_reference(Own()) == "a policy that is a plug-in"
+
+
+@needs_numba
+def test_clients_that_leave_do_not():
+    assert engine.why_reference(Synchronous()) == ""
     leaving = {"kind": "on_off", "on": "9 min", "off": "1 s"}
     clients = {"down": "8 Mbps", "up": "1 Mbps", "rtt": "1 ms", "availability": leaving}
-    keys = {"network": {"clients": clients}}
-    assert run(simulation={"engine": "compiled"}, **keys) == run(**keys)
-    assert not begun
+    plans = Plans()
+    settings = scenario(network={"clients": clients}, simulation={"engine": "compiled"})
+    simulate(settings, 0, StubTrainer(down_bytes=1000, up_bytes=500), plans=plans)
+    assert plans.compiled
+    assert not len(plans)  # who takes part depends on the hour
 
 
 def test_without_numba_the_reference_simulates(monkeypatch, begun):
