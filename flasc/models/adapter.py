@@ -16,7 +16,9 @@ from transformers.pytorch_utils import Conv1D
 
 from flasc.common.errors import ModelError
 from flasc.models.dropout import PlaceDropout, Rows
-from flasc.models.settings import HEADS, TARGETS, Lora, Scope
+from flasc.models.heads import heads, is_causal, within
+from flasc.models.lora_targets import known_architectures, lora_targets
+from flasc.models.settings import Lora, Scope
 
 Part = Literal["lora_A", "lora_B", "head", "base"]
 
@@ -31,23 +33,23 @@ class Span:
     part: Part
 
 
-def _part(name: str) -> Part:
+def _part(name: str, heads: list[str]) -> Part:
     if ".lora_A." in name:
         return "lora_A"
     if ".lora_B." in name:
         return "lora_B"
-    return "head" if any(f"{head}." in name for head in HEADS) else "base"
+    return "head" if within(name.removeprefix("base_model.model."), heads) else "base"
 
 
 def _targets(model: nn.Module, lora: Lora) -> list[str]:
     """Names of the modules that LoRA wraps. Raises ModelError if a target matches no module."""
     config: Any = model.config
     architecture = str(config.model_type)
-    targets = lora.targets or TARGETS.get(architecture)
+    targets = lora.targets or lora_targets(architecture)
     if not targets:
         raise ModelError(
             f"no LoRA targets are known for a model of type {architecture!r}",
-            "name them in training.lora.targets; known types: " + ", ".join(TARGETS),
+            "name them in training.lora.targets; known types: " + ", ".join(known_architectures()),
         )
     modules = [name.rsplit(".", 1)[-1] for name, _ in model.named_modules()]
     for target in targets:
@@ -95,8 +97,8 @@ class Adapter:
     """
 
     def __init__(self, base: nn.Module, lora: Lora, scope: Scope) -> None:
-        self.scope = scope
-        self.model: nn.Module = base if scope == "all" else _with_lora(base, lora)
+        self.scope, self.heads = scope, heads(base)
+        self.model: nn.Module = base if scope == "all" else _with_lora(base, lora, self.heads)
         if scope == "head":
             for layer in self.lora_layers():
                 layer.enable_adapters(False)  # B is zero: the output is the same, with less work
@@ -104,14 +106,12 @@ class Adapter:
             for layer in self.lora_layers():
                 layer.lora_A.requires_grad_(False)
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
-        self.spans = list(_spans(self.model))
-        headless = not any(span.part == "head" for span in self.spans)
-        if headless and (scope == "head" or (scope == "adapter" and not _causal(base))):
+        self.spans = list(_spans(self.model, self.heads))
+        if not self.heads and (scope == "head" or (scope == "adapter" and not is_causal(base))):
             frozen = "the head of a language model is frozen: choose a method that trains LoRA"
-            other = "choose an encoder alone, like BERT, or a decoder alone, like GPT-2"
             raise ModelError(
-                f"the model has no head named {' or '.join(HEADS)} to train",
-                frozen if _causal(base) else other,
+                "the model has no head to train",
+                frozen if is_causal(base) else "choose a model that transformers can classify with",
             )
         self.n = self.spans[-1].stop
         self.rows = Rows()
@@ -163,20 +163,15 @@ class Adapter:
             model.save_pretrained(str(folder), safe_serialization=True)
 
 
-def _causal(base: nn.Module) -> bool:
-    return hasattr(base, "lm_head")
-
-
 def _task_type(base: nn.Module, heads: list[str]) -> TaskType | None:
     """PEFT's task type; None for image classifiers, which PEFT has no type for."""
-    if _causal(base):
+    if is_causal(base):
         return TaskType.CAUSAL_LM
     config: Any = base.config
     return TaskType.SEQ_CLS if heads and not hasattr(config, "image_size") else None
 
 
-def _with_lora(base: nn.Module, lora: Lora) -> PeftModel:
-    heads = [name for name, _ in base.named_children() if name in HEADS]
+def _with_lora(base: nn.Module, lora: Lora, heads: list[str]) -> PeftModel:
     config = LoraConfig(
         task_type=_task_type(base, heads),
         r=lora.rank,
@@ -185,18 +180,24 @@ def _with_lora(base: nn.Module, lora: Lora) -> PeftModel:
         bias="none",
         target_modules=_targets(base, lora),
         layers_to_transform=_layers(base, lora),
-        modules_to_save=heads or None,
+        modules_to_save=[*heads] or None,  # a copy: PEFT adds names to it
         fan_in_fan_out=any(isinstance(module, Conv1D) for module in base.modules()),  # GPT-2
     )
     with warnings.catch_warnings():
         # PEFT 0.21 reads an attribute that transformers 5.23 has renamed.
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
-        return get_peft_model(base, config)
+        try:
+            return get_peft_model(base, config)
+        except ValueError as error:  # such as layers that share one module (ALBERT)
+            raise ModelError(
+                f"PEFT cannot add LoRA: {error}",
+                "change training.lora.targets, or leave training.lora.upper_layers out",
+            ) from error
 
 
-def _spans(model: nn.Module) -> Iterator[Span]:
+def _spans(model: nn.Module, heads: list[str]) -> Iterator[Span]:
     start = 0
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            yield Span(name, start, start + parameter.numel(), _part(name))
+            yield Span(name, start, start + parameter.numel(), _part(name, heads))
             start += parameter.numel()

@@ -69,10 +69,17 @@ class PlaceDropout(nn.Module):
         self.p, self.site, self._rows = p, site, rows
 
     def forward(self, x: Tensor) -> Tensor:
-        """`x`, float [batch, tokens, features], after dropout; kept entries are scaled."""
+        """`x` after dropout; kept entries are scaled.
+
+        `x` is float [batch, tokens, features] or, as OPT's MLP gets it, [batch * tokens, features].
+        A batch of 1 is an input that all rows share, like DeBERTa's relative positions: it has the
+        key of the first row.
+        """
         if not self.training:
             return x
         assert self._rows.keys is not None, "the keys of the rows are not set"
-        keys = self._rows.keys.view(-1, 1, 1)
-        found = hashes(keys, places(self.site, x.shape[-2], x.shape[-1], x.device))
-        return x * (kept(found, self.site, self.p) & 1) / (1 - self.p)
+        keys = self._rows.keys
+        whole = x.reshape(len(keys), -1, x.shape[-1]) if x.dim() == 2 else x
+        keys = keys[: len(whole)].view(-1, 1, 1)
+        found = hashes(keys, places(self.site, whole.shape[-2], whole.shape[-1], x.device))
+        return (whole * (kept(found, self.site, self.p) & 1) / (1 - self.p)).view(x.shape)

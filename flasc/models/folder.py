@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from flasc.data.tokens import VOCABULARIES
-from flasc.models.settings import HEADS, TARGETS, Head, Lora, Scope
+from flasc.models.lora_targets import lora_targets
+from flasc.models.settings import Head, Lora, Scope
 
 _MAX_HEADER = 100_000_000  # of a safetensors file, bytes, as its library allows
+ALLOWED_BODIES = "an encoder alone, like BERT, or a decoder alone, like GPT-2"
 _LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
 
 
@@ -35,6 +37,20 @@ def model_type(folder: Path) -> str:
         return str(_object(folder / "config.json").get("model_type", ""))
     except _UnusableError:
         return ""
+
+
+def encoder_decoder(folder: Path) -> str:
+    """What is found if config.json describes an encoder-decoder, which is not trained; else ''."""
+    try:
+        return _encoder_decoder(_object(folder / "config.json"))
+    except _UnusableError:
+        return ""
+
+
+def _encoder_decoder(config: dict[str, Any]) -> str:
+    kind = config.get("model_type")
+    found = f"a model of type {kind}, an encoder with a decoder"
+    return found if config.get("is_encoder_decoder") else ""
 
 
 def problem(folder: Path, head: Head, lora: Lora, scope: Scope) -> Problem | None:
@@ -61,16 +77,12 @@ def _problems(
         yield Problem(
             "task.model", f"{folder}: it has no tokenizer", f"a folder with {VOCABULARIES[0]}"
         )
-    if head == "text" and config.get("is_encoder_decoder"):
-        yield Problem(
-            "task.model",
-            f"{folder}: a model of type {kind}, whose head is not named {' or '.join(HEADS)}",
-            "an encoder alone, like BERT, or a decoder alone, like GPT-2",
-        )
+    if head != "image" and (found := _encoder_decoder(config)):
+        yield Problem("task.model", f"{folder}: {found}", ALLOWED_BODIES)
     if scope == "all":
         return
     linear = ", ".join(sorted({name.split(".")[-2] for name in shapes if _is_linear(name, shapes)}))
-    targets = lora.targets or TARGETS.get(kind)
+    targets = lora.targets or lora_targets(kind)
     if targets is None:
         yield Problem(
             "training.lora.targets",

@@ -18,7 +18,9 @@ from transformers.utils import logging
 
 from flasc.common.errors import ModelError
 from flasc.data.tokens import pad_token
-from flasc.models.settings import HEADS, Head
+from flasc.models.folder import ALLOWED_BODIES, encoder_decoder, model_type
+from flasc.models.heads import heads, within
+from flasc.models.settings import Head
 
 _LOADERS: dict[Head, Any] = {
     "text": AutoModelForSequenceClassification,
@@ -33,12 +35,15 @@ def pretrained(
     """The model in `folder` with `head`, float32, in evaluation mode; `key` seeds a new head.
 
     A head in the folder is kept if it has the same number of classes. A `causal` head ignores
-    `classes`. `problem` is transformers' `problem_type`. Raises ModelError if transformers cannot
-    load the model.
+    `classes`. `problem` is transformers' `problem_type`. A pooler that the folder lacks is
+    initialised anew and named in the model's `fresh_poolers`, so that it is trained. Raises
+    ModelError if transformers cannot load the model, or if it is an encoder-decoder.
     """
     # transformers warns that the weights of the new head are missing; that is intended.
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    if head != "image" and (found := encoder_decoder(folder)):
+        raise ModelError(f"{folder}: {found}", f"choose {ALLOWED_BODIES}")
     fresh: dict[str, Any] = {"problem_type": problem} if problem else {}
     if head != "causal":
         # The sizes of all other weights are checked below.
@@ -57,6 +62,11 @@ def pretrained(
             )
         except Exception as error:  # the folder's config decides which error is raised
             wanted = "causal language model" if head == "causal" else f"classifier of {head}s"
+            if str(error).startswith("Unrecognized configuration class"):
+                raise ModelError(
+                    f"{folder}: transformers has no {wanted} of type {model_type(folder)}",
+                    "choose a model of another architecture",
+                ) from error
             raise ModelError(
                 f"{folder}: transformers cannot load a {wanted} from it: {error}",
                 "allowed: a folder with config.json and model.safetensors",
@@ -65,9 +75,16 @@ def pretrained(
         raise ModelError(
             f"{folder}: transformers cannot load it: {damaged}", "get the files of the model again"
         )
+    poolers = {_pooler(name) for name in loaded["missing_keys"]} - {""}
+    model.fresh_poolers = tuple(sorted(poolers))
     if head != "image":
         _set_pad_token(model, folder)
     model.eval()
+    if head == "causal" and _sees_ahead(model):
+        raise ModelError(
+            f"{folder}: a model of type {model_type(folder)} sees the tokens that it is to predict",
+            "choose a decoder alone, like GPT-2",
+        )
     return model  # type: ignore[no-any-return]  # transformers is untyped here
 
 
@@ -88,9 +105,10 @@ def module_names(folder: Path, head: Head) -> set[str]:
 def _damaged(model: Any, head: Head, loaded: dict[str, Any]) -> Iterator[str]:
     """Weights that the folder lacks, or that do not fit its config.json, except a new head's."""
 
+    tops = heads(model)
+
     def new(name: str) -> bool:  # a pooler is missing after pretraining without one
-        body = head == "causal" or name.startswith(f"{model.base_model_prefix}.")
-        return not body or any(part in (*HEADS, "pooler") for part in name.split("."))
+        return head != "causal" and (within(name, tops) or bool(_pooler(name)))
 
     for name, found, wanted in sorted(loaded["mismatched_keys"]):
         if not new(name):
@@ -98,6 +116,21 @@ def _damaged(model: Any, head: Head, loaded: dict[str, Any]) -> Iterator[str]:
     for name in sorted(loaded["missing_keys"]):
         if not new(name):
             yield f"its weights lack {name}"
+
+
+def _pooler(name: str) -> str:
+    """The path of the pooler that the parameter `name` belongs to; '' if it is in none."""
+    parts = name.split(".")
+    return ".".join(parts[: parts.index("pooler") + 1]) if "pooler" in parts else ""
+
+
+def _sees_ahead(model: Any) -> bool:
+    """Whether another last token changes what is said of those before, as in a BERT."""
+    tokens = torch.arange(3, 7).repeat(2, 1) % model.config.get_text_config().vocab_size
+    tokens[1, -1] = 0
+    with torch.inference_mode():
+        logits = model(input_ids=tokens, attention_mask=torch.ones_like(tokens)).logits[:, :-1]
+    return not torch.allclose(logits[0], logits[1], rtol=1e-3, atol=1e-3)
 
 
 def _set_pad_token(model: Any, folder: Path) -> None:

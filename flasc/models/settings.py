@@ -9,19 +9,9 @@ from flasc.common.settings import Momentum, PositiveFloat, PositiveInt, Settings
 # The head of the pretrained model: a new classifier of texts or images, which is trained fully, or
 # the output layer of a language model, which is tied to its embeddings and frozen.
 Head = Literal["text", "image", "causal"]
-HEADS = ("classifier", "score")  # names of the module with a new classifier
 
 COHORT = ("bert", "gpt2", "vit")  # the architectures of the cohort engine
 
-# The FLASC reference code's targets where the paper has the architecture (attention and MLP of
-# GPT-2, query and value of ViT); query and value elsewhere, as Hu et al. 2021 do.
-TARGETS = {
-    "bert": ["query", "value"],
-    "distilbert": ["q_lin", "v_lin"],
-    "gpt2": ["c_attn", "c_proj", "c_fc"],
-    "roberta": ["query", "value"],
-    "vit": ["q_proj", "v_proj"],  # `query` and `value` until transformers 5 renamed them
-}
 Scope = Literal["adapter", "adapter_b", "head", "all"]  # see `flasc.models.adapter.Adapter`
 
 
@@ -37,7 +27,7 @@ class Lora(Settings):
     """LoRA's output is scaled by alpha / rank"""
     dropout: Momentum = 0.1
     """dropout on LoRA's input during training"""
-    targets: Targets | None = None  # None: the paper's targets for this architecture
+    targets: Targets | None = None  # None: see `flasc.models.lora_targets`
     """modules that LoRA wraps; none: the known modules of the architecture"""
     upper_layers: PositiveInt | None = newer(None)
     """number of upper layers with LoRA; none: all layers. The layers below never change and are

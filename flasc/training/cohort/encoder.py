@@ -207,8 +207,8 @@ def supported(adapter: Adapter, settings: Client) -> bool:
     """Whether the cohort engine knows the model and can train its scope."""
     base = _base(adapter)
     names = ARCHITECTURES.get(base.config.model_type)
-    # A causal language model has no such head: the embeddings score every token.
-    known = names is not None and hasattr(base, names.head)
+    # A causal language model has no head of its own, and a BERT without a pooler trains a new one.
+    known = names is not None and adapter.heads == [names.head]
     return known and adapter.scope != "all" and not settings.base_dropout
 
 

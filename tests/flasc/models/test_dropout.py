@@ -76,3 +76,20 @@ def test_the_module_keeps_the_mean_and_rests_outside_training():
     out = module.train()(x)
     assert out.unique().tolist() == [0, pytest.approx(4 / 3)]
     assert float(out.mean()) == pytest.approx(1, abs=5 * (1 / 3 / N) ** 0.5)
+
+
+def dropout(site=0, rows=ROWS):
+    layer = PlaceDropout(0.5, site, Rows())
+    layer._rows.keys = keys(rows)
+    return layer.train()
+
+
+def test_rows_in_one_matrix_drop_as_apart():
+    layer, x = dropout(), torch.ones(ROWS, TOKENS, FEATURES)
+    assert torch.equal(layer(x.view(-1, FEATURES)), layer(x).view(-1, FEATURES))
+
+
+def test_an_input_of_all_rows_keeps_its_shape():
+    layer, x = dropout(), torch.ones(1, TOKENS, FEATURES)
+    assert layer(x).shape == x.shape
+    assert torch.equal(layer(x), layer(x.expand(ROWS, -1, -1))[:1])

@@ -122,25 +122,22 @@ def test_targets_that_the_weights_name_otherwise(tmp_path):
 
 
 def test_an_architecture_without_known_targets(folder):
-    change(folder, model_type="electra")
-    assert "a model of type electra" in found(folder).found
+    change(folder, model_type="mamba")
+    assert "a model of type mamba" in found(folder).found
     assert "dense, key, query, value" in found(folder).allowed
     assert found(folder, Lora(targets=["query"])) is None
 
 
-def test_a_head_that_is_not_trained(folder):
+def test_an_architecture_that_peft_knows(folder):
+    change(folder, model_type="layoutlm")
+    assert found(folder) is None
+
+
+def test_an_encoder_with_a_decoder(folder):
     change(folder, model_type="t5", is_encoder_decoder=True)
-    assert "a model of type t5, whose head is not named classifier or score" in found(folder).found
-
-
-def test_the_message_of_training_says_the_same(tmp_path):
-    from transformers import T5Config, T5Model
-
-    shape = T5Config(vocab_size=60, d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2)
-    T5Model(shape).save_pretrained(tmp_path / "t5")
-    with pytest.raises(ModelError, match="no head named classifier or score") as caught:
-        Adapter(pretrained(tmp_path / "t5", "text", 4, key=0), Lora(targets=["q"]), "adapter")
-    assert caught.value.hint == "choose an encoder alone, like BERT, or a decoder alone, like GPT-2"
+    for head in ("text", "causal"):
+        assert "a model of type t5, an encoder with a decoder" in found(folder, head=head).found
+        assert found(folder, head=head).allowed.startswith("an encoder alone")
 
 
 def test_more_upper_layers_than_there_are(folder):
