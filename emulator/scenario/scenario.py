@@ -19,6 +19,7 @@ from flasc.common.tagged_unions import ShortForm
 from flasc.models.settings import Lora
 from flasc.training.settings import (
     AdamW,
+    Aggregation,
     Client,
     Engine,
     Method,
@@ -69,9 +70,11 @@ class Training(RoundPlan):
     lora: Lora = Lora()
     """the LoRA adapter, built by PEFT"""
     client: Client = Client()
-    """local training: SGD, restarted each round"""
+    """local training: SGD or AdamW, restarted each round"""
     server: Server = AdamW()
     """the server's optimiser; the mean update is its gradient"""
+    aggregation: Aggregation = newer(Aggregation())
+    """how the mean update is computed"""
     wire: WireForm = Wire()
     """encoding of messages: see [wire formats](wire_formats.md)"""
     engine: Engine = "cohort"
@@ -202,6 +205,8 @@ class Scenario(SimulationSettings):
             yield "compute.max_rank"
         if any(access.availability for access in self.network.accesses.values()):
             yield "clients that are not always available (availability)"
+        for key in sorted(self.training.aggregation.model_dump(exclude_defaults=True)):
+            yield f"training.aggregation.{key} {getattr(self.training.aggregation, key)}"
         for name, method in self.methods.items():
             if not method.private:
                 yield f"method {name}, which learns from more than the noisy sum"
@@ -216,6 +221,7 @@ class Scenario(SimulationSettings):
             client=training.client,
             server=training.server,
             wire=training.wire,
+            aggregation=training.aggregation,
             engine=training.engine,
             precision=training.precision,
             dp=training.dp.mechanism(training.cohort) if training.dp else None,

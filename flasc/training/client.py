@@ -18,6 +18,7 @@ from flasc.data.examples import Examples
 from flasc.data.objective import NextToken, Objective, SingleLabel, Tally
 from flasc.methods.base import Mask, Penalty
 from flasc.models.adapter import Adapter
+from flasc.training.client_optimiser import ClientOptimiser
 from flasc.training.settings import Client
 
 EVALUATION_BATCH = 64
@@ -71,7 +72,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Trained:
-    """delta = start - trained, float32 [n], which the server uses as a gradient; SGD steps."""
+    """delta = start - trained, float32 [n], which the server uses as a gradient; client steps."""
 
     delta: Tensor
     steps: int
@@ -134,7 +135,11 @@ def ratio(tally: Tally, loss: float) -> tuple[int, int, float]:
 def train(adapter: Adapter, job: Job, data: Examples, settings: Client) -> Trained:
     """Train one client, step by step."""
     adapter.write(job.start)
-    optimiser = torch.optim.SGD(adapter.parameters, lr=settings.lr, momentum=settings.momentum)
+    one = [parameter.detach().unsqueeze(0) for parameter in adapter.parameters]  # of one client
+    optimiser = ClientOptimiser(settings, one)
+    trainable = None
+    if job.trainable is not None:
+        trainable = [mask.unsqueeze(0) for mask in adapter.views(job.trainable)]
     device = job.start.device
     steps = 0
     # The base model's dropout has its own generator state, which is restored afterwards.
@@ -142,7 +147,7 @@ def train(adapter: Adapter, job: Job, data: Examples, settings: Client) -> Train
         torch.manual_seed(job.draw.dropout_key())
         with adapter.training(base_dropout=settings.base_dropout):
             for batch in batches(job.examples, settings, job.draw):
-                optimiser.zero_grad()
+                adapter.model.zero_grad()
                 adapter.rows.keys = job.draw.rows(steps, len(batch)).to(device)
                 adapter.model(**data.batch(batch, device)).loss.backward()
                 if job.penalty is not None:
@@ -151,9 +156,11 @@ def train(adapter: Adapter, job: Job, data: Examples, settings: Client) -> Train
                 if job.trainable is not None:  # entries without gradient never change
                     for gradient, kept in _gradients(adapter, job.trainable):
                         gradient.mul_(kept)
-                optimiser.step()
+                found = [parameter.grad for parameter in adapter.parameters]
+                gradients = [None if each is None else each.unsqueeze(0) for each in found]
+                optimiser.step(one, gradients, trainable)
                 steps += 1
-    optimiser.zero_grad()
+    adapter.model.zero_grad()
     return Trained(job.start - adapter.read(), steps)
 
 

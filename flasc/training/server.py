@@ -4,8 +4,6 @@ The reference code uses AdamW (bias-corrected, with weight decay). The paper say
 Reddi et al. 2021 define without either. Both are available, and plain averaging.
 """
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
@@ -59,12 +57,3 @@ class Optimiser:
         kept = (state[name].clone() for name in ("params", "first", "second"))
         self.params, self.first, self.second = kept
         self.steps = int(state["steps"])
-
-
-def weighted_sum(deltas: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-    """Sum of weight * delta in the given order; entries that were not sent count as zero."""
-    assert len(deltas) == len(weights) > 0
-    total = torch.zeros_like(deltas[0])
-    for delta, weight in zip(deltas, weights, strict=True):
-        total.add_(delta, alpha=weight)
-    return total

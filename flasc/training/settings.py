@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, Tag, model_validator
+from typing_extensions import Self
 
 from flasc.common import plugins
-from flasc.common.schedules import Constant, Schedule
+from flasc.common.schedules import Constant, Schedule, Steps
 from flasc.common.settings import (
     Momentum,
     NonNegativeFloat,
@@ -37,22 +38,54 @@ else:
 
 
 class Client(Settings):
-    """Local training: SGD with a constant rate, restarted in each round.
+    """Local training: SGD or torch's AdamW, restarted in each round.
 
     With `base_dropout` false, as in the reference code, the base model stays in evaluation mode and
     only LoRA has dropout.
     """
 
+    optimizer: Literal["sgd", "adamw"] = newer("sgd")
+    """`sgd`, or torch's `adamw` with betas of 0.9 and 0.999"""
     lr: PositiveFloat = 0.1
-    """learning rate, constant"""
+    """learning rate, constant after the warm-up"""
     momentum: Momentum = 0.9
-    """SGD's momentum"""
+    """SGD's momentum; `adamw` ignores it"""
+    weight_decay: NonNegativeFloat = newer(0.0)
+    """decoupled weight decay of `adamw`; refused with `sgd`"""
+    warmup: Steps = newer(0)
+    """the rate is multiplied by (*s* + 1) / `warmup` in a client's first `warmup` steps *s* of each
+    round"""
+    clip_norm: PositiveFloat | None = newer(None)
+    """largest L2 norm of a step's gradient; none: not clipped"""
     batch: PositiveInt = 16
     """batch size; the last batch of an epoch may be smaller"""
     epochs: PositiveInt = 1
     """passes over the client's examples per round"""
     base_dropout: bool = False
     """whether the base model's own dropout is active during training"""
+
+    @model_validator(mode="after")
+    def _decays(self) -> Self:
+        if self.weight_decay and self.optimizer == "sgd":
+            raise ValueError(
+                f"found weight_decay {self.weight_decay:g} with sgd; allowed: with optimizer: adamw"
+            )
+        return self
+
+
+class Aggregation(Settings):
+    """How updates become the mean that is the gradient of the server's optimiser.
+
+    The defaults are those of the reference code. Both alternatives keep the sum of the weights that
+    the round policy gives.
+    """
+
+    weights: Literal["uniform", "examples"] = "uniform"
+    """weight of an update: the same for all, or the client's number of examples (McMahan et al.
+    2017)"""
+    zeros: Literal["count", "senders"] = "count"
+    """an entry that a client did not send: counts as zero in the mean, or is left out, so that the
+    mean is over the clients that sent it"""
 
 
 class AdamW(Settings):
@@ -143,6 +176,7 @@ class TrainingSettings(Settings):
     client: Client
     server: Server
     wire: Wire
+    aggregation: Aggregation = newer(Aggregation())
     method: Method
     engine: Engine = "cohort"
     precision: Precision = "auto"

@@ -23,13 +23,14 @@ from flasc.methods.base import Mask, Method, ReceivedModel, VectorLayout
 from flasc.models.adapter import Adapter
 from flasc.tasks.base import Task
 from flasc.training import client, engine, error_feedback, saliency
+from flasc.training.aggregation import combined, weighted_sum
 from flasc.training.engine import Part
 from flasc.training.metadata import describe, provenance as provenance
 from flasc.training.out_of_memory import explained
 from flasc.training.payload import PayloadCodec
 from flasc.training.privacy import noisy_mean
-from flasc.training.server import Optimiser, weighted_sum
-from flasc.training.settings import Precision, TrainingSettings
+from flasc.training.server import Optimiser
+from flasc.training.settings import Aggregation, Precision, TrainingSettings
 from flasc.training.shared_models import SharedModels
 
 _LOWER = "lower training.client.lr or training.server.lr, or the method's own rates"
@@ -235,15 +236,16 @@ class Trainer:
         known = self.settings.method.upload_support_known
         answered = (upload.answers for upload in uploads if known)
         received = [self._received(download) for download in answered if download]
-        deltas = []
+        deltas, supports = [], []
         for upload, one in zip_longest(uploads, received):
             delta, sent = self._payload.decode(upload.content, one.down if one else None)
             self._method.on_upload(upload.client, sent)
             deltas.append(delta)
+            supports.append(sent)
         weights = self._method.weigh(weights, received, deltas)
-        merged = list(zip(uploads, deltas, weights, strict=True))
-        measured = [(d, w) for u, d, w in merged if u.asks != "update"]
-        updates = [(d, w) for u, d, w in merged if u.asks == "update"]
+        merged = list(zip(uploads, deltas, weights, supports, strict=True))
+        measured = [(d, w) for u, d, w, _ in merged if u.asks != "update"]
+        updates = [(d, w, s, u.examples) for u, d, w, s in merged if u.asks == "update"]
         if measured:
             self._method.on_measurement(self.params, weighted_sum(*zip(*measured, strict=True)))
         if updates or self.settings.dp:
@@ -255,14 +257,16 @@ class Trainer:
         self._method.on_new_version(self.params, self.version)
         self._masks, self._contents = {}, {}
 
-    def _merged(self, updates: Sequence[tuple[Tensor, float]]) -> Tensor:
+    def _merged(self, updates: Sequence[tuple[Tensor, float, Mask, int]]) -> Tensor:
+        how = self.settings.aggregation
         if (dp := self.settings.dp) is None:
-            return weighted_sum(*zip(*updates, strict=True))
-        assert all(weight == 1 / dp.cohort for _, weight in updates), (
-            "the accountant assumes equal weights"
+            return combined(how, *zip(*updates, strict=True))
+        is_equal = how == Aggregation() and all(
+            weight == 1 / dp.cohort for _, weight, *_ in updates
         )
+        assert is_equal, "the accountant assumes equal weights"
         stream = rng.stream(self.settings.seed, "privacy", self.version)
-        return noisy_mean([delta for delta, _ in updates], dp, stream, self.params)
+        return noisy_mean([delta for delta, *_ in updates], dp, stream, self.params)
 
     def _evaluated(self) -> Tensor:
         return self.params if self._round_mask is None else self.params * self._round_mask

@@ -13,6 +13,7 @@ from flasc.data.examples import Examples
 from flasc.data.objective import Objective, SingleLabel
 from flasc.models.adapter import Adapter
 from flasc.training.client import Job, Scored, Trained, batches, ratio, total
+from flasc.training.client_optimiser import ClientOptimiser
 from flasc.training.cohort.encoder import Encoder, read
 from flasc.training.cohort.forward import Dropper, Leaves, Pass
 from flasc.training.cohort.memory import Memory, Rows
@@ -85,7 +86,8 @@ class Cohort:
 
     def _train_group(self, jobs: Sequence[Job], data: Examples) -> list[Trained]:
         start = torch.stack([job.start for job in jobs])
-        state, momentum = start.clone(), torch.zeros_like(start)
+        state = start.clone()
+        optimiser = ClientOptimiser(self.settings, [state])
         trains = None
         if any(job.trainable is not None for job in jobs):
             whole = torch.ones_like(start[0], dtype=torch.bool)
@@ -106,8 +108,8 @@ class Cohort:
                     gradient[i] += job.penalty(state[i])
             if trains is not None:
                 gradient *= trains[:active]
-            momentum[:active].mul_(self.settings.momentum).add_(gradient)
-            state[:active].add_(momentum[:active], alpha=-self.settings.lr)
+            mask = None if trains is None else [trains[:active]]
+            optimiser.step([state[:active]], [gradient], mask)
         return [Trained(delta, len(plan)) for delta, plan in zip(start - state, plans, strict=True)]
 
     def _gradient(

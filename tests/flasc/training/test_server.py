@@ -4,7 +4,8 @@ import torch
 from hypothesis import given, strategies as st
 
 from flasc.common.schedules import Constant, Cosine, Inverse
-from flasc.training.server import Optimiser, weighted_sum
+from flasc.training.aggregation import weighted_sum
+from flasc.training.server import Optimiser
 from flasc.training.settings import AdamW, FedAdam, FedAvg
 
 GRADIENTS = [torch.randn(50, generator=torch.Generator().manual_seed(i)) for i in range(6)]

@@ -21,6 +21,7 @@ from flasc.training.cohort.pack import pack
 
 CLASSES, VOCABULARY, LENGTH, N = 4, 60, 12, 90
 SETTINGS = settings.Client(lr=0.01, epochs=2)  # higher, and GPT-2 amplifies rounding
+ADAMW = {"optimizer": "adamw", "lr": 1e-3, "weight_decay": 0.1, "warmup": 4, "clip_norm": 0.1}
 KINDS = ["bert", "bert everywhere", "gpt2", "gpt2 upright", "vit"]
 
 
@@ -129,13 +130,14 @@ def furthest(found, judged):
 
 @pytest.mark.parametrize("kind", KINDS)
 class TestAgainstTheReference:
-    def test_deltas_are_equal_with_dropout_on_whatever_the_group(self, kind):
+    @pytest.mark.parametrize("keys", [{}, ADAMW], ids=["SGD", "AdamW"])
+    def test_deltas_are_equal_with_dropout_on_whatever_the_group(self, kind, keys):
         adapter, data = build(kind), examples(kind)
-        work = jobs(adapter)
-        judged = client.Reference(adapter, SETTINGS).train(work, data)
+        work, how = jobs(adapter), SETTINGS.model_copy(update=keys)
+        judged = client.Reference(adapter, how).train(work, data)
         for group in (1, 3, len(work)):
-            found = Cohort(adapter, SETTINGS, "fp32", group).train(work, data)
-            assert furthest(found, judged) < 1e-5
+            found = Cohort(adapter, how, "fp32", group).train(work, data)
+            assert furthest(found, judged) < (1e-4 if keys else 1e-5)  # AdamW amplifies rounding
             assert [one.steps for one in found] == [one.steps for one in judged]
 
     def test_the_comparison_can_fail(self, kind):
