@@ -1,6 +1,6 @@
 """Time to many targets, and accuracy within budgets, as tables and sentences."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from rich import box
@@ -11,7 +11,7 @@ from rich.text import Text
 from emulator.common.units import format_duration, format_score, format_size
 from emulator.reports.findings import statistic
 from emulator.reports.run_report import Study
-from emulator.reports.terminal import NEVER, or_never
+from emulator.reports.terminal import NEVER, Fitting, or_never
 from emulator.results.metrics import spread
 from emulator.results.target_sweep import (
     Budget,
@@ -27,15 +27,17 @@ TOO_EARLY = "too early"  # no evaluation within the budget
 
 
 def table(study: Study, rows: Sequence[TargetTime]) -> Group:
-    """Return a table per variant: a row per method, a column per target; the first is bold."""
+    """Return a table per variant, with a row per method and a column per target, or turned.
+
+    The first method is bold.
+    """
     times, found = medians(rows), firsts(rows)
     bold = {(each.variant, each.target, each.method) for each in found}
     values = list(dict.fromkeys(row.target for row in rows))
-    parts: list[Table | Text] = []
+    parts: list[Fitting | Text] = []
     for variant in study.variants:
-        grid = _grid(variant, study.curved_name, [f"{value:g}" for value in values])
-        for method in study.methods:
-            cells = [
+        cells = {
+            method: [
                 Text(
                     or_never(known.median, format_duration),
                     "bold" if (variant, value, method) in bold else "",
@@ -43,8 +45,9 @@ def table(study: Study, rows: Sequence[TargetTime]) -> Group:
                 for value in values
                 if (known := times.get((method, variant, value)))
             ]
-            grid.add_row(Text(method), *cells)
-        parts += [grid, Text()]
+            for method in study.methods
+        }
+        parts += [_grid(variant, study.curved_name, [f"{v:g}" for v in values], cells), Text()]
     note = (
         f"Simulated time to each {study.curved_name} on {study.measured}, "
         f"{statistic(study, 'median')}. Bold: the lowest. Not tested."
@@ -53,12 +56,24 @@ def table(study: Study, rows: Sequence[TargetTime]) -> Group:
     return Group(*parts, Text(note), *lines)
 
 
-def _grid(variant: str, corner: str, heads: Iterable[str]) -> Table:
-    grid = Table(title=Text(variant), box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
-    grid.add_column(corner, overflow="fold", min_width=14)
-    for head in heads:
-        grid.add_column(Text(head), justify="right", overflow="fold")
-    return grid
+def _grid(
+    variant: str, corner: str, heads: Sequence[str], cells: Mapping[str, Sequence[Text]]
+) -> Fitting:
+    """A row per method and a column per head; turned if it does not fit the screen."""
+    wide, turned = (
+        Table(title=Text(variant), box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+        for _ in range(2)
+    )
+    full = {method: row for method, row in cells.items() if row}
+    for table, columns in ((wide, heads), (turned, full)):
+        table.add_column(corner, overflow="fold", min_width=14)
+        for head in columns:
+            table.add_column(Text(head), justify="right", overflow="fold")
+    for method, row in cells.items():
+        wide.add_row(Text(method), *row)
+    for head, of_methods in zip(heads, zip(*full.values(), strict=True), strict=bool(full)):
+        turned.add_row(Text(head), *of_methods)
+    return Fitting(wide, turned)
 
 
 def sentences(study: Study, rows: Sequence[TargetTime]) -> list[str]:
@@ -114,13 +129,13 @@ def budget_table(study: Study, rows: Sequence[BudgetScore]) -> Group:
     for row in rows:
         key = row.method, row.variant, Budget(row.budget_s, row.budget_bytes)
         scores.setdefault(key, []).append(row.accuracy)
-    parts: list[Table | Text] = []
+    parts: list[Fitting | Text] = []
     for variant in study.variants:
-        grid = _grid(variant, "method", map(_budget, budgets))
-        for method in study.methods:
-            known = [of for b in budgets if (of := scores.get((method, variant, b)))]
-            grid.add_row(Text(method), *map(_median, known))
-        parts += [grid, Text()]
+        cells = {
+            method: [_median(of) for b in budgets if (of := scores.get((method, variant, b)))]
+            for method in study.methods
+        }
+        parts += [_grid(variant, "budget", [*map(_budget, budgets)], cells), Text()]
     note = (
         f"{study.metric_title} at the last evaluation within each budget, on {study.split}, "
         f"{statistic(study, 'median')}. Bytes are down and up together."

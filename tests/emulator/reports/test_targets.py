@@ -63,3 +63,13 @@ def test_accuracy_within_budgets(study_of: Studies) -> None:
     assert next(line.split() for line in shown.splitlines() if line.startswith("A ")) == [
         "A", "0.200", "0.300"
     ]  # fmt: skip
+
+
+def test_many_targets_are_rows(study_of: Studies) -> None:
+    """With more columns than fit, digits would stand one below the other."""
+    values = [0.3 + 0.01 * i for i in range(20)]
+    lines = sweep(study_of({"A": 0.1, "B": 0.05}, {"x": 1}), values).splitlines()
+    assert next(line.split() for line in lines if line.startswith("0.3 ")) == [
+        "0.3", "13.5", "s", "27.0", "s"
+    ]  # fmt: skip
+    assert sum(line.startswith("0.") for line in lines) == len(values)
