@@ -143,6 +143,10 @@ class NextToken(_Ratio):
         right = (logits[:, :-1].argmax(-1) == targets) & (targets != IGNORED)
         return np.array([[int(right.sum()), int((targets != IGNORED).sum())]])
 
+    def tally_tokens(self, right: Tensor, nats: Tensor, row: Tensor) -> Tally:  # noqa: ARG002
+        """The same from each label: whether it is right, its loss, float64, and its row."""
+        return np.array([[int(right.sum()), len(right)]])
+
 
 @dataclass(frozen=True)
 class Perplexity(NextToken):
@@ -153,10 +157,17 @@ class Perplexity(NextToken):
     def tally(self, logits: Tensor, labels: Tensor) -> Tally:
         """The loss of all tokens in units of 1 / NATS, and their number: int64 [1, 2]."""
         counts = (labels[:, 1:] != IGNORED).sum(1)
-        nats = float((self.losses(logits, labels).double() * counts).sum())
-        if not math.isfinite(nats):  # the loss reports that the training diverged
-            nats = MOST_NATS * int(counts.sum())
-        return np.array([[round(nats * NATS), int(counts.sum())]])
+        return self._tally(self.losses(logits, labels).double() * counts, int(counts.sum()))
+
+    def tally_tokens(self, right: Tensor, nats: Tensor, row: Tensor) -> Tally:  # noqa: ARG002
+        """The same from each label."""
+        return self._tally(nats, len(nats))
+
+    def _tally(self, nats: Tensor, count: int) -> Tally:
+        total = float(nats.sum())
+        if not math.isfinite(total):  # the loss reports that the training diverged
+            total = MOST_NATS * count
+        return np.array([[round(total * NATS), count]])
 
     def value(self, tally: Tally) -> float:
         """At most e^MOST_NATS, about 1e100."""
@@ -179,6 +190,11 @@ class ExactMatch(NextToken):
         asked = targets != IGNORED
         right = ((logits[:, :-1].argmax(-1) == targets) | ~asked).all(1) & asked.any(1)
         return np.array([[int(right.sum()), int(asked.any(1).sum())]])
+
+    def tally_tokens(self, right: Tensor, nats: Tensor, row: Tensor) -> Tally:  # noqa: ARG002
+        """The same from each label."""
+        asked, wrong = (int((each.bincount() > 0).sum()) for each in (row, row[~right]))
+        return np.array([[asked - wrong, asked]])
 
 
 # What language models are scored by.

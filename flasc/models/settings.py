@@ -10,7 +10,10 @@ from flasc.common.settings import Momentum, PositiveFloat, PositiveInt, Settings
 # the output layer of a language model, which is tied to its embeddings and frozen.
 Head = Literal["text", "image", "causal"]
 
-COHORT = ("bert", "gpt2", "vit")  # the architectures of the cohort engine
+# The architectures of the cohort engine.
+COHORT = (
+    "bert", "gemma", "gpt2", "llama", "mistral", "phi3", "qwen2", "qwen3", "smollm3", "vit",
+)  # fmt: skip
 
 Scope = Literal["adapter", "adapter_b", "head", "all"]  # see `flasc.models.adapter.Adapter`
 

@@ -7,8 +7,10 @@ import torch
 from torch import Tensor
 
 from flasc.common.errors import ModelError
-from flasc.data.objective import Objective
+from flasc.data.examples import Examples
 from flasc.models.adapter import Adapter
+from flasc.models.settings import COHORT
+from flasc.tasks.base import Task
 from flasc.training import client, cohort
 from flasc.training.settings import Precision, TrainingSettings
 
@@ -28,7 +30,7 @@ def build(
     adapter: Adapter,
     settings: TrainingSettings,
     device: torch.device,
-    objective: Objective,
+    task: Task,
     precision: Precision,
 ) -> Engine:
     """An engine of `precision`; the reference engine if the cohort engine lacks the model.
@@ -38,14 +40,24 @@ def build(
     asked = precision
     if precision == "auto":
         precision = "bf16" if device.type == "cuda" else "fp32"
-    if settings.engine == "cohort" and cohort.supported(adapter, settings.client):
-        return cohort.Cohort(adapter, settings.client, precision, objective=objective)
+    client_settings, objective = settings.client, task.objective
+    if settings.engine == "cohort" and cohort.supported(
+        adapter, client_settings, objective, _tokens(task.train)
+    ):
+        return cohort.Cohort(adapter, client_settings, precision, objective=objective)
     if asked not in ("auto", "fp32"):
         raise ModelError(
             f"found precision {asked}: the reference engine trains in fp32 only",
-            "the cohort engine trains LoRA and heads of BERT, GPT-2 and ViT, without base dropout",
+            "the cohort engine trains LoRA and heads, without base dropout, of models of the types "
+            + ", ".join(COHORT),
         )
-    return client.Reference(adapter, settings.client, objective)
+    return client.Reference(adapter, client_settings, objective)
+
+
+def _tokens(data: Examples) -> int | None:
+    """The length of the padded texts; None for images."""
+    ids = data.features.get("input_ids")
+    return None if ids is None else int(ids[:0].shape[1])
 
 
 def pick_device(name: str) -> torch.device:

@@ -222,12 +222,7 @@ class TrainingSettings(Settings):
     def needs_reference(self, cache: Path | None = None) -> bool:
         """Whether the cohort engine cannot train this, as far as it is known before loading."""
         whole = self.method.scope == "all" or self.client.base_dropout
-        return (
-            whole
-            or self.engine == "reference"
-            or self.task.head == "causal"
-            or bool(self.model_without_cohort_engine(cache))
-        )
+        return whole or self.engine == "reference" or bool(self.model_without_cohort_engine(cache))
 
     def model_without_cohort_engine(self, cache: Path | None = None) -> str:
         """The model's architecture, if it is known and the cohort engine lacks it; else ''."""

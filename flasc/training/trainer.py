@@ -82,9 +82,7 @@ class Trainer:
         self._round_mask: Mask = self._download_mask(self._method.evaluation_tier)
 
     def _engine(self, precision: Precision) -> engine.Engine:
-        return engine.build(
-            self.adapter, self.settings, self.device, self.task.objective, precision
-        )
+        return engine.build(self.adapter, self.settings, self.device, self.task, precision)
 
     @property
     def params(self) -> Tensor:

@@ -10,15 +10,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from flasc.data.examples import Examples
-from flasc.data.objective import Objective, SingleLabel
+from flasc.data.objective import NextToken, Objective, SingleLabel
 from flasc.models.adapter import Adapter
 from flasc.training.client import Job, Scored, Trained, batches, ratio, total
 from flasc.training.client_optimiser import ClientOptimiser
-from flasc.training.cohort.encoder import Encoder, read
 from flasc.training.cohort.forward import Dropper, Leaves, Pass
+from flasc.training.cohort.lean_model import LeanModel, TokenHead
 from flasc.training.cohort.memory import Memory, Rows
 from flasc.training.cohort.merge import block_sites, merged, sites_of
 from flasc.training.cohort.pack import Packed, pack
+from flasc.training.cohort.reading import read
+from flasc.training.cohort.token_loss import token_losses, token_scores
 from flasc.training.settings import Client, Precision
 
 # Tokens per batch: on a CPU its activations fit the cache; larger batches do not fill a GPU better.
@@ -50,15 +52,15 @@ class Cohort:
         self.objective = objective or SingleLabel()
         self.device = adapter.parameters[0].device
         self.group = group or (1 if self.device.type == "cpu" else 1 << 30)
-        self._encoder = read(adapter).to(DTYPES[precision])
+        self._model = read(adapter).to(DTYPES[precision])
         # If nothing below the head is trained, the head's input for an example never changes, and
         # computing it again, also in another process, would dominate the time.
-        self.caches_features = not any(block_sites(self._encoder))
+        self.caches_features = not any(block_sites(self._model))
         # The same holds for the layers below the lowest trained one.
-        trained = [bool(list(sites_of(block))) for block in self._encoder.blocks]
+        trained = [bool(list(sites_of(block))) for block in self._model.blocks]
         self._lower = 0 if self.caches_features else trained.index(True)
         self._memory = Memory(LOWER_BYTES)
-        self._scored: tuple[Tensor, Encoder, dict[int, Tensor]] | None = None
+        self._scored: tuple[Tensor, LeanModel, dict[int, Tensor]] | None = None
         self._cached_features: dict[tuple[int, int], Tensor] = {}
         self._tokens: int | None = None
 
@@ -124,25 +126,30 @@ class Cohort:
         batch = self._pack(data, chosen)
         leaves = self._leaves(state)
         one = self._pass(batch, leaves, Dropper(rows.to(self.device), batch.length))
-        logits = self._logits(one, data, chosen, below)
-        losses = self.objective.losses(logits, batch.labels)
-        counts = torch.tensor([b - a for a, b in batch.row_runs], device=self.device)
-        weights = (1 / counts).repeat_interleave(counts, output_size=batch.rows)
+        losses = self._losses(one, self._features(one, data, chosen, below))
+        counts = torch.tensor([b - a for a, b in batch.read_runs], device=self.device)
+        weights = (1 / counts).repeat_interleave(counts, output_size=len(losses))
         found = torch.autograd.grad((losses * weights).sum(), list(leaves.values()))
         return torch.cat([gradient.flatten(1) for gradient in found], dim=1)
 
-    def _logits(
+    def _losses(self, one: Pass, features: Tensor) -> Tensor:
+        """Loss of each row, or of each label of a language model: float32 [outputs]."""
+        if isinstance(one.model.head, TokenHead):
+            return token_losses(features, one.model.head, one.batch.labels)
+        return self.objective.losses(one.classify(features), one.batch.labels)
+
+    def _features(
         self, one: Pass, data: Examples, chosen: Sequence[NDArray[np.int64]], below: Sequence[Rows]
     ) -> Tensor:
-        """float32 [examples, classes], from cached features or lower layers if possible."""
+        """What the head reads, [outputs, width]; from cached features or layers if possible."""
         if self.caches_features:
             indices = np.concatenate(chosen).tolist()
-            return one.head(torch.stack([self._cached_features[id(data), i] for i in indices]))
+            return torch.stack([self._cached_features[id(data), i] for i in indices])
         if not self._lower:
-            return one.logits()
+            return one.features(one.embedded())
         pairs = zip(chosen, below, strict=False)
         x = torch.cat([rows[i] for indices, rows in pairs for i in indices.tolist()])
-        return one.head(one.pooled(x, self._lower))
+        return one.features(x, self._lower)
 
     def _below(self, data: Examples, unit: NDArray[np.int64]) -> Rows:
         """The output of the frozen lower layers for examples that are always computed together."""
@@ -172,24 +179,23 @@ class Cohort:
 
     def _pass(self, batch: Packed, leaves: Leaves, dropper: Dropper | None = None) -> Pass:
         padded = self.device.type != "cpu"  # one large call is faster on a GPU than many small ones
-        return Pass(self._encoder, batch, leaves, dropper, padded=padded)
+        return Pass(self._model, batch, leaves, dropper, padded=padded)
 
     def _pack(self, data: Examples, chosen: Sequence[NDArray[np.int64]]) -> Packed:
-        encoder = self._encoder
         return pack(
             data,
             chosen,
             self.device,
             tokens=None if "attention_mask" in data.features else self._image_tokens(data),
-            last=encoder.pool == "last",
-            pad_token=encoder.pad_token,
+            reads=self._model.reads,
+            pad_token=self._model.pad_token,
         )
 
     def _image_tokens(self, data: Examples) -> int:
         if self._tokens is None:
             with torch.no_grad():
                 one = {k: torch.from_numpy(v[:1]).to(self.device) for k, v in data.features.items()}
-                self._tokens = self._encoder.embed(one).shape[1]
+                self._tokens = self._model.embed(one).shape[1]
         return self._tokens
 
     def _batches(self, data: Examples, indices: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
@@ -214,7 +220,7 @@ class Cohort:
         with torch.no_grad():
             for chosen in self._batches(data, np.array(missing, np.int64)):
                 one = self._pass(self._pack(data, [chosen]), {})
-                for index, row in zip(chosen, one.pooled(one.embedded()), strict=True):
+                for index, row in zip(chosen, one.features(one.embedded()), strict=True):
                     self._cached_features[id(data), int(index)] = row.clone()
 
     def score(self, vector: Tensor, data: Examples, count: int) -> tuple[int, int, float]:
@@ -227,23 +233,27 @@ class Cohort:
 
     def score_part(self, vector: Tensor, data: Examples, part: NDArray[np.int64]) -> Scored:
         """Metric counts and summed loss of one batch."""
-        encoder, leaves = self._merged(vector)
+        model, leaves = self._merged(vector)
         if self.caches_features:
             self._cache_features(data, part)
         below = self._below(data, part)
         with torch.inference_mode(), _tf32(self.precision == "tf32"):
             batch = self._pack(data, [part])
-            one = replace(self._pass(batch, leaves), encoder=encoder)
-            logits = self._logits(one, data, [part], [below])
+            one = replace(self._pass(batch, leaves), model=model)
+            features = self._features(one, data, [part], [below])
+            if isinstance(model.head, TokenHead):
+                assert isinstance(self.objective, NextToken), "checked by `supported`"
+                return token_scores(features, model.head, batch, self.objective)
+            logits = one.classify(features)
             losses = self.objective.losses(logits, batch.labels)
             return self.objective.tally(logits, batch.labels), float(losses.double().sum())
 
-    def _merged(self, vector: Tensor) -> tuple[Encoder, dict[int, Tensor]]:
-        """Encoder and leaves of `vector`; all batches of an evaluation reuse them."""
+    def _merged(self, vector: Tensor) -> tuple[LeanModel, dict[int, Tensor]]:
+        """Model and leaves of `vector`; all batches of an evaluation reuse them."""
         if self._scored is None or not torch.equal(self._scored[0], vector):
-            encoder = self._encoder if self.caches_features else merged(self._encoder, vector)
+            model = self._model if self.caches_features else merged(self._model, vector)
             vector = vector.clone()  # the caller may change it
-            self._scored = vector, encoder, self._leaves(vector.unsqueeze(0))
+            self._scored = vector, model, self._leaves(vector.unsqueeze(0))
         return self._scored[1:]
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from flasc.models.dropout import masked
-from flasc.training.cohort.encoder import Projection, Site
+from flasc.training.cohort.lean_model import Projection, Site
 
 Runs = Sequence[tuple[int, int]]  # [start, stop) of each client, consecutive
 

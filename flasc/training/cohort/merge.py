@@ -1,16 +1,16 @@
-"""The LoRA layers of an encoder, and the encoder with LoRA merged into its weights."""
+"""The LoRA layers of a model, and the model with LoRA merged into its weights."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 
 from torch import Tensor
 
-from flasc.training.cohort.encoder import Block, Encoder, Projection, Site
+from flasc.training.cohort.lean_model import Block, LeanModel, Projection, Site
 
 
-def block_sites(encoder: Encoder) -> Iterator[Site]:
-    """All LoRA layers of the encoder."""
-    for block in encoder.blocks:
+def block_sites(model: LeanModel) -> Iterator[Site]:
+    """All LoRA layers of the model."""
+    for block in model.blocks:
         yield from sites_of(block)
 
 
@@ -20,8 +20,8 @@ def sites_of(block: Block) -> Iterator[Site]:
         yield from projection.sites
 
 
-def merged(encoder: Encoder, vector: Tensor) -> Encoder:
-    """The encoder with LoRA added to its frozen weights (W + scaling B A), without sites."""
+def merged(model: LeanModel, vector: Tensor) -> LeanModel:
+    """The model with LoRA added to its frozen weights (W + scaling B A), without sites."""
 
     def merge(projection: Projection) -> Projection:
         if not projection.sites:
@@ -36,4 +36,4 @@ def merged(encoder: Encoder, vector: Tensor) -> Encoder:
             weight[site.lo : site.hi].addmm_(b, a, alpha=site.scaling)
         return replace(projection, weight=weight.to(projection.weight.dtype), sites=())
 
-    return replace(encoder, blocks=tuple(block.projected(merge) for block in encoder.blocks))
+    return replace(model, blocks=tuple(block.projected(merge) for block in model.blocks))

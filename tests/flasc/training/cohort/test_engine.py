@@ -14,7 +14,7 @@ from flasc.models.settings import COHORT, Lora
 from flasc.training import client, settings
 from flasc.training.client import Draw, Job
 from flasc.training.cohort import Cohort, forward as lean, supported
-from flasc.training.cohort.encoder import ARCHITECTURES
+from flasc.training.cohort.architectures import ARCHITECTURES
 from flasc.training.cohort.forward import Pass
 from flasc.training.cohort.merge import merged
 from flasc.training.cohort.pack import pack
@@ -199,13 +199,12 @@ class TestAgainstTheReference:
         leaves = engine._leaves(jobs(adapter)[0].start.unsqueeze(0))
         batch = engine._pack(data, [np.arange(20)])
         rows = Draw(0, 0, 0).rows(0, 20)
-        whole, *others = (
-            lean.Pass(
-                engine._encoder, batch, leaves, lean.Dropper(rows, batch.length), prune, padded
-            ).logits()
+        passes = (
+            lean.Pass(engine._model, batch, leaves, lean.Dropper(rows, batch.length), prune, padded)
             for padded in (True, False)
             for prune in (False, True)
         )
+        whole, *others = (one.classify(one.features(one.embedded())) for one in passes)
         assert kind == "vit" or len(batch.blocks) > 1
         for other in others:
             torch.testing.assert_close(other, whole, rtol=1e-5, atol=1e-6)
@@ -230,7 +229,7 @@ class TestAgainstTheReference:
         engine = Cohort(adapter, SETTINGS, "bf16", 3)
         engine.train(jobs(adapter), data)
         assert seen == {torch.float32}
-        assert engine._encoder.blocks[0].qkv.weight.dtype == torch.bfloat16
+        assert engine._model.blocks[0].qkv.weight.dtype == torch.bfloat16
 
     @pytest.mark.parametrize("limit", [1 << 29, 20_000, 0])
     def test_lower_layers_are_run_once_whatever_is_kept(self, kind, limit, monkeypatch):
@@ -268,7 +267,7 @@ def test_training_and_scores_start_above_remembered_layers(kind, monkeypatch):
             Pass, name, lambda one, *args, real=real: blocks.append(1) or real(one, *args)
         )
     lower = engine._lower
-    assert lower == len(engine._encoder.blocks) - 1 > 0
+    assert lower == len(engine._model.blocks) - 1 > 0
     first = engine.train(work, data)
     steps = sum(one.steps for one in first)
     blocks.clear()
@@ -317,9 +316,9 @@ def test_memory_that_does_not_hold_one_client_is_said(monkeypatch):
 def test_merging_leaves_the_frozen_weights_alone():
     adapter = build("gpt2")
     engine = Cohort(adapter, SETTINGS, "fp32")
-    before = [block.qkv.weight.clone() for block in engine._encoder.blocks]
-    found = merged(engine._encoder, jobs(adapter)[0].start)
-    for block, weight, new in zip(engine._encoder.blocks, before, found.blocks, strict=True):
+    before = [block.qkv.weight.clone() for block in engine._model.blocks]
+    found = merged(engine._model, jobs(adapter)[0].start)
+    for block, weight, new in zip(engine._model.blocks, before, found.blocks, strict=True):
         assert torch.equal(block.qkv.weight, weight)
         assert not torch.equal(new.qkv.weight, weight)
         assert not new.qkv.sites
@@ -341,17 +340,17 @@ def test_only_real_tokens_are_packed():
     mask = data.features["attention_mask"][[3, 4, 9]]
     assert len(batch.row) == mask.sum()
     assert batch.length == mask.sum(1).max()
-    assert batch.row_runs == ((0, 2), (2, 3))
+    assert batch.read_runs == ((0, 2), (2, 3))
     assert batch.token_runs == ((0, mask[:2].sum()), (mask[:2].sum(), mask.sum()))
     assert torch.equal(batch.inputs["input_ids"].flatten()[batch.place], torch.from_numpy(
         data.features["input_ids"][[3, 4, 9]][mask]))  # fmt: skip
-    assert batch.token[batch.pooled].tolist() == [0, 0, 0]
+    assert batch.token[batch.read].tolist() == [0, 0, 0]
 
 
 def test_a_causal_model_pools_its_last_token():
     data = examples("gpt2")
-    batch = pack(data, [np.arange(N)], torch.device("cpu"), last=True, pad_token=VOCABULARY - 1)
+    batch = pack(data, [np.arange(N)], torch.device("cpu"), reads="last", pad_token=VOCABULARY - 1)
     ids = data.features["input_ids"]
     last = [max(t for t in range(LENGTH) if row[t] != VOCABULARY - 1) for row in ids]
-    assert batch.token[batch.pooled].tolist() == last
+    assert batch.token[batch.read].tolist() == last
     assert batch.attends.sum(1).tolist() == [t + 1 for t in last]
