@@ -4,14 +4,13 @@ A scenario of this kind is made from logs (`emulator.runner.message_logs`) and k
 their run. Users cannot write one, because a scenario has no messages.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 from typing_extensions import override
 
-from emulator.common.errors import KeyPath
 from emulator.scenario.scenario import Scenario, Training
 from emulator.simulation.clients.links import Label
 from emulator.simulation.settings import Target, short_target
@@ -65,11 +64,10 @@ class LoggedScenario(Scenario):
     methods: Annotated[dict[Label, LoggedMethod], Field(min_length=1)]  # type: ignore[assignment]  # no others
 
     @override
-    def problems(self) -> Iterator[tuple[KeyPath, str]]:
-        yield from super().problems()
-        if self.training.target and self.training.target.loss is not None:
-            allowed = f"accuracy, for a value of {self.task.metric}"
-            yield ("training", "target"), f"found loss; allowed: {allowed}"
+    def target_problem(self, target: Target) -> str:
+        if target.key == "accuracy":
+            return ""
+        return f"found {target.key}; allowed: accuracy, for a value of {self.task.metric}"
 
 
 class FallingTarget(Target):
@@ -100,11 +98,11 @@ class FallingScenario(LoggedScenario):
         return FALLING
 
     @override
-    def problems(self) -> Iterator[tuple[KeyPath, str]]:
-        yield from Scenario.problems(self)
-        if self.training.target and self.training.target.loss is None:
-            better = f"lower values of {self.task.metric} are better"
-            yield ("training", "target"), f"found accuracy; allowed: loss, as {better}"
+    def target_problem(self, target: Target) -> str:
+        if target.key == "loss":
+            return ""
+        better = f"lower values of {self.task.metric} are better"
+        return f"found {target.key}; allowed: loss, as {better}"
 
 
 def logged_type(data: object) -> type[LoggedScenario] | None:

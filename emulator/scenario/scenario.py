@@ -11,7 +11,7 @@ from emulator.common.errors import FieldError, KeyPath
 from emulator.common.text import short_repr
 from emulator.scenario.sweeps import Sweeps
 from emulator.simulation.clients.links import Label
-from emulator.simulation.settings import RoundPlan
+from emulator.simulation.settings import RoundPlan, Target
 from emulator.simulation.simulate import SimulationSettings
 from emulator.simulation.target import ACCURACY, FALLING, Measure
 from flasc.common.settings import Wire, WireForm, newer
@@ -164,7 +164,7 @@ class Scenario(SimulationSettings):
         if cohort > clients:
             found = f"found {cohort} with task.clients {clients}"
             yield ("training", "cohort"), f"{found}; allowed: a cohort of at most all clients"
-        if (target := self.training.target) and (found := target.misfit(self.task.metric)):
+        if (target := self.training.target) and (found := self.target_problem(target)):
             yield ("training", "target"), found
         if self.compute and self.compute.per_example == "devices":
             for name, access in self.network.accesses.items():
@@ -194,6 +194,10 @@ class Scenario(SimulationSettings):
             rounds = "synchronous rounds of clients drawn uniformly of all"
             allowed = f"{rounds}, whose updates weigh the same"
             yield ("training", "dp"), f"found it with {what}; allowed: {allowed}"
+
+    def target_problem(self, target: Target) -> str:
+        """Why this is no target for the task's metric; '' if it is one."""
+        return target.misfit(self.task.metric)
 
     def _unaccounted(self) -> Iterator[str]:
         """The settings for which the privacy accounting of training.dp is not valid."""

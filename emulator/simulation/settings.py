@@ -105,9 +105,15 @@ class Target(Settings):
         measures: dict[str, Measure] = {"loss": LOSS, "perplexity": FALLING}
         return Goal(value, self.rule, measures.get(name, ACCURACY))
 
+    @property
+    def key(self) -> str:
+        """The key that has the value."""
+        (name,) = self._given()
+        return name
+
     def misfit(self, metric: str) -> str:
         """Why this is no target of a task with a metric of that name; '' if it is one."""
-        (name,) = self._given()
+        name = self.key
         if name == "loss" or METRICS.get(name) == metric:
             return ""
         if name == "accuracy" and metric != "perplexity":

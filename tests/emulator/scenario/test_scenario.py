@@ -15,6 +15,7 @@ from emulator.common.distributions import Choice, LogNormal, Uniform
 from emulator.runner.recording.entries import digest
 from emulator.scenario.scenario import MAX_CLIENTS, Scenario
 from emulator.simulation.clients.links import Correlation, FluidTransport, TcpTransport
+from emulator.simulation.settings import METRICS
 from flasc.common.settings import Wire, parse_fraction
 from flasc.models.settings import Lora
 from flasc.tasks.settings import Split
@@ -45,6 +46,7 @@ FULL: dict[str, Any] = {
         "lora": {"rank": 4, "upper_layers": 2, "alpha": 8.0, "dropout": 0.2, "targets": ["query"]},
         "client": {
             "lr": 0.1, "momentum": 0.5, "batch": 8, "epochs": 2, "base_dropout": True,
+            "optimizer": "adamw", "weight_decay": 0.1, "warmup": 2, "clip_norm": 1.0,
         },
         "server": {
             "kind": "adamw", "lr": 0.1, "beta1": 0.5, "beta2": 0.5, "eps": 1e-6,
@@ -132,6 +134,18 @@ SERVERS = [
     {"kind": "fedadam", "lr": 0.1, "beta1": 0.5, "beta2": 0.5, "tau": 0.01},
     {"kind": "fedavg", "lr": 0.5},
 ]
+ROWS = {
+    "file": "rows.csv", "clients": 20, "tokens": 16, "held_out": 0.2,
+    "split": {"kind": "dirichlet", "column": "kind", "alpha": 1.0, "pooled": 0.5},
+}  # fmt: skip
+OWN = {
+    "macro_f1": {"name": "text_file", "scored_by": "macro F1", **ROWS},
+    **{
+        key: {"name": "instructions", "model": "a/b", "scored_by": metric, **ROWS}
+        for key, metric in METRICS.items()
+        if key != "macro_f1"
+    },
+}
 USERS = {"name": "friends", "clients": 20, "split": {"kind": "natural", "pooled": 0.5}}
 
 
@@ -174,13 +188,14 @@ TABLE = {
     "columns": {"down": "downlink_Mbps", "up": "uplink_Mbps", "rtt": "latency_ms"},
     "where": {"radio_type": ["4G", "NSA low"]},
 }
+LORA = {"lora": {"kind": "lora"}}
 # Privacy accounting needs clients that are always available.
 PRIVATE = put(
     put(FULL, ("training", "dp"), {"clip": 0.5, "noise": 1.0, "delta": 1e-5}),
     ("network", "groups"),
     {"b": FULL["network"]["groups"]["b"]},
 )
-PRIVATE = put(PRIVATE, ("methods",), {"lora": {"kind": "lora"}})
+PRIVATE = put(PRIVATE, ("methods",), LORA)
 WHOLE = [
     FULL,
     *(put(FULL, ("compute",), compute) for compute in COMPUTES),
@@ -188,6 +203,10 @@ WHOLE = [
     *(put(FULL, ("policy",), policy) for policy in POLICIES),
     *(put(FULL, ("network", "application"), application) for application in APPLICATIONS),
     put(FULL, ("task",), USERS),
+    *(
+        put(put(put(FULL, ("task",), task), ("training", "target"), {key: 0.5}), ("methods",), LORA)
+        for key, task in OWN.items()
+    ),
     put(FULL, ("network",), {"server": FULL["network"]["server"], "clients": {"table": TABLE}}),
     PRIVATE,
 ]
@@ -272,6 +291,7 @@ def test_no_number_can_be_anything_else(path, bad):
         "weights",
         "select",
         "first",
+        "clip_norm",
     }
     tiers = path[-3:-2] == ("tiers",)
     if bad is None and not tiers and (path[-1] in optional or path[-3:] in BOUNDS):
