@@ -22,6 +22,7 @@ from emulator.runner.estimates import (
     opened,
     training_time,
 )
+from emulator.scenario.document import fix_hint
 from emulator.scenario.scenario import Scenario
 from emulator.scenario.study import Study, TrainingJob, variant_labels
 from emulator.simulation.clients import link_profiles
@@ -214,7 +215,7 @@ def require_trainable(study: Study, recordings: Path, cache: Path | None = None)
             where = study.document.where(found.key.split("."))
             raise ScenarioError(
                 f"{where}: {found.key}: found {printable(found.found)}; allowed: {found.allowed}",
-                "fix the scenario, then run flasc-emu check",
+                fix_hint([where]),
             )
 
 

@@ -4,7 +4,7 @@ The result is plain data with the line of each value.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -218,6 +218,17 @@ def _without_deleted(new: Node, old: Node) -> Node:
         if not (node.value is None and key in old.value)
     }
     return Node(kept, new.where)
+
+
+def fix_hint(places: Iterable[str]) -> str:
+    """Return what to fix: the options of the command line whose values are wrong, or the scenario.
+
+    Places are as in `Document.where`.
+    """
+    found = {p.split(" ", 1)[0] if p.startswith("--") else "the scenario" for p in places}
+    if "the scenario" not in found:
+        return f"fix the value of {' and of '.join(sorted(found))}"
+    return f"fix {' and '.join(sorted(found))}, then run flasc-emu check"
 
 
 def override(tree: Node, text: str) -> Node:

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from emulator.common.errors import FieldError, KeyPath, ScenarioError
 from emulator.common.text import closest, short_repr, suggestion
 from emulator.common.validation_text import value_text
-from emulator.scenario.document import Document
+from emulator.scenario.document import Document, fix_hint
 from emulator.scenario.key_path import Step, dotted
 
 MAX_PROBLEMS = 10
@@ -37,15 +37,14 @@ def to_scenario_error(
     for path, text in problems:
         if not (path in misspelt and text.startswith(_MISSING)):
             texts.setdefault(path, []).append(text)
+    places = {path: document.where(path) for path in texts}
     lines = [
-        f"{document.where(path)}: {f'{dotted(path)}: ' if path else ''}{_joined(texts[path])}"
-        for path in sorted(texts, key=lambda path: _order(document.where(path)))
+        f"{places[path]}: {f'{dotted(path)}: ' if path else ''}{_joined(texts[path])}"
+        for path in sorted(texts, key=lambda path: _order(places[path]))
     ]
     more = len(lines) - MAX_PROBLEMS
     rest = [f"… and {more} more problem{'s' * (more > 1)}"] if more > 0 else []
-    return ScenarioError(
-        "\n".join(lines[:MAX_PROBLEMS] + rest), "fix the scenario, then run flasc-emu check"
-    )
+    return ScenarioError("\n".join(lines[:MAX_PROBLEMS] + rest), fix_hint(places.values()))
 
 
 def _order(where: str) -> tuple[str, int]:

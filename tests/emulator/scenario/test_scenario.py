@@ -328,6 +328,8 @@ BETWEEN = {"delta"}  # above 0 and below 1
 
 @pytest.mark.parametrize("path", [p for p in FLOATS if p[-1] not in BETWEEN], ids=ids)
 def test_a_whole_number_will_do_for_a_float_and_becomes_one(path):
+    if path[-1] == "held_out":  # above 0 and below 1/2
+        return
     whole = 0 if path[-1] in BELOW_ONE else 1
     read: Any = Scenario.model_validate(put(LEAVES[path][0], path, whole))
     for key in path:

@@ -1,9 +1,13 @@
 """Sweeps from the command line: spelling, axes that they replace, and mistakes."""
 
+from pathlib import Path
+
 import pytest
 
 from emulator.common.errors import ScenarioError
+from emulator.runner import inputs
 from emulator.scenario import document
+from emulator.scenario.document import fix_hint
 from emulator.scenario.vary_option import with_sweeps
 
 BASE = """\
@@ -54,3 +58,26 @@ def test_mistakes_quote_the_option(given, said):
         vary(given)
     assert said in caught.value.message
     assert caught.value.message.startswith(f"--vary {given[-1]}")
+
+
+@pytest.mark.parametrize(
+    ("places", "hint"),
+    [
+        (["--vary network.clients.up=20Mbps,fast"], "fix the value of --vary"),
+        (["--set a.b=1", "--vary c.d=2", "--set e=3"], "fix the value of --set and of --vary"),
+        (["x.yaml:3"], "fix the scenario, then run flasc-emu check"),
+        (["x.yaml:3", "--set a=1"], "fix --set and the scenario, then run flasc-emu check"),
+    ],
+)
+def test_the_hint_names_what_is_wrong(places, hint):
+    assert fix_hint(places) == hint
+
+
+def test_a_wrong_value_of_an_option_is_not_called_a_mistake_of_the_scenario():
+    for options, hint in (
+        ({"vary": ["network.clients.upp=20Mbps,5Mbps"]}, "fix the value of --vary"),
+        ({"overrides": ["network.clients.up=-3Mbps"]}, "fix the value of --set"),
+    ):
+        with pytest.raises(ScenarioError) as caught:
+            inputs.read(Path("slow_upload"), **options)
+        assert caught.value.hint == hint
