@@ -116,7 +116,7 @@ def complain(text, *overrides, model=Scenario):
         model.model_validate(document.data)
     error = to_scenario_error(caught.value, document, model)
     assert isinstance(error, ScenarioError)
-    assert "flasc-emu check" in error.hint
+    assert ("the value of --set" if overrides else "flasc-emu check") in error.hint
     return error.message
 
 
