@@ -39,9 +39,6 @@ def export() -> None:
 @repeatable("--figure", "only", about="Only this NAME. Repeatable.")
 @METHOD
 @VARIANT
-@click.option(
-    "--log", is_flag=True, help="Logarithmic axes of time and bytes, also for close values."
-)
 @click.option("--no-title", is_flag=True, help="Leave out titles: a paper has a caption.")
 @_out("figures")
 def figures(
@@ -51,14 +48,13 @@ def figures(
     only: tuple[str, ...],
     methods: tuple[str, ...],
     variants: tuple[str, ...],
-    log: bool,
     no_title: bool,
     out: Path | None,
 ) -> None:
     """Write each figure of a RUN to a file, for a paper."""
     from emulator.cli.report import warn_if_incomplete
     from emulator.common.errors import LedgerError
-    from emulator.reports import panels, plot_style, run_report
+    from emulator.reports import plot_style, run_report
     from emulator.reports.figures import DOUBLE_IN, SINGLE_IN, figures as drawings
     from emulator.results.stored import open_run
 
@@ -71,9 +67,9 @@ def figures(
         "png": lambda draw, of: plot_style.png(draw, of, dpi=600),
     }
     width_in = {"single": SINGLE_IN, "double": DOUBLE_IN}[width]
-    named = drawings(width_in, found, log)
+    named = drawings(width_in, found)
     if no_title:
-        named = {name: panels.untitled(draw) for name, draw in named.items()}
+        named = {name: plot_style.untitled(draw) for name, draw in named.items()}
     for name in only:
         _known("figure", name, named, LedgerError)
     for name in only or named:

@@ -5,6 +5,7 @@ without the yellow, which is too faint on white. Functions import matplotlib, be
 """
 
 import io
+import textwrap
 import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from emulator.reports.run_report import Study
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#000000")
@@ -33,7 +35,6 @@ BOTTLENECKS = {
     "absence": "#BBBBBB",
     "deadline": COLOURS[6],
 }
-DARKER = 0.75
 POINTS_PER_INCH = 72  # dots per inch of vector formats
 # For scripts other than Latin, Greek and Cyrillic: the first font that is installed.
 _FALLBACKS = (
@@ -140,13 +141,6 @@ def colour(i: int) -> str:
     return COLOURS[i % len(COLOURS)]
 
 
-def text_colour(i: int) -> str:
-    """Return its colour for text: darker, since thin letters look paler than a line."""
-    from matplotlib.colors import to_hex, to_rgb
-
-    return to_hex([DARKER * part for part in to_rgb(colour(i))])
-
-
 def line(i: int) -> dict[str, Any]:
     """Return colour, dash and marker of the method with index `i`."""
     dash = DASHES[i // len(COLOURS) % len(DASHES)]
@@ -166,3 +160,51 @@ def unit(times_s: Sequence[float]) -> tuple[float, str]:
     longest = max(times_s, default=60.0)
     units = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
     return next(((s, name) for s, name in units if longest > 2 * s), (1e-3, "ms"))
+
+
+def panels(
+    study: Study, n: int, width_in: float, height_in: float, columns: int | None = None
+) -> tuple["Figure", Sequence["Axes"]]:
+    """Return a figure and its `n` panels, over a legend of the methods.
+
+    Each row of `columns` panels (None: all) is `height_in` inches high.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    # Before 3.10, matplotlib hid labels that begin with an underscore.
+    labels = [textwrap.fill(f" {m}" if m.startswith("_") else m, 44) for m in study.methods]
+    widest = max(len(label_line) for label in labels for label_line in label.split("\n"))
+    of_legend = max(1, min(4, len(labels), int(15 * width_in) // (widest + 7)))
+    lines = sum(label.count("\n") + 1 for label in labels) + of_legend
+    rows = -(-n // (columns or n))
+    size = (width_in, rows * height_in + 0.16 * lines / of_legend)
+    figure = Figure(figsize=size, layout="constrained")
+    mark_incomplete(figure, study)
+    handles = [
+        Line2D([], [], linewidth=2.5, markersize=4, **line(i)) for i in range(len(study.methods))
+    ]
+    figure.legend(handles, labels, loc="outside lower center", ncols=of_legend, handlelength=2.2)
+    grid = list(figure.subplots(rows, columns or n, squeeze=False).flat)
+    for axes in grid[n:]:
+        axes.set_visible(False)
+    return figure, grid[:n]
+
+
+def untitled(draw: Draw) -> Draw:
+    """Return `draw` without the title of its one panel; several panels need theirs."""
+
+    def drawn(study: Study) -> "Figure":
+        figure = draw(study)
+        if len(figure.axes) == 1:
+            figure.axes[0].set_title("")
+        return figure
+
+    return drawn
+
+
+def mark_incomplete(figure: "Figure", study: Study) -> None:
+    """Write above the figure that simulations are missing, if so."""
+    if study.missing:
+        whole = len(study.missing) + len(study.outcomes)
+        figure.suptitle(f"incomplete: {len(study.missing)} of {whole} simulations are missing")

@@ -51,8 +51,7 @@ class Study:
     """One run. Names have no control characters; nothing else is escaped.
 
     `missing` are the simulations that an incomplete run lacks; with `summaries` it has no rows.
-    `densities`, `fleet`, `swept`, `remark` and `failure` are as in RunMetadata. `every_method` are
-    the methods of the whole run if this is a part of it.
+    `densities`, `fleet`, `swept`, `remark` and `failure` are as in RunMetadata.
     """
 
     name: str
@@ -77,11 +76,6 @@ class Study:
     failure: str = ""
     summaries: bool = False
     swept: Swept = field(default_factory=dict)
-    every_method: tuple[str, ...] = ()
-
-    def index(self, method: str) -> int:
-        """Return the method's place in the whole run: its colour and its marker."""
-        return (self.every_method or self.methods).index(method)
 
     def of(self, method: str, variant: str) -> list[Outcome]:
         """Return the outcomes of one method under one variant, one per seed."""
@@ -166,7 +160,6 @@ def only(study: Study, methods: Sequence[str], variants: Sequence[str]) -> Study
             if who.method in kept and who.variant in places
         },
         swept={name: each for name, each in study.swept.items() if name in places},
-        every_method=study.every_method or study.methods,
     )
 
 

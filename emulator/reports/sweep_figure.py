@@ -5,11 +5,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from emulator.reports.curve_figures import Band, draw_band
-from emulator.reports.direct_labels import Panel, name_lines
 from emulator.reports.findings import statistic
-from emulator.reports.panels import grid, is_narrow, mark_incomplete, set_log, time_unit
-from emulator.reports.plot_style import COLOURS, Draw, colour, line, text_colour
+from emulator.reports.plot_style import COLOURS, Draw, colour, line, mark_incomplete, panels, unit
 from emulator.reports.run_report import Study
 from emulator.reports.sweep_findings import crossing_text, edges, unsettled
 from emulator.reports.terminal import NEVER, time
@@ -19,7 +16,6 @@ from emulator.results.sweep import Cell, Sweep, SweepMap, crossings, maps, sweep
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
 
 FULL = 2.0  # lead from which the colour of a cell is full
 PALEST = 0.25
@@ -69,20 +65,20 @@ def time_over_sweep(width_in: float, study: Study) -> "Figure":
     where another method takes the lead.
     """
     found = sweeps(study.swept, study.variants)
-    columns = min(len(found), 1 if is_narrow(width_in) else 3)
-    height_in = 0.75 * width_in / columns if width_in / columns < 5 else 3.2
-    share = len({sweep.path for sweep in found}) == 1
-    figure, panels = grid(study, len(found), width_in, height_in, columns, share)
+    columns = min(len(found), 3 if width_in > 5 else 1)
+    height_in = 0.75 * width_in / columns if width_in / columns < 5 else 3.4
+    figure, grid = panels(study, len(found), width_in, height_in, columns)
     of = times(study.outcomes)
     known = [s for by in of.values() for runs in by.values() for s in runs if 0 < s < math.inf]
-    scale_s, unit_name = time_unit(known, log=True)
-    lines = []
-    for axes, sweep in zip(panels, found, strict=True):
+    scale_s, unit_name = unit([math.sqrt(min(known) * max(known))] if known else [])
+    for axes, sweep in zip(grid, found, strict=True):
         shown = scale(sweep.path, sweep.unit, sweep.values)
-        drawn = {m: _line(axes, study, sweep, m, shown.by, scale_s) for m in study.methods}
-        lines.append(Panel(axes, {m: each for m, each in drawn.items() if each is not None}))
+        for i, method in enumerate(study.methods):
+            _line(axes, study, sweep, i, method, shown.by, scale_s)
         _never(axes, study, sweep, shown.by)
-        set_log(axes, "y")
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("")
         if shown.log:
             axes.set_xscale("log")
             low, high = (sweep.values[k] / shown.by for k in (0, -1))
@@ -99,12 +95,10 @@ def time_over_sweep(width_in: float, study: Study) -> "Figure":
                     textcoords="offset points", fontsize=7, color="#444444",
                 )  # fmt: skip
         axes.set_xlabel(shown.title)
-        axes.tick_params(axis="x", labelbottom=True)
         axes.set_title(f"Time to {study.goal}" if not sweep.rest else sweep.rest)
     label = f"simulated time ({unit_name}),\n{statistic(study, 'median')}"
-    for axes in panels[::columns]:
+    for axes in grid[::columns]:
         axes.set_ylabel(label)
-    name_lines(figure, study, lines)
     return figure
 
 
@@ -117,27 +111,26 @@ def round_values(low: float, high: float) -> list[float]:
 
 
 def _line(
-    axes: "Axes", study: Study, sweep: Sweep, method: str, by: float, scale_s: float
-) -> "Line2D | None":
-    """Draw the line and the band of a method; None if it reaches the target nowhere."""
+    axes: "Axes", study: Study, sweep: Sweep, i: int, method: str, by: float, scale_s: float
+) -> None:
     found = [
         (value / by, time(summary))
         for value, variant in zip(sweep.values, sweep.variants, strict=True)
         if (summary := study.summary(method, variant))
     ]
     middle = [(x, s.median / scale_s) for x, s in found if s.median]
+    if middle:
+        axes.plot(*zip(*middle, strict=True), **line(i) | {"linewidth": 1.3, "markersize": 3})
     band = [(x, s.low / scale_s, s.high / scale_s) for x, s in found if s.low and s.high]
-    if not middle:
-        return None
-    ends = tuple(zip(*band, strict=True)) if band else ()
-    return draw_band(axes, study.index(method), Band(*zip(*middle, strict=True), *ends), 1)
+    if any(low != high for _, low, high in band):
+        xs, low, high = zip(*band, strict=True)
+        axes.fill_between(xs, low, high, color=colour(i), alpha=0.15, linewidth=0)
 
 
 def _never(axes: "Axes", study: Study, sweep: Sweep, by: float) -> None:
     """Mark above the lines where the median of a method is 'never', one row per method."""
     height = 1.03
-    for method in study.methods:
-        i = study.index(method)
+    for i, method in enumerate(study.methods):
         found = [
             value / by
             for value, variant in zip(sweep.values, sweep.variants, strict=True)
@@ -152,7 +145,7 @@ def _never(axes: "Axes", study: Study, sweep: Sweep, by: float) -> None:
         )
         axes.annotate(
             NEVER, (found[-1], height), xytext=(5, 0), xycoords=place, textcoords="offset points",
-            va="center", fontsize=6, color=text_colour(i), annotation_clip=False,
+            va="center", fontsize=6, color=colour(i), annotation_clip=False,
         )  # fmt: skip
         height += 0.05
 
@@ -167,23 +160,23 @@ def sweep_map(width_in: float, study: Study) -> "Figure":
     from matplotlib.patches import Patch
 
     found = maps(study.swept, study.outcomes)
-    columns = min(len(found), 1 if is_narrow(width_in) else 2)
+    columns = min(len(found), 2 if width_in > 5 else 1)
     rows = -(-len(found) // columns)
     size = (width_in, rows * min(4.2, 0.8 * width_in / columns) + 0.5)
     figure = Figure(figsize=size, layout="constrained")
     mark_incomplete(figure, study)
-    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
-    for axes in panels[len(found) :]:
+    grid = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for axes in grid[len(found) :]:
         axes.set_visible(False)
-    for axes, each in zip(panels, found, strict=False):
+    for axes, each in zip(grid, found, strict=False):
         _cells(axes, study, each)
         axes.set_title(each.rest or f"Lowest time to {study.goal}, {statistic(study, 'median')}")
     first = {cell.method for each in found for cell in each.cells}
-    named = [(study.index(method), method) for method in study.methods if method in first]
+    named = [(i, method) for i, method in enumerate(study.methods) if method in first]
     handles = [Patch(color=colour(i)) for i, _ in named]
     figure.legend(
         handles, [method for _, method in named], loc="outside lower center",
-        ncols=1 if is_narrow(width_in) else 2, title=_legend_title(found),
+        ncols=2 if width_in > 5 else 1, title=_legend_title(found),
     )  # fmt: skip
     return figure
 
@@ -203,7 +196,7 @@ def _cells(axes: "Axes", study: Study, found: SweepMap) -> None:
     for cell in found.cells:
         place = found.rows.index(cell.y), found.columns.index(cell.x)
         if cell.method is not None:
-            full = np.array(to_rgb(colour(study.index(cell.method))))
+            full = np.array(to_rgb(colour(study.methods.index(cell.method))))
             shades[place] = 1 - strength(cell) * (1 - full)
         told = cell.method and cell.lead and len(found.cells) <= MOST_TOLD
         at = (cell.x / x.by, cell.y / y.by)

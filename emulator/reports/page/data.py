@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from emulator.reports import timeline
-from emulator.reports.figures import SEEN
-from emulator.reports.panels import WIDE
+from emulator.reports.figures import SEEN, WIDE
 from emulator.reports.plot_style import BOTTLENECKS, COLOURS, PHASES
 from emulator.reports.run_report import Study
 from emulator.reports.sweep_figure import scale, strength
