@@ -84,7 +84,9 @@ def read(path: Path) -> Table:
                 f"{path}: found a file of type {suffix!r}; allowed: {', '.join(SUFFIXES)}"
             )
     except (OSError, UnicodeError, EOFError) as error:
-        raise AssetError(f"{path}: cannot be read: {error}") from error
+        raise AssetError(
+            f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}"
+        ) from error
     table = Table(path.name, columns)
     if not len(table):
         raise AssetError(f"{path}: found no rows; allowed: one or more")

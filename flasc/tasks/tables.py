@@ -159,7 +159,7 @@ class TableSettings(TaskSettings):
         held = max(1, round(len(rows) * self.held_out))
         if len(rows) <= held * len(lacking):
             raise AssetError(
-                f"{rows.origin}: found {len(rows)} rows; allowed: enough for three parts"
+                f"{rows.origin}: found {len(rows)} rows; allowed: more than {held * len(lacking)}"
             )
         for number, name in enumerate(lacking):
             found[name] = rows.take(order[number * held : (number + 1) * held])
